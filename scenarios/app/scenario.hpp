@@ -1,0 +1,66 @@
+// A scenario: everything that determines a run. Read from YAML (scenario_reader), overridden by --set, written
+// back whole by --print-config; what is here is what the manifest's config digest covers.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/core/error.hpp"
+#include "sim/core/time.hpp"
+#include "sim/core/topology.hpp"
+
+namespace orrery::app {
+
+struct ClusterConfig {
+  std::vector<NodeGroup> groups;
+};
+
+enum class EstimateSource { automatic, user, history, oracle, none };
+
+struct WorkloadConfig {
+  std::string trace;            // path as written; relative to the scenario file, then to the working directory
+  std::string trace_resolved;   // path to open
+  std::string format = "auto";
+  std::int64_t skip = 0;        // slice.skip
+  std::int64_t jobs = -1;       // slice.jobs; -1 = all
+  std::optional<double> load;
+  EstimateSource estimates = EstimateSource::automatic;
+};
+
+// A policy option as written: text plus its position, converted by the policy's own option table.
+struct PolicyConfig {
+  std::string name = "fifo";
+  std::string placement = "count";
+  std::map<std::string, std::string> options;  // its own keys beside name and placement; lists as "[a, b]"
+  std::map<std::string, SourcePos> where;      // of each option, and of name and placement
+};
+
+struct OverheadConfig {
+  Duration launch{};                              // every launch
+  std::string restart = "zero";                   // zero | constant | per_model
+  Duration restart_constant{};                    // constant, and default of per_model
+  std::map<std::string, Duration> restart_models; // per_model
+  Duration stop{};                                // from being asked to stop until the GPUs are free
+};
+
+struct Scenario {
+  std::string file;         // as given
+  std::string name;         // `name`, default: the file's stem
+  int version = 1;
+  ClusterConfig cluster;
+  WorkloadConfig workload;
+  PolicyConfig policy;
+  std::vector<std::string> compare_policies;  // `compare.policies`, optional: what `compare` runs by default
+  OverheadConfig overheads;
+  std::string emulate = "none";               // none | tiresias | muri
+  int seeds = 1;                              // seeds 1..n
+  std::string output_dir = "runs";
+  bool log_events_set = false;                // `output.events` given
+  bool log_events = true;                     // default: on below 200,000 jobs
+  bool check = true;                          // `check`: invariant checker
+};
+
+}  // namespace orrery::app

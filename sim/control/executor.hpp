@@ -1,0 +1,51 @@
+// The seam between the two worlds. Everything above it (policies, controller, cluster state, observers) is the
+// same code for a simulation and a live run; SimExecutor, LiveExecutor and ChaosExecutor differ only below.
+// Time passes in one call, wait_until(); between two calls now() is frozen.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "sim/core/event.hpp"
+#include "sim/core/plan.hpp"
+#include "sim/core/topology.hpp"
+
+namespace orrery {
+
+enum class StopHow : std::uint8_t { checkpoint_exit, suspend, kill };
+
+struct Member {
+  JobId job{};
+  RunConfig config{};
+};
+
+// One gang to be started: usually one job; several when jobs are merged.
+struct LaunchRequest {
+  GangId gang{};
+  Incarnation incarnation = 0;
+  std::span<const Member> members{};
+  const Allocation* gpus = nullptr;
+  Sharing sharing = Sharing::exclusive;
+  GroupId group = kNoGroup;
+};
+
+class Executor {
+ public:
+  virtual ~Executor() = default;
+  [[nodiscard]] virtual Time now() const = 0;
+  // The cluster at the start; later changes arrive as `capacity` events.
+  [[nodiscard]] virtual const Topology& describe() = 0;
+  // Asynchronous: the verdict is an event, `started` or `launch_failed`.
+  virtual void launch(const LaunchRequest& request) = 0;
+  // Asynchronous: `stopped`, `suspended`, or `finished` when the job ended before the stop reached it.
+  virtual void stop(GangId gang, Incarnation incarnation, StopHow how, Duration grace) = 0;
+  // A suspended gang goes on; verdict `resumed`.
+  virtual void resume(GangId gang, Incarnation incarnation) = 0;
+  // May be refused: `command_failed`.
+  virtual void command(GangId gang, Incarnation incarnation, const Command& command) = 0;
+  // Lets time pass until something happens or `deadline` is reached; returns everything that happened at the
+  // new now(). The span is valid until the next call.
+  [[nodiscard]] virtual std::span<const Event> wait_until(Time deadline) = 0;
+};
+
+}  // namespace orrery

@@ -1,0 +1,58 @@
+// An allocation: which GPUs of which nodes a job holds (or should hold), with the CPUs and memory beside
+// them. One slice per node, in node order; the GPUs of a slice are a bit mask (at most 64 GPUs per node), and
+// each of them is held to the same share, in thousandths. A value type: two allocations are equal when they
+// hold the same things.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <string>
+
+#include <boost/container/small_vector.hpp>
+
+#include "sim/core/ids.hpp"
+#include "sim/core/units.hpp"
+
+namespace orrery {
+
+struct NodeSlice {
+  NodeId node;
+  std::int32_t milli_per_gpu = kMilliPerGpu;
+  std::uint64_t gpus = 0;  // bit i = the node's i-th GPU
+  std::int64_t cpu_milli = 0;
+  std::int64_t mem_bytes = 0;
+  friend bool operator==(const NodeSlice&, const NodeSlice&) = default;
+  [[nodiscard]] int gpu_count() const { return std::popcount(gpus); }
+};
+
+class Allocation {
+ public:
+  using Slices = boost::container::small_vector<NodeSlice, 1>;
+
+  [[nodiscard]] bool empty() const { return slices_.empty(); }
+  [[nodiscard]] const Slices& slices() const { return slices_; }
+  [[nodiscard]] std::size_t nodes() const { return slices_.size(); }
+  [[nodiscard]] int gpu_count() const {
+    int n = 0;
+    for (const NodeSlice& s : slices_) n += s.gpu_count();
+    return n;
+  }
+  [[nodiscard]] std::int64_t milli_gpus() const {
+    std::int64_t n = 0;
+    for (const NodeSlice& s : slices_) n += std::int64_t{s.gpu_count()} * s.milli_per_gpu;
+    return n;
+  }
+  // Keeps slices sorted by node; a node appears once.
+  void add(const NodeSlice& slice);
+  void clear() { slices_.clear(); }
+  friend bool operator==(const Allocation& a, const Allocation& b) {
+    return a.slices_.size() == b.slices_.size() && std::equal(a.slices_.begin(), a.slices_.end(), b.slices_.begin());
+  }
+  // "n3:0-3+5,n4:0" ("n3:0@250" for a quarter of a GPU, "n2:-" for CPUs only).
+  [[nodiscard]] std::string to_string() const;
+
+ private:
+  Slices slices_;
+};
+
+}  // namespace orrery

@@ -1,0 +1,34 @@
+#include "sim/core/event.hpp"
+
+namespace orrery {
+
+std::string_view to_string(EventKind k) {
+  switch (k) {
+    case EventKind::capacity: return "capacity";
+    case EventKind::progress: return "progress";
+    case EventKind::checkpointed: return "checkpointed";
+    case EventKind::published: return "published";
+    case EventKind::finished: return "finish";
+    case EventKind::stopped: return "stopped";
+    case EventKind::suspended: return "suspended";
+    case EventKind::resumed: return "resumed";
+    case EventKind::failed: return "fail";
+    case EventKind::launch_failed: return "launch_failed";
+    case EventKind::command_failed: return "command_failed";
+    case EventKind::started: return "start";
+    case EventKind::submit: return "submit";
+    case EventKind::ready: return "ready";
+    case EventKind::timer: return "timer";
+    case EventKind::decide: return "decide";
+    case EventKind::launch: return "launch";
+    case EventKind::stop: return "stop";
+    case EventKind::suspend: return "suspend";
+    case EventKind::resume: return "resume";
+    case EventKind::reject: return "reject";
+    case EventKind::cancel: return "cancel";
+    case EventKind::reason: return "reason";
+  }
+  return "?";
+}
+
+}  // namespace orrery

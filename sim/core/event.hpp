@@ -1,0 +1,72 @@
+// The event stream: the one record of everything that happens in a run, in either world. The first kinds come
+// from executors and the job source and are what policies see; the rest record what the control plane did.
+// Metrics, tables, the invariant checker and the stored log are folds over this stream.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "sim/core/allocation.hpp"
+#include "sim/core/ids.hpp"
+#include "sim/core/time.hpp"
+
+namespace orrery {
+
+enum class EventKind : std::uint8_t {
+  // From the world. The order is the order within one instant: capacity comes back and jobs end before
+  // anything new is considered; progress reports come before the ends that they precede.
+  capacity,        // node: value = GPUs of the node now usable
+  progress,        // value = work done (ns at reference rate) as of now
+  checkpointed,    // value = work committed
+  published,       // value = version
+  finished,
+  stopped,         // value = work committed; holds nothing any more
+  suspended,
+  resumed,
+  failed,          // value = work that survives; holds nothing any more
+  launch_failed,   // holds nothing any more
+  command_failed,
+  started,         // begins to make progress
+  submit,          // value = estimate (ns), -1 = none
+  ready,           // its parents allow it to run
+  timer,           // the wake-up that the policy asked for
+  // From the control plane.
+  decide,          // value = epoch, value2 = changes in the plan
+  launch,          // value = incarnation; `gpus` = the allocation
+  stop,            // the reconciler asks a gang to stop
+  suspend,
+  resume,
+  reject,
+  cancel,
+  reason,          // why a job waits: value = ReasonCode, value2 = its argument
+};
+inline constexpr int kEventKinds = 23;
+
+[[nodiscard]] std::string_view to_string(EventKind k);
+
+struct Event {
+  Time at{};
+  EventKind kind = EventKind::timer;
+  JobId job{};
+  GangId gang{};
+  Incarnation incarnation = 0;
+  NodeId node{};
+  std::int64_t value = 0;
+  std::int64_t value2 = 0;
+  const Allocation* gpus = nullptr;  // launch: what is taken; valid during the call that delivers the event
+};
+
+using EventMask = std::uint32_t;
+[[nodiscard]] constexpr EventMask mask_of(EventKind k) { return EventMask{1} << static_cast<unsigned>(k); }
+
+// What policies may ask to be woken by.
+inline constexpr EventMask kArrive = mask_of(EventKind::submit) | mask_of(EventKind::ready);
+inline constexpr EventMask kEnd = mask_of(EventKind::finished);
+inline constexpr EventMask kStop = mask_of(EventKind::stopped);
+inline constexpr EventMask kFail = mask_of(EventKind::failed) | mask_of(EventKind::launch_failed);
+inline constexpr EventMask kCapacity = mask_of(EventKind::capacity);
+inline constexpr EventMask kPublish = mask_of(EventKind::published);
+inline constexpr EventMask kTimer = mask_of(EventKind::timer);
+inline constexpr EventMask kProgress = mask_of(EventKind::progress);
+
+}  // namespace orrery

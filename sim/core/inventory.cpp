@@ -1,0 +1,177 @@
+#include "sim/core/inventory.hpp"
+
+#include <algorithm>
+
+#include "sim/core/assert.hpp"
+
+namespace orrery {
+namespace {
+
+bool over_subscribes(Sharing s) { return s == Sharing::interleaved || s == Sharing::merged; }
+
+std::uint64_t low_bits(int n) { return n >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << n) - 1; }
+
+// Whole GPUs held alone take the fast path; everything else is accounted per GPU.
+bool whole(const NodeSlice& s, Sharing sharing) {
+  return s.milli_per_gpu == kMilliPerGpu && !over_subscribes(sharing);
+}
+
+}  // namespace
+
+Inventory::Inventory(const Topology& topology) : topology_(&topology), nodes_(topology.node_count()) {
+  int widest = 0;
+  for (const NodeGroup& g : topology.groups()) widest = std::max(widest, g.gpus_per_node);
+  buckets_.resize(static_cast<std::size_t>(widest) + 1);
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    const NodeInfo& info = topology.node(NodeId(static_cast<std::uint32_t>(i)));
+    nodes_[i] = {low_bits(info.gpus), info.cpu_milli, info.mem_bytes, info.cpu_milli > 0, info.mem_bytes > 0, false};
+    buckets_[static_cast<std::size_t>(info.gpus)].insert(i);
+    free_gpus_ += info.gpus;
+    usable_gpus_ += info.gpus;
+  }
+}
+
+void Inventory::set_free(NodeId n, std::uint64_t mask) {
+  Node& node = nodes_[n.index()];
+  if (!node.down) {
+    const int before = std::popcount(node.free);
+    const int after = std::popcount(mask);
+    if (before != after) {
+      buckets_[static_cast<std::size_t>(before)].erase(n.index());
+      buckets_[static_cast<std::size_t>(after)].insert(n.index());
+      free_gpus_ += after - before;
+    }
+  }
+  node.free = mask;
+}
+
+bool Inventory::can_take(const Allocation& a, Sharing sharing, GroupId group) const {
+  for (const NodeSlice& s : a.slices()) {
+    if (s.node.index() >= nodes_.size()) return false;
+    const Node& node = nodes_[s.node.index()];
+    if (node.down) return false;
+    if ((s.gpus & ~low_bits(topology_->node(s.node).gpus)) != 0) return false;
+    if (node.cpu_modelled && s.cpu_milli > node.cpu_milli) return false;
+    if (node.mem_modelled && s.mem_bytes > node.mem_bytes) return false;
+    if ((s.gpus & ~node.free) == 0) continue;
+    if (whole(s, sharing)) return false;
+    for (std::uint64_t rest = s.gpus & ~node.free; rest != 0; rest &= rest - 1) {
+      const auto it = shared_.find({s.node, std::countr_zero(rest)});
+      if (it == shared_.end()) return false;  // held whole
+      const Shared& gpu = it->second;
+      if (over_subscribes(sharing) ? (gpu.group != group || !group.valid())
+                                   : (gpu.group.valid() || gpu.used_milli + s.milli_per_gpu > kMilliPerGpu))
+        return false;
+    }
+  }
+  return true;
+}
+
+void Inventory::take(const Allocation& a, Sharing sharing, GroupId group) {
+  ORRERY_ASSERT(can_take(a, sharing, group), "{} is not free", a.to_string());
+  ORRERY_ASSERT(over_subscribes(sharing) == group.valid(), "group sharing needs a group, other sharing has none");
+  for (const NodeSlice& s : a.slices()) {
+    Node& node = nodes_[s.node.index()];
+    node.cpu_milli -= s.cpu_milli;
+    node.mem_bytes -= s.mem_bytes;
+    if (!whole(s, sharing)) {
+      for (std::uint64_t rest = s.gpus; rest != 0; rest &= rest - 1) {
+        Shared& gpu = shared_[{s.node, std::countr_zero(rest)}];
+        gpu.holders += 1;
+        gpu.group = group;
+        gpu.used_milli = over_subscribes(sharing) ? kMilliPerGpu : gpu.used_milli + s.milli_per_gpu;
+      }
+    }
+    if (s.gpus != 0) set_free(s.node, node.free & ~s.gpus);
+  }
+}
+
+void Inventory::give(const Allocation& a, Sharing sharing, GroupId group) {
+  for (const NodeSlice& s : a.slices()) {
+    Node& node = nodes_[s.node.index()];
+    ORRERY_ASSERT((s.gpus & node.free) == 0, "{} given back but already free", a.to_string());
+    node.cpu_milli += s.cpu_milli;
+    node.mem_bytes += s.mem_bytes;
+    std::uint64_t freed = s.gpus;
+    if (!whole(s, sharing)) {
+      freed = 0;
+      for (std::uint64_t rest = s.gpus; rest != 0; rest &= rest - 1) {
+        const int i = std::countr_zero(rest);
+        const auto it = shared_.find({s.node, i});
+        ORRERY_ASSERT(it != shared_.end() && it->second.group == group, "{} given back but not held", a.to_string());
+        it->second.holders -= 1;
+        if (!over_subscribes(sharing)) it->second.used_milli -= s.milli_per_gpu;
+        if (it->second.holders > 0) continue;
+        shared_.erase(it);
+        freed |= std::uint64_t{1} << i;
+      }
+    }
+    if (freed != 0) set_free(s.node, node.free | freed);
+  }
+}
+
+void Inventory::set_down(NodeId n, bool down) {
+  Node& node = nodes_[n.index()];
+  if (node.down == down) return;
+  const int free = std::popcount(node.free);
+  auto& bucket = buckets_[static_cast<std::size_t>(free)];
+  if (down)
+    bucket.erase(n.index());
+  else
+    bucket.insert(n.index());
+  const int sign = down ? -1 : 1;
+  free_gpus_ += sign * free;
+  usable_gpus_ += sign * topology_->node(n).gpus;
+  node.down = down;
+}
+
+std::int32_t Inventory::free_milli(NodeId n, int gpu) const {
+  const Node& node = nodes_[n.index()];
+  if (node.down) return 0;
+  if (((node.free >> gpu) & 1) != 0) return kMilliPerGpu;
+  const auto it = shared_.find({n, gpu});
+  return it == shared_.end() ? 0 : kMilliPerGpu - it->second.used_milli;
+}
+
+NodeId Inventory::first_with(int g, NodeId from) const {
+  std::size_t best = BitTree::kEnd;
+  for (std::size_t free = static_cast<std::size_t>(g); free < buckets_.size(); ++free)
+    best = std::min(best, buckets_[free].next(from.index()));
+  return best == BitTree::kEnd ? NodeId{} : NodeId(static_cast<std::uint32_t>(best));
+}
+
+NodeId Inventory::first_with_exactly(int free, NodeId from) const {
+  if (static_cast<std::size_t>(free) >= buckets_.size()) return NodeId{};
+  const std::size_t n = buckets_[static_cast<std::size_t>(free)].next(from.index());
+  return n == BitTree::kEnd ? NodeId{} : NodeId(static_cast<std::uint32_t>(n));
+}
+
+NodeId Inventory::tightest_with(int g) const {
+  for (std::size_t free = static_cast<std::size_t>(g); free < buckets_.size(); ++free)
+    if (!buckets_[free].empty()) return NodeId(static_cast<std::uint32_t>(buckets_[free].first()));
+  return NodeId{};
+}
+
+NodeId Inventory::emptiest() const {
+  for (std::size_t free = buckets_.size(); free-- > 1;)
+    if (!buckets_[free].empty()) return NodeId(static_cast<std::uint32_t>(buckets_[free].first()));
+  return NodeId{};
+}
+
+std::vector<std::pair<NodeId, int>> Inventory::partly_free() const {
+  std::vector<std::pair<NodeId, int>> out;
+  for (const auto& [key, gpu] : shared_)
+    if (!gpu.group.valid() && gpu.used_milli < kMilliPerGpu && !nodes_[key.first.index()].down) out.push_back(key);
+  return out;
+}
+
+bool Inventory::suits(const Demand& d, NodeId n, int gpus) const {
+  const Node& node = nodes_[n.index()];
+  if (node.down) return false;
+  if (d.gpu_types != 0 && ((d.gpu_types >> topology_->node(n).type) & 1) == 0) return false;
+  const std::int64_t cpu = d.gpus > 0 ? (d.cpu_milli * gpus + d.gpus - 1) / d.gpus : d.cpu_milli;
+  const std::int64_t mem = d.gpus > 0 ? (d.mem_bytes * gpus + d.gpus - 1) / d.gpus : d.mem_bytes;
+  return (!node.cpu_modelled || cpu <= node.cpu_milli) && (!node.mem_modelled || mem <= node.mem_bytes);
+}
+
+}  // namespace orrery

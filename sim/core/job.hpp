@@ -1,0 +1,73 @@
+// What may be known about a job (JobSpec), and the states it passes through. What only executors know is in
+// truth.hpp, which policies must not include.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sim/core/ids.hpp"
+#include "sim/core/resources.hpp"
+#include "sim/core/time.hpp"
+#include "sim/core/units.hpp"
+
+namespace orrery {
+
+enum class JobKind : std::uint8_t { unknown, pretrain, transfer, eval, hpo };
+
+// An edge of the lineage graph: this job needs (hard) or likes (soft) what `parent` publishes.
+struct Dependency {
+  JobId parent;
+  bool hard = true;
+  std::int32_t progress_per_mille = 1000;  // hard: the parent's progress that makes the child ready
+};
+
+struct JobSpec {
+  JobId id;
+  std::string name;  // the trace's job_id
+  Time submit{};
+  Demand demand{};
+  DemandClass demand_class{};
+  std::int32_t min_gpus = 0;  // elastic range; min = max = demand.gpus for rigid jobs
+  std::int32_t max_gpus = 0;
+  std::string tenant{};
+  JobKind kind = JobKind::unknown;
+  std::string model{};
+  std::optional<Duration> user_estimate{};  // run time claimed by the user, at the requested allocation
+  std::optional<Time> deadline{};
+  double weight = 1.0;
+  std::int64_t batch = 0;  // global batch, samples; 0 = unknown
+  std::vector<Dependency> after{};
+};
+
+enum class JobState : std::uint8_t {
+  submitted,  // known, but its parents are not ready
+  pending,    // holds nothing
+  starting,   // holds its GPUs, not yet making progress
+  running,
+  suspended,  // keeps its state on the GPUs, makes no progress
+  stopping,   // asked to stop, still holds its GPUs
+  finished,
+  failed,     // retry budget spent
+  rejected,   // can never run here, or the policy declined it
+  cancelled,
+};
+inline constexpr int kJobStates = 10;
+
+[[nodiscard]] std::string_view to_string(JobState s);
+[[nodiscard]] std::string_view to_string(JobKind k);
+
+// The legal moves of a job's life, in one place; everything that changes a state asserts against it.
+[[nodiscard]] bool legal_move(JobState from, JobState to);
+
+[[nodiscard]] constexpr bool is_final(JobState s) {
+  return s == JobState::finished || s == JobState::failed || s == JobState::rejected || s == JobState::cancelled;
+}
+// States in which a job holds GPUs.
+[[nodiscard]] constexpr bool holds_gpus(JobState s) {
+  return s == JobState::starting || s == JobState::running || s == JobState::suspended || s == JobState::stopping;
+}
+
+}  // namespace orrery

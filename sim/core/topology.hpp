@@ -1,0 +1,83 @@
+// The machine: GPUs in nodes, nodes in racks, racks under a spine, with the bandwidth of every link. Built
+// once per run from the scenario's groups; immutable afterwards (nodes that fail stay in it; their capacity
+// is the inventory's business). The tree is a Boost.Graph, for routing and network models; what the hot paths
+// need per node is kept flat beside it.
+#pragma once
+
+#include <boost/graph/adjacency_list.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "sim/core/ids.hpp"
+#include "sim/core/resources.hpp"
+
+namespace orrery {
+
+// One homogeneous group of nodes, as in the scenario's `cluster.groups`.
+struct NodeGroup {
+  std::string name;
+  int count = 0;
+  int gpus_per_node = 0;  // 0..64
+  std::string gpu;        // type name, "h200"
+  std::int64_t cpu_milli = 0;           // per node; 0 = CPUs are not modelled
+  std::int64_t mem_bytes = 0;           // per node; 0 = memory is not modelled
+  int rack_size = 0;                    // nodes per rack; 0 = the whole group is one rack
+  std::int64_t nvlink_bytes_per_s = 0;  // GPU to node fabric; 0 = unknown
+  std::int64_t nic_bytes_per_s = 0;     // node to rack switch; 0 = unknown
+};
+
+enum class Tier : std::uint8_t { gpu, node, rack, spine };
+
+struct NodeInfo {
+  std::uint32_t group = 0;
+  std::uint32_t rack = 0;
+  int gpus = 0;
+  std::uint32_t type = 0;  // index of the GPU type
+  std::int64_t cpu_milli = 0;
+  std::int64_t mem_bytes = 0;
+};
+
+class Topology {
+ public:
+  struct VertexInfo {
+    Tier tier = Tier::gpu;
+    std::uint32_t index = 0;  // GPU within its node, node id, rack id
+  };
+  struct EdgeInfo {
+    std::int64_t bandwidth_bytes_per_s = 0;  // 0 = unknown
+  };
+  using Graph = boost::adjacency_list<boost::vecS, boost::vecS, boost::undirectedS, VertexInfo, EdgeInfo>;
+  using Vertex = Graph::vertex_descriptor;
+
+  explicit Topology(std::vector<NodeGroup> groups);
+
+  [[nodiscard]] const std::vector<NodeGroup>& groups() const { return groups_; }
+  [[nodiscard]] std::size_t node_count() const { return nodes_.size(); }
+  [[nodiscard]] const NodeInfo& node(NodeId n) const { return nodes_[n.index()]; }
+  [[nodiscard]] std::int64_t total_gpus() const { return total_gpus_; }
+  [[nodiscard]] std::size_t rack_count() const { return rack_first_.size() - 1; }
+  // Nodes of a rack are consecutive: [first, last).
+  [[nodiscard]] NodeId rack_first(std::size_t rack) const { return NodeId(rack_first_[rack]); }
+  [[nodiscard]] NodeId rack_last(std::size_t rack) const { return NodeId(rack_first_[rack + 1]); }
+  [[nodiscard]] const std::vector<std::string>& gpu_types() const { return types_; }
+  // The bit of a type name; 0 when the cluster has no such type.
+  [[nodiscard]] GpuTypeMask type_bit(const std::string& name) const;
+  // "h200-n17": the group's name and the node's number within it.
+  [[nodiscard]] std::string node_name(NodeId n) const;
+  // The tree of GPU, node, rack and spine vertices; built on first use (a replay that counts GPUs needs none).
+  [[nodiscard]] const Graph& graph() const;
+  [[nodiscard]] Vertex node_vertex(NodeId n) const;
+
+ private:
+  std::vector<NodeGroup> groups_;
+  std::vector<NodeInfo> nodes_;
+  std::vector<std::uint32_t> group_first_;
+  std::vector<std::uint32_t> rack_first_;
+  std::vector<std::string> types_;
+  std::int64_t total_gpus_ = 0;
+  mutable Graph graph_;
+  mutable std::vector<Vertex> node_vertex_;
+};
+
+}  // namespace orrery

@@ -1,0 +1,25 @@
+// What only executors know about a job: how much work it really is. Policies, control and observers must not
+// include this header (scripts/tidy checks it); a policy that knew true durations would be an oracle, and an
+// oracle is an explicit scenario setting (`workload.estimates: oracle`).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sim/core/job.hpp"
+#include "sim/core/units.hpp"
+
+namespace orrery {
+
+struct JobTruth {
+  Work work{};  // at the reference rate on the requested allocation
+};
+
+// The jobs of one run, by JobId; specs and truths are parallel.
+struct Workload {
+  std::vector<JobSpec> specs;
+  std::vector<JobTruth> truths;
+  DemandTable demands;
+};
+
+}  // namespace orrery

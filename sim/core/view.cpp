@@ -1,0 +1,33 @@
+#include "sim/core/view.hpp"
+
+namespace orrery {
+
+JobView ClusterView::job(JobId id) const {
+  const JobRecord& r = (*records)[id.index()];
+  JobView v;
+  v.spec = r.spec;
+  v.state = r.state;
+  v.ready = r.ready;
+  v.incarnation = r.incarnation;
+  v.restarts = r.restarts;
+  v.waited = r.waited_before;
+  v.ran = r.ran_before;
+  v.attained = r.attained_before;
+  v.done = r.done;
+  v.committed = r.committed;
+  v.estimate = r.estimate;
+  if (r.state == JobState::running) {
+    v.ran += now - r.since;
+    v.attained += gpu_time(now - r.since, r.held.milli_gpus());
+    const Rate rate = r.measured ? r.measured->rate : predict->rate(*r.spec, r.held, r.held_config, {});
+    v.done = v.done + work_in(now - r.done_at, rate);
+  } else if (r.known && (r.state == JobState::pending || r.state == JobState::submitted)) {
+    v.waited += now - r.since;
+  }
+  v.held = holds_gpus(r.state) ? &r.held : nullptr;
+  v.target = r.has_target ? &r.target : nullptr;
+  v.measured = r.measured ? &*r.measured : nullptr;
+  return v;
+}
+
+}  // namespace orrery

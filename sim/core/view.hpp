@@ -1,0 +1,179 @@
+// What a policy sees: the cluster as of now, read-only and maintained incrementally (never rebuilt). Views are
+// regular types, cheap to make and valid during one call of Policy::schedule.
+#pragma once
+
+#include <cstdint>
+#include <iterator>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "sim/core/event.hpp"
+#include "sim/core/id_set.hpp"
+#include "sim/core/inventory.hpp"
+#include "sim/core/job.hpp"
+#include "sim/core/topology.hpp"
+
+namespace orrery {
+
+// How a job is to run; what a rigid job never changes.
+struct RunConfig {
+  std::int64_t batch = 0;          // global batch, samples; 0 = the job's own
+  std::int32_t accumulation = 0;   // gradient accumulation steps; 0 = the job's own
+  std::uint32_t execution_plan = 0;
+  std::uint32_t start_version = 0; // published version to start from; 0 = from scratch or own checkpoint
+  friend bool operator==(const RunConfig&, const RunConfig&) = default;
+};
+
+enum class Act : std::uint8_t { run, suspend, preempt, reject, cancel };
+
+// A standing target: what a job should hold, until a later plan replaces it.
+struct Target {
+  Act act = Act::run;
+  Allocation gpus{};
+  RunConfig config{};
+  GroupId group = kNoGroup;
+  Sharing sharing = Sharing::exclusive;
+  friend bool operator==(const Target&, const Target&) = default;
+};
+
+// A claim about a job's total run time on its requested allocation.
+struct Estimate {
+  Duration total{};
+};
+
+// Speed as reported by the job itself.
+struct Measured {
+  Time at{};
+  Rate rate{};
+};
+
+// The control plane's book-keeping for one job. Written by ClusterState only; policies see it through JobView.
+struct JobRecord {
+  const JobSpec* spec = nullptr;
+  JobState state = JobState::submitted;
+  bool known = false;    // submitted to the cluster (its submit time has come)
+  bool ready = false;    // its parents allow it to run
+  bool has_target = false;
+  Incarnation incarnation = 0;
+  std::uint32_t restarts = 0;     // launches after the first
+  std::uint32_t preemptions = 0;  // stops asked for by the policy
+  std::uint32_t failures = 0;
+  GangId gang{};
+  Time since{};                   // when `state` was entered
+  Duration waited_before{};       // without an allocation, before `since`
+  Duration ran_before{};          // in state running, before `since`
+  GpuTime attained_before{};
+  Work done{};                    // as of `done_at`
+  Time done_at{};
+  Work committed{};
+  std::optional<Estimate> estimate{};
+  std::optional<Measured> measured{};
+  Allocation held{};
+  Sharing held_sharing = Sharing::exclusive;
+  GroupId held_group = kNoGroup;
+  RunConfig held_config{};
+  Target target{};
+};
+
+// One job as of now.
+struct JobView {
+  const JobSpec* spec = nullptr;
+  JobState state = JobState::submitted;
+  bool ready = false;
+  Incarnation incarnation = 0;
+  std::uint32_t restarts = 0;
+  Duration waited{};                    // total time without an allocation
+  Duration ran{};                       // total time in state running
+  GpuTime attained{};                   // GPU-time in state running
+  Work done{};                          // reported, extrapolated at the believed rate while running
+  Work committed{};                     // safe in a checkpoint
+  std::optional<Estimate> estimate{};
+  const Allocation* held = nullptr;     // null when it holds nothing
+  const Target* target = nullptr;       // null when none stands
+  const Measured* measured = nullptr;   // null before the first report
+
+  [[nodiscard]] JobId id() const { return spec->id; }
+  [[nodiscard]] std::int32_t gpus() const { return spec->demand.gpus; }
+  // Estimated run time left on the requested allocation; kForever without an estimate. At least 1 ns for a
+  // job that has outrun its estimate.
+  [[nodiscard]] Duration remaining() const {
+    if (!estimate) return kForever;
+    return {estimate->total.ns > done.ns ? estimate->total.ns - done.ns : 1};
+  }
+};
+
+struct ClusterView;
+
+// Jobs in (submit, id) order; begin() is O(1) and each step O(1).
+class JobRange {
+ public:
+  class iterator {
+   public:
+    using value_type = JobView;
+    using difference_type = std::ptrdiff_t;
+    using pointer = const JobView*;
+    using reference = JobView;
+    using iterator_category = std::input_iterator_tag;
+    iterator() = default;
+    iterator(const ClusterView* view, IdSet<JobId>::iterator at) : view_(view), at_(at) {}
+    JobView operator*() const;
+    iterator& operator++() {
+      ++at_;
+      return *this;
+    }
+    iterator operator++(int) {
+      iterator before = *this;
+      ++at_;
+      return before;
+    }
+    friend bool operator==(const iterator& a, const iterator& b) { return a.at_ == b.at_; }
+
+   private:
+    const ClusterView* view_ = nullptr;
+    IdSet<JobId>::iterator at_{};
+  };
+
+  JobRange() = default;
+  JobRange(const ClusterView* view, const IdSet<JobId>* ids) : view_(view), ids_(ids) {}
+  [[nodiscard]] iterator begin() const { return {view_, ids_->begin()}; }
+  [[nodiscard]] iterator end() const { return {view_, ids_->end()}; }
+  [[nodiscard]] std::size_t size() const { return ids_->size(); }
+  [[nodiscard]] bool empty() const { return ids_->empty(); }
+  [[nodiscard]] const IdSet<JobId>& ids() const { return *ids_; }
+
+ private:
+  const ClusterView* view_ = nullptr;
+  const IdSet<JobId>* ids_ = nullptr;
+};
+
+// The speed a policy may believe in; never the truth.
+struct Predictor {
+  virtual ~Predictor() = default;
+  // Progress on `gpus` under `config`, next to the jobs `with` on the same GPUs.
+  [[nodiscard]] virtual Rate rate(const JobSpec& spec, const Allocation& gpus, const RunConfig& config,
+                                  std::span<const JobId> with) const = 0;
+};
+
+struct ClusterView {
+  Time now{};
+  std::uint64_t epoch = 0;                 // counts decisions
+  const Topology* topology = nullptr;
+  const Inventory* physical = nullptr;     // what is free now; plans are made on PlanBuilder::free()
+  std::span<const Event> since_last{};     // every event since the last decision
+  const Predictor* predict = nullptr;
+  const std::vector<JobRecord>* records = nullptr;
+  const DemandTable* demands = nullptr;
+  const IdSet<JobId>* pending_ids = nullptr;  // ready, without a standing run target
+  const IdSet<JobId>* blocked_ids = nullptr;  // parents not ready
+  const IdSet<JobId>* active_ids = nullptr;   // with a standing run or suspend target
+
+  [[nodiscard]] JobView job(JobId id) const;
+  [[nodiscard]] JobRange pending() const { return {this, pending_ids}; }
+  [[nodiscard]] JobRange blocked() const { return {this, blocked_ids}; }
+  [[nodiscard]] JobRange active() const { return {this, active_ids}; }
+};
+
+inline JobView JobRange::iterator::operator*() const { return view_->job(*at_); }
+
+}  // namespace orrery

@@ -1,0 +1,85 @@
+// The one trace format the simulator reads. A CSV (optionally .gz or .zst) with a header; required columns
+// `job_id,submit_s,gpus,duration_s`, optional ones below; lines that start with `#` before the header are
+// comments. Importers turn foreign formats into the same TraceJob rows.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/core/error.hpp"
+#include "sim/core/time.hpp"
+#include "sim/core/topology.hpp"
+#include "sim/core/truth.hpp"
+
+namespace orrery {
+
+// One row. Times in ns since the trace's own zero.
+struct TraceJob {
+  std::string job_id;
+  Time submit{};                      // submit_s, >= 0
+  std::int32_t gpus = 1;              // 0 is legal when cpus > 0
+  Duration duration{};                // duration_s, > 0: run time on the requested GPUs
+  std::string tenant;                 // tenant
+  std::string kind;                   // kind: pretrain|transfer|eval|hpo or empty
+  std::string model;                  // model
+  std::optional<std::int32_t> min_gpus, max_gpus;
+  std::optional<std::int32_t> gpu_milli;  // gpu_fraction in (0,1]; stored in thousandths of one GPU
+  std::string gpu_type;               // gpu_type: "A100" or "A100|V100"
+  std::int64_t cpu_milli = 0;         // cpus (whole job)
+  std::int64_t mem_bytes = 0;         // mem_bytes (whole job)
+  std::optional<Duration> estimate;   // estimate_s: claimed by the user
+  std::optional<Time> deadline;       // deadline_s, same zero as submit_s
+  double weight = 1.0;                // weight > 0
+  std::int64_t batch = 0;             // batch: global batch, samples
+  std::string after;                  // after: "p17@hard:0.8;p9@soft"
+  int line = 0;                       // where the row came from, for messages; 0 = unknown
+};
+
+// What an importer kept and dropped, and why.
+struct ImportReport {
+  std::string format;                                // "canonical", "philly", ...
+  std::int64_t rows = 0;
+  std::int64_t kept = 0;
+  std::map<std::string, std::int64_t> dropped;       // reason -> rows
+  std::vector<std::string> notes;                    // rules applied, assumptions
+};
+
+struct Trace {
+  std::vector<TraceJob> jobs;   // sorted by (submit, row)
+  ImportReport report;
+  bool has_estimates = false;   // the estimate column exists
+  std::string sha256;           // of the file as stored; empty when generated
+};
+
+struct ReadOptions {
+  std::string format = "auto";  // "auto" or an importer's name
+  bool skip_bad_rows = false;   // count bad rows as dropped instead of failing
+};
+
+// Reads a trace file of any known format. All bad rows are reported at once (at most 20 shown).
+[[nodiscard]] Expected<Trace> read_trace(const std::string& path, const ReadOptions& options = {});
+
+// Writes canonical CSV; .gz and .zst by the name's ending. Written aside and renamed. `comments` become `# ` lines.
+[[nodiscard]] Expected<void> write_trace(const std::string& path, const Trace& trace,
+                                         const std::vector<std::string>& comments = {});
+
+// Names of all formats, "canonical" first.
+[[nodiscard]] const std::vector<std::string>& trace_formats();
+
+// Rows [skip, skip + jobs) in (submit, row) order, submit times counted from the first of them; jobs < 0 = all.
+void slice_trace(Trace& trace, std::int64_t skip, std::int64_t jobs);
+
+// load = sum(gpus x duration) / (GPUs x span of submits). offered_load() computes it (0 when the span is 0);
+// scale_to_load() multiplies submit times by one factor so that it becomes `load` (rounded to ns).
+[[nodiscard]] double offered_load(const Trace& trace, std::int64_t cluster_gpus);
+void scale_to_load(Trace& trace, double load, std::int64_t cluster_gpus);
+
+// Rows -> specs and truths for a cluster: interns demands, resolves GPU types and `after` edges. JobIds are
+// the rows' order by (submit, row). Errors name the row.
+[[nodiscard]] Expected<Workload> to_workload(const Trace& trace, const Topology& topology,
+                                             const std::string& file = {});
+
+}  // namespace orrery
