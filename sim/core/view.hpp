@@ -55,6 +55,7 @@ struct JobRecord {
   bool known = false;    // submitted to the cluster (its submit time has come)
   bool ready = false;    // its parents allow it to run
   bool has_target = false;
+  bool cancelling = false;  // to be cancelled as soon as it holds nothing
   Incarnation incarnation = 0;
   std::uint32_t restarts = 0;     // launches after the first
   std::uint32_t preemptions = 0;  // stops asked for by the policy

@@ -1,0 +1,34 @@
+// How policies are made. Each policy's .cpp defines one factory per name it implements; registry.cpp lists them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "policies/options.hpp"
+#include "policies/policy.hpp"
+#include "sim/core/placement.hpp"
+
+namespace orrery {
+
+// What every policy is given besides its own options.
+struct PolicySetup {
+  std::unique_ptr<Placement> placement;
+  std::uint64_t seed = 1;
+  bool emulate_tiresias = false;  // reproduce the reference simulator's quirks (policies.md 1.4, 1.5, 9)
+  bool emulate_muri = false;      // policies.md 5.2
+};
+
+using PolicyFactory = std::unique_ptr<Policy> (*)(PolicySetup, OptionReader&);
+
+std::unique_ptr<Policy> make_fifo(PolicySetup setup, OptionReader& options);
+std::unique_ptr<Policy> make_fjf(PolicySetup setup, OptionReader& options);
+std::unique_ptr<Policy> make_sjf(PolicySetup setup, OptionReader& options);
+std::unique_ptr<Policy> make_lpjf(PolicySetup setup, OptionReader& options);
+std::unique_ptr<Policy> make_easy(PolicySetup setup, OptionReader& options);
+std::unique_ptr<Policy> make_conservative(PolicySetup setup, OptionReader& options);
+std::unique_ptr<Policy> make_srtf(PolicySetup setup, OptionReader& options);
+std::unique_ptr<Policy> make_srsf(PolicySetup setup, OptionReader& options);
+std::unique_ptr<Policy> make_smallest(PolicySetup setup, OptionReader& options);
+std::unique_ptr<Policy> make_tiresias(PolicySetup setup, OptionReader& options);
+
+}  // namespace orrery

@@ -1,0 +1,80 @@
+// FIFO and fit-job-first. FIFO starts jobs in order of arrival and stops at the first that does not fit;
+// fit-job-first goes on past it (policies.md 1.1). No preemption.
+#include "policies/factories.hpp"
+#include "policies/parts/class_queues.hpp"
+
+namespace orrery {
+namespace {
+
+class Fifo final : public Policy {
+ public:
+  explicit Fifo(std::unique_ptr<Placement> placement) : placement_(std::move(placement)) {}
+  [[nodiscard]] Capabilities capabilities() const override { return {}; }
+  void schedule(const ClusterView& view, PlanBuilder& plan) override {
+    for (const JobId job : view.pending().ids()) {
+      if (plan.start(job, *placement_)) continue;
+      plan.reason(job, ReasonCode::resources, plan.free().free_gpus());
+      return;
+    }
+  }
+
+ private:
+  std::unique_ptr<Placement> placement_;
+};
+
+// Jobs in order of a key that does not change while they wait; scans past those that do not fit.
+class FitFirst final : public Policy {
+ public:
+  enum class Key { arrival, estimate };
+  FitFirst(std::unique_ptr<Placement> placement, Key key) : placement_(std::move(placement)), key_(key) {}
+  [[nodiscard]] Capabilities capabilities() const override { return {.needs_estimates = key_ == Key::estimate}; }
+
+  void schedule(const ClusterView& view, PlanBuilder& plan) override {
+    for (const Event& e : view.since_last) follow(view, e);
+    scan_.begin(queue_);
+    while (!scan_.done()) {
+      const auto [key, job] = scan_.head();
+      if (!plan.start(job, *placement_)) {
+        scan_.drop_class();
+        continue;
+      }
+      const DemandClass c = scan_.head_class();
+      scan_.take();
+      queue_.erase(c, key, job);
+    }
+  }
+
+ private:
+  [[nodiscard]] std::int64_t key_of(const JobView& job) const {
+    if (key_ == Key::arrival) return 0;
+    return job.estimate ? job.estimate->total.ns : kForever.ns;
+  }
+  void follow(const ClusterView& view, const Event& e) {
+    if (!e.job.valid()) return;
+    const JobView job = view.job(e.job);
+    const bool back = e.kind == EventKind::ready || e.kind == EventKind::failed || e.kind == EventKind::launch_failed;
+    if (back && !is_final(job.state) && job.target == nullptr)
+      queue_.insert(job.spec->demand_class, key_of(job), e.job);
+    else if (e.kind == EventKind::reject || e.kind == EventKind::cancel)
+      queue_.erase(job.spec->demand_class, key_of(job), e.job);
+  }
+
+  std::unique_ptr<Placement> placement_;
+  Key key_;
+  ClassQueues<std::int64_t> queue_;
+  ClassScan<std::int64_t> scan_;
+};
+
+}  // namespace
+
+std::unique_ptr<Policy> make_fifo(PolicySetup setup, OptionReader&) {
+  return std::make_unique<Fifo>(std::move(setup.placement));
+}
+std::unique_ptr<Policy> make_fjf(PolicySetup setup, OptionReader&) {
+  return std::make_unique<FitFirst>(std::move(setup.placement), FitFirst::Key::arrival);
+}
+std::unique_ptr<Policy> make_sjf(PolicySetup setup, OptionReader&) {
+  return std::make_unique<FitFirst>(std::move(setup.placement), FitFirst::Key::estimate);
+}
+
+}  // namespace orrery

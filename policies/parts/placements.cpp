@@ -1,0 +1,329 @@
+#include "policies/parts/placements.hpp"
+
+#include <algorithm>
+
+#include "sim/core/random.hpp"
+
+namespace orrery {
+namespace {
+
+// The `count` lowest set bits of `mask`.
+std::uint64_t lowest_bits(std::uint64_t mask, int count) {
+  std::uint64_t out = 0;
+  for (; count > 0 && mask != 0; --count) {
+    out |= mask & (~mask + 1);
+    mask &= mask - 1;
+  }
+  return out;
+}
+
+// Adds `gpus` GPUs of node `n`, with their share of the job's CPUs and memory.
+void add_gpus(const Demand& d, const Inventory& free, NodeId n, int gpus, Allocation& out) {
+  NodeSlice s;
+  s.node = n;
+  s.milli_per_gpu = d.milli_per_gpu;
+  s.gpus = lowest_bits(free.free_mask(n), gpus);
+  s.cpu_milli = (d.cpu_milli * gpus + d.gpus - 1) / d.gpus;
+  s.mem_bytes = (d.mem_bytes * gpus + d.gpus - 1) / d.gpus;
+  out.add(s);
+}
+
+// How many of `wanted` GPUs node `n` can give to this demand.
+int usable(const Demand& d, const Inventory& free, NodeId n, int wanted) {
+  int k = std::min(free.free_on(n), wanted);
+  while (k > 0 && !free.suits(d, n, k)) --k;
+  return k;
+}
+
+bool place_cpu_only(const Demand& d, const Inventory& free, Allocation& out) {
+  for (std::uint32_t i = 0; i < free.topology().node_count(); ++i) {
+    const NodeId n(i);
+    if (!free.suits(d, n, 0)) continue;
+    out.add({n, kMilliPerGpu, 0, d.cpu_milli, d.mem_bytes});
+    return true;
+  }
+  return false;
+}
+
+bool place_fraction(const Demand& d, const Inventory& free, Allocation& out) {
+  NodeId best_node;
+  int best_gpu = 0;
+  std::int32_t best_left = kMilliPerGpu;
+  for (const auto& [node, gpu] : free.partly_free()) {
+    const std::int32_t left = free.free_milli(node, gpu) - d.milli_per_gpu;
+    if (left < 0 || left >= best_left || !free.suits(d, node, 1)) continue;
+    best_node = node;
+    best_gpu = gpu;
+    best_left = left;
+  }
+  if (best_node.valid()) {
+    out.add({best_node, d.milli_per_gpu, std::uint64_t{1} << best_gpu, d.cpu_milli, d.mem_bytes});
+    return true;
+  }
+  for (NodeId n = free.first_with(1); n.valid(); n = free.first_with(1, NodeId(n.value + 1))) {
+    if (!free.suits(d, n, 1)) continue;
+    add_gpus(d, free, n, 1, out);
+    return true;
+  }
+  return false;
+}
+
+// What all placements share; subclasses place whole GPUs.
+class BasePlacement : public Placement {
+ public:
+  bool place(const Demand& d, const Inventory& free, Allocation& out) final {
+    if (d.gpus == 0) return place_cpu_only(d, free, out);
+    if (d.milli_per_gpu < kMilliPerGpu) return place_fraction(d, free, out);
+    if (free.free_gpus() < d.gpus) return false;
+    if (place_whole(d, free, out)) return true;
+    out.clear();
+    return false;
+  }
+
+ protected:
+  virtual bool place_whole(const Demand& d, const Inventory& free, Allocation& out) = 0;
+};
+
+// A placement that visits nodes in some order and takes what it needs from each.
+class CountingPlacement : public BasePlacement {
+ public:
+  [[nodiscard]] bool counting() const final { return true; }
+};
+
+// Any free GPUs, lowest node first: counts, as if the cluster were one big node.
+class CountPlacement final : public CountingPlacement {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "count"; }
+
+ protected:
+  bool place_whole(const Demand& d, const Inventory& free, Allocation& out) override {
+    int left = d.gpus;
+    for (NodeId n = free.first_with(1); n.valid() && left > 0; n = free.first_with(1, NodeId(n.value + 1))) {
+      const int k = usable(d, free, n, left);
+      if (k > 0) add_gpus(d, free, n, k, out);
+      left -= k;
+    }
+    return left == 0;
+  }
+};
+
+// Fullest nodes first (fewest free GPUs, at least one), so that idle nodes stay whole.
+class PackPlacement final : public CountingPlacement {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "pack"; }
+
+ protected:
+  bool place_whole(const Demand& d, const Inventory& free, Allocation& out) override {
+    int left = d.gpus;
+    for (int f = 1; f <= free.max_gpus_per_node(); ++f) {
+      for (NodeId n = free.first_with_exactly(f); n.valid(); n = free.first_with_exactly(f, NodeId(n.value + 1))) {
+        const int k = usable(d, free, n, left);
+        if (k > 0) add_gpus(d, free, n, k, out);
+        left -= k;
+        if (left == 0) return true;
+      }
+    }
+    return false;
+  }
+};
+
+// Repeatedly everything that is needed from the node with the most free GPUs (Pollux's Optimus and Tiresias).
+class MostFreePlacement final : public CountingPlacement {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "most_free"; }
+
+ protected:
+  bool place_whole(const Demand& d, const Inventory& free, Allocation& out) override {
+    int left = d.gpus;
+    for (int f = free.max_gpus_per_node(); f >= 1; --f) {
+      for (NodeId n = free.first_with_exactly(f); n.valid(); n = free.first_with_exactly(f, NodeId(n.value + 1))) {
+        const int k = usable(d, free, n, left);
+        if (k > 0) add_gpus(d, free, n, k, out);
+        left -= k;
+        if (left == 0) return true;
+      }
+    }
+    return false;
+  }
+};
+
+// One GPU per node in turn, nodes with the most free GPUs first, round after round.
+class SpreadPlacement final : public CountingPlacement {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "spread"; }
+
+ protected:
+  bool place_whole(const Demand& d, const Inventory& free, Allocation& out) override {
+    nodes_.clear();
+    int reachable = 0;
+    for (int f = free.max_gpus_per_node(); f >= 1; --f) {
+      for (NodeId n = free.first_with_exactly(f); n.valid(); n = free.first_with_exactly(f, NodeId(n.value + 1))) {
+        const int most = usable(d, free, n, d.gpus);
+        if (most == 0) continue;
+        nodes_.push_back({n, most, 0});
+        reachable += most;
+        if (static_cast<int>(nodes_.size()) == d.gpus) f = 0;  // one each is enough
+        if (f == 0) break;
+      }
+    }
+    if (reachable < d.gpus) return false;
+    for (int left = d.gpus; left > 0;) {
+      for (Share& s : nodes_) {
+        if (left == 0 || s.taken == s.most) continue;
+        ++s.taken;
+        --left;
+      }
+    }
+    for (const Share& s : nodes_)
+      if (s.taken > 0) add_gpus(d, free, s.node, s.taken, out);
+    return true;
+  }
+
+ private:
+  struct Share {
+    NodeId node;
+    int most = 0;
+    int taken = 0;
+  };
+  std::vector<Share> nodes_;
+};
+
+// Nodes in random order (a stream of the run's seed), everything that is needed from each.
+class RandomPlacement final : public CountingPlacement {
+ public:
+  explicit RandomPlacement(std::uint64_t seed) : rng_(stream(seed, "placement/random")) {}
+  [[nodiscard]] std::string_view name() const override { return "random"; }
+
+ protected:
+  bool place_whole(const Demand& d, const Inventory& free, Allocation& out) override {
+    nodes_.clear();
+    for (NodeId n = free.first_with(1); n.valid(); n = free.first_with(1, NodeId(n.value + 1))) nodes_.push_back(n);
+    int left = d.gpus;
+    for (std::size_t i = 0; i < nodes_.size() && left > 0; ++i) {
+      std::swap(nodes_[i], nodes_[i + uniform_below(rng_, nodes_.size() - i)]);
+      const int k = usable(d, free, nodes_[i], left);
+      if (k > 0) add_gpus(d, free, nodes_[i], k, out);
+      left -= k;
+    }
+    return left == 0;
+  }
+
+ private:
+  RandomStream rng_;
+  std::vector<NodeId> nodes_;
+};
+
+// One node, the first that fits, when the job fits a node; else whole idle nodes plus one node for the rest, all
+// in one rack, racks tried in order; else it does not fit (SymbioticLab/Tiresias).
+class YarnPlacement final : public BasePlacement {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "yarn"; }
+
+ protected:
+  bool place_whole(const Demand& d, const Inventory& free, Allocation& out) override {
+    if (d.gpus <= free.max_gpus_per_node()) {
+      for (NodeId n = free.first_with(d.gpus); n.valid(); n = free.first_with(d.gpus, NodeId(n.value + 1))) {
+        if (!free.suits(d, n, d.gpus)) continue;
+        add_gpus(d, free, n, d.gpus, out);
+        return true;
+      }
+    }
+    const Topology& topology = free.topology();
+    for (std::size_t rack = 0; rack < topology.rack_count(); ++rack) {
+      const int size = topology.node(topology.rack_first(rack)).gpus;
+      if (size == 0 || d.gpus <= size) continue;
+      if (place_in_rack(d, free, topology.rack_first(rack), topology.rack_last(rack), size, out)) return true;
+      out.clear();
+    }
+    return false;
+  }
+
+ private:
+  static bool place_in_rack(const Demand& d, const Inventory& free, NodeId first, NodeId last, int size,
+                            Allocation& out) {
+    int whole = d.gpus / size;
+    const int rest = d.gpus % size;
+    std::vector<NodeId> used;
+    for (NodeId n = free.first_with(size, first); n.valid() && n < last && whole > 0;
+         n = free.first_with(size, NodeId(n.value + 1))) {
+      if (!free.suits(d, n, size)) continue;
+      used.push_back(n);
+      --whole;
+    }
+    if (whole > 0) return false;
+    for (const NodeId n : used) add_gpus(d, free, n, size, out);
+    if (rest == 0) return true;
+    for (NodeId n = free.first_with(rest, first); n.valid() && n < last;
+         n = free.first_with(rest, NodeId(n.value + 1))) {
+      if (std::find(used.begin(), used.end(), n) != used.end() || !free.suits(d, n, rest)) continue;
+      add_gpus(d, free, n, rest, out);
+      return true;
+    }
+    return false;
+  }
+};
+
+// The tightest node that fits; for more than a node, whole idle nodes and the tightest node for the rest,
+// anywhere; else it does not fit (S-Lab-System-Group/Lucid).
+class ConsolidatedPlacement final : public BasePlacement {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "consolidated"; }
+
+ protected:
+  bool place_whole(const Demand& d, const Inventory& free, Allocation& out) override {
+    const int widest = free.max_gpus_per_node();
+    const int whole = d.gpus <= widest ? 0 : d.gpus / widest;
+    int left = whole;
+    NodeId n = free.first_with_exactly(widest);
+    for (; n.valid() && left > 0; n = free.first_with_exactly(widest, NodeId(n.value + 1))) {
+      if (!free.suits(d, n, widest)) continue;
+      add_gpus(d, free, n, widest, out);
+      --left;
+    }
+    if (left > 0) return false;
+    const int rest = d.gpus - whole * widest;
+    return rest == 0 || place_tightest(d, free, rest, out);
+  }
+
+ private:
+  static bool place_tightest(const Demand& d, const Inventory& free, int gpus, Allocation& out) {
+    for (int f = gpus; f <= free.max_gpus_per_node(); ++f) {
+      for (NodeId n = free.first_with_exactly(f); n.valid(); n = free.first_with_exactly(f, NodeId(n.value + 1))) {
+        const bool used = std::any_of(out.slices().begin(), out.slices().end(),
+                                      [n](const NodeSlice& s) { return s.node == n; });
+        if (used || !free.suits(d, n, gpus)) continue;
+        add_gpus(d, free, n, gpus, out);
+        return true;
+      }
+    }
+    return false;
+  }
+};
+
+}  // namespace
+
+const std::vector<PlacementInfo>& placement_table() {
+  static const std::vector<PlacementInfo> table = {
+      {"count", "any free GPUs, lowest node first; counts as if the cluster were one node"},
+      {"yarn", "one node, first fit; larger jobs on idle nodes plus a rest, within one rack"},
+      {"consolidated", "the tightest node that fits; larger jobs on idle nodes plus the tightest for the rest"},
+      {"most_free", "all that is needed from the node with the most free GPUs, then the next"},
+      {"pack", "nodes with the fewest free GPUs first"},
+      {"spread", "one GPU per node in turn, emptiest nodes first"},
+      {"random", "nodes in random order, from the run's seed"},
+  };
+  return table;
+}
+
+std::unique_ptr<Placement> make_placement(std::string_view name, std::uint64_t seed) {
+  if (name == "count") return std::make_unique<CountPlacement>();
+  if (name == "yarn") return std::make_unique<YarnPlacement>();
+  if (name == "consolidated") return std::make_unique<ConsolidatedPlacement>();
+  if (name == "most_free") return std::make_unique<MostFreePlacement>();
+  if (name == "pack") return std::make_unique<PackPlacement>();
+  if (name == "spread") return std::make_unique<SpreadPlacement>();
+  if (name == "random") return std::make_unique<RandomPlacement>(seed);
+  return nullptr;
+}
+
+}  // namespace orrery

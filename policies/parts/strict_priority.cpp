@@ -1,0 +1,235 @@
+#include "policies/parts/strict_priority.hpp"
+
+#include <algorithm>
+
+#include "sim/core/assert.hpp"
+
+namespace orrery {
+
+StrictPriority::Place& StrictPriority::place(JobId job) {
+  if (job.index() >= place_.size()) place_.resize(std::max(job.index() + 1, 2 * place_.size()));
+  return place_[job.index()];
+}
+
+bool StrictPriority::is_waiting(JobId job) const {
+  return job.index() < place_.size() && place_[job.index()].where == Place::waiting;
+}
+
+StrictPriority::Running* StrictPriority::find_running(JobId job) {
+  if (job.index() >= place_.size() || place_[job.index()].where != Place::running) return nullptr;
+  return &running_[place_[job.index()].index];
+}
+
+void StrictPriority::to_waiting(const JobView& job, Rank rank) {
+  Place& p = place(job.id());
+  p.where = Place::waiting;
+  p.rank = rank;
+  waiting_.insert(job.spec->demand_class, rank, job.id());
+}
+
+void StrictPriority::to_running(const JobView& job, Rank rank) {
+  Place& p = place(job.id());
+  p.where = Place::running;
+  p.index = static_cast<std::uint32_t>(running_.size());
+  Running r;
+  r.job = job.id();
+  r.gpus = job.gpus();
+  r.rank = rank;
+  running_.push_back(r);
+}
+
+void StrictPriority::add_waiting(const JobView& job, Rank rank) {
+  plain_only_ = plain_only_ && job.spec->demand.plain();
+  to_waiting(job, rank);
+  arrivals_.push_back(job.id());
+}
+
+void StrictPriority::add_running(const JobView& job, Rank rank) {
+  plain_only_ = plain_only_ && job.spec->demand.plain();
+  to_running(job, rank);
+  full_walk_ = true;
+}
+
+void StrictPriority::remove(JobId job) {
+  if (job.index() >= place_.size()) return;
+  Place& p = place_[job.index()];
+  if (p.where == Place::waiting) {
+    // The class is not stored; the queues are few, and removal of a waiting job (cancel, reject) is rare.
+    for (std::uint32_t c = 0; c < waiting_.class_count(); ++c)
+      if (waiting_.erase(DemandClass(c), p.rank, job)) break;
+  } else if (p.where == Place::running) {
+    running_[p.index].gone = true;
+    full_walk_ = true;
+  }
+  p.where = Place::nowhere;
+}
+
+void StrictPriority::rerank_waiting(const JobView& job, Rank rank) {
+  Place& p = place(job.id());
+  waiting_.erase(job.spec->demand_class, p.rank, job.id());
+  to_waiting(job, rank);
+}
+
+// Drops ended jobs and restores rank order. Insertion sort: between decisions the order hardly changes.
+void StrictPriority::compact_and_sort() {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < running_.size(); ++i) {
+    if (running_[i].gone) continue;
+    Running r = running_[i];
+    std::size_t at = kept;
+    while (at > 0 && before(r, running_[at - 1])) {
+      running_[at] = running_[at - 1];
+      --at;
+    }
+    running_[at] = r;
+    ++kept;
+  }
+  running_.resize(kept);
+  for (std::size_t i = 0; i < kept; ++i) place_[running_[i].job.index()].index = static_cast<std::uint32_t>(i);
+}
+
+bool StrictPriority::some_arrival_can_run(const ClusterView& view, const PlanBuilder& plan) const {
+  for (const JobId job : arrivals_) {
+    if (!is_waiting(job)) continue;
+    const Rank rank = place_[job.index()].rank;
+    const std::int32_t wanted = (*view.records)[job.index()].spec->demand.gpus;
+    std::int64_t reachable = plan.free().free_gpus();
+    for (const Running& r : running_)
+      if (r.rank > rank) reachable += r.gpus;
+    if (wanted <= reachable) return true;
+  }
+  return false;
+}
+
+// Counting placements and plain demands: only numbers of GPUs matter.
+void StrictPriority::walk_counting(const ClusterView& view, const PlanBuilder& plan) {
+  std::int64_t held = 0;  // by running jobs not yet visited
+  for (const Running& r : running_) held += r.gpus;
+  std::int64_t free = plan.free().free_gpus() + held;
+  scan_.begin(waiting_);
+  std::size_t i = 0;
+  while (i < running_.size() || !scan_.done()) {
+    const bool waiting_first =
+        !scan_.done() && (i == running_.size() || scan_.head().first < running_[i].rank);
+    if (waiting_first) {
+      const std::int32_t wanted = view.demands->operator[](scan_.head_class()).gpus;
+      if (wanted > free) {
+        scan_.drop_class();
+        continue;
+      }
+      free -= wanted;
+      result_.started.push_back(scan_.head().second);
+      scan_.take();
+      continue;
+    }
+    if (scan_.done() && held <= free) return;  // all that is left fits
+    const Running& r = running_[i++];
+    held -= r.gpus;
+    if (r.gpus <= free)
+      free -= r.gpus;
+    else
+      result_.preempted.push_back(r.job);
+  }
+}
+
+void StrictPriority::apply(const ClusterView& view, PlanBuilder& plan, Placement& placement) {
+  for (const JobId job : result_.preempted) plan.preempt(job);
+  for (const JobId job : result_.started) {
+    const bool placed = plan.start(job, placement);
+    ORRERY_ASSERT(placed, "{} could not place job {} at {} ns, though enough GPUs are free", placement.name(),
+                  job.value, view.now.ns);
+  }
+}
+
+// Tries to start `job` by preempting running jobs of lower rank (index >= from), the lowest first; victims that
+// still fit where they were stay. On failure nothing has changed.
+bool StrictPriority::make_room(JobId job, std::size_t from, const ClusterView& view, PlanBuilder& plan,
+                               Placement& placement) {
+  if (plan.start(job, placement)) return true;
+  const Demand& demand = (*view.records)[job.index()].spec->demand;
+  std::int64_t reachable = plan.free().free_gpus();
+  for (std::size_t v = from; v < running_.size(); ++v) reachable += kept_[v] != 0 ? running_[v].gpus : 0;
+  if (demand.milli_per_gpu == kMilliPerGpu && reachable < demand.gpus) return false;
+
+  const PlanBuilder::Mark mark = plan.mark();
+  for (std::size_t v = from; v < running_.size(); ++v)
+    if (kept_[v] != 0) plan.preempt(running_[v].job);
+  const bool possible = plan.start(job, placement);
+  plan.rollback(mark);
+  if (!possible) return false;
+
+  victims_.clear();
+  bool placed = false;
+  for (std::size_t v = running_.size(); v-- > from && !placed;) {
+    if (kept_[v] == 0) continue;
+    victims_.emplace_back(v, *plan.planned(running_[v].job));
+    plan.preempt(running_[v].job);
+    placed = plan.start(job, placement);
+  }
+  for (std::size_t k = victims_.size(); k-- > 0;) {  // highest rank first
+    const auto& [v, gpus] = victims_[k];
+    const JobRecord& r = (*view.records)[running_[v].job.index()];
+    kept_[v] = plan.run(running_[v].job, gpus, r.target.config, r.target.sharing, r.target.group) ? 1 : 0;
+  }
+  return placed;
+}
+
+// Any placement, any demand: candidates are placed for real, running jobs stay where they are if they can.
+void StrictPriority::walk_general(const ClusterView& view, PlanBuilder& plan, Placement& placement) {
+  kept_.assign(running_.size(), 1);
+  scan_.begin(waiting_);
+  for (std::size_t i = 0; i < running_.size() || !scan_.done();) {
+    const bool waiting_first = !scan_.done() && (i == running_.size() || scan_.head().first < running_[i].rank);
+    if (waiting_first) {
+      const JobId job = scan_.head().second;
+      if (!make_room(job, i, view, plan, placement)) {
+        scan_.drop_class();
+        continue;
+      }
+      result_.started.push_back(job);
+      scan_.take();
+      continue;
+    }
+    const std::size_t visited = i++;
+    if (kept_[visited] != 0) continue;
+    // Displaced by a job of higher rank: it moves, or it waits.
+    if (make_room(running_[visited].job, i, view, plan, placement))
+      kept_[visited] = 1;
+    else
+      result_.preempted.push_back(running_[visited].job);
+  }
+}
+
+const StrictPriority::Result& StrictPriority::fill(const ClusterView& view, PlanBuilder& plan, Placement& placement,
+                                                   bool sticky_ranks) {
+  result_.started.clear();
+  result_.preempted.clear();
+  const bool counting = placement.counting() && plain_only_;
+  if (!full_walk_ && sticky_ranks && counting && !some_arrival_can_run(view, plan)) {
+    arrivals_.clear();
+    return result_;
+  }
+  arrivals_.clear();
+  full_walk_ = false;
+  compact_and_sort();
+  if (counting) {
+    walk_counting(view, plan);
+    apply(view, plan, placement);
+  } else {
+    walk_general(view, plan, placement);
+  }
+  for (const JobId job : result_.started) {
+    const JobView v = view.job(job);
+    const Rank rank = place_[job.index()].rank;
+    waiting_.erase(v.spec->demand_class, rank, job);
+    to_running(v, rank);
+  }
+  for (const JobId job : result_.preempted) {
+    Running& r = running_[place_[job.index()].index];
+    r.gone = true;
+    to_waiting(view.job(job), r.rank);
+  }
+  return result_;
+}
+
+}  // namespace orrery

@@ -1,0 +1,98 @@
+// Preemptive policies that serve the smallest key first, preempting the rest (policies.md 1.4): SRTF by remaining
+// time, SRSF by remaining time x GPUs, smallest by GPUs. Ties: running jobs first, then arrival.
+#include "policies/factories.hpp"
+#include "policies/parts/strict_priority.hpp"
+
+namespace orrery {
+namespace {
+
+enum class Key { remaining, remaining_service, gpus };
+
+class SmallestFirst final : public Policy {
+ public:
+  SmallestFirst(std::unique_ptr<Placement> placement, Key key) : placement_(std::move(placement)), key_(key) {}
+
+  [[nodiscard]] Capabilities capabilities() const override {
+    return {.preempts = true, .needs_estimates = key_ != Key::gpus};
+  }
+
+  void schedule(const ClusterView& view, PlanBuilder& plan) override {
+    for (const Event& e : view.since_last) follow(view, e);
+    for (StrictPriority::Running& r : jobs_.running()) r.rank = rank(remaining_at(r, view.now), r.gpus);
+    const StrictPriority::Result& result = jobs_.fill(view, plan, *placement_, true);
+    for (const JobId job : result.started) refresh(view, job);
+  }
+
+ private:
+  [[nodiscard]] Rank rank(Duration remaining, std::int32_t gpus) const {
+    switch (key_) {
+      case Key::remaining: return remaining.ns;
+      case Key::remaining_service: return static_cast<Rank>(remaining.ns) * gpus;
+      case Key::gpus: return gpus;
+    }
+    return 0;
+  }
+
+  [[nodiscard]] static Duration remaining_at(const StrictPriority::Running& r, Time now) {
+    if (r.remaining == kForever) return r.remaining;
+    const Duration left{r.remaining.ns - work_in(now - r.anchor, r.rate).ns};
+    return std::max(left, Duration{1});
+  }
+
+  // Takes a running job's remaining time and speed from the view; they hold until its next event.
+  void refresh(const ClusterView& view, JobId job) {
+    StrictPriority::Running* r = jobs_.find_running(job);
+    if (r == nullptr) return;
+    const JobView v = view.job(job);
+    r->remaining = v.remaining();
+    r->anchor = view.now;
+    r->rate = Rate{};
+    if (v.state == JobState::running)
+      r->rate = v.measured != nullptr ? v.measured->rate : view.predict->rate(*v.spec, *v.held, v.target->config, {});
+  }
+
+  void follow(const ClusterView& view, const Event& e) {
+    if (e.kind == EventKind::capacity) jobs_.capacity_changed();
+    if (!e.job.valid()) return;
+    switch (e.kind) {
+      case EventKind::ready:
+      case EventKind::failed:
+      case EventKind::launch_failed: {
+        const JobView v = view.job(e.job);
+        jobs_.remove(e.job);
+        if (is_final(v.state)) return;
+        if (v.target == nullptr)
+          jobs_.add_waiting(v, rank(v.remaining(), v.gpus()));
+        else
+          jobs_.add_running(v, 0);
+        refresh(view, e.job);
+        return;
+      }
+      case EventKind::finished:
+      case EventKind::reject:
+      case EventKind::cancel: jobs_.remove(e.job); return;
+      case EventKind::started:
+      case EventKind::resumed:
+      case EventKind::progress: refresh(view, e.job); return;
+      default: return;
+    }
+  }
+
+  std::unique_ptr<Placement> placement_;
+  Key key_;
+  StrictPriority jobs_;
+};
+
+}  // namespace
+
+std::unique_ptr<Policy> make_srtf(PolicySetup setup, OptionReader&) {
+  return std::make_unique<SmallestFirst>(std::move(setup.placement), Key::remaining);
+}
+std::unique_ptr<Policy> make_srsf(PolicySetup setup, OptionReader&) {
+  return std::make_unique<SmallestFirst>(std::move(setup.placement), Key::remaining_service);
+}
+std::unique_ptr<Policy> make_smallest(PolicySetup setup, OptionReader&) {
+  return std::make_unique<SmallestFirst>(std::move(setup.placement), Key::gpus);
+}
+
+}  // namespace orrery

@@ -1,0 +1,259 @@
+#include "sim/control/cluster_state.hpp"
+
+#include "sim/core/assert.hpp"
+
+namespace orrery {
+
+ClusterState::ClusterState(const Topology& topology, const std::vector<JobSpec>& specs, const DemandTable& demands,
+                           const Predictor& predict, std::uint32_t retry_budget)
+    : topology_(&topology),
+      demands_(&demands),
+      predict_(&predict),
+      retry_budget_(retry_budget),
+      records_(specs.size()),
+      physical_(topology),
+      planned_(topology),
+      unfinished_(specs.size()) {
+  for (const JobSpec& spec : specs) records_[spec.id.index()].spec = &spec;
+}
+
+// Leaves the present state (adding up the time spent in it) and enters `to`.
+void ClusterState::move(JobRecord& r, JobState to, Time now) {
+  ORRERY_ASSERT(legal_move(r.state, to), "job {} may not go from {} to {} at {} ns", r.spec->id.value,
+                to_string(r.state), to_string(to), now.ns);
+  const Duration spent = now - r.since;
+  if (r.state == JobState::running) {
+    r.ran_before += spent;
+    r.attained_before += gpu_time(spent, r.held.milli_gpus());
+  } else if (r.state == JobState::pending || r.state == JobState::submitted) {
+    r.waited_before += spent;
+  }
+  r.state = to;
+  r.since = now;
+}
+
+void ClusterState::release_held(JobRecord& r) {
+  physical_.give(r.held, r.held_sharing, r.held_group);
+  for (const NodeSlice& s : r.held.slices()) freed_.push_back(s.node);
+  r.held.clear();
+}
+
+void ClusterState::drop_target(JobRecord& r) {
+  if (!r.has_target) return;
+  planned_.give(r.target.gpus, r.target.sharing, r.target.group);
+  r.has_target = false;
+  active_.erase(r.spec->id);
+}
+
+void ClusterState::back_to_pending(JobRecord& r, Time now) {
+  release_held(r);
+  move(r, JobState::pending, now);
+  if (!r.has_target) pending_.insert(r.spec->id);
+}
+
+void ClusterState::end(JobRecord& r, JobState how, Time now) {
+  if (holds_gpus(r.state)) release_held(r);
+  move(r, how, now);
+  drop_target(r);
+  pending_.erase(r.spec->id);
+  blocked_.erase(r.spec->id);
+  --unfinished_;
+}
+
+bool ClusterState::apply(const Event& event) {
+  if (event.kind == EventKind::timer) return true;
+  if (event.kind == EventKind::capacity) {
+    const bool down = event.value == 0;
+    physical_.set_down(event.node, down);
+    planned_.set_down(event.node, down);
+    if (!down) freed_.push_back(event.node);
+    return true;
+  }
+  JobRecord& r = mutable_record(event.job);
+  const Time now = event.at;
+  if (event.kind == EventKind::submit) {
+    ORRERY_ASSERT(!r.known, "job {} submitted twice", event.job.value);
+    r.known = true;
+    r.since = now;
+    if (event.value >= 0) r.estimate = Estimate{Duration{event.value}};
+    blocked_.insert(event.job);
+    return true;
+  }
+  if (event.kind == EventKind::ready) {
+    if (is_final(r.state)) return false;
+    r.ready = true;
+    blocked_.erase(event.job);
+    move(r, JobState::pending, now);
+    pending_.insert(event.job);
+    return true;
+  }
+  if (event.incarnation != r.incarnation || is_final(r.state)) return false;
+  switch (event.kind) {
+    case EventKind::started:
+      if (r.state == JobState::stopping) return false;  // the stop overtook it
+      r.done_at = now;
+      move(r, JobState::running, now);
+      return true;
+    case EventKind::progress: {
+      const bool faster_than_nothing = r.state == JobState::running && now > r.done_at;
+      if (faster_than_nothing) {
+        const Int128 rate = static_cast<Int128>(event.value - r.done.ns) * kUnitRate.per_billion / (now - r.done_at).ns;
+        r.measured = Measured{now, Rate{static_cast<std::int64_t>(rate)}};
+      }
+      r.done = {event.value};
+      r.done_at = now;
+      return true;
+    }
+    case EventKind::checkpointed: r.committed = {event.value}; return true;
+    case EventKind::finished: end(r, JobState::finished, now); return true;
+    case EventKind::stopped:
+      r.done = r.committed = {event.value};
+      if (r.cancelling)
+        end(r, JobState::cancelled, now);
+      else
+        back_to_pending(r, now);
+      return true;
+    case EventKind::suspended: move(r, JobState::suspended, now); return true;
+    case EventKind::resumed:
+      r.done_at = now;
+      move(r, JobState::running, now);
+      return true;
+    case EventKind::launch_failed:
+    case EventKind::failed:
+      r.done = r.committed = {event.value};
+      r.failures += 1;
+      if (r.failures > retry_budget_ || r.cancelling) {
+        end(r, r.cancelling ? JobState::cancelled : JobState::failed, now);
+        return true;
+      }
+      drop_target(r);
+      back_to_pending(r, now);
+      return true;
+    default: return true;
+  }
+}
+
+void ClusterState::accept(const Plan& plan) {
+  for (const auto& [job, target] : plan.targets) {
+    JobRecord& r = mutable_record(job);
+    ORRERY_ASSERT(r.known && !is_final(r.state), "plan names job {}, which is {}", job.value,
+                  r.known ? to_string(r.state) : "not submitted");
+    switch (target.act) {
+      case Act::run:
+      case Act::suspend:
+        ORRERY_ASSERT(r.ready, "plan runs job {}, whose parents are not ready", job.value);
+        r.target = target;
+        r.has_target = true;
+        pending_.erase(job);
+        active_.insert(job);
+        break;
+      case Act::preempt:
+        r.has_target = false;
+        active_.erase(job);
+        if (r.ready) pending_.insert(job);
+        break;
+      case Act::reject:
+      case Act::cancel:
+        r.has_target = false;
+        active_.erase(job);
+        break;
+    }
+  }
+}
+
+void ClusterState::launch(JobId job, Time now, GangId gang) {
+  JobRecord& r = mutable_record(job);
+  physical_.take(r.target.gpus, r.target.sharing, r.target.group);
+  move(r, JobState::starting, now);
+  r.held = r.target.gpus;
+  r.held_sharing = r.target.sharing;
+  r.held_group = r.target.group;
+  r.held_config = r.target.config;
+  r.gang = gang;
+  if (r.incarnation > 0) r.restarts += 1;
+  r.incarnation += 1;
+  r.measured.reset();
+}
+
+void ClusterState::stopping(JobId job, Time now, bool by_policy) {
+  JobRecord& r = mutable_record(job);
+  if (r.state == JobState::running) {
+    const Rate rate = r.measured ? r.measured->rate : predict_->rate(*r.spec, r.held, r.held_config, {});
+    r.done = r.done + work_in(now - r.done_at, rate);
+    r.done_at = now;
+  }
+  move(r, JobState::stopping, now);
+  if (by_policy) r.preemptions += 1;
+}
+
+void ClusterState::reject(JobId job, Time now) { end(mutable_record(job), JobState::rejected, now); }
+
+void ClusterState::cancel(JobId job, Time now) {
+  JobRecord& r = mutable_record(job);
+  r.cancelling = true;
+  if (!holds_gpus(r.state)) end(r, JobState::cancelled, now);
+}
+
+ClusterView ClusterState::view(Time now, std::uint64_t epoch, std::span<const Event> since_last) const {
+  ClusterView v;
+  v.now = now;
+  v.epoch = epoch;
+  v.topology = topology_;
+  v.physical = &physical_;
+  v.since_last = since_last;
+  v.predict = predict_;
+  v.records = &records_;
+  v.demands = demands_;
+  v.pending_ids = &pending_;
+  v.blocked_ids = &blocked_;
+  v.active_ids = &active_;
+  return v;
+}
+
+void ClusterState::check_against_rebuild() const {
+  Inventory physical(*topology_);
+  Inventory planned(*topology_);
+  std::size_t unfinished = 0;
+  std::size_t pending = 0;
+  std::size_t blocked = 0;
+  std::size_t active = 0;
+  for (std::size_t i = 0; i < topology_->node_count(); ++i) {
+    const NodeId n(static_cast<std::uint32_t>(i));
+    ORRERY_ASSERT(physical_.is_down(n) == planned_.is_down(n), "node {} is down in one inventory only", i);
+  }
+  for (const JobRecord& r : records_) {
+    const JobId id = r.spec->id;
+    if (!is_final(r.state)) ++unfinished;
+    if (holds_gpus(r.state)) physical.take(r.held, r.held_sharing, r.held_group);
+    ORRERY_ASSERT(holds_gpus(r.state) != r.held.empty(), "job {} is {} and holds {}", id.value, to_string(r.state),
+                  r.held.to_string());
+    if (r.has_target) planned.take(r.target.gpus, r.target.sharing, r.target.group);
+    const bool live = r.known && !is_final(r.state);
+    const bool is_active = live && r.has_target;
+    const bool is_pending = live && r.ready && !r.has_target;
+    const bool is_blocked = live && !r.ready;
+    ORRERY_ASSERT(active_.contains(id) == is_active, "job {} in the active list: {}", id.value, !is_active);
+    ORRERY_ASSERT(pending_.contains(id) == is_pending, "job {} in the pending list: {}", id.value, !is_pending);
+    ORRERY_ASSERT(blocked_.contains(id) == is_blocked, "job {} in the blocked list: {}", id.value, !is_blocked);
+    active += is_active ? 1 : 0;
+    pending += is_pending ? 1 : 0;
+    blocked += is_blocked ? 1 : 0;
+  }
+  ORRERY_ASSERT(active == active_.size() && pending == pending_.size() && blocked == blocked_.size(),
+                "list sizes {} {} {}, rebuilt {} {} {}", active_.size(), pending_.size(), blocked_.size(), active,
+                pending, blocked);
+  ORRERY_ASSERT(unfinished == unfinished_, "{} unfinished, rebuilt {}", unfinished_, unfinished);
+  for (std::size_t i = 0; i < topology_->node_count(); ++i) {
+    const NodeId n(static_cast<std::uint32_t>(i));
+    if (physical_.is_down(n)) continue;
+    ORRERY_ASSERT(physical_.free_mask(n) == physical.free_mask(n), "node {}: physically free {:x}, rebuilt {:x}", i,
+                  physical_.free_mask(n), physical.free_mask(n));
+    ORRERY_ASSERT(planned_.free_mask(n) == planned.free_mask(n), "node {}: planned free {:x}, rebuilt {:x}", i,
+                  planned_.free_mask(n), planned.free_mask(n));
+    ORRERY_ASSERT(physical_.free_cpu_milli(n) == physical.free_cpu_milli(n) &&
+                      physical_.free_mem_bytes(n) == physical.free_mem_bytes(n),
+                  "node {}: CPUs or memory differ from the rebuilt state", i);
+  }
+}
+
+}  // namespace orrery

@@ -1,0 +1,70 @@
+// The only mutable truth of a run: every job's record, what is physically held, what is planned, and the lists
+// that views are made of. Changed by events and plans only; everything else reads. Each change costs O(log)
+// of what changed, nothing is ever rebuilt.
+#pragma once
+
+#include <vector>
+
+#include "sim/core/event.hpp"
+#include "sim/core/plan.hpp"
+#include "sim/core/view.hpp"
+
+namespace orrery {
+
+class ClusterState {
+ public:
+  // `specs` by JobId, `demands` and `predict` must outlive the state.
+  ClusterState(const Topology& topology, const std::vector<JobSpec>& specs, const DemandTable& demands,
+               const Predictor& predict, std::uint32_t retry_budget);
+
+  // Applies a world event. False when it is stale (of an earlier incarnation) and changed nothing.
+  bool apply(const Event& event);
+  // Sets the plan's targets; the planned inventory already reflects them (PlanBuilder works in place).
+  void accept(const Plan& plan);
+
+  // Moves made by the reconciler.
+  void launch(JobId job, Time now, GangId gang);
+  void stopping(JobId job, Time now, bool by_policy);
+  void reject(JobId job, Time now);
+  void cancel(JobId job, Time now);  // at once, or when its GPUs are free if it holds any
+
+  [[nodiscard]] ClusterView view(Time now, std::uint64_t epoch, std::span<const Event> since_last) const;
+  [[nodiscard]] const JobRecord& record(JobId job) const { return records_[job.index()]; }
+  [[nodiscard]] const std::vector<JobRecord>& records() const { return records_; }
+  [[nodiscard]] const Inventory& physical() const { return physical_; }
+  [[nodiscard]] Inventory& planned() { return planned_; }
+  [[nodiscard]] const Inventory& planned() const { return planned_; }
+  [[nodiscard]] const DemandTable& demands() const { return *demands_; }
+  [[nodiscard]] std::size_t unfinished() const { return unfinished_; }
+  [[nodiscard]] const IdSet<JobId>& pending() const { return pending_; }
+  [[nodiscard]] const IdSet<JobId>& active() const { return active_; }
+  // Nodes on which capacity has become free since the last call, for the reconciler.
+  [[nodiscard]] std::vector<NodeId>& freed_nodes() { return freed_; }
+
+  // Rebuilds lists and inventories from the records and compares: the differential oracle of debug builds
+  // and tests. Throws AssertionFailed on a difference.
+  void check_against_rebuild() const;
+
+ private:
+  JobRecord& mutable_record(JobId job) { return records_[job.index()]; }
+  void move(JobRecord& r, JobState to, Time now);
+  void release_held(JobRecord& r);
+  void drop_target(JobRecord& r);
+  void back_to_pending(JobRecord& r, Time now);
+  void end(JobRecord& r, JobState how, Time now);
+
+  const Topology* topology_;
+  const DemandTable* demands_;
+  const Predictor* predict_;
+  std::uint32_t retry_budget_;
+  std::vector<JobRecord> records_;
+  Inventory physical_;
+  Inventory planned_;
+  IdSet<JobId> pending_;  // ready, without a standing run target
+  IdSet<JobId> blocked_;  // parents not ready
+  IdSet<JobId> active_;   // with a standing run or suspend target
+  std::vector<NodeId> freed_;
+  std::size_t unfinished_ = 0;
+};
+
+}  // namespace orrery

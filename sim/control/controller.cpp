@@ -1,0 +1,130 @@
+#include "sim/control/controller.hpp"
+
+#include <algorithm>
+
+#include "sim/core/assert.hpp"
+
+namespace orrery {
+
+Controller::Controller(Executor& executor, Policy& policy, JobSource& source, const std::vector<JobSpec>& specs,
+                       const DemandTable& demands, const Predictor& predict, ControllerOptions options,
+                       std::vector<Observer*> observers)
+    : executor_(&executor),
+      policy_(&policy),
+      source_(&source),
+      options_(std::move(options)),
+      observers_(std::move(observers)),
+      state_(executor.describe(), specs, demands, predict, options_.retry_budget),
+      builder_(state_.records(), demands, state_.planned()),
+      reconciler_(state_, executor, options_.stop_grace, [this](const Event& e) { emit(e); }),
+      mask_(policy.wakes_on()) {
+  feasible_.assign(demands.size(), -1);
+}
+
+RunOutcome Controller::run() {
+  RunContext context{&executor_->describe(), &state_.records(), &state_.physical(), &state_.planned()};
+  for (Observer* o : observers_) o->on_begin(context);
+  while (state_.unfinished() > 0) {
+    const Time deadline = std::min(source_->next_submit(), wake_at_);
+    const std::span<const Event> happened = executor_->wait_until(deadline);
+    const Time now = executor_->now();
+    if (happened.empty() && deadline == kNever) {
+      outcome_.status = RunStatus::stalled;
+      break;
+    }
+    arrivals_.clear();
+    for (const Event& e : happened) apply(e);
+    source_->release(now, arrivals_);
+    if (wake_at_ <= now) {
+      wake_at_ = kNever;
+      arrivals_.push_back(Event{.at = now, .kind = EventKind::timer});
+    }
+    for (std::size_t i = 0; i < arrivals_.size(); ++i) apply(Event(arrivals_[i]));  // grows while children are released
+    if (wake_) decide(now);
+    reconciler_.act(now);
+    for (Observer* o : observers_) o->on_batch_end(now);
+  }
+  outcome_.ended = executor_->now();
+  outcome_.unfinished = state_.unfinished();
+  for (Observer* o : observers_) o->on_end(outcome_.ended);
+  return outcome_;
+}
+
+void Controller::emit(const Event& event) {
+  ++outcome_.events;
+  for (Observer* o : observers_) o->on_event(event);
+  if (event.kind == EventKind::reject || event.kind == EventKind::cancel) {
+    since_last_.push_back(event);
+    settle_ended(event.job, false, event.at);
+  }
+}
+
+void Controller::apply(const Event& event) {
+  if (!state_.apply(event)) return;  // stale: of an incarnation that is gone
+  if (options_.check_views) state_.check_against_rebuild();
+  ++outcome_.events;
+  for (Observer* o : observers_) o->on_event(event);
+  since_last_.push_back(event);
+  since_last_.back().gpus = nullptr;
+  wake_ = wake_ || (mask_ & mask_of(event.kind)) != 0;
+  switch (event.kind) {
+    case EventKind::submit: admit(event); break;
+    case EventKind::finished: settle_ended(event.job, true, event.at); break;
+    case EventKind::failed:
+    case EventKind::launch_failed:
+    case EventKind::stopped:
+      if (is_final(state_.record(event.job).state)) settle_ended(event.job, false, event.at);
+      reconciler_.job_changed(event.job);
+      break;
+    case EventKind::started:
+    case EventKind::suspended:
+    case EventKind::resumed: reconciler_.job_changed(event.job); break;
+    default: break;
+  }
+}
+
+void Controller::admit(const Event& submit) {
+  if (!options_.feasible) return;
+  const JobSpec& spec = *state_.record(submit.job).spec;
+  if (spec.demand_class.index() >= feasible_.size()) feasible_.resize(spec.demand_class.index() + 1, -1);
+  signed char& known = feasible_[spec.demand_class.index()];
+  if (known < 0) known = options_.feasible(spec.demand) ? 1 : 0;
+  if (known == 1) return;
+  state_.reject(submit.job, submit.at);
+  emit(Event{.at = submit.at, .kind = EventKind::reject, .job = submit.job,
+             .value = static_cast<std::int64_t>(ReasonCode::infeasible)});
+}
+
+// Releases the children of a job that has ended; those that can never run any more are rejected in turn.
+void Controller::settle_ended(JobId job, bool finished, Time now) {
+  std::vector<JobId> doomed;
+  source_->ended(now, job, finished, arrivals_, doomed);
+  for (const JobId child : doomed) {
+    if (is_final(state_.record(child).state)) continue;
+    state_.reject(child, now);
+    emit(Event{.at = now, .kind = EventKind::reject, .job = child,
+               .value = static_cast<std::int64_t>(ReasonCode::none)});
+  }
+}
+
+void Controller::decide(Time now) {
+  wake_ = false;
+  ++outcome_.decisions;
+  const std::uint64_t epoch = outcome_.decisions;
+  if (options_.on_decision) options_.on_decision(true);
+  builder_.begin(now);
+  policy_->schedule(state_.view(now, epoch, since_last_), builder_);
+  const Plan& plan = builder_.finish();
+  if (options_.on_decision) options_.on_decision(false);
+  since_last_.clear();
+  state_.accept(plan);
+  if (options_.check_views) state_.check_against_rebuild();
+  wake_at_ = plan.wake_at.value_or(kNever);
+  ORRERY_ASSERT(wake_at_ > now, "the policy asks to be woken at {} ns, which is not after now", wake_at_.ns);
+  emit(Event{.at = now, .kind = EventKind::decide, .value = static_cast<std::int64_t>(epoch),
+             .value2 = static_cast<std::int64_t>(plan.targets.size())});
+  for (Observer* o : observers_) o->on_plan(now, epoch, plan);
+  reconciler_.targets_changed(plan);
+}
+
+}  // namespace orrery

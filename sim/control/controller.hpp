@@ -1,0 +1,72 @@
+// The loop, the same in both worlds: wait, apply what happened, ask the policy if it wants to be asked, reach
+// its targets. Owns the cluster state; borrows executor, policy and observers.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "policies/policy.hpp"
+#include "sim/control/cluster_state.hpp"
+#include "sim/control/executor.hpp"
+#include "sim/control/job_source.hpp"
+#include "sim/control/observer.hpp"
+#include "sim/control/reconcile.hpp"
+
+namespace orrery {
+
+struct ControllerOptions {
+  std::uint32_t retry_budget = 3;   // failures of a job that are retried
+  Duration stop_grace = seconds(30);
+  bool check_views = false;         // rebuild and compare the state after every event (slow; tests and debug)
+  // Whether a demand can ever be met on the empty cluster; jobs that cannot are rejected when they are submitted.
+  std::function<bool(const Demand&)> feasible;
+  // Called around every decision, for latency statistics; may be empty. Never influences the run.
+  std::function<void(bool begin)> on_decision;
+};
+
+enum class RunStatus { completed, stalled };
+
+struct RunOutcome {
+  RunStatus status = RunStatus::completed;
+  Time ended{};
+  std::uint64_t decisions = 0;
+  std::uint64_t events = 0;
+  std::size_t unfinished = 0;  // stalled: jobs left with nothing that could wake the policy
+};
+
+class Controller {
+ public:
+  Controller(Executor& executor, Policy& policy, JobSource& source, const std::vector<JobSpec>& specs,
+             const DemandTable& demands, const Predictor& predict, ControllerOptions options,
+             std::vector<Observer*> observers);
+
+  // Runs until every job has ended, or nothing can happen any more.
+  RunOutcome run();
+
+  [[nodiscard]] const ClusterState& state() const { return state_; }
+
+ private:
+  void apply(const Event& event);
+  void admit(const Event& submit);
+  void decide(Time now);
+  void emit(const Event& event);
+  void settle_ended(JobId job, bool finished, Time now);
+
+  Executor* executor_;
+  Policy* policy_;
+  JobSource* source_;
+  ControllerOptions options_;
+  std::vector<Observer*> observers_;
+  ClusterState state_;
+  PlanBuilder builder_;
+  Reconciler reconciler_;
+  EventMask mask_;
+  std::vector<Event> arrivals_;      // what the source and the loop itself add to a batch
+  std::vector<Event> since_last_;    // world events since the last decision
+  std::vector<signed char> feasible_;  // [demand class]: -1 unknown, 0, 1
+  Time wake_at_ = kNever;
+  bool wake_ = false;                // this batch holds an event that the policy asked for
+  RunOutcome outcome_;
+};
+
+}  // namespace orrery

@@ -1,0 +1,39 @@
+// Where jobs come from: announces each job at its submit time and releases children when their parents allow
+// it. On the control side of the seam, because arrivals and dependencies are the same in both worlds.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "sim/core/event.hpp"
+#include "sim/core/job.hpp"
+
+namespace orrery {
+
+class JobSource {
+ public:
+  // `specs` by JobId in (submit, id) order and `estimates` parallel to it; both must outlive the source.
+  JobSource(const std::vector<JobSpec>& specs, std::vector<std::optional<Duration>> estimates);
+
+  // The next submit time, kNever when all jobs are announced.
+  [[nodiscard]] Time next_submit() const;
+  [[nodiscard]] bool exhausted() const { return next_ == specs_->size(); }
+  // Appends `submit` (and `ready`, where nothing holds the job back) for all jobs due at `now`.
+  void release(Time now, std::vector<Event>& out);
+  // A job has ended. Appends `ready` for children that may run now; puts those that never will (a hard parent
+  // did not finish) into `doomed`.
+  void ended(Time now, JobId job, bool finished, std::vector<Event>& out, std::vector<JobId>& doomed);
+
+ private:
+  enum class Parent : std::uint8_t { open, finished, lost };
+  [[nodiscard]] bool may_run(const JobSpec& spec) const;
+  [[nodiscard]] bool is_doomed(const JobSpec& spec) const;
+
+  const std::vector<JobSpec>* specs_;
+  std::vector<std::optional<Duration>> estimates_;
+  std::vector<std::vector<JobId>> children_;  // empty when no job has parents
+  std::vector<Parent> ended_;
+  std::size_t next_ = 0;
+};
+
+}  // namespace orrery

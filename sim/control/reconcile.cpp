@@ -1,0 +1,113 @@
+#include "sim/control/reconcile.hpp"
+
+#include <utility>
+
+namespace orrery {
+
+Reconciler::Reconciler(ClusterState& state, Executor& executor, Duration stop_grace, Emit emit)
+    : state_(&state),
+      executor_(&executor),
+      stop_grace_(stop_grace),
+      emit_(std::move(emit)),
+      waiting_on_(state.physical().topology().node_count()) {}
+
+void Reconciler::targets_changed(const Plan& plan) {
+  for (const auto& [job, target] : plan.targets) {
+    if (target.act == Act::reject || target.act == Act::cancel) endings_.emplace_back(job, target.act);
+    work_.push_back(job);
+  }
+}
+
+void Reconciler::record(EventKind kind, JobId job, Time now) {
+  const JobRecord& r = state_->record(job);
+  Event e;
+  e.at = now;
+  e.kind = kind;
+  e.job = job;
+  e.gang = r.gang;
+  e.incarnation = r.incarnation;
+  e.gpus = kind == EventKind::launch ? &r.held : nullptr;
+  emit_(e);
+}
+
+void Reconciler::stop(JobId job, Time now, StopHow how) {
+  state_->stopping(job, now, how != StopHow::kill);
+  record(EventKind::stop, job, now);
+  const JobRecord& r = state_->record(job);
+  executor_->stop(r.gang, r.incarnation, how, stop_grace_);
+}
+
+void Reconciler::stop_if_needed(JobId job, Time now) {
+  const JobRecord& r = state_->record(job);
+  if (!holds_gpus(r.state) || r.state == JobState::stopping) return;
+  if (r.has_target && r.target.gpus == r.held && r.target.config == r.held_config) {
+    if (r.target.act == Act::suspend && r.state == JobState::running) {
+      record(EventKind::suspend, job, now);
+      executor_->stop(r.gang, r.incarnation, StopHow::suspend, stop_grace_);
+    } else if (r.target.act == Act::run && r.state == JobState::suspended) {
+      record(EventKind::resume, job, now);
+      executor_->resume(r.gang, r.incarnation);
+    }
+    return;
+  }
+  stop(job, now, StopHow::checkpoint_exit);
+}
+
+void Reconciler::wait_for(JobId job, const Target& target) {
+  for (const NodeSlice& s : target.gpus.slices()) {
+    Allocation one;
+    one.add(s);
+    if (state_->physical().can_take(one, target.sharing, target.group)) continue;
+    waiting_on_[s.node.index()].push_back(job);
+    return;
+  }
+}
+
+void Reconciler::launch_if_possible(JobId job, Time now) {
+  const JobRecord& r = state_->record(job);
+  if (r.state != JobState::pending || !r.has_target || r.target.act != Act::run) return;
+  if (!state_->physical().can_take(r.target.gpus, r.target.sharing, r.target.group)) {
+    wait_for(job, r.target);
+    return;
+  }
+  state_->launch(job, now, GangId(next_gang_++));
+  record(EventKind::launch, job, now);
+  const Member member{job, r.held_config};
+  LaunchRequest request;
+  request.gang = r.gang;
+  request.incarnation = r.incarnation;
+  request.members = {&member, 1};
+  request.gpus = &r.held;
+  request.sharing = r.held_sharing;
+  request.group = r.held_group;
+  executor_->launch(request);
+}
+
+void Reconciler::act(Time now) {
+  for (const auto& [job, act] : endings_) {
+    const bool holds = holds_gpus(state_->record(job).state);
+    if (is_final(state_->record(job).state)) continue;
+    if (act == Act::cancel && holds && state_->record(job).state != JobState::stopping) stop(job, now, StopHow::kill);
+    if (act == Act::cancel)
+      state_->cancel(job, now);
+    else
+      state_->reject(job, now);
+    record(act == Act::cancel ? EventKind::cancel : EventKind::reject, job, now);
+  }
+  endings_.clear();
+
+  for (const NodeId n : state_->freed_nodes()) {
+    auto& waiting = waiting_on_[n.index()];
+    work_.insert(work_.end(), waiting.begin(), waiting.end());
+    waiting.clear();
+  }
+  state_->freed_nodes().clear();
+
+  round_.swap(work_);
+  work_.clear();
+  for (const JobId job : round_) stop_if_needed(job, now);
+  for (const JobId job : round_) launch_if_possible(job, now);
+  round_.clear();
+}
+
+}  // namespace orrery

@@ -1,0 +1,46 @@
+// Reaches standing targets: compares what jobs hold with what they should hold and tells the executor what to
+// do about the difference. Stops come first; a launch whose GPUs are still being vacated happens when they are,
+// without asking the policy again. Looks only at jobs whose target or state changed, and at launches that wait
+// for a node on which something became free.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "sim/control/cluster_state.hpp"
+#include "sim/control/executor.hpp"
+
+namespace orrery {
+
+class Reconciler {
+ public:
+  // `emit` receives a control record (launch, stop, reject, ...) for each step taken, after the state changed.
+  using Emit = std::function<void(const Event&)>;
+  Reconciler(ClusterState& state, Executor& executor, Duration stop_grace, Emit emit);
+
+  // The plan's targets have been accepted by the state.
+  void targets_changed(const Plan& plan);
+  // A world event was applied to this job.
+  void job_changed(JobId job) { work_.push_back(job); }
+  // Takes every step that is possible now.
+  void act(Time now);
+
+ private:
+  void stop_if_needed(JobId job, Time now);
+  void launch_if_possible(JobId job, Time now);
+  void stop(JobId job, Time now, StopHow how);
+  void record(EventKind kind, JobId job, Time now);
+  void wait_for(JobId job, const Target& target);
+
+  ClusterState* state_;
+  Executor* executor_;
+  Duration stop_grace_;
+  Emit emit_;
+  std::vector<JobId> work_;
+  std::vector<JobId> round_;
+  std::vector<std::pair<JobId, Act>> endings_;      // reject and cancel, in plan order
+  std::vector<std::vector<JobId>> waiting_on_;      // [node] -> launches that wait for it
+  std::uint32_t next_gang_ = 0;
+};
+
+}  // namespace orrery

@@ -1,0 +1,69 @@
+// The simulated world: gangs that start after an overhead, progress at a model's rate and finish when their
+// true work is done. Knows the truth; nothing above it does. Single-threaded, one per run.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "sim/control/executor.hpp"
+#include "sim/core/truth.hpp"
+#include "sim/engine/event_queue.hpp"
+#include "sim/models/overheads.hpp"
+#include "sim/models/performance.hpp"
+
+namespace orrery {
+
+struct SimOptions {
+  OverheadModel overheads;
+  Duration progress_every{};  // cadence of `progress` events of running jobs; 0 = none
+};
+
+class SimExecutor : public Executor {
+ public:
+  // `topology`, `workload` and `model` must outlive the executor.
+  SimExecutor(const Topology& topology, const Workload& workload, const PerformanceModel& model, SimOptions options);
+
+  [[nodiscard]] Time now() const override { return now_; }
+  [[nodiscard]] const Topology& describe() override { return *topology_; }
+  void launch(const LaunchRequest& request) override;
+  void stop(GangId gang, Incarnation incarnation, StopHow how, Duration grace) override;
+  void resume(GangId gang, Incarnation incarnation) override;
+  void command(GangId gang, Incarnation incarnation, const Command& command) override;
+  [[nodiscard]] std::span<const Event> wait_until(Time deadline) override;
+
+ private:
+  enum class Phase : std::uint8_t { idle, starting, running, suspended, stopping };
+  // Order of simultaneous events, by reason: ends free capacity before anything new begins.
+  enum Class : std::uint8_t { kProgressClass = 0, kFinishClass = 1, kStopClass = 2, kStartClass = 3 };
+  using Queue = EventQueue<Event>;
+  struct Gang {
+    JobId job{};
+    GangId id{};
+    Incarnation incarnation = 0;
+    Phase phase = Phase::idle;
+    Rate rate{};
+    Time since{};        // running: progress counted up to here
+    Work done{};         // of the job, kept between its gangs
+    Queue::Handle next = Queue::kNone;      // its start, finish or stop
+    Queue::Handle report = Queue::kNone;    // its next progress report
+  };
+
+  [[nodiscard]] Gang* find(GangId gang, Incarnation incarnation);
+  void run_from_now(Gang& g);
+  void settle(Gang& g);
+  void cancel_pending(Gang& g);
+  Queue::Handle schedule(const Gang& g, Time at, Class event_class, EventKind kind, std::int64_t value);
+  void happen(Event e);
+
+  const Topology* topology_;
+  const Workload* workload_;
+  const PerformanceModel* model_;
+  SimOptions options_;
+  Time now_{};
+  Queue queue_;
+  std::vector<Gang> gangs_;               // [job]: the job's present or last gang
+  std::vector<JobId> job_of_gang_;        // [gang]
+  std::vector<Event> batch_;
+};
+
+}  // namespace orrery

@@ -1,0 +1,26 @@
+// What starting and stopping costs. Charged while the job holds its GPUs but makes no progress: `launch` at
+// every launch, `restart` in addition at every launch after the first (checkpoint restore, warm-up), `stop`
+// between being asked to stop and giving the GPUs back.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "sim/core/job.hpp"
+#include "sim/core/time.hpp"
+
+namespace orrery {
+
+struct OverheadModel {
+  enum class Restart { zero, constant, per_model };
+  Restart restart = Restart::zero;
+  Duration restart_default{};                     // constant; per_model: models without a row
+  std::map<std::string, Duration> restart_models; // per_model, by JobSpec::model
+  Duration launch{};
+  Duration stop{};
+
+  // Time from launch to the first step of the launch-th launch (1 = first).
+  [[nodiscard]] Duration start_cost(const JobSpec& spec, Incarnation launch_number) const;
+};
+
+}  // namespace orrery
