@@ -19,11 +19,7 @@ class LongestPending final : public Policy {
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last) follow(view, e);
     for (auto it = queue_.begin(); it != queue_.end();) {
-      if (!plan.start(it->second, *placement_)) {
-        if (!skip_after_start_) return;
-        ++it;
-        continue;
-      }
+      if (!plan.start(it->second, *placement_)) return;
       it = queue_.erase(it);
       if (skip_after_start_ && it != queue_.end()) ++it;
     }

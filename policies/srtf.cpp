@@ -1,5 +1,8 @@
 // Preemptive policies that serve the smallest key first, preempting the rest (policies.md 1.4): SRTF by remaining
-// time, SRSF by remaining time x GPUs, smallest by GPUs. Ties: running jobs first, then arrival.
+// time, SRSF by remaining time x GPUs, smallest by GPUs. Ties: running jobs first, then arrival; under `emulate:`
+// the order of a list that is stably sorted again at every event, as the reference simulators keep it.
+#include <algorithm>
+
 #include "policies/factories.hpp"
 #include "policies/parts/strict_priority.hpp"
 
@@ -83,16 +86,78 @@ class SmallestFirst final : public Policy {
   StrictPriority jobs_;
 };
 
+// The reference simulators' way: one list of all runnable jobs, stably re-sorted at every event, and (with
+// placements that do not merely count) every job placed again from an empty cluster; moves are free there.
+class ReferenceList final : public Policy {
+ public:
+  ReferenceList(std::unique_ptr<Placement> placement, Key key) : placement_(std::move(placement)), key_(key) {}
+  [[nodiscard]] Capabilities capabilities() const override {
+    return {.preempts = true, .needs_estimates = key_ != Key::gpus};
+  }
+
+  void schedule(const ClusterView& view, PlanBuilder& plan) override {
+    for (const Event& e : view.since_last) {
+      if (e.kind == EventKind::ready) list_.push_back({0, e.job});
+      if (e.job.valid() && is_final(view.job(e.job).state))
+        list_.erase(std::remove_if(list_.begin(), list_.end(), [&e](const Item& i) { return i.job == e.job; }),
+                    list_.end());
+    }
+    for (Item& i : list_) i.key = key(view.job(i.job));
+    std::stable_sort(list_.begin(), list_.end(), [](const Item& a, const Item& b) { return a.key < b.key; });
+
+    if (!placement_->counting()) {
+      for (const Item& i : list_)
+        if (plan.planned(i.job) != nullptr) plan.preempt(i.job);
+      for (const Item& i : list_) (void)plan.start(i.job, *placement_);
+      return;
+    }
+    std::int64_t free = plan.free().free_gpus();
+    for (const Item& i : list_) free += plan.planned(i.job) != nullptr ? view.job(i.job).gpus() : 0;
+    std::vector<JobId> start;
+    for (const Item& i : list_) {
+      const std::int32_t gpus = view.job(i.job).gpus();
+      const bool runs = plan.planned(i.job) != nullptr;
+      if (gpus <= free) {
+        free -= gpus;
+        if (!runs) start.push_back(i.job);
+      } else if (runs) {
+        plan.preempt(i.job);
+      }
+    }
+    for (const JobId job : start) (void)plan.start(job, *placement_);
+  }
+
+ private:
+  struct Item {
+    Rank key{};
+    JobId job{};
+  };
+  [[nodiscard]] Rank key(const JobView& v) const {
+    switch (key_) {
+      case Key::remaining: return v.remaining().ns;
+      case Key::remaining_service: return static_cast<Rank>(v.remaining().ns) * v.gpus();
+      case Key::gpus: return v.gpus();
+    }
+    return 0;
+  }
+
+  std::unique_ptr<Placement> placement_;
+  Key key_;
+  std::vector<Item> list_;
+};
+
+std::unique_ptr<Policy> make(PolicySetup setup, Key key) {
+  if (setup.emulate_tiresias || setup.emulate_muri)
+    return std::make_unique<ReferenceList>(std::move(setup.placement), key);
+  return std::make_unique<SmallestFirst>(std::move(setup.placement), key);
+}
+
 }  // namespace
 
-std::unique_ptr<Policy> make_srtf(PolicySetup setup, OptionReader&) {
-  return std::make_unique<SmallestFirst>(std::move(setup.placement), Key::remaining);
-}
+std::unique_ptr<Policy> make_srtf(PolicySetup setup, OptionReader&) { return make(std::move(setup), Key::remaining); }
 std::unique_ptr<Policy> make_srsf(PolicySetup setup, OptionReader&) {
-  return std::make_unique<SmallestFirst>(std::move(setup.placement), Key::remaining_service);
+  return make(std::move(setup), Key::remaining_service);
 }
-std::unique_ptr<Policy> make_smallest(PolicySetup setup, OptionReader&) {
-  return std::make_unique<SmallestFirst>(std::move(setup.placement), Key::gpus);
-}
+std::unique_ptr<Policy> make_smallest(PolicySetup setup, OptionReader&) { return make(std::move(setup), Key::gpus); }
 
 }  // namespace orrery

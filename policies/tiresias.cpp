@@ -204,10 +204,10 @@ void Tiresias::ask_for_wake(const ClusterView& view, PlanBuilder& plan) {
     const std::int64_t limit = options_.limits[j.queue].ns;
     const std::int64_t g = r.gpus;
     // Tiresias: whole seconds, executed time not multiplied by the GPUs. Muri: the limit alone is divided.
-    const std::int64_t wait_s = options_.crossing == Crossing::tiresias
-                                    ? (limit - executed) / kNsPerSecond / g
-                                    : (limit / kNsPerSecond + g - 1) / g - executed / kNsPerSecond;
-    plan.wake_at(view.now + std::max(seconds(wait_s), Duration{1}));
+    const Duration left = options_.crossing == Crossing::tiresias
+                              ? seconds((limit - executed) / kNsPerSecond / g)
+                              : seconds((limit / kNsPerSecond + g - 1) / g) - Duration{executed};
+    plan.wake_at(view.now + std::max(left, Duration{1}));
   }
 }
 

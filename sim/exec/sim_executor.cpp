@@ -106,6 +106,7 @@ void SimExecutor::command(GangId gang, Incarnation incarnation, const Command& c
 void SimExecutor::happen(Event e) {
   Gang& g = gangs_[e.job.index()];
   if (g.incarnation != e.incarnation) return;
+  e.at = now_;  // it may have been rescheduled since it was queued
   switch (e.kind) {
     case EventKind::started:
     case EventKind::resumed:
@@ -133,15 +134,41 @@ void SimExecutor::happen(Event e) {
   batch_.push_back(e);
 }
 
+// Emulation of Muri: whatever happens, every job that goes on running has progressed by max(elapsed - pause, 0).
+void SimExecutor::pause_running(Duration elapsed) {
+  for (Gang& g : gangs_) {
+    if (g.phase != Phase::running) continue;
+    const Duration pause = options_.pause_per_event[g.job.index()];
+    g.done = g.done + Work{std::max<std::int64_t>(elapsed.ns - pause.ns, 0)};
+    g.since = now_;
+    queue_.reschedule(g.next, now_ + time_for(workload_->truths[g.job.index()].work - g.done, kUnitRate));
+    Event e;
+    e.at = now_;
+    e.kind = EventKind::progress;
+    e.job = g.job;
+    e.gang = g.id;
+    e.incarnation = g.incarnation;
+    e.value = g.done.ns;
+    batch_.push_back(e);
+  }
+}
+
 std::span<const Event> SimExecutor::wait_until(Time deadline) {
   batch_.clear();
   const Time next = queue_.next_time();
+  const Time before = now_;
   if (next > deadline || next == kNever) {
     if (deadline != kNever) now_ = std::max(now_, deadline);
+    if (!options_.pause_per_event.empty() && now_ > before) pause_running(now_ - before);
     return batch_;
   }
   ORRERY_ASSERT(next >= now_, "time runs backwards: {} after {}", next.ns, now_.ns);
   now_ = next;
+  if (!options_.pause_per_event.empty() && now_ > before) {
+    while (!queue_.empty() && queue_.next_time() == now_) happen(queue_.pop().payload);
+    pause_running(now_ - before);
+    return batch_;
+  }
   while (!queue_.empty() && queue_.next_time() == now_) happen(queue_.pop().payload);
   return batch_;
 }

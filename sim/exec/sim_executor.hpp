@@ -16,6 +16,8 @@ namespace orrery {
 struct SimOptions {
   OverheadModel overheads;
   Duration progress_every{};  // cadence of `progress` events of running jobs; 0 = none
+  // Emulation of Muri's simulator only (`emulate: muri`): [job] time that every event takes from a running job.
+  std::vector<Duration> pause_per_event{};
 };
 
 class SimExecutor : public Executor {
@@ -54,6 +56,7 @@ class SimExecutor : public Executor {
   void cancel_pending(Gang& g);
   Queue::Handle schedule(const Gang& g, Time at, Class event_class, EventKind kind, std::int64_t value);
   void happen(Event e);
+  void pause_running(Duration elapsed);
 
   const Topology* topology_;
   const Workload* workload_;

@@ -1,0 +1,15 @@
+// Constants of reference simulators, used only by `emulate:` runs (golden tests); the default path never comes
+// here. Facts from policies.md 5.2.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "sim/core/time.hpp"
+
+namespace orrery {
+
+// Muri (Rivendile/Muri): seconds that its simulator takes from a running job at every event, by model and GPUs.
+[[nodiscard]] Duration muri_pause(std::string_view model, std::int32_t gpus);
+
+}  // namespace orrery
