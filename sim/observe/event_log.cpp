@@ -317,7 +317,7 @@ void EventLog::write(const Event& e) {
       if (e.value2 != 0) number(R"(,"v2":)", e.value2);
   }
   if (e.incarnation != 0) number(R"(,"inc":)", e.incarnation);
-  if (e.gang.valid() && e.gang.value != e.job.value) number(R"(,"gang":)", e.gang.value);
+  if (e.gang.valid()) number(R"(,"gang":)", e.gang.value);
   if (e.node.valid()) number(R"(,"node":)", e.node.value);
   if (e.gpus != nullptr) allocation(*e.gpus);
   end_line();

@@ -59,7 +59,8 @@ class LineReader {
   void header(const Json& j, LogHeader& h) {
     if (j.value("orrery", "") != "events") throw BadLine{"this is not an orrery event log"};
     h.schema = j.at("schema").get<int>();
-    if (h.schema != kEventLogSchema) throw BadLine{fmt::format("schema {}; this build reads {}", h.schema, kEventLogSchema)};
+    if (h.schema != kEventLogSchema)
+      throw BadLine{fmt::format("schema {}; this build reads {}", h.schema, kEventLogSchema)};
     h.jobs = j.value("jobs", "");
     for (const Json& run : j.at("nodes"))
       h.node_gpus.insert(h.node_gpus.end(), run.at(0).get<std::size_t>(), run.at(1).get<std::int32_t>());
@@ -92,7 +93,6 @@ class LineReader {
       e.value = j.value("estimate", std::int64_t{-1});
     }
     if (const auto at = j.find("job"); at != j.end()) e.job = job(*at);
-    if (e.job.valid() && e.incarnation != 0) e.gang = GangId(e.job.value);
     if (const auto at = j.find("gang"); at != j.end()) e.gang = GangId(at->get<std::uint32_t>());
     if (e.kind == EventKind::launch) e.value = e.incarnation;
     if (e.kind == EventKind::reason) {
@@ -205,7 +205,15 @@ Expected<LogHeader> read_event_log(const std::string& path,
   Observer* observer = nullptr;
   std::string text;
   int line = 0;
-  const auto bad = [&](std::string message) { return fail(Diagnostic{std::move(message), {path, line, 0}, text}); };
+  const auto bad = [&](std::string message, int column = 0) {
+    Diagnostic d;
+    d.message = std::move(message);
+    d.where.file = path;
+    d.where.line = line;
+    d.where.column = column;
+    d.line_text = text;
+    return fail(std::move(d));
+  };
   try {
     while (std::getline(in, text)) {
       ++line;
@@ -223,7 +231,7 @@ Expected<LogHeader> read_event_log(const std::string& path,
   } catch (const BadLine& e) {
     return bad(e.message);
   } catch (const Json::parse_error& e) {
-    return fail(Diagnostic{"this line is not JSON", {path, line, static_cast<int>(e.byte)}, text});
+    return bad("this line is not JSON", static_cast<int>(e.byte));
   } catch (const Json::exception& e) {
     return bad(fmt::format("a key is missing or has the wrong type: {}", e.what()));
   } catch (const std::ios_base::failure&) {
