@@ -61,7 +61,7 @@ std::vector<Cells> cells_of(const std::vector<CompareRow>& rows, const Compariso
   std::vector<Cells> table;
   table.push_back({"policy", "mean JCT", "median", "p99 JCT", "wait", "makespan", "GPU util", "preemptions"});
   if (unfinished) table[0].insert(table[0].end(), {"finished", "rejected"});
-  if (rows.size() > 1) table[0].push_back("vs " + rows[0].policy);
+  if (rows.size() > 1) table[0].push_back(fmt::format("vs {}", rows[0].policy));
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const CompareRow& r = rows[i];
     const PolicyIntervals& p = comparison.policies[i];
@@ -125,7 +125,7 @@ nlohmann::ordered_json object_of(const std::string& policy, const SeedResult& ru
 
 std::string human_duration(double s) {
   if (!std::isfinite(s)) return "-";
-  if (s < 0) return "-" + human_duration(-s);
+  if (s < 0) return fmt::format("-{}", human_duration(-s));
   if (s == 0) return "0s";
   if (s < 0.9995) return fmt::format("{:.0f}ms", s * 1e3);
   if (s < 59.95) return fmt::format("{:.1f}s", s);
@@ -146,14 +146,14 @@ std::string render_text(const std::vector<CompareRow>& rows, const Comparison& c
     std::string text;
     for (std::size_t c = 0; c < table[line].size(); ++c) {
       const bool left = c == 0 || (rows.size() > 1 && c + 1 == table[line].size());
-      text += "  " + padded(table[line][c], widths[c], left);
+      text += fmt::format("  {}", padded(table[line][c], widths[c], left));
     }
     text.erase(text.find_last_not_of(' ') + 1);
-    if (colour && line == 0) text = "\033[1m" + text + "\033[0m";
-    if (colour && line == best + 1) text = "\033[32m" + text + "\033[0m";
+    if (colour && line == 0) text = fmt::format("\033[1m{}\033[0m", text);
+    if (colour && line == best + 1) text = fmt::format("\033[32m{}\033[0m", text);
     out += text + "\n";
   }
-  if (!comparison.note.empty()) out += "\n  " + comparison.note + "\n";
+  if (!comparison.note.empty()) out += fmt::format("\n  {}\n", comparison.note);
   return out;
 }
 
@@ -162,14 +162,14 @@ std::string render_markdown(const std::vector<CompareRow>& rows, const Compariso
   std::string out;
   for (std::size_t line = 0; line < table.size(); ++line) {
     out += "|";
-    for (const std::string& cell : table[line]) out += " " + cell + " |";
+    for (const std::string& cell : table[line]) out += fmt::format(" {} |", cell);
     out += "\n";
     if (line != 0) continue;
     out += "|:---|";
     for (std::size_t c = 1; c < table[0].size(); ++c) out += "---:|";
     out += "\n";
   }
-  if (!comparison.note.empty()) out += "\n" + comparison.note + "\n";
+  if (!comparison.note.empty()) out += fmt::format("\n{}\n", comparison.note);
   return out;
 }
 
