@@ -17,7 +17,7 @@ using orrery::test::Stream;
 namespace {
 
 std::string temp_file(const std::string& name) {
-  return (std::filesystem::temp_directory_path() / ("orrery-" + std::to_string(::getpid()) + "-" + name)).string();
+  return (std::filesystem::temp_directory_path() / fmt::format("orrery-{}-{}", ::getpid(), name)).string();
 }
 
 std::string tables(const MetricsFold& fold) {
@@ -36,7 +36,7 @@ std::string read_error(const std::string& lines) {
   std::filesystem::remove(path);
   if (read) return "";
   const Diagnostic& d = read.error().items.at(0);
-  return std::to_string(d.where.line) + ": " + d.message;
+  return fmt::format("{}: {}", d.where.line, d.message);
 }
 
 const std::string kHeader = R"({"orrery":"events","schema":1,"jobs":"jobs.csv","nodes":[[2,4]]})" "\n";

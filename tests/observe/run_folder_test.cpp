@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <unistd.h>
 
 #include "sim/observe/digest.hpp"
@@ -14,7 +15,7 @@ namespace fs = std::filesystem;
 namespace {
 
 struct TempDir {
-  fs::path path = fs::temp_directory_path() / ("orrery-run-folder-" + std::to_string(::getpid()));
+  fs::path path = fs::temp_directory_path() / fmt::format("orrery-run-folder-{}", ::getpid());
   TempDir() { fs::create_directories(path); }
   ~TempDir() { fs::remove_all(path); }
   [[nodiscard]] std::string of(const std::string& name) const { return (path / name).string(); }

@@ -2,6 +2,8 @@
 // controller's do.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <deque>
 #include <map>
 #include <memory>
@@ -28,8 +30,8 @@ class Stream {
     for (int i = 0; i < jobs; ++i) {
       JobSpec s;
       s.id = JobId(static_cast<std::uint32_t>(i));
-      s.name = "p" + std::to_string(i);
-      s.tenant = "t";
+      s.name = fmt::format("p{}", i);
+      s.tenant = std::string("t");
       s.demand.gpus = 2;
       specs.push_back(s);
     }
@@ -95,7 +97,7 @@ class Stream {
  private:
   static std::vector<NodeGroup> groups(int nodes, int gpus_per_node) {
     NodeGroup g;
-    g.name = "g";
+    g.name = std::string("g");
     g.count = nodes;
     g.gpus_per_node = gpus_per_node;
     return {g};
