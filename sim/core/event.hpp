@@ -23,7 +23,7 @@ enum class EventKind : std::uint8_t {
   stopped,         // value = work committed; holds nothing any more
   suspended,
   resumed,
-  failed,          // value = work that survives; holds nothing any more
+  failed,          // value = work that survives, value2 = 1: for good (else it is pending again); holds nothing
   launch_failed,   // holds nothing any more
   command_failed,
   started,         // begins to make progress

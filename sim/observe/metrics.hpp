@@ -22,6 +22,7 @@ struct JobRow {
   Time first_start = kNever;  // first launch (GPUs held); kNever = never
   Time finish = kNever;
   Duration wait{};            // total time without an allocation, until it ended (or the run did)
+  Duration run{};             // total time in state running
   GpuTime service{};          // GPU-time in state running
   GpuTime held{};             // GPU-time holding an allocation, overheads included
   std::uint32_t launches = 0;

@@ -1,0 +1,37 @@
+// Text of numbers as the tables and the event log write them: exact decimals of integer nanoseconds, appended to
+// a buffer that the caller owns and empties. No locale, no rounding, no allocation per number.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "sim/core/time.hpp"
+#include "sim/core/units.hpp"
+
+namespace orrery {
+
+// Takes the bytes of an output piece by piece; the piece is valid during the call.
+using TextSink = std::function<void(std::string_view)>;
+
+inline void append_int(std::string& out, std::int64_t v) {
+  const fmt::format_int text(v);
+  out.append(text.data(), text.size());
+}
+
+// `value` / 10^digits as a decimal without trailing zeros: append_decimal(out, 1500, 3) gives "1.5".
+void append_decimal(std::string& out, Int128 value, int digits);
+
+inline void append_seconds(std::string& out, Duration d) { append_decimal(out, d.ns, 9); }
+inline void append_seconds(std::string& out, Time t) { append_decimal(out, t.ns, 9); }
+inline void append_gpu_seconds(std::string& out, GpuTime t) { append_decimal(out, t.milli_gpu_ns, 12); }
+
+// A CSV field: quoted only when it must be (RFC 4180).
+void append_csv(std::string& out, std::string_view field);
+// A JSON string with its quotes; bytes above 0x7f pass as they are.
+void append_json(std::string& out, std::string_view text);
+
+}  // namespace orrery

@@ -1,0 +1,86 @@
+#include <catch2/catch.hpp>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <unistd.h>
+
+#include "sim/observe/digest.hpp"
+#include "sim/observe/run_folder.hpp"
+
+using namespace orrery;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct TempDir {
+  fs::path path = fs::temp_directory_path() / fmt::format("orrery-run-folder-{}", ::getpid());
+  TempDir() { fs::create_directories(path); }
+  ~TempDir() { fs::remove_all(path); }
+  [[nodiscard]] std::string of(const std::string& name) const { return (path / name).string(); }
+  [[nodiscard]] std::size_t entries() const {
+    return static_cast<std::size_t>(std::distance(fs::directory_iterator(path), fs::directory_iterator()));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("run folder: appears whole, at commit", "[observe]") {
+  TempDir tmp;
+  const std::string dir = tmp.of("las");
+  {
+    auto folder = RunFolder::create(dir);
+    REQUIRE(folder);
+    const auto digest = folder->write("jobs.csv", "abc");
+    REQUIRE(digest);
+    CHECK(*digest == sha256_hex("abc"));
+    CHECK_FALSE(fs::exists(dir));
+  }
+  CHECK(tmp.entries() == 0);  // not committed: nothing is left
+
+  for (int run = 1; run <= 2; ++run) {  // the second replaces the first
+    auto folder = RunFolder::create(dir + "/");
+    REQUIRE(folder);
+    REQUIRE(folder->write("jobs.csv", std::to_string(run)));
+    RunManifest m;
+    m.policy = "las";
+    m.seed = 7;
+    m.policy_options = {{"queues", "[1, 2]"}};
+    REQUIRE(folder->commit(m));
+  }
+  CHECK(tmp.entries() == 1);
+  CHECK(is_run_folder(dir));
+  std::ifstream jobs(dir + "/jobs.csv");
+  std::string text;
+  jobs >> text;
+  CHECK(text == "2");
+  std::ifstream manifest(dir + "/run.json");
+  const auto j = nlohmann::json::parse(manifest);
+  CHECK(j["finished"] == true);
+  CHECK(j["policy"]["options"]["queues"] == "[1, 2]");
+  CHECK(j["seed"] == 7);
+  CHECK(j["measured"].contains("wall_s"));
+}
+
+TEST_CASE("run folder: refuses what is not its own", "[observe]") {
+  TempDir tmp;
+  fs::create_directory(tmp.of("mine"));
+  std::ofstream(tmp.of("mine") + "/thesis.txt") << "years";
+  std::ofstream(tmp.of("file")) << "x";
+  CHECK_FALSE(RunFolder::create(tmp.of("mine")));
+  CHECK_FALSE(RunFolder::create(tmp.of("file")));
+  CHECK_FALSE(RunFolder::create("."));
+  CHECK_FALSE(RunFolder::create(tmp.of("file") + "/below"));
+  fs::create_directory(tmp.of("empty"));
+  auto folder = RunFolder::create(tmp.of("empty"));
+  REQUIRE(folder);
+  REQUIRE(folder->commit({}));
+  CHECK(is_run_folder(tmp.of("empty")));
+  CHECK(fs::exists(tmp.of("mine") + "/thesis.txt"));
+}
+
+TEST_CASE("result digest: the text of sha256sum", "[observe]") {
+  CHECK(result_digest("a", "b", "") == sha256_hex("a  jobs.csv\nb  samples.csv\n"));
+  CHECK(result_digest("a", "b", "c") == sha256_hex("a  jobs.csv\nb  samples.csv\nc  events.jsonl\n"));
+}
