@@ -1,12 +1,11 @@
 #include "sim/control/job_source.hpp"
 
-#include "sim/core/assert.hpp"
+#include <utility>
 
 namespace orrery {
 
-JobSource::JobSource(const std::vector<JobSpec>& specs, std::vector<std::optional<Duration>> estimates)
-    : specs_(&specs), estimates_(std::move(estimates)) {
-  ORRERY_ASSERT(estimates_.size() == specs.size(), "{} estimates for {} jobs", estimates_.size(), specs.size());
+JobSource::JobSource(const std::vector<JobSpec>& specs, EstimateOf estimate)
+    : specs_(&specs), estimate_(std::move(estimate)) {
   for (const JobSpec& spec : specs) {
     if (spec.after.empty()) continue;
     if (children_.empty()) {
@@ -38,7 +37,8 @@ void JobSource::release(Time now, std::vector<Event>& out) {
     e.at = now;
     e.job = spec.id;
     e.kind = EventKind::submit;
-    e.value = estimates_[next_] ? estimates_[next_]->ns : -1;
+    const std::optional<Duration> estimate = estimate_(spec);
+    e.value = estimate ? estimate->ns : -1;
     out.push_back(e);
     if (!spec.after.empty() && !may_run(spec)) continue;
     e.kind = EventKind::ready;

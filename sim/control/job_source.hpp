@@ -2,6 +2,7 @@
 // it. On the control side of the seam, because arrivals and dependencies are the same in both worlds.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -12,8 +13,10 @@ namespace orrery {
 
 class JobSource {
  public:
-  // `specs` by JobId in (submit, id) order and `estimates` parallel to it; both must outlive the source.
-  JobSource(const std::vector<JobSpec>& specs, std::vector<std::optional<Duration>> estimates);
+  // What is claimed about a job's run time when it is submitted; nothing if nobody claims anything.
+  using EstimateOf = std::function<std::optional<Duration>(const JobSpec&)>;
+  // `specs` by JobId in (submit, id) order; must outlive the source.
+  JobSource(const std::vector<JobSpec>& specs, EstimateOf estimate);
 
   // The next submit time, kNever when all jobs are announced.
   [[nodiscard]] Time next_submit() const;
@@ -30,7 +33,7 @@ class JobSource {
   [[nodiscard]] bool is_doomed(const JobSpec& spec) const;
 
   const std::vector<JobSpec>* specs_;
-  std::vector<std::optional<Duration>> estimates_;
+  EstimateOf estimate_;
   std::vector<std::vector<JobId>> children_;  // empty when no job has parents
   std::vector<Parent> ended_;
   std::size_t next_ = 0;

@@ -98,9 +98,7 @@ inline RunResult run_world(const std::vector<NodeGroup>& groups, const Workload&
   const Topology topology(groups);
   const IdealModel model;
   SimExecutor executor(topology, workload, model, std::move(sim));
-  std::vector<std::optional<Duration>> estimates;
-  for (const JobSpec& s : workload.specs) estimates.push_back(s.user_estimate);
-  JobSource source(workload.specs, estimates);
+  JobSource source(workload.specs, [](const JobSpec& s) { return s.user_estimate; });
   ControllerOptions options;
   options.check_views = check_views;
   FirstStarts first;

@@ -1,0 +1,62 @@
+// Wiring: makes a simulated run out of a scenario. The one place that knows every layer. A scenario is prepared
+// once (trace read, workload and topology built) and then run under any number of policies and seeds, also at the
+// same time from several threads: what is prepared is never changed afterwards.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "policies/policy.hpp"
+#include "scenarios/app/scenario.hpp"
+#include "scenarios/report/row.hpp"
+#include "sim/control/controller.hpp"
+#include "sim/core/truth.hpp"
+#include "traces/canonical.hpp"
+
+namespace orrery::app {
+
+struct Prepared {
+  Scenario scenario;                 // effective: emulation overrides applied
+  ImportReport import;
+  std::string trace_sha256;
+  std::int64_t trace_jobs = 0;
+  std::unique_ptr<Topology> topology;
+  Workload workload;
+  EstimateSource estimates = EstimateSource::oracle;  // never `automatic`
+  std::vector<Duration> pause_per_event;              // emulate: muri
+  std::vector<std::string> notes;                     // what the user should know: overrides, estimates, drops
+};
+
+[[nodiscard]] Expected<Prepared> prepare(Scenario scenario);
+
+// Makes the policy (with its placement), or says what is wrong with its options.
+[[nodiscard]] Expected<std::unique_ptr<Policy>> make_policy(const Prepared& prepared, const PolicyConfig& config,
+                                                            std::uint64_t seed);
+
+struct RunRequest {
+  PolicyConfig policy;
+  std::uint64_t seed = 1;
+  std::optional<std::string> folder;  // write a run folder there
+  std::string command;                // as typed, for the manifest
+};
+
+struct RunReport {
+  report::SeedResult result;
+  std::string result_digest;   // empty without a folder
+  double wall_s = 0;
+  double decision_s = 0;
+  std::uint64_t events = 0;
+  std::uint64_t violations = 0;
+  std::string failure;         // empty = the run is good; else why it is not
+};
+
+// Runs one policy with one seed. A broken invariant or a stalled policy is a RunReport with `failure`; bad options
+// and files that cannot be written are errors.
+[[nodiscard]] Expected<RunReport> simulate(const Prepared& prepared, const RunRequest& request);
+
+// What a policy is called in tables: its label, else its name.
+[[nodiscard]] std::string policy_label(const PolicyConfig& config);
+
+}  // namespace orrery::app
