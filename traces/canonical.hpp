@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sim/core/error.hpp"
@@ -35,6 +36,8 @@ struct TraceJob {
   double weight = 1.0;                // weight > 0
   std::int64_t batch = 0;             // batch: global batch, samples
   std::string after;                  // after: "p17@hard:0.8;p9@soft"
+  std::int64_t iterations = 0;        // iterations: training steps, where the source counts them
+  Duration iteration_time{};          // iteration_s: of one step
   int line = 0;                       // where the row came from, for messages; 0 = unknown
 };
 
@@ -47,27 +50,41 @@ struct ImportReport {
   std::vector<std::string> notes;                    // rules applied, assumptions
 };
 
+class TableReader;
+
 struct Trace {
   std::vector<TraceJob> jobs;   // sorted by (submit, row)
   ImportReport report;
   bool has_estimates = false;   // the estimate column exists
-  std::string sha256;           // of the file as stored; empty when generated
 };
 
 struct ReadOptions {
-  std::string format = "auto";  // "auto" or an importer's name
+  std::string format = "auto";  // "auto" or a name of trace_formats()
   bool skip_bad_rows = false;   // count bad rows as dropped instead of failing
+};
+
+// One row of the table of formats: an importer is one file in importers/ and one row in formats.cpp.
+struct TraceFormat {
+  std::string_view name;
+  std::string_view about;                                        // where such files come from
+  std::vector<std::string_view> columns;                         // header columns that tell it from the others
+  void (*read)(TableReader& rows, Trace& trace) = nullptr;       // fills jobs and report.dropped; errors stay in rows
 };
 
 // Reads a trace file of any known format. All bad rows are reported at once (at most 20 shown).
 [[nodiscard]] Expected<Trace> read_trace(const std::string& path, const ReadOptions& options = {});
+// The same from text; `file` is the name in messages.
+[[nodiscard]] Expected<Trace> read_trace_text(const std::string& file, std::string_view text,
+                                              const ReadOptions& options = {});
 
-// Writes canonical CSV; .gz and .zst by the name's ending. Written aside and renamed. `comments` become `# ` lines.
+// Canonical CSV: only columns that some job uses; `comments` become `# ` lines above the header.
+[[nodiscard]] std::string canonical_text(const Trace& trace, const std::vector<std::string>& comments = {});
+// The same to a file; .gz and .zst by the name's ending. Written aside and renamed.
 [[nodiscard]] Expected<void> write_trace(const std::string& path, const Trace& trace,
                                          const std::vector<std::string>& comments = {});
 
-// Names of all formats, "canonical" first.
-[[nodiscard]] const std::vector<std::string>& trace_formats();
+// All formats, "canonical" first.
+[[nodiscard]] const std::vector<TraceFormat>& trace_formats();
 
 // Rows [skip, skip + jobs) in (submit, row) order, submit times counted from the first of them; jobs < 0 = all.
 void slice_trace(Trace& trace, std::int64_t skip, std::int64_t jobs);
@@ -78,7 +95,8 @@ void slice_trace(Trace& trace, std::int64_t skip, std::int64_t jobs);
 void scale_to_load(Trace& trace, double load, std::int64_t cluster_gpus);
 
 // Rows -> specs and truths for a cluster: interns demands, resolves GPU types and `after` edges. JobIds are
-// the rows' order by (submit, row). Errors name the row.
+// the rows' order by (submit, row). A GPU type the cluster has not makes a job that fits nowhere; a parent that a
+// slice left out counts as done. Errors name the row.
 [[nodiscard]] Expected<Workload> to_workload(const Trace& trace, const Topology& topology,
                                              const std::string& file = {});
 

@@ -49,7 +49,7 @@ void apply_emulation(Prepared& p, const Trace& trace) {
   if (s.emulate != "muri") return;
   for (std::size_t i = 0; i < trace.jobs.size(); ++i) {
     const JobSpec& spec = p.workload.specs[i];
-    p.workload.truths[i].work = Work{muri_work(trace.jobs[i]).ns};
+    p.workload.truths[i].work = muri_work(trace.jobs[i].iterations, trace.jobs[i].iteration_time);
     p.pause_per_event.push_back(muri_pause(spec.model, spec.demand.gpus));
   }
 }
@@ -113,7 +113,9 @@ Expected<Prepared> prepare(Scenario scenario) {
   auto trace = read_trace(s.workload.trace_resolved, read);
   if (!trace) return tl::make_unexpected(std::move(trace.error()));
   p.import = trace->report;
-  p.trace_sha256 = trace->sha256;
+  auto sha256 = sha256_file(s.workload.trace_resolved);
+  if (!sha256) return tl::make_unexpected(std::move(sha256.error()));
+  p.trace_sha256 = std::move(*sha256);
   p.trace_jobs = static_cast<std::int64_t>(trace->jobs.size());
   slice_trace(*trace, s.workload.skip, s.workload.jobs);
   if (trace->jobs.empty())

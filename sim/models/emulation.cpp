@@ -22,4 +22,8 @@ Duration muri_pause(std::string_view model, std::int32_t gpus) {
   return seconds(10);
 }
 
+Work muri_work(std::int64_t iterations, Duration iteration_time) {
+  return {static_cast<std::int64_t>(Int128{iterations} * iteration_time.ns * 1015 / 1000)};
+}
+
 }  // namespace orrery

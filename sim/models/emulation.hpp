@@ -6,10 +6,13 @@
 #include <string_view>
 
 #include "sim/core/time.hpp"
+#include "sim/core/units.hpp"
 
 namespace orrery {
 
 // Muri (Rivendile/Muri): seconds that its simulator takes from a running job at every event, by model and GPUs.
 [[nodiscard]] Duration muri_pause(std::string_view model, std::int32_t gpus);
+// The work of a job as that simulator counts it: iterations x iteration time x 1.015.
+[[nodiscard]] Work muri_work(std::int64_t iterations, Duration iteration_time);
 
 }  // namespace orrery

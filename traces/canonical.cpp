@@ -1,0 +1,201 @@
+// The canonical format: reading, writing and its rules. What a column means stands once, in kColumns.
+#include "traces/canonical.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "traces/formats.hpp"
+#include "traces/table_reader.hpp"
+#include "traces/text_file.hpp"
+
+namespace orrery {
+namespace {
+
+constexpr std::int64_t kMaxGpus = 1'000'000;
+constexpr std::int64_t kMaxNs = std::numeric_limits<std::int64_t>::max() / 4;  // 73 years
+constexpr std::array<std::string_view, 20> kColumns{
+    "job_id",   "submit_s", "gpus", "duration_s", "tenant",     "kind",       "model",  "min_gpus", "max_gpus",   "gpu_fraction",
+    "gpu_type", "cpus",     "mem_bytes", "estimate_s", "deadline_s", "weight", "batch", "after",    "iterations", "iteration_s"};
+
+struct Columns {
+  explicit Columns(const TableReader& r) {
+    for (std::size_t i = 0; i < kColumns.size(); ++i) at[i] = r.column(kColumns[i]);
+  }
+  [[nodiscard]] int operator[](std::string_view name) const {
+    return at[static_cast<std::size_t>(std::find(kColumns.begin(), kColumns.end(), name) - kColumns.begin())];
+  }
+  std::array<int, kColumns.size()> at{};
+};
+
+void note_unknown_columns(const TableReader& rows, Trace& trace) {
+  const std::vector<std::string_view> known(kColumns.begin(), kColumns.end());
+  for (const std::string& name : rows.header()) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    const std::string_view near = closest(name, known);
+    trace.report.notes.push_back(fmt::format("column `{}` is ignored{}", name,
+                                             near.empty() ? "" : fmt::format(" (did you mean `{}`?)", near)));
+  }
+}
+
+void check_gpus(TableReader& rows, const Columns& c, TraceJob& j) {
+  if (j.gpus == 0 && j.cpu_milli == 0) rows.complain(c["gpus"], "may be 0 only where `cpus` is > 0");
+  if (j.min_gpus && *j.min_gpus > j.gpus) rows.complain(c["min_gpus"], fmt::format("must be at most gpus ({})", j.gpus));
+  if (j.max_gpus && *j.max_gpus < j.gpus) rows.complain(c["max_gpus"], fmt::format("must be at least gpus ({})", j.gpus));
+  if (j.gpu_milli && (*j.gpu_milli < 1 || *j.gpu_milli > kMilliPerGpu))
+    rows.complain(c["gpu_fraction"], "must be in (0, 1], in steps of 0.001");
+  if (j.gpu_milli && *j.gpu_milli < kMilliPerGpu && j.gpus != 1)
+    rows.complain(c["gpu_fraction"], fmt::format("may be below 1 only for one GPU, not for {}", j.gpus));
+}
+
+void read_kind(TableReader& rows, int column, TraceJob& j) {
+  j.kind = rows.text(column);
+  if (j.kind.empty()) return;
+  std::vector<std::string_view> kinds;
+  for (const JobKind k : {JobKind::pretrain, JobKind::transfer, JobKind::eval, JobKind::hpo}) {
+    kinds.push_back(to_string(k));
+    if (kinds.back() == j.kind) return;
+  }
+  const std::string_view near = closest(j.kind, kinds);
+  rows.complain(column, fmt::format("must be one of {}", fmt::join(kinds, ", ")),
+                near.empty() ? "" : fmt::format("did you mean `{}`?", near));
+}
+
+void append_field(std::string& out, std::string_view text) {
+  if (text.find_first_of(",\"\n\r") == std::string_view::npos && (text.empty() || text.front() != '#')) {
+    out += text;
+    return;
+  }
+  out += '"';
+  for (const char ch : text) {
+    if (ch == '"') out += '"';
+    out += ch;
+  }
+  out += '"';
+}
+
+// value / 10^digits without trailing zeros.
+void append_fixed(std::string& out, std::int64_t value, int digits) {
+  std::string text = fmt::format("{:0{}}", value, digits + 1);
+  text.insert(text.size() - static_cast<std::size_t>(digits), ".");
+  while (text.back() == '0') text.pop_back();
+  if (text.back() == '.') text.pop_back();
+  out += text;
+}
+
+}  // namespace
+
+void read_canonical(TableReader& rows, Trace& trace) {
+  for (const std::string_view name : {"job_id", "submit_s", "gpus", "duration_s"}) (void)rows.required(name);
+  const Columns c(rows);
+  trace.has_estimates = c["estimate_s"] != TableReader::kAbsent;
+  note_unknown_columns(rows, trace);
+  while (rows.next()) {
+    TraceJob j;
+    j.line = rows.line();
+    j.job_id = rows.text(c["job_id"]);
+    if (j.job_id.empty()) rows.complain(c["job_id"], "must be given");
+    for (const std::string_view name : {"submit_s", "gpus", "duration_s"})
+      if (rows.text(c[name]).empty()) rows.complain(c[name], "must be given");
+    j.submit = Time{rows.fixed(c["submit_s"], 9, 0, 0)};
+    j.gpus = static_cast<std::int32_t>(rows.integer(c["gpus"], 1, 0, kMaxGpus));
+    j.duration = Duration{rows.fixed(c["duration_s"], 9, 1, 1)};
+    if (j.submit.ns > kMaxNs) rows.complain(c["submit_s"], "is more than 73 years");
+    if (j.duration.ns > kMaxNs) rows.complain(c["duration_s"], "is more than 73 years");
+    j.tenant = rows.text(c["tenant"]);
+    read_kind(rows, c["kind"], j);
+    j.model = rows.text(c["model"]);
+    if (!rows.text(c["min_gpus"]).empty())
+      j.min_gpus = static_cast<std::int32_t>(rows.integer(c["min_gpus"], 1, 1, kMaxGpus));
+    if (!rows.text(c["max_gpus"]).empty())
+      j.max_gpus = static_cast<std::int32_t>(rows.integer(c["max_gpus"], 1, 1, kMaxGpus));
+    if (const auto f = rows.maybe_fixed(c["gpu_fraction"], 3, 0)) j.gpu_milli = static_cast<std::int32_t>(std::min<std::int64_t>(*f, 1'000'000));
+    j.gpu_type = rows.text(c["gpu_type"]);
+    j.cpu_milli = rows.fixed(c["cpus"], 3, 0, 0);
+    j.mem_bytes = rows.fixed(c["mem_bytes"], 0, 0, 0);
+    if (const auto e = rows.maybe_fixed(c["estimate_s"], 9, 1)) j.estimate = Duration{*e};
+    if (const auto d = rows.maybe_fixed(c["deadline_s"], 9, 0)) j.deadline = Time{*d};
+    const std::int64_t weight = rows.fixed(c["weight"], 6, 1'000'000, 1);
+    j.weight = static_cast<double>(weight) / 1e6;
+    j.batch = rows.integer(c["batch"], 0, 0, std::numeric_limits<std::int64_t>::max());
+    j.after = rows.text(c["after"]);
+    j.iterations = rows.integer(c["iterations"], 0, 0, std::numeric_limits<std::int64_t>::max());
+    j.iteration_time = Duration{rows.fixed(c["iteration_s"], 9, 0, 0)};
+    check_gpus(rows, c, j);
+    if (rows.row_ok()) trace.jobs.push_back(std::move(j));
+  }
+}
+
+std::string canonical_text(const Trace& trace, const std::vector<std::string>& comments) {
+  using Append = void (*)(std::string&, const TraceJob&);
+  struct Column {
+    std::string_view name;
+    bool (*used)(const TraceJob&);  // null = always written
+    Append append;
+  };
+  static const std::array<Column, kColumns.size()> table{{
+      {"job_id", nullptr, [](std::string& o, const TraceJob& j) { append_field(o, j.job_id); }},
+      {"submit_s", nullptr, [](std::string& o, const TraceJob& j) { append_fixed(o, j.submit.ns, 9); }},
+      {"gpus", nullptr, [](std::string& o, const TraceJob& j) { append_fixed(o, j.gpus, 0); }},
+      {"duration_s", nullptr, [](std::string& o, const TraceJob& j) { append_fixed(o, j.duration.ns, 9); }},
+      {"tenant", [](const TraceJob& j) { return !j.tenant.empty(); },
+       [](std::string& o, const TraceJob& j) { append_field(o, j.tenant); }},
+      {"kind", [](const TraceJob& j) { return !j.kind.empty(); },
+       [](std::string& o, const TraceJob& j) { append_field(o, j.kind); }},
+      {"model", [](const TraceJob& j) { return !j.model.empty(); },
+       [](std::string& o, const TraceJob& j) { append_field(o, j.model); }},
+      {"min_gpus", [](const TraceJob& j) { return j.min_gpus.has_value(); },
+       [](std::string& o, const TraceJob& j) { if (j.min_gpus) append_fixed(o, *j.min_gpus, 0); }},
+      {"max_gpus", [](const TraceJob& j) { return j.max_gpus.has_value(); },
+       [](std::string& o, const TraceJob& j) { if (j.max_gpus) append_fixed(o, *j.max_gpus, 0); }},
+      {"gpu_fraction", [](const TraceJob& j) { return j.gpu_milli.has_value(); },
+       [](std::string& o, const TraceJob& j) { if (j.gpu_milli) append_fixed(o, *j.gpu_milli, 3); }},
+      {"gpu_type", [](const TraceJob& j) { return !j.gpu_type.empty(); },
+       [](std::string& o, const TraceJob& j) { append_field(o, j.gpu_type); }},
+      {"cpus", [](const TraceJob& j) { return j.cpu_milli != 0; },
+       [](std::string& o, const TraceJob& j) { append_fixed(o, j.cpu_milli, 3); }},
+      {"mem_bytes", [](const TraceJob& j) { return j.mem_bytes != 0; },
+       [](std::string& o, const TraceJob& j) { append_fixed(o, j.mem_bytes, 0); }},
+      {"estimate_s", [](const TraceJob& j) { return j.estimate.has_value(); },
+       [](std::string& o, const TraceJob& j) { if (j.estimate) append_fixed(o, j.estimate->ns, 9); }},
+      {"deadline_s", [](const TraceJob& j) { return j.deadline.has_value(); },
+       [](std::string& o, const TraceJob& j) { if (j.deadline) append_fixed(o, j.deadline->ns, 9); }},
+      {"weight", [](const TraceJob& j) { return j.weight != 1.0; },
+       [](std::string& o, const TraceJob& j) {
+         append_fixed(o, static_cast<std::int64_t>(j.weight * 1e6 + 0.5), 6);
+       }},
+      {"batch", [](const TraceJob& j) { return j.batch != 0; },
+       [](std::string& o, const TraceJob& j) { append_fixed(o, j.batch, 0); }},
+      {"after", [](const TraceJob& j) { return !j.after.empty(); },
+       [](std::string& o, const TraceJob& j) { append_field(o, j.after); }},
+      {"iterations", [](const TraceJob& j) { return j.iterations != 0; },
+       [](std::string& o, const TraceJob& j) { append_fixed(o, j.iterations, 0); }},
+      {"iteration_s", [](const TraceJob& j) { return j.iteration_time.ns != 0; },
+       [](std::string& o, const TraceJob& j) { append_fixed(o, j.iteration_time.ns, 9); }},
+  }};
+  std::vector<const Column*> written;
+  for (const Column& c : table)
+    if (c.used == nullptr || (c.name == "estimate_s" && trace.has_estimates) ||
+        std::any_of(trace.jobs.begin(), trace.jobs.end(), c.used))
+      written.push_back(&c);
+  std::string out;
+  for (const std::string& line : comments) out += fmt::format("# {}\n", line);
+  for (const Column* c : written) out += fmt::format("{}{}", c == written.front() ? "" : ",", c->name);
+  out += '\n';
+  for (const TraceJob& j : trace.jobs) {
+    for (const Column* c : written) {
+      if (c != written.front()) out += ',';
+      c->append(out, j);
+    }
+    out += '\n';
+  }
+  return out;
+}
+
+Expected<void> write_trace(const std::string& path, const Trace& trace, const std::vector<std::string>& comments) {
+  return write_text_file(path, canonical_text(trace, comments));
+}
+
+}  // namespace orrery

@@ -1,0 +1,121 @@
+// Reading a trace file of any format: the table of formats, telling them apart by their columns, and the rules that
+// hold for all of them (ids unique, order by submit).
+#include "traces/formats.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "traces/text_file.hpp"
+
+namespace orrery {
+namespace {
+
+const TraceFormat* detect(const TableReader& rows) {
+  for (const TraceFormat& f : trace_formats()) {
+    const bool all = std::all_of(f.columns.begin(), f.columns.end(), [&rows](std::string_view c) {
+      return rows.column(c) != TableReader::kAbsent;
+    });
+    if (all) return &f;
+  }
+  // Not quite any format: the canonical reader says which of its columns are missing.
+  return &trace_formats().front();
+}
+
+Expected<void> check_unique_ids(const Trace& trace, const std::string& file) {
+  std::unordered_map<std::string_view, int> line_of;
+  line_of.reserve(trace.jobs.size());
+  std::vector<Diagnostic> errors;
+  for (const TraceJob& j : trace.jobs) {
+    const auto [it, fresh] = line_of.try_emplace(j.job_id, j.line);
+    if (fresh) continue;
+    if (errors.size() == 20) break;
+    Diagnostic d{fmt::format("job_id `{}` appears twice, first in line {}", j.job_id, it->second)};
+    d.where = {file, j.line, 1};
+    errors.push_back(std::move(d));
+  }
+  if (errors.empty()) return {};
+  return tl::make_unexpected(Error(std::move(errors)));
+}
+
+}  // namespace
+
+void keep(const TableReader& rows, Trace& trace, TraceJob&& job) {
+  if (!rows.row_ok()) return;
+  if (job.gpus == 0 || job.duration.ns == 0)
+    ++trace.report.dropped[job.gpus == 0 ? "asks for no GPU" : "duration is 0"];
+  else
+    trace.jobs.push_back(std::move(job));
+}
+
+void count_from_first(Trace& trace) {
+  if (trace.jobs.empty()) return;
+  const auto first = std::min_element(trace.jobs.begin(), trace.jobs.end(), [](const TraceJob& a, const TraceJob& b) {
+    return a.submit < b.submit;
+  });
+  const Duration zero = first->submit - Time{};
+  for (TraceJob& j : trace.jobs) j.submit = j.submit - zero;
+}
+
+const std::vector<TraceFormat>& trace_formats() {
+  static const std::vector<TraceFormat> table{
+      {"canonical", "Orrery's own: job_id, submit_s, gpus, duration_s and optional columns",
+       {"job_id", "submit_s", "gpus", "duration_s"}, read_canonical},
+      {"muri", "job lists of Muri's simulator (SIGCOMM'22), times in milliseconds",
+       {"job_id", "num_gpu", "submit_time", "iterations", "model_name", "duration", "iteration_time"}, read_muri},
+      {"tiresias", "job lists of Tiresias' simulator (NSDI'19), times in seconds",
+       {"job_id", "num_gpu", "submit_time", "iterations", "model_name", "duration", "interval"}, read_tiresias},
+      {"philly", "philly.csv of the Pollux and Sia artefacts: Microsoft Philly, 2017",
+       {"timestamp", "duration", "num_gpus", "gpu_time", "cluster"}, read_philly},
+      {"philly-derived", "philly_jobs_derived.csv: Philly jobs of ten virtual clusters, submit times in UTC",
+       {"submit_utc_s", "vc", "duration_s", "num_gpus"}, read_philly_derived},
+      {"msft-itp", "clusterNN.csv of ElasticFlow's traces: Microsoft ITP, 2021",
+       {"job_id", "submission_time", "duration", "num_gpu"}, read_msft_itp},
+  };
+  return table;
+}
+
+Expected<Trace> read_trace_text(const std::string& file, std::string_view text, const ReadOptions& options) {
+  const TraceFormat* format = nullptr;
+  std::vector<std::string_view> names{"auto"};
+  for (const TraceFormat& f : trace_formats()) {
+    names.push_back(f.name);
+    if (f.name == options.format) format = &f;
+  }
+  if (format == nullptr && options.format != "auto") {
+    Diagnostic d{fmt::format("unknown trace format `{}`", options.format)};
+    if (const auto near = closest(options.format, names); !near.empty()) d.hint = fmt::format("did you mean `{}`?", near);
+    d.notes.push_back(fmt::format("formats: {}", fmt::join(names, ", ")));
+    return fail(std::move(d));
+  }
+  TableReader rows(file, text);
+  if (options.skip_bad_rows) rows.skip_bad_rows();
+  if (format == nullptr) format = detect(rows);
+  Trace trace;
+  trace.report.format = format->name;
+  for (const std::string_view column : format->columns) (void)rows.required(column);
+  format->read(rows, trace);
+  if (auto ok = rows.finish(); !ok) return tl::make_unexpected(std::move(ok.error()));
+  for (const auto& [reason, count] : rows.skipped()) trace.report.dropped[reason] += count;
+  if (trace.jobs.empty()) {
+    Diagnostic d{rows.rows() == 0 ? "the trace has a header but no jobs" : "no row of the trace was kept"};
+    d.where.file = file;
+    for (const auto& [reason, count] : trace.report.dropped) d.notes.push_back(fmt::format("dropped {}: {}", count, reason));
+    return fail(std::move(d));
+  }
+  if (auto ok = check_unique_ids(trace, file); !ok) return tl::make_unexpected(std::move(ok.error()));
+  std::stable_sort(trace.jobs.begin(), trace.jobs.end(),
+                   [](const TraceJob& a, const TraceJob& b) { return a.submit < b.submit; });
+  trace.report.rows = rows.rows();
+  trace.report.kept = static_cast<std::int64_t>(trace.jobs.size());
+  return trace;
+}
+
+Expected<Trace> read_trace(const std::string& path, const ReadOptions& options) {
+  const auto text = read_text_file(path);
+  if (!text) return tl::make_unexpected(text.error());
+  return read_trace_text(path, *text, options);
+}
+
+}  // namespace orrery
