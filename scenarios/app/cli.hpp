@@ -1,5 +1,11 @@
-// The command line: one table of verbs, each verb in a file of its own.
+// The command line: one table of verbs, each verb in a file of its own (verb_*.cpp).
 #pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sim/core/error.hpp"
 
 namespace orrery::app {
 
@@ -13,6 +19,24 @@ inline constexpr int kEngineUnavailable = 4;
 inline constexpr int kFailedPoints = 5;
 inline constexpr int kInterrupted = 130;
 
+struct Verb {
+  std::string_view name;
+  std::string_view summary;  // for `orrery help`
+  // The arguments after the verb; returns an exit code. Results go to stdout, everything else to stderr.
+  int (*run)(const std::vector<std::string>& arguments);
+};
+
+int run_verb(const std::vector<std::string>& arguments);
+int compare_verb(const std::vector<std::string>& arguments);
+int trace_verb(const std::vector<std::string>& arguments);
+int policy_verb(const std::vector<std::string>& arguments);
+int metrics_verb(const std::vector<std::string>& arguments);
+
 int run_command_line(int argc, const char* const* argv);
+
+// Prints the diagnostics on stderr; returns kUsage.
+int report_error(const Error& error);
+// The whole text to stdout; false (with a message) when it could not be written, as on a full disk.
+bool print(std::string_view text);
 
 }  // namespace orrery::app

@@ -11,6 +11,7 @@
 #include "sim/core/error.hpp"
 #include "sim/core/time.hpp"
 #include "sim/core/topology.hpp"
+#include "traces/synth/poisson.hpp"
 
 namespace orrery::app {
 
@@ -21,18 +22,20 @@ struct ClusterConfig {
 enum class EstimateSource { automatic, user, history, oracle, none };
 
 struct WorkloadConfig {
-  std::string trace;            // path as written; relative to the scenario file, then to the working directory
+  std::string trace;            // path as written: relative to the scenario file, may start with ${ORRERY_TRACES}
   std::string trace_resolved;   // path to open
   std::string format = "auto";
+  std::optional<PoissonSpec> generate;  // instead of a trace; its seed is the run's
   std::int64_t skip = 0;        // slice.skip
   std::int64_t jobs = -1;       // slice.jobs; -1 = all
   std::optional<double> load;
   EstimateSource estimates = EstimateSource::automatic;
 };
 
-// A policy option as written: text plus its position, converted by the policy's own option table.
+// A policy with its options as written: text plus position, converted by the policy's own option table.
 struct PolicyConfig {
   std::string name = "fifo";
+  std::string label;                           // what tables call it; empty = name
   std::string placement = "count";
   std::map<std::string, std::string> options;  // its own keys beside name and placement; lists as "[a, b]"
   std::map<std::string, SourcePos> where;      // of each option, and of name and placement
@@ -49,17 +52,15 @@ struct OverheadConfig {
 struct Scenario {
   std::string file;         // as given
   std::string name;         // `name`, default: the file's stem
-  int version = 1;
   ClusterConfig cluster;
   WorkloadConfig workload;
   PolicyConfig policy;
-  std::vector<std::string> compare_policies;  // `compare.policies`, optional: what `compare` runs by default
+  std::vector<PolicyConfig> compare_policies;  // `compare.policies`, optional: what `compare` runs by default
   OverheadConfig overheads;
   std::string emulate = "none";               // none | tiresias | muri
   int seeds = 1;                              // seeds 1..n
   std::string output_dir = "runs";
-  bool log_events_set = false;                // `output.events` given
-  bool log_events = true;                     // default: on below 200,000 jobs
+  std::optional<bool> log_events;             // `output.events`; default: on below 200,000 jobs
   bool check = true;                          // `check`: invariant checker
 };
 

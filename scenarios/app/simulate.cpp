@@ -9,6 +9,7 @@
 #include "orrery_version.hpp"
 #include "policies/parts/placements.hpp"
 #include "policies/registry.hpp"
+#include "scenarios/app/make_policy.hpp"
 #include "scenarios/app/scenario_reader.hpp"
 #include "sim/control/history_estimates.hpp"
 #include "sim/exec/sim_executor.hpp"
@@ -54,10 +55,25 @@ void apply_emulation(Prepared& p, const Trace& trace) {
   }
 }
 
-std::string placement_of(const Prepared& prepared, const PolicyConfig& config) {
-  if (prepared.scenario.emulate == "tiresias") return "count";
-  if (prepared.scenario.emulate == "muri") return config.name == "tiresias" ? "count" : "yarn";
-  return config.placement;
+// The trace of the scenario: read from its file, or generated.
+Expected<Trace> obtain_trace(const Scenario& s, std::uint64_t seed, std::int64_t gpus, std::string& sha256) {
+  if (s.workload.generate) {
+    PoissonSpec spec = *s.workload.generate;
+    spec.seed = seed;
+    spec.load = s.workload.load;
+    spec.cluster_gpus = gpus;
+    Trace trace = generate_poisson(spec);
+    sha256 = sha256_hex(canonical_text(trace));
+    return trace;
+  }
+  ReadOptions read;
+  read.format = s.workload.format;
+  auto trace = read_trace(s.workload.trace_resolved, read);
+  if (!trace) return trace;
+  auto digest = sha256_file(s.workload.trace_resolved);
+  if (!digest) return tl::make_unexpected(std::move(digest.error()));
+  sha256 = std::move(*digest);
+  return trace;
 }
 
 EstimateSource resolve_estimates(const Scenario& s, bool trace_has_estimates) {
@@ -102,27 +118,21 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 }  // namespace
 
-std::string policy_label(const PolicyConfig& config) { return config.label.empty() ? config.name : config.label; }
-
-Expected<Prepared> prepare(Scenario scenario) {
+Expected<Prepared> prepare(Scenario scenario, std::uint64_t seed) {
   Prepared p;
   p.scenario = std::move(scenario);
   const Scenario& s = p.scenario;
-  ReadOptions read;
-  read.format = s.workload.format;
-  auto trace = read_trace(s.workload.trace_resolved, read);
+  p.topology = std::make_unique<Topology>(s.cluster.groups);
+  auto trace = obtain_trace(s, seed, p.topology->total_gpus(), p.trace_sha256);
   if (!trace) return tl::make_unexpected(std::move(trace.error()));
   p.import = trace->report;
-  auto sha256 = sha256_file(s.workload.trace_resolved);
-  if (!sha256) return tl::make_unexpected(std::move(sha256.error()));
-  p.trace_sha256 = std::move(*sha256);
   p.trace_jobs = static_cast<std::int64_t>(trace->jobs.size());
   slice_trace(*trace, s.workload.skip, s.workload.jobs);
   if (trace->jobs.empty())
     return fail(fmt::format("workload.slice leaves no jobs: the trace has {}, skip is {}", p.trace_jobs,
                             s.workload.skip));
-  p.topology = std::make_unique<Topology>(s.cluster.groups);
-  if (s.workload.load) scale_to_load(*trace, *s.workload.load, p.topology->total_gpus());
+  if (s.workload.load && !s.workload.generate) scale_to_load(*trace, *s.workload.load, p.topology->total_gpus());
+  p.load = offered_load(*trace, p.topology->total_gpus());
   auto workload = to_workload(*trace, *p.topology, s.workload.trace);
   if (!workload) return tl::make_unexpected(std::move(workload.error()));
   p.workload = std::move(*workload);
@@ -136,41 +146,6 @@ Expected<Prepared> prepare(Scenario scenario) {
   if (dropped > 0)
     p.notes.push_back(fmt::format("trace: {} of {} rows dropped (see `orrery trace check`)", dropped, p.import.rows));
   return p;
-}
-
-Expected<std::unique_ptr<Policy>> make_policy(const Prepared& prepared, const PolicyConfig& config,
-                                              std::uint64_t seed) {
-  const auto where = [&config](const std::string& key) {
-    const auto it = config.where.find(key);
-    return it == config.where.end() ? SourcePos{} : it->second;
-  };
-  const PolicyInfo* info = find_policy(config.name);
-  if (info == nullptr) {
-    std::vector<std::string_view> names;
-    for (const PolicyInfo& p : policy_table()) names.push_back(p.name);
-    Diagnostic d{fmt::format("unknown policy `{}`", config.name), where("name")};
-    if (const auto near = closest(config.name, names); !near.empty()) d.hint = fmt::format("did you mean `{}`?", near);
-    d.notes.push_back(fmt::format("policies: {}", fmt::join(names, ", ")));
-    return fail(std::move(d));
-  }
-  PolicySetup setup;
-  setup.seed = seed;
-  setup.emulate_tiresias = prepared.scenario.emulate == "tiresias";
-  setup.emulate_muri = prepared.scenario.emulate == "muri";
-  const std::string placement = placement_of(prepared, config);
-  setup.placement = make_placement(placement, seed);
-  if (setup.placement == nullptr) {
-    std::vector<std::string_view> names;
-    for (const PlacementInfo& p : placement_table()) names.push_back(p.name);
-    Diagnostic d{fmt::format("unknown placement `{}`", placement), where("placement")};
-    if (const auto near = closest(placement, names); !near.empty()) d.hint = fmt::format("did you mean `{}`?", near);
-    d.notes.push_back(fmt::format("placements: {}", fmt::join(names, ", ")));
-    return fail(std::move(d));
-  }
-  OptionReader options(config.name, config.options, config.where, info->options);
-  std::unique_ptr<Policy> policy = info->make(std::move(setup), options);
-  if (auto ok = options.finish(); !ok) return tl::make_unexpected(std::move(ok.error()));
-  return policy;
 }
 
 namespace {
@@ -248,7 +223,7 @@ RunManifest manifest_of(const Prepared& p, const RunRequest& request, const RunR
   m.trace_sha256 = p.trace_sha256;
   m.seed = request.seed;
   m.policy = request.policy.name;
-  m.placement = placement_of(p, request.policy);
+  m.placement = placement_of(request.policy, p.scenario.emulate);
   if (const PolicyInfo* info = find_policy(request.policy.name))
     for (const OptionSpec& o : info->options) m.policy_options[o.name] = o.default_value;
   for (const auto& [name, value] : request.policy.options) m.policy_options[name] = value;
@@ -267,9 +242,9 @@ RunManifest manifest_of(const Prepared& p, const RunRequest& request, const RunR
 
 Expected<RunReport> simulate(const Prepared& prepared, const RunRequest& request) {
   set_assertion_seed(request.seed);
-  auto policy = make_policy(prepared, request.policy, request.seed);
+  auto policy = make_policy(request.policy, prepared.scenario.emulate, request.seed);
   if (!policy) return tl::make_unexpected(std::move(policy.error()));
-  Run run(prepared, **policy, placement_of(prepared, request.policy), request.seed);
+  Run run(prepared, **policy, placement_of(request.policy, prepared.scenario.emulate), request.seed);
 
   std::optional<RunFolder> folder;
   if (request.folder) {
@@ -279,7 +254,7 @@ Expected<RunReport> simulate(const Prepared& prepared, const RunRequest& request
   }
   const Scenario& s = prepared.scenario;
   const bool small = static_cast<std::int64_t>(prepared.workload.specs.size()) < kLogByDefaultBelow;
-  const bool logs = folder && (s.log_events_set ? s.log_events : small);
+  const bool logs = folder && (s.log_events.value_or(small));
   std::optional<EventLog> log;
   if (logs) log.emplace(run.job_table, run.node_gpus, EventLogOptions{folder->path("events.jsonl.zst")});
   InvariantOptions invariants;

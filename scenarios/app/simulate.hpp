@@ -22,6 +22,7 @@ struct Prepared {
   ImportReport import;
   std::string trace_sha256;
   std::int64_t trace_jobs = 0;
+  double load = 0;                   // offered by the slice that is run; see offered_load()
   std::unique_ptr<Topology> topology;
   Workload workload;
   EstimateSource estimates = EstimateSource::oracle;  // never `automatic`
@@ -29,11 +30,8 @@ struct Prepared {
   std::vector<std::string> notes;                     // what the user should know: overrides, estimates, drops
 };
 
-[[nodiscard]] Expected<Prepared> prepare(Scenario scenario);
-
-// Makes the policy (with its placement), or says what is wrong with its options.
-[[nodiscard]] Expected<std::unique_ptr<Policy>> make_policy(const Prepared& prepared, const PolicyConfig& config,
-                                                            std::uint64_t seed);
+// `seed` is that of a generated workload; a recorded one is the same for every seed.
+[[nodiscard]] Expected<Prepared> prepare(Scenario scenario, std::uint64_t seed = 1);
 
 struct RunRequest {
   PolicyConfig policy;
@@ -55,8 +53,5 @@ struct RunReport {
 // Runs one policy with one seed. A broken invariant or a stalled policy is a RunReport with `failure`; bad options
 // and files that cannot be written are errors.
 [[nodiscard]] Expected<RunReport> simulate(const Prepared& prepared, const RunRequest& request);
-
-// What a policy is called in tables: its label, else its name.
-[[nodiscard]] std::string policy_label(const PolicyConfig& config);
 
 }  // namespace orrery::app

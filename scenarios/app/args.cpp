@@ -1,0 +1,62 @@
+#include "scenarios/app/args.hpp"
+
+#include <fmt/format.h>
+
+#include <sstream>
+
+namespace orrery::app {
+namespace po = boost::program_options;
+
+Args::Args(std::string usage, std::vector<std::string> positional)
+    : usage_(std::move(usage)), positional_(std::move(positional)) {
+  shown_.add_options()("help,h", "this text");
+}
+
+Expected<void> Args::parse(const std::vector<std::string>& arguments) {
+  po::options_description all;
+  po::positional_options_description order;
+  all.add(shown_);
+  bool repeats = false;
+  for (const std::string& name : positional_) {
+    repeats = name.size() > 3 && name.substr(name.size() - 3) == "...";
+    const std::string key = repeats ? name.substr(0, name.size() - 3) : name;
+    if (repeats)
+      all.add_options()(key.c_str(), po::value<std::vector<std::string>>());
+    else
+      all.add_options()(key.c_str(), po::value<std::string>());
+    order.add(key.c_str(), repeats ? -1 : 1);
+  }
+  const auto wrong = [this](std::string message) {
+    Diagnostic d{std::move(message)};
+    d.notes.push_back(usage_);
+    return fail(std::move(d));
+  };
+  namespace style = po::command_line_style;
+  const int flags = (style::unix_style & ~style::allow_guessing);
+  try {
+    po::store(po::command_line_parser(arguments).options(all).positional(order).style(flags).run(), values_);
+  } catch (const po::unknown_option& e) {
+    Diagnostic d{fmt::format("unknown option `{}`", e.get_option_name())};
+    std::string wanted = e.get_option_name();
+    wanted.erase(0, wanted.find_first_not_of('-'));
+    std::vector<std::string> names;
+    for (const auto& o : shown_.options()) names.push_back(o->long_name());
+    const std::vector<std::string_view> views(names.begin(), names.end());
+    if (const auto near = closest(wanted, views); !near.empty()) d.hint = fmt::format("did you mean `--{}`?", near);
+    d.notes.push_back(usage_);
+    return fail(std::move(d));
+  } catch (const po::too_many_positional_options_error&) {
+    return wrong("too many arguments");
+  } catch (const po::error& e) {
+    return wrong(e.what());
+  }
+  return {};
+}
+
+std::string Args::help() const {
+  std::ostringstream out;
+  out << "usage: " << usage_ << "\n\n" << shown_;
+  return out.str();
+}
+
+}  // namespace orrery::app

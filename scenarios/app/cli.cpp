@@ -1,0 +1,86 @@
+#include "scenarios/app/cli.hpp"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+
+#include "orrery_version.hpp"
+#include "sim/core/assert.hpp"
+
+namespace orrery::app {
+namespace {
+
+const std::vector<Verb>& verbs() {
+  static const std::vector<Verb> table{
+      {"run", "one scenario under one policy; leaves a run folder", run_verb},
+      {"compare", "several policies (and seeds) on one scenario; prints a table", compare_verb},
+      {"trace", "import, check, stats, gen: work on trace files", trace_verb},
+      {"policy", "list, show: the policies, placements and their options", policy_verb},
+      {"metrics", "what each number of a report means, with its unit", metrics_verb},
+  };
+  return table;
+}
+
+std::string overview() {
+  std::string out = fmt::format("orrery {}: simulate scheduling policies for GPU clusters on recorded traces\n\n"
+                                "usage: orrery VERB [ARGUMENTS]\n\n", kVersion);
+  for (const Verb& v : verbs()) out += fmt::format("  {:<9} {}\n", v.name, v.summary);
+  out += "\n`orrery VERB --help` says more. A first look: orrery compare scenarios/quickstart.yaml\n";
+  return out;
+}
+
+int dispatch(const std::vector<std::string>& arguments) {
+  const std::string& name = arguments.front();
+  if (name == "--version" || name == "version")
+    return print(fmt::format("orrery {} ({}, {}, {})\n", kVersion, kCommit, kCompiler, kBuildType)) ? kOk : kRunFailed;
+  const bool help = name == "help" || name == "--help" || name == "-h";
+  if (help && arguments.size() == 1) return print(overview()) ? kOk : kRunFailed;
+  const std::string& wanted = help ? arguments[1] : name;
+  std::vector<std::string_view> names;
+  for (const Verb& v : verbs()) {
+    names.push_back(v.name);
+    if (v.name == wanted)
+      return v.run(help ? std::vector<std::string>{"--help"}
+                        : std::vector<std::string>(arguments.begin() + 1, arguments.end()));
+  }
+  Diagnostic d{fmt::format("unknown verb `{}`", wanted)};
+  if (const auto near = closest(wanted, names); !near.empty()) d.hint = fmt::format("did you mean `{}`?", near);
+  d.notes.push_back(fmt::format("verbs: {}", fmt::join(names, ", ")));
+  return report_error(Error(std::move(d)));
+}
+
+}  // namespace
+
+int report_error(const Error& error) {
+  std::fputs(render(error).c_str(), stderr);
+  return kUsage;
+}
+
+bool print(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return true;
+  if (errno != EPIPE) fmt::print(stderr, "error: cannot write to standard output: {}\n", std::strerror(errno));
+  return false;
+}
+
+int run_command_line(int argc, const char* const* argv) {
+  const std::vector<std::string> arguments(argv + 1, argv + (argc > 0 ? argc : 1));
+  try {
+    if (arguments.empty()) {
+      std::fputs(overview().c_str(), stderr);
+      return kUsage;
+    }
+    return dispatch(arguments);
+  } catch (const AssertionFailed& e) {
+    fmt::print(stderr, "internal error: {}\nThis is a bug in orrery; please report it with the command line.\n", e.what());
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "error: out of memory\n");
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "internal error: {}\n", e.what());
+  }
+  return kRunFailed;
+}
+
+}  // namespace orrery::app

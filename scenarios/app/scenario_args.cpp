@@ -1,0 +1,77 @@
+#include "scenarios/app/scenario_args.hpp"
+
+#include <fmt/format.h>
+
+namespace orrery::app {
+namespace po = boost::program_options;
+namespace {
+
+// The policy section that stands for `c`, as an override of the whole key.
+Override policy_override(const PolicyConfig& c) {
+  std::string text = fmt::format("{{name: '{}', placement: '{}'", c.name, c.placement);
+  for (const auto& [key, value] : c.options)
+    text += fmt::format(", {}: {}", key, !value.empty() && value.front() == '[' ? value : fmt::format("'{}'", value));
+  return {"policy", text + "}"};
+}
+
+}  // namespace
+
+void add_scenario_options(Args& args) {
+  args.options()("set", po::value<std::vector<std::string>>()->composing(),
+                 "override a key: --set cluster.groups.0.count=32 (repeatable)")(
+      "print-config", "print the full effective scenario and stop")("no-check", "without the invariant checker");
+}
+
+Expected<Scenario> scenario_from(const Args& args, const std::string& policy) {
+  if (!args.has("scenario")) return fail(Diagnostic{"which scenario? give a YAML file, such as scenarios/quickstart.yaml"});
+  std::vector<Override> overrides;
+  std::vector<Diagnostic> errors;
+  for (const std::string& text : args.list("set")) {
+    if (auto o = parse_override(text))
+      overrides.push_back(std::move(*o));
+    else
+      errors.insert(errors.end(), o.error().items.begin(), o.error().items.end());
+  }
+  if (!errors.empty()) return tl::make_unexpected(Error(std::move(errors)));
+  const std::string& path = args.get<std::string>("scenario");
+  if (!policy.empty()) {
+    std::vector<Override> others;
+    for (const Override& o : overrides)
+      if (o.first != "policy" && o.first.rfind("policy.", 0) != 0) others.push_back(o);
+    const auto plain = read_scenario(path, others);
+    if (!plain) return plain;
+    PolicyConfig chosen = policy_named(*plain, policy);
+    for (const Override& o : overrides)
+      if (o.first == "policy.placement") chosen.placement = o.second;
+    overrides.insert(overrides.begin(), policy_override(chosen));
+  }
+  auto s = read_scenario(path, overrides);
+  if (s && args.has("no-check")) s->check = false;
+  return s;
+}
+
+std::string headline(const Prepared& p) {
+  const Scenario& s = p.scenario;
+  std::string cluster;
+  for (const NodeGroup& g : s.cluster.groups)
+    cluster += fmt::format("{}{} x {} {}", cluster.empty() ? "" : " + ", g.count, g.gpus_per_node, g.gpu);
+  return fmt::format("{}: {} jobs on {} ({} GPUs), load {:.2f}, trace {}", s.name, p.workload.specs.size(), cluster,
+                     p.topology->total_gpus(), p.load, p.trace_sha256.substr(0, 8));
+}
+
+std::string command_text(const std::string& verb, const std::vector<std::string>& arguments) {
+  std::string out = "orrery " + verb;
+  for (const std::string& a : arguments) {
+    const bool plain = !a.empty() && a.find_first_of(" \t\n'\"\\$`*?[](){}<>|&;#~!") == std::string::npos;
+    if (plain) {
+      out += " " + a;
+      continue;
+    }
+    out += " '";
+    for (const char c : a) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    out += "'";
+  }
+  return out;
+}
+
+}  // namespace orrery::app

@@ -1,0 +1,25 @@
+// The options that `run` and `compare` share: which scenario, --set, --seeds, --print-config.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "scenarios/app/args.hpp"
+#include "scenarios/app/scenario_reader.hpp"
+#include "scenarios/app/simulate.hpp"
+
+namespace orrery::app {
+
+void add_scenario_options(Args& args);
+
+// Reads the scenario named on the command line with its --set overrides. With `policy` not empty that policy
+// takes the place of the scenario's, and --set policy.* speaks to it.
+[[nodiscard]] Expected<Scenario> scenario_from(const Args& args, const std::string& policy);
+
+// "quickstart: 200 jobs, 4 nodes x 8 h200 (32 GPUs), load 0.90, trace 9f2c41ab".
+[[nodiscard]] std::string headline(const Prepared& p);
+
+// The command as typed, for manifests.
+[[nodiscard]] std::string command_text(const std::string& verb, const std::vector<std::string>& arguments);
+
+}  // namespace orrery::app

@@ -1,0 +1,416 @@
+#include "scenarios/app/scenario_reader.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <set>
+
+#include "scenarios/app/make_policy.hpp"
+#include "scenarios/app/yaml_walk.hpp"
+#include "traces/text_file.hpp"
+
+namespace orrery::app {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max();
+constexpr std::string_view kTracesVariable = "${ORRERY_TRACES}";
+
+// ---- the sections, one function each ---------------------------------------------------------------------------
+
+NodeGroup read_group(YamlWalk& w, const Place& at) {
+  NodeGroup g;
+  bool named = false, counted = false, sized = false;
+  w.section(at, {
+      {"name", [&](const Place& p) { g.name = w.word(p); named = true; }},
+      {"count", [&](const Place& p) { g.count = static_cast<int>(w.integer(p, 1, 1'000'000)); counted = true; }},
+      {"gpus_per_node", [&](const Place& p) { g.gpus_per_node = static_cast<int>(w.integer(p, 0, 64)); sized = true; }},
+      {"gpu", [&](const Place& p) { g.gpu = w.word(p); }},
+      {"cpus", [&](const Place& p) { g.cpu_milli = w.integer(p, 1, 1'000'000) * 1000; }},
+      {"mem", [&](const Place& p) { g.mem_bytes = w.quantity(p, parse_bytes); }},
+      {"rack_size", [&](const Place& p) { g.rack_size = static_cast<int>(w.integer(p, 1, 1'000'000)); }},
+      {"nvlink", [&](const Place& p) { g.nvlink_bytes_per_s = w.quantity(p, parse_bandwidth); }},
+      {"nic", [&](const Place& p) { g.nic_bytes_per_s = w.quantity(p, parse_bandwidth); }},
+  });
+  if (!at.node.IsMap()) return g;
+  if (!named) w.missing(at, "name", "what this group of equal nodes is called");
+  if (!counted) w.missing(at, "count", "how many nodes");
+  if (!sized) w.missing(at, "gpus_per_node", "how many GPUs a node has");
+  if (g.gpu.empty()) g.gpu = g.name;
+  return g;
+}
+
+void read_cluster(YamlWalk& w, const Place& at, Scenario& s) {
+  bool given = false;
+  w.section(at, {{"groups", [&](const Place& p) {
+                    given = true;
+                    w.each(p, [&](const Place& item) { s.cluster.groups.push_back(read_group(w, item)); });
+                  }}});
+  if (!given && at.node.IsMap()) w.missing(at, "groups", "a list of {name, count, gpus_per_node, gpu}");
+  if (!given) return;
+  std::set<std::string> names;
+  std::set<std::string> types;
+  std::int64_t gpus = 0;
+  for (const NodeGroup& g : s.cluster.groups) {
+    gpus += std::int64_t{g.count} * g.gpus_per_node;
+    types.insert(g.gpu);
+    if (!g.name.empty() && !names.insert(g.name).second) w.complain(at, fmt::format("two groups are called `{}`", g.name));
+  }
+  if (types.size() > 31) w.complain(at, fmt::format("{} GPU types; at most 31 are told apart", types.size()));
+  if (gpus == 0 && w.errors().empty()) w.complain(at, "the cluster has no GPUs");
+}
+
+PoissonSpec read_generate(YamlWalk& w, const Place& at) {
+  PoissonSpec g;
+  w.section(at, {
+      {"jobs", [&](const Place& p) { g.jobs = w.integer(p, 1, 100'000'000); }},
+      {"rate", [&](const Place& p) { g.rate_per_1e9_h = w.quantity(p, parse_frequency); }},
+      {"gpus", [&](const Place& p) {
+         g.gpu_mix.clear();
+         w.section(p, {}, [&](const std::string& key, const Place& weight) {
+           auto mix = parse_gpu_mix(key);
+           if (!mix)
+             w.complain(weight, fmt::format("`{}` in {} is no number of GPUs", key, p.path));
+           else
+             g.gpu_mix.emplace_back(mix->front().first, w.number(weight));
+         });
+         if (g.gpu_mix.empty()) g.gpu_mix.emplace_back(1, 1.0);
+       }},
+      {"law", [&](const Place& p) {
+         g.law = w.choice(p, {"exponential", "lognormal"}) == "lognormal" ? DurationLaw::lognormal : DurationLaw::exponential;
+       }},
+      {"mean", [&](const Place& p) {
+         g.mean = w.quantity(p, parse_duration);
+         if (g.mean.ns == 0) w.complain(p, "`" + p.path + "` must be > 0");
+       }},
+      {"sigma", [&](const Place& p) { g.sigma = w.number(p); }},
+      {"tenants", [&](const Place& p) { g.tenants = static_cast<std::int32_t>(w.integer(p, 0, 1'000'000)); }},
+      {"overestimate", [&](const Place& p) { g.overestimate = w.number(p); }},
+  });
+  return g;
+}
+
+void read_workload(YamlWalk& w, const Place& at, Scenario& s) {
+  WorkloadConfig& c = s.workload;
+  w.section(at, {
+      {"trace", [&](const Place& p) { c.trace = w.word(p); }},
+      {"format", [&](const Place& p) {
+         std::vector<std::string_view> names{"auto"};
+         for (const TraceFormat& f : trace_formats()) names.push_back(f.name);
+         c.format = w.choice(p, names);
+       }},
+      {"generate", [&](const Place& p) { c.generate = read_generate(w, p); }},
+      {"slice", [&](const Place& p) {
+         w.section(p, {{"skip", [&](const Place& q) { c.skip = w.integer(q, 0, kNoLimit); }},
+                       {"jobs", [&](const Place& q) { c.jobs = w.integer(q, 1, kNoLimit); }}});
+       }},
+      {"load", [&](const Place& p) { c.load = w.number(p); }},
+      {"estimates", [&](const Place& p) {
+         const std::string e = w.choice(p, {"auto", "user", "history", "oracle", "none"});
+         c.estimates = e == "user"      ? EstimateSource::user
+                       : e == "history" ? EstimateSource::history
+                       : e == "oracle"  ? EstimateSource::oracle
+                       : e == "none"    ? EstimateSource::none
+                                        : EstimateSource::automatic;
+       }},
+  });
+  if (!at.node.IsMap()) return;
+  if (c.trace.empty() && !c.generate) w.missing(at, "trace", "the trace file to replay (or `generate`, to make one)");
+  if (!c.trace.empty() && c.generate) w.complain(at, "`workload` has both `trace` and `generate`; one is wanted");
+  if (c.generate && !c.generate->rate_per_1e9_h && !c.load)
+    w.missing(at, "load", "generated arrivals need `load` or `generate.rate`");
+  if (c.generate && c.generate->rate_per_1e9_h && c.load)
+    w.complain(at, "`workload` has both `load` and `generate.rate`; one decides the arrivals");
+}
+
+// Text of an option: a scalar as it stands, a list as "[a, b]".
+std::string option_text(YamlWalk& w, const Place& at) {
+  if (!at.node.IsSequence()) return w.word(at);
+  std::string text = "[";
+  w.each(at, [&](const Place& item) { text += (text.size() > 1 ? ", " : "") + w.word(item); });
+  return text + "]";
+}
+
+PolicyConfig read_policy(YamlWalk& w, const Place& at, const PolicyConfig& defaults, bool labelled) {
+  PolicyConfig c;
+  c.placement = defaults.placement;
+  if (at.node.IsScalar()) {
+    c.name = w.word(at);
+    c.where["name"] = w.where(at);
+    return c;
+  }
+  YamlWalk::Keys keys{
+      {"name", [&](const Place& p) { c.name = w.word(p); c.where["name"] = w.where(p); }},
+      {"placement", [&](const Place& p) { c.placement = w.word(p); c.where["placement"] = w.where(p); }},
+  };
+  if (labelled) keys.emplace_back("label", [&](const Place& p) { c.label = w.word(p); });
+  w.section(at, keys, [&](const std::string& key, const Place& p) {
+    c.options[key] = option_text(w, p);
+    c.where[key] = w.where(p);
+  });
+  if (at.node.IsMap() && c.where.count("name") == 0) w.missing(at, "name", "which policy; see `orrery policy list`");
+  return c;
+}
+
+void read_overheads(YamlWalk& w, const Place& at, Scenario& s) {
+  OverheadConfig& o = s.overheads;
+  w.section(at, {
+      {"launch", [&](const Place& p) { o.launch = w.quantity(p, parse_duration); }},
+      {"stop", [&](const Place& p) { o.stop = w.quantity(p, parse_duration); }},
+      {"restart", [&](const Place& p) {
+         if (p.node.IsMap()) {
+           o.restart = "per_model";
+           w.section(p, {{"default", [&](const Place& q) { o.restart_constant = w.quantity(q, parse_duration); }}},
+                     [&](const std::string& model, const Place& q) {
+                       o.restart_models[model] = w.quantity(q, parse_duration);
+                     });
+         } else if (p.node.IsScalar() && p.node.Scalar() == "zero") {
+           o.restart = "zero";
+         } else {
+           o.restart_constant = w.quantity(p, parse_duration);
+           o.restart = o.restart_constant.ns == 0 ? "zero" : "constant";
+         }
+       }},
+  });
+}
+
+// ---- the whole file --------------------------------------------------------------------------------------------
+
+// The folder ${ORRERY_TRACES} stands for: the variable, else ../shared/traces beside the working directory or beside
+// the repository the scenario lies in.
+fs::path traces_folder(const fs::path& scenario_dir) {
+  if (const char* set = std::getenv("ORRERY_TRACES"); set != nullptr && *set != '\0') return set;
+  std::error_code ignored;
+  for (const fs::path& base : {fs::path("."), scenario_dir / ".."})
+    if (const fs::path p = base / ".." / "shared" / "traces"; fs::is_directory(p, ignored)) return p;
+  return fs::path("..") / "shared" / "traces";
+}
+
+std::string resolve_trace(const std::string& written, const std::string& scenario_file) {
+  const fs::path dir = fs::path(scenario_file).parent_path();
+  if (written.rfind(kTracesVariable, 0) == 0) {
+    std::string rest = written.substr(kTracesVariable.size());
+    while (!rest.empty() && rest.front() == '/') rest.erase(0, 1);
+    return (traces_folder(dir) / rest).lexically_normal().string();
+  }
+  if (fs::path(written).is_absolute()) return written;
+  std::error_code ignored;
+  const fs::path beside = dir / written;
+  return (fs::exists(beside, ignored) ? beside : fs::path(written)).string();
+}
+
+// An emulation has quirks of certain policies only; options and names are checked with the policies' own tables.
+void check_policies(YamlWalk& w, const Scenario& s) {
+  const auto check = [&](const PolicyConfig& c) {
+    if (auto made = make_policy(c, s.emulate, 1); !made)
+      for (Diagnostic& d : made.error().items) w.add(std::move(d));
+  };
+  check(s.policy);
+  for (const PolicyConfig& c : s.compare_policies) check(c);
+  std::set<std::string> labels;
+  for (const PolicyConfig& c : s.compare_policies)
+    if (!labels.insert(policy_label(c)).second)
+      w.add(Diagnostic{fmt::format("compare.policies has `{}` twice; give one a `label`", policy_label(c))});
+}
+
+void read_all(YamlWalk& w, Scenario& s) {
+  bool versioned = false, cluster = false, workload = false;
+  Place compare{};
+  Place policy{};
+  w.section(w.root(), {
+      {"version", [&](const Place& p) {
+         versioned = true;
+         if (const std::string v = w.word(p); !v.empty() && v != "1")
+           w.complain(p, fmt::format("version is `{}`; this orrery reads version 1", v));
+       }},
+      {"name", [&](const Place& p) { s.name = w.word(p); }},
+      {"cluster", [&](const Place& p) { cluster = true; read_cluster(w, p, s); }},
+      {"workload", [&](const Place& p) { workload = true; read_workload(w, p, s); }},
+      {"policy", [&](const Place& p) { policy = p; }},
+      {"compare", [&](const Place& p) {
+         w.section(p, {{"policies", [&](const Place& q) { compare = q; }}});
+       }},
+      {"overheads", [&](const Place& p) { read_overheads(w, p, s); }},
+      {"emulate", [&](const Place& p) { s.emulate = w.choice(p, {"none", "tiresias", "muri"}); }},
+      {"seeds", [&](const Place& p) { s.seeds = static_cast<int>(w.integer(p, 1, 1'000'000)); }},
+      {"check", [&](const Place& p) { s.check = w.boolean(p); }},
+      {"output", [&](const Place& p) {
+         w.section(p, {{"dir", [&](const Place& q) { s.output_dir = w.word(q); }},
+                       {"events", [&](const Place& q) { s.log_events = w.boolean(q); }}});
+       }},
+  });
+  if (w.root().node.IsMap()) {
+    if (!versioned) w.missing(w.root(), "version", "write `version: 1`");
+    if (!cluster) w.missing(w.root(), "cluster", "the machine to schedule on");
+    if (!workload) w.missing(w.root(), "workload", "the jobs to schedule");
+  }
+  if (policy.node.IsDefined() && !policy.path.empty()) s.policy = read_policy(w, policy, {}, false);
+  if (!compare.path.empty())
+    w.each(compare, [&](const Place& item) { s.compare_policies.push_back(read_policy(w, item, s.policy, true)); });
+  check_policies(w, s);
+}
+
+// ---- writing ---------------------------------------------------------------------------------------------------
+
+// A YAML scalar that reads back as the same text.
+std::string scalar(const std::string& text) {
+  const auto plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+           c == '.' || c == '/' || c == '+';
+  };
+  bool simple = !text.empty() && text.front() != '-' && text.front() != '.' && text != "~" && text != "null";
+  for (const char c : text) simple = simple && plain(c);
+  if (simple) return text;
+  std::string out = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') out += '\\';
+    if (byte < 0x20)
+      out += fmt::format("\\x{:02x}", byte);
+    else
+      out += c;
+  }
+  return out + "\"";
+}
+
+std::string option(const std::string& text) { return !text.empty() && text.front() == '[' ? text : scalar(text); }
+
+// A decimal that parse_fixed(…, 9) reads back as the same number.
+std::string decimal(double v) {
+  std::string text = fmt::format("{:.9f}", v);
+  while (text.back() == '0') text.pop_back();
+  if (text.back() == '.') text.pop_back();
+  return text;
+}
+
+void write_group(std::string& out, const NodeGroup& g) {
+  out += fmt::format("    - {{ name: {}, count: {}, gpus_per_node: {}, gpu: {}", scalar(g.name), g.count, g.gpus_per_node,
+                     scalar(g.gpu));
+  if (g.cpu_milli > 0) out += fmt::format(", cpus: {}", g.cpu_milli / 1000);
+  if (g.mem_bytes > 0) out += fmt::format(", mem: {}", format_bytes(g.mem_bytes));
+  if (g.rack_size > 0) out += fmt::format(", rack_size: {}", g.rack_size);
+  if (g.nvlink_bytes_per_s > 0) out += fmt::format(", nvlink: {}", format_bandwidth(g.nvlink_bytes_per_s));
+  if (g.nic_bytes_per_s > 0) out += fmt::format(", nic: {}", format_bandwidth(g.nic_bytes_per_s));
+  out += " }\n";
+}
+
+void write_generate(std::string& out, const PoissonSpec& g) {
+  out += fmt::format("  generate:\n    jobs: {}\n", g.jobs);
+  if (g.rate_per_1e9_h) out += fmt::format("    rate: {}/h\n", decimal(static_cast<double>(*g.rate_per_1e9_h) / 1e9));
+  out += "    gpus: {";
+  for (std::size_t i = 0; i < g.gpu_mix.size(); ++i)
+    out += fmt::format("{} {}: {}", i == 0 ? "" : ",", g.gpu_mix[i].first, decimal(g.gpu_mix[i].second));
+  out += fmt::format(" }}\n    law: {}\n    mean: {}\n", g.law == DurationLaw::lognormal ? "lognormal" : "exponential",
+                     format_duration(g.mean));
+  out += fmt::format("    sigma: {}\n    tenants: {}\n", decimal(g.sigma), g.tenants);
+  if (g.overestimate > 0) out += fmt::format("    overestimate: {}\n", decimal(g.overestimate));
+}
+
+std::string policy_line(const PolicyConfig& c) {
+  std::string out = fmt::format("{{ name: {}, placement: {}", scalar(c.name), scalar(c.placement));
+  if (!c.label.empty()) out += fmt::format(", label: {}", scalar(c.label));
+  for (const auto& [key, value] : c.options) out += fmt::format(", {}: {}", scalar(key), option(value));
+  return out + " }";
+}
+
+const char* estimates_word(EstimateSource e) {
+  switch (e) {
+    case EstimateSource::user: return "user";
+    case EstimateSource::history: return "history";
+    case EstimateSource::oracle: return "oracle";
+    case EstimateSource::none: return "none";
+    case EstimateSource::automatic: break;
+  }
+  return "auto";
+}
+
+std::string yaml_of(const Scenario& s, bool digest) {
+  std::string out = "version: 1\n";
+  if (!digest) out += fmt::format("name: {}\n", scalar(s.name));
+  out += "cluster:\n  groups:\n";
+  for (const NodeGroup& g : s.cluster.groups) write_group(out, g);
+  const WorkloadConfig& w = s.workload;
+  out += "workload:\n";
+  if (w.generate) {
+    write_generate(out, *w.generate);
+  } else if (!digest) {
+    const bool variable = w.trace.rfind(kTracesVariable, 0) == 0;
+    std::error_code ignored;
+    const fs::path absolute = fs::absolute(w.trace_resolved, ignored).lexically_normal();
+    out += fmt::format("  trace: {}\n", scalar(variable ? w.trace : absolute.string()));
+  }
+  out += fmt::format("  format: {}\n", scalar(w.format));
+  if (w.skip > 0 || w.jobs >= 0) {
+    out += fmt::format("  slice: {{ skip: {}", w.skip);
+    if (w.jobs >= 0) out += fmt::format(", jobs: {}", w.jobs);
+    out += " }\n";
+  }
+  if (w.load) out += fmt::format("  load: {}\n", decimal(*w.load));
+  out += fmt::format("  estimates: {}\n", estimates_word(w.estimates));
+  out += fmt::format("policy: {}\n", policy_line(s.policy));
+  if (!s.compare_policies.empty() && !digest) {
+    out += "compare:\n  policies:\n";
+    for (const PolicyConfig& c : s.compare_policies) out += fmt::format("    - {}\n", policy_line(c));
+  }
+  const OverheadConfig& o = s.overheads;
+  out += fmt::format("overheads:\n  launch: {}\n  stop: {}\n", format_duration(o.launch), format_duration(o.stop));
+  if (o.restart == "per_model") {
+    out += fmt::format("  restart:\n    default: {}\n", format_duration(o.restart_constant));
+    for (const auto& [model, d] : o.restart_models) out += fmt::format("    {}: {}\n", scalar(model), format_duration(d));
+  } else {
+    out += fmt::format("  restart: {}\n", o.restart == "constant" ? format_duration(o.restart_constant) : "zero");
+  }
+  out += fmt::format("emulate: {}\n", s.emulate);
+  if (digest) return out;
+  out += fmt::format("seeds: {}\ncheck: {}\noutput:\n  dir: {}\n", s.seeds, s.check, scalar(s.output_dir));
+  if (s.log_events) out += fmt::format("  events: {}\n", *s.log_events);
+  return out;
+}
+
+}  // namespace
+
+Expected<Override> parse_override(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    Diagnostic d{fmt::format("--set wants key.path=value, not `{}`", text)};
+    d.hint = "for example --set cluster.groups.0.count=32";
+    return fail(std::move(d));
+  }
+  return Override{text.substr(0, equals), text.substr(equals + 1)};
+}
+
+Expected<Scenario> read_scenario_text(const std::string& file, const std::string& text,
+                                      const std::vector<Override>& overrides) {
+  Scenario s;
+  s.file = file;
+  s.name = fs::path(file).stem().string();
+  YamlWalk w(file, text, overrides);
+  if (w.root().node.IsMap()) read_all(w, s);
+  if (!w.errors().empty()) return tl::make_unexpected(Error(std::move(w.errors())));
+  if (!s.workload.trace.empty()) s.workload.trace_resolved = resolve_trace(s.workload.trace, file);
+  return s;
+}
+
+Expected<Scenario> read_scenario(const std::string& path, const std::vector<Override>& overrides) {
+  const auto text = read_text_file(path);
+  if (!text) return tl::make_unexpected(text.error());
+  return read_scenario_text(path, *text, overrides);
+}
+
+std::string effective_yaml(const Scenario& s) { return yaml_of(s, false); }
+std::string config_digest_text(const Scenario& s) { return yaml_of(s, true); }
+
+PolicyConfig policy_named(const Scenario& s, const std::string& name) {
+  for (const PolicyConfig& c : s.compare_policies)
+    if (policy_label(c) == name) return c;
+  if (policy_label(s.policy) == name) return s.policy;
+  for (const PolicyConfig& c : s.compare_policies)
+    if (c.name == name) return c;
+  PolicyConfig c;
+  c.name = name;
+  c.placement = s.policy.placement;
+  return c;
+}
+
+}  // namespace orrery::app

@@ -1,0 +1,103 @@
+// `orrery policy list|show` and `orrery metrics`: the tables the program itself works from.
+#include <fmt/format.h>
+
+#include "policies/parts/placements.hpp"
+#include "policies/registry.hpp"
+#include "scenarios/app/args.hpp"
+#include "scenarios/app/cli.hpp"
+#include "scenarios/app/make_policy.hpp"
+#include "sim/observe/tables.hpp"
+
+namespace orrery::app {
+namespace {
+
+Capabilities capabilities_of(const PolicyInfo& info) {
+  PolicyConfig c;
+  c.name = info.name;
+  return make_policy(c, "none", 1).value()->capabilities();
+}
+
+std::string capability_words(const Capabilities& c) {
+  std::string out;
+  const auto add = [&out](bool has, std::string_view word) {
+    if (has) out += fmt::format("{}{}", out.empty() ? "" : ", ", word);
+  };
+  add(c.preempts, "preempts");
+  add(c.elastic, "elastic");
+  add(c.shares, "shares GPUs");
+  add(c.needs_estimates, "needs estimates");
+  return out;
+}
+
+std::string wrapped(std::string_view text, std::size_t indent, std::size_t width = 100) {
+  std::string out(indent, ' ');
+  std::size_t column = indent;
+  for (std::size_t from = 0; from < text.size();) {
+    const std::size_t end = std::min(text.find(' ', from), text.size());
+    if (column + (end - from) + 1 > width && column > indent) {
+      out += "\n" + std::string(indent, ' ');
+      column = indent;
+    } else if (column > indent) {
+      out += ' ';
+      ++column;
+    }
+    out += text.substr(from, end - from);
+    column += end - from;
+    from = end + 1;
+  }
+  return out + "\n";
+}
+
+int list_policies() {
+  std::string out;
+  for (const PolicyInfo& p : policy_table()) {
+    const std::string can = capability_words(capabilities_of(p));
+    out += fmt::format("{:<13} {}{}\n", p.name, p.title, can.empty() ? "" : fmt::format("  [{}]", can));
+  }
+  out += "\nplacements (policy.placement):\n";
+  for (const PlacementInfo& p : placement_table()) out += fmt::format("{:<13} {}\n", p.name, p.doc);
+  return print(out) ? kOk : kRunFailed;
+}
+
+int show_policy(const std::string& name) {
+  PolicyConfig c;
+  c.name = name;
+  if (auto made = make_policy(c, "none", 1); !made) return report_error(made.error());
+  const PolicyInfo& info = *find_policy(name);
+  std::string out = fmt::format("{}: {}\n\n{}", info.name, info.title, wrapped(info.doc, 2));
+  if (!info.source.empty()) out += fmt::format("\n  source: {}\n", info.source);
+  const std::string can = capability_words(capabilities_of(info));
+  if (!can.empty()) out += fmt::format("  {}\n", can);
+  out += "\noptions (keys beside policy.name):\n";
+  out += fmt::format("  {:<12} {:<14} default {}\n{}", "placement", "choice", "count",
+                     wrapped("where a job goes; see `orrery policy list`", 6));
+  for (const OptionSpec& o : info.options) {
+    out += fmt::format("  {:<12} {:<14} default {}\n{}", o.name, o.type, o.default_value, wrapped(o.doc, 6));
+    if (!o.choices.empty()) out += fmt::format("      one of: {}\n", fmt::join(o.choices, ", "));
+  }
+  return print(out) ? kOk : kRunFailed;
+}
+
+}  // namespace
+
+int policy_verb(const std::vector<std::string>& arguments) {
+  Args args("orrery policy list | orrery policy show NAME", {"action", "name"});
+  if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
+  if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
+  const std::string action = args.text("action");
+  if (action == "list" && !args.has("name")) return list_policies();
+  if (action == "show" && args.has("name")) return show_policy(args.get<std::string>("name"));
+  return report_error(Error(Diagnostic{"`orrery policy` wants `list`, or `show` and a name"}));
+}
+
+int metrics_verb(const std::vector<std::string>& arguments) {
+  Args args("orrery metrics", {});
+  if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
+  if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
+  std::string out;
+  for (const MetricDefinition& m : metric_definitions())
+    out += fmt::format("{} ({}), in {}\n{}", m.key, m.title, m.unit, wrapped(m.definition, 4));
+  return print(out) ? kOk : kRunFailed;
+}
+
+}  // namespace orrery::app

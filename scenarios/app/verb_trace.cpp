@@ -1,0 +1,243 @@
+// `orrery trace import|check|stats|gen`: getting a trace into the canonical format and knowing what is in it.
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include "scenarios/app/args.hpp"
+#include "scenarios/app/cli.hpp"
+#include "scenarios/report/table.hpp"
+#include "sim/core/quantity.hpp"
+#include "traces/stats.hpp"
+#include "traces/synth/poisson.hpp"
+
+namespace orrery::app {
+namespace po = boost::program_options;
+namespace {
+
+int usage_error(std::string message, std::string hint = {}) {
+  Diagnostic d{std::move(message)};
+  d.hint = std::move(hint);
+  return report_error(Error(std::move(d)));
+}
+
+// "read 82247 rows (philly): kept 82247", then one line per reason and note.
+std::string report_text(const ImportReport& r) {
+  std::string out = fmt::format("read {} rows ({}): kept {}", r.rows, r.format, r.kept);
+  std::int64_t dropped = 0;
+  for (const auto& [reason, count] : r.dropped) dropped += count;
+  out += fmt::format(", dropped {}\n", dropped);
+  for (const auto& [reason, count] : r.dropped) out += fmt::format("  dropped {}: {}\n", count, reason);
+  for (const std::string& note : r.notes) out += fmt::format("  note: {}\n", note);
+  return out;
+}
+
+std::string stats_text(const TraceStats& s, const Trace& trace, std::int64_t gpus) {
+  using report::human_duration;
+  std::string out = fmt::format("jobs           {}{}\n", s.jobs,
+                                s.cpu_only_jobs > 0 ? fmt::format(" ({} without GPU)", s.cpu_only_jobs) : std::string());
+  if (s.tenants > 0) out += fmt::format("tenants        {}\n", s.tenants);
+  out += fmt::format("span           {} ({:.0f} s, first to last submit)\n", human_duration(s.span_s), s.span_s);
+  out += fmt::format("run time       mean {:.1f} s, median {:.0f} s, p90 {:.0f} s, p99 {:.0f} s, max {:.0f} s\n", s.mean_s,
+                     s.p50_s, s.p90_s, s.p99_s, s.max_s);
+  out += fmt::format("GPUs per job   mean {:.3f}, max {}\n", s.mean_gpus, s.max_gpus);
+  for (const auto& [count, jobs] : s.by_gpus)
+    out += fmt::format("  {:>4} GPUs    {:>8} jobs  {:>5.1f} %\n", count, jobs,
+                       100.0 * static_cast<double>(jobs) / static_cast<double>(s.jobs));
+  out += fmt::format("GPU-hours      {:.1f} (GPUs x run time)\n", s.gpu_hours);
+  if (gpus > 0) out += fmt::format("load           {:.3f} on {} GPUs\n", offered_load(trace, gpus), gpus);
+  if (s.arrival_cv > 0) out += fmt::format("gaps           CV {:.2f} (1 = Poisson)\n", s.arrival_cv);
+  out += fmt::format("estimates      {}\n", trace.has_estimates ? "yes (estimate_s)" : "none");
+  std::int64_t most = 1;
+  for (const std::int64_t n : s.by_hour) most = std::max(most, n);
+  if (s.span_s >= 86400) {
+    out += "submits by hour since the trace's zero\n";
+    for (std::size_t h = 0; h < s.by_hour.size(); ++h)
+      out += fmt::format("  {:02}  {:>7} {}\n", h, s.by_hour[h],
+                         std::string(static_cast<std::size_t>(40 * s.by_hour[h] / most), '#'));
+  }
+  return out;
+}
+
+// "512" or "64x8".
+std::int64_t parse_gpus(const std::string& text) {
+  char* end = nullptr;
+  const long long nodes = std::strtoll(text.c_str(), &end, 10);
+  if (end == text.c_str() || nodes < 1 || nodes > 1'000'000) return 0;
+  if (*end == '\0') return nodes;
+  if (*end != 'x') return 0;
+  const char* rest = end + 1;
+  const long long each = std::strtoll(rest, &end, 10);
+  return end == rest || *end != '\0' || each < 1 || each > 64 ? 0 : nodes * each;
+}
+
+ReadOptions read_options(const Args& args) {
+  ReadOptions o;
+  o.format = args.text("format", "auto");
+  o.skip_bad_rows = args.has("skip-bad-rows");
+  return o;
+}
+
+int import_trace(const std::vector<std::string>& arguments) {
+  std::string formats;
+  for (const TraceFormat& f : trace_formats()) formats += fmt::format("  {:<15} {}\n", f.name, f.about);
+  Args args("orrery trace import FORMAT FILE -o OUT.csv[.gz|.zst]   (FORMAT: auto or one below)", {"format", "file"});
+  args.options()("output,o", po::value<std::string>(), "canonical trace to write")(
+      "skip-bad-rows", "count rows that cannot be read as dropped instead of stopping");
+  if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
+  if (args.wants_help()) return print(args.help() + "\nformats:\n" + formats) ? kOk : kRunFailed;
+  if (!args.has("file") || !args.has("output"))
+    return usage_error("`trace import` wants a format, a file and -o OUT", "orrery trace import philly philly.csv.gz -o philly.csv.zst");
+  const std::string& file = args.get<std::string>("file");
+  const std::string& out = args.get<std::string>("output");
+  auto trace = read_trace(file, read_options(args));
+  if (!trace) return report_error(trace.error());
+  const std::size_t slash = file.find_last_of('/');
+  const std::string base = slash == std::string::npos ? file : file.substr(slash + 1);
+  const std::string made = fmt::format("made by: orrery trace import {} {}", trace->report.format, base);
+  if (auto ok = write_trace(out, *trace, {made}); !ok) return report_error(ok.error());
+  return print(report_text(trace->report) + fmt::format("wrote {}\n", out)) ? kOk : kRunFailed;
+}
+
+int check_trace(const std::vector<std::string>& arguments) {
+  Args args("orrery trace check FILE", {"file"});
+  args.options()("format", po::value<std::string>(), "auto (default), canonical, philly, ...")(
+      "skip-bad-rows", "count rows that cannot be read as dropped instead of stopping");
+  if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
+  if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
+  if (!args.has("file")) return usage_error("`trace check` wants a file");
+  auto trace = read_trace(args.get<std::string>("file"), read_options(args));
+  if (!trace) return report_error(trace.error());
+  // Edges are only resolved when a workload is made of the trace.
+  NodeGroup any;
+  any.count = 1;
+  any.gpus_per_node = 1;
+  if (auto w = to_workload(*trace, Topology({any}), args.get<std::string>("file")); !w) return report_error(w.error());
+  return print(report_text(trace->report) + "ok\n") ? kOk : kRunFailed;
+}
+
+int show_stats(const std::vector<std::string>& arguments) {
+  Args args("orrery trace stats FILE [--gpus 64x8]", {"file"});
+  args.options()("format", po::value<std::string>(), "auto (default), canonical, philly, ...")(
+      "gpus", po::value<std::string>(), "cluster size, 512 or 64x8: adds the offered load");
+  if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
+  if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
+  if (!args.has("file")) return usage_error("`trace stats` wants a file");
+  const std::int64_t gpus = args.has("gpus") ? parse_gpus(args.get<std::string>("gpus")) : 0;
+  if (args.has("gpus") && gpus == 0) return usage_error("--gpus wants a number of GPUs", "such as 512 or 64x8");
+  auto trace = read_trace(args.get<std::string>("file"), read_options(args));
+  if (!trace) return report_error(trace.error());
+  return print(stats_text(trace_stats(*trace), *trace, gpus)) ? kOk : kRunFailed;
+}
+
+Expected<PoissonSpec> poisson_spec(const Args& args) {
+  PoissonSpec s;
+  std::vector<Diagnostic> errors;
+  const auto wrong = [&errors](std::string message, std::string hint = {}) {
+    Diagnostic d{std::move(message)};
+    d.hint = std::move(hint);
+    errors.push_back(std::move(d));
+  };
+  const auto decimal = [&](const std::string& name, double otherwise) {
+    if (!args.has(name)) return otherwise;
+    const auto v = parse_fixed(args.text(name), 9);
+    if (!v || *v <= 0) wrong(fmt::format("--{} is `{}`; it must be a number > 0", name, args.text(name)));
+    return v ? static_cast<double>(*v) / 1e9 : otherwise;
+  };
+  s.jobs = args.get<std::int64_t>("jobs");
+  if (s.jobs < 1 || s.jobs > 100'000'000) wrong("--jobs must be from 1 to 100000000");
+  if (args.has("rate")) {
+    const auto rate = parse_frequency(args.text("rate"));
+    if (rate && *rate > 0)
+      s.rate_per_1e9_h = *rate;
+    else
+      wrong(fmt::format("--rate is `{}`", args.text("rate")), "write `12/h` or `0.5/s`");
+  }
+  if (args.has("load")) {
+    s.load = decimal("load", 1);
+    s.cluster_gpus = args.has("gpus") ? parse_gpus(args.text("gpus")) : 0;
+    if (s.cluster_gpus == 0) wrong("--load needs the cluster's size", "--gpus 4x8 or --gpus 32");
+  }
+  if (args.has("rate") == args.has("load")) wrong("give either --rate 12/h, or --load 0.9 and --gpus 4x8");
+  if (auto mix = parse_gpu_mix(args.text("mix")))
+    s.gpu_mix = std::move(*mix);
+  else
+    wrong(fmt::format("--mix is `{}`: {}", args.text("mix"), mix.error()), "write 1:0.7,2:0.1,8:0.2");
+  const std::string law = args.text("law");
+  if (law != "exponential" && law != "lognormal") wrong(fmt::format("--law is `{}`", law), "exponential or lognormal");
+  s.law = law == "lognormal" ? DurationLaw::lognormal : DurationLaw::exponential;
+  if (auto mean = parse_duration(args.text("mean")); mean && mean->ns > 0)
+    s.mean = *mean;
+  else
+    wrong(fmt::format("--mean is `{}`", args.text("mean")), "write `30m` or `2h`");
+  s.sigma = decimal("sigma", s.sigma);
+  s.tenants = static_cast<std::int32_t>(args.get<std::uint16_t>("tenants"));
+  s.overestimate = decimal("overestimate", 0);
+  s.seed = args.get<std::uint64_t>("seed");
+  if (!errors.empty()) return tl::make_unexpected(Error(std::move(errors)));
+  return s;
+}
+
+int generate(const std::vector<std::string>& arguments) {
+  Args args("orrery trace gen poisson [--rate 12/h | --load 0.9 --gpus 4x8] [-o OUT]", {"model"});
+  args.options()("jobs", po::value<std::int64_t>()->default_value(1000), "how many")(
+      "rate", po::value<std::string>(), "arrivals per time, 12/h or 0.5/s")(
+      "load", po::value<std::string>(), "sum(GPUs x run time) / (GPUs x span of submits), met exactly")(
+      "gpus", po::value<std::string>(), "cluster size for --load, 32 or 4x8")(
+      "mix", po::value<std::string>()->default_value("1:0.7,2:0.1,4:0.1,8:0.1"), "GPUs:weight of jobs")(
+      "law", po::value<std::string>()->default_value("exponential"), "run times: exponential or lognormal")(
+      "mean", po::value<std::string>()->default_value("1h"), "mean run time")(
+      "sigma", po::value<std::string>(), "lognormal: standard deviation of ln(run time), default 1.5")(
+      "tenants", po::value<std::uint16_t>()->default_value(0), "users u1..uN, uniformly; 0 = none")(
+      "overestimate", po::value<std::string>(), "adds estimate_s, up to so many times the run time")(
+      "seed", po::value<std::uint64_t>()->default_value(1), "same seed, same bytes")(
+      "output,o", po::value<std::string>(), "file to write (.gz and .zst packed); default: standard output");
+  if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
+  if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
+  if (args.text("model") != "poisson") return usage_error(fmt::format("unknown generator `{}`", args.text("model")), "poisson");
+  auto spec = poisson_spec(args);
+  if (!spec) return report_error(spec.error());
+  const Trace trace = generate_poisson(*spec);
+  // The header holds what makes these bytes again, so not where they were written to.
+  std::string command = "orrery trace gen";
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const std::string& a = arguments[i];
+    if (a == "-o" || a == "--output") {
+      ++i;
+      continue;
+    }
+    if (a.rfind("-o", 0) != 0 && a.rfind("--output=", 0) != 0) command += " " + a;
+  }
+  const std::vector<std::string> comments{fmt::format("generated, seed {}: {}", spec->seed, command)};
+  if (!args.has("output")) return print(canonical_text(trace, comments)) ? kOk : kRunFailed;
+  if (auto ok = write_trace(args.text("output"), trace, comments); !ok) return report_error(ok.error());
+  return print(fmt::format("wrote {} jobs to {}\n", trace.jobs.size(), args.text("output"))) ? kOk : kRunFailed;
+}
+
+}  // namespace
+
+int trace_verb(const std::vector<std::string>& arguments) {
+  static const std::vector<Verb> table{
+      {"import", "a foreign trace into the canonical format; says what it kept and dropped", import_trace},
+      {"check", "reads a trace and reports every error with file:line:column", check_trace},
+      {"stats", "jobs, run times, GPUs, load and arrivals of a trace", show_stats},
+      {"gen", "generates a trace: gen poisson", generate},
+  };
+  std::string overview = "usage: orrery trace ACTION ...\n\n";
+  std::vector<std::string_view> names;
+  for (const Verb& v : table) {
+    overview += fmt::format("  {:<8} {}\n", v.name, v.summary);
+    names.push_back(v.name);
+  }
+  if (arguments.empty() || arguments.front() == "--help" || arguments.front() == "-h") {
+    const bool asked = !arguments.empty();
+    if (asked) return print(overview) ? kOk : kRunFailed;
+    return usage_error("`orrery trace` wants an action: import, check, stats or gen");
+  }
+  for (const Verb& v : table)
+    if (v.name == arguments.front()) return v.run({arguments.begin() + 1, arguments.end()});
+  const auto near = closest(arguments.front(), names);
+  return usage_error(fmt::format("unknown action `trace {}`", arguments.front()),
+                     near.empty() ? "" : fmt::format("did you mean `{}`?", near));
+}
+
+}  // namespace orrery::app
