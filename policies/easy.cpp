@@ -20,16 +20,17 @@ namespace {
 
 class Backfill final : public Policy {
  public:
-  Backfill(std::unique_ptr<Placement> placement, std::size_t depth) : placement_(std::move(placement)), depth_(depth) {}
+  Backfill(std::unique_ptr<Placement> placement, std::size_t depth)
+      : placement_(std::move(placement)), depth_(depth) {}
   [[nodiscard]] Capabilities capabilities() const override { return {.needs_estimates = true}; }
   void schedule(const ClusterView& view, PlanBuilder& plan) override;
 
  private:
   struct Job {
     enum Where : std::uint8_t { nowhere, queued, reserved, running } where = nowhere;
-    std::size_t slot = 0;   // in its class's ArrivalIndex
-    Time start{};           // reserved: planned; running: real
-    Time end{};             // expected
+    std::size_t slot = 0;  // in its class's ArrivalIndex
+    Time start{};          // reserved: planned; running: real
+    Time end{};            // expected
   };
   struct Class {
     std::int64_t milli = 0;
@@ -57,9 +58,7 @@ class Backfill final : public Policy {
   void reserve(PlanBuilder& plan, const JobView& v, Time start);
   void unreserve(JobId id, const JobView& v);
   [[nodiscard]] JobId first_queued() const;
-  [[nodiscard]] bool counts_only(const JobView& v) const {
-    return placement_->counting() && v.spec->demand.plain();
-  }
+  [[nodiscard]] bool counts_only(const JobView& v) const { return placement_->counting() && v.spec->demand.plain(); }
   [[nodiscard]] Time earliest_by_placement(const ClusterView& view, PlanBuilder& plan, const JobView& v);
   [[nodiscard]] bool delays_head(const ClusterView& view, PlanBuilder& plan, Time end);
   void backfill(const ClusterView& view, PlanBuilder& plan);
@@ -70,14 +69,14 @@ class Backfill final : public Policy {
   const DemandTable* view_demands_ = nullptr;
   AvailabilityProfile profile_;
   std::vector<Job> jobs_;
-  std::vector<Class> classes_;                            // [demand class]
+  std::vector<Class> classes_;                                 // [demand class]
   std::vector<std::pair<std::int64_t, std::size_t>> by_size_;  // (milli, class), largest first
-  std::vector<Duration> window_;                          // [demand class]: how long that much is free from now on
-  std::vector<char> blocked_;                             // [demand class]: the placement refused it in this scan
-  std::set<std::pair<Time, JobId>> running_;              // by expected end
-  std::map<JobId, Time> reserved_;                        // in order of arrival -> planned start
-  std::set<std::pair<Time, JobId>> due_;                  // the same by planned start
-  bool compress_ = false;                                 // something changed that may move reservations
+  std::vector<Duration> window_;              // [demand class]: how long that much is free from now on
+  std::vector<char> blocked_;                 // [demand class]: the placement refused it in this scan
+  std::set<std::pair<Time, JobId>> running_;  // by expected end
+  std::map<JobId, Time> reserved_;            // in order of arrival -> planned start
+  std::set<std::pair<Time, JobId>> due_;      // the same by planned start
+  bool compress_ = false;                     // something changed that may move reservations
   bool initialised_ = false;
 };
 
@@ -103,7 +102,9 @@ void Backfill::enqueue(const JobView& v) {
   j.where = Job::queued;
 }
 
-void Backfill::dequeue(JobId id, const JobView& v) { classes_[v.spec->demand_class.index()].waiting.erase(job(id).slot); }
+void Backfill::dequeue(JobId id, const JobView& v) {
+  classes_[v.spec->demand_class.index()].waiting.erase(job(id).slot);
+}
 
 // A job no longer holds what the profile thinks it holds until its expected end.
 void Backfill::ended(JobId id, std::int64_t milli, Time now) {
@@ -340,7 +341,8 @@ void Backfill::schedule(const ClusterView& view, PlanBuilder& plan) {
 
 std::unique_ptr<Policy> make_easy(PolicySetup setup, OptionReader& options) {
   const std::int64_t depth = options.integer("depth");
-  return std::make_unique<Backfill>(std::move(setup.placement), static_cast<std::size_t>(std::max<std::int64_t>(1, depth)));
+  return std::make_unique<Backfill>(std::move(setup.placement),
+                                    static_cast<std::size_t>(std::max<std::int64_t>(1, depth)));
 }
 
 std::unique_ptr<Policy> make_conservative(PolicySetup setup, OptionReader&) {

@@ -64,7 +64,8 @@ OptionReader::OptionReader(std::string owner, std::map<std::string, std::string>
 }
 
 const OptionSpec& OptionReader::spec(std::string_view name) const {
-  const auto it = std::find_if(specs_->begin(), specs_->end(), [name](const OptionSpec& s) { return s.name == name; });
+  const auto it =
+      std::find_if(specs_->begin(), specs_->end(), [name](const OptionSpec& s) { return s.name == name; });
   ORRERY_ASSERT(it != specs_->end(), "policy {} reads option {}, which is not in its table", owner_, name);
   return *it;
 }
@@ -122,7 +123,8 @@ std::vector<Duration> OptionReader::gpu_time_list(std::string_view name) {
     text = comma == std::string_view::npos ? std::string_view{} : text.substr(comma + 1);
     const auto d = parse_gpu_time(item);
     if (!d) {
-      complain(name, v, fmt::format("and `{}` in it is no GPU time", item), "write 3250GPUs or 2GPUh (30m for plain time)");
+      complain(name, v, fmt::format("and `{}` in it is no GPU time", item),
+               "write 3250GPUs or 2GPUh (30m for plain time)");
       return {};
     }
     if (!out.empty() && *d <= out.back()) {

@@ -10,7 +10,8 @@ const std::vector<PolicyInfo>& policy_table() {
       {"fjf", "fit-job-first: FIFO that goes on past jobs that do not fit",
        "Starts every job that fits, in order of submission. Wide jobs may starve. No preemption.", "", make_fjf},
       {"sjf", "shortest estimated run time first, no preemption",
-       "Starts every job that fits, in order of estimated run time. Jobs without an estimate come last.", "", make_sjf},
+       "Starts every job that fits, in order of estimated run time. Jobs without an estimate come last.", "",
+       make_sjf},
       {"smallest", "fewest GPUs first, with preemption",
        "At every event serves {running, waiting} jobs by number of GPUs (ties: running first, then arrival), goes on "
        "past jobs that do not fit, and preempts running jobs that are not served.",

@@ -17,8 +17,9 @@ namespace {
 constexpr std::int64_t kMaxGpus = 1'000'000;
 constexpr std::int64_t kMaxNs = std::numeric_limits<std::int64_t>::max() / 4;  // 73 years
 constexpr std::array<std::string_view, 20> kColumns{
-    "job_id",   "submit_s", "gpus", "duration_s", "tenant",     "kind",       "model",  "min_gpus", "max_gpus",   "gpu_fraction",
-    "gpu_type", "cpus",     "mem_bytes", "estimate_s", "deadline_s", "weight", "batch", "after",    "iterations", "iteration_s"};
+    "job_id",   "submit_s",     "gpus",     "duration_s", "tenant",    "kind",       "model",
+    "min_gpus", "max_gpus",     "gpu_fraction", "gpu_type", "cpus",    "mem_bytes",  "estimate_s",
+    "deadline_s", "weight",     "batch",    "after",      "iterations", "iteration_s"};
 
 struct Columns {
   explicit Columns(const TableReader& r) {
@@ -42,8 +43,10 @@ void note_unknown_columns(const TableReader& rows, Trace& trace) {
 
 void check_gpus(TableReader& rows, const Columns& c, TraceJob& j) {
   if (j.gpus == 0 && j.cpu_milli == 0) rows.complain(c["gpus"], "may be 0 only where `cpus` is > 0");
-  if (j.min_gpus && *j.min_gpus > j.gpus) rows.complain(c["min_gpus"], fmt::format("must be at most gpus ({})", j.gpus));
-  if (j.max_gpus && *j.max_gpus < j.gpus) rows.complain(c["max_gpus"], fmt::format("must be at least gpus ({})", j.gpus));
+  if (j.min_gpus && *j.min_gpus > j.gpus)
+    rows.complain(c["min_gpus"], fmt::format("must be at most gpus ({})", j.gpus));
+  if (j.max_gpus && *j.max_gpus < j.gpus)
+    rows.complain(c["max_gpus"], fmt::format("must be at least gpus ({})", j.gpus));
   if (j.gpu_milli && (*j.gpu_milli < 1 || *j.gpu_milli > kMilliPerGpu))
     rows.complain(c["gpu_fraction"], "must be in (0, 1], in steps of 0.001");
   if (j.gpu_milli && *j.gpu_milli < kMilliPerGpu && j.gpus != 1)
@@ -111,7 +114,8 @@ void read_canonical(TableReader& rows, Trace& trace) {
       j.min_gpus = static_cast<std::int32_t>(rows.integer(c["min_gpus"], 1, 1, kMaxGpus));
     if (!rows.text(c["max_gpus"]).empty())
       j.max_gpus = static_cast<std::int32_t>(rows.integer(c["max_gpus"], 1, 1, kMaxGpus));
-    if (const auto f = rows.maybe_fixed(c["gpu_fraction"], 3, 0)) j.gpu_milli = static_cast<std::int32_t>(std::min<std::int64_t>(*f, 1'000'000));
+    if (const auto f = rows.maybe_fixed(c["gpu_fraction"], 3, 0))
+      j.gpu_milli = static_cast<std::int32_t>(std::min<std::int64_t>(*f, 1'000'000));
     j.gpu_type = rows.text(c["gpu_type"]);
     j.cpu_milli = rows.fixed(c["cpus"], 3, 0, 0);
     j.mem_bytes = rows.fixed(c["mem_bytes"], 0, 0, 0);

@@ -85,7 +85,8 @@ Expected<Trace> read_trace_text(const std::string& file, std::string_view text, 
   }
   if (format == nullptr && options.format != "auto") {
     Diagnostic d{fmt::format("unknown trace format `{}`", options.format)};
-    if (const auto near = closest(options.format, names); !near.empty()) d.hint = fmt::format("did you mean `{}`?", near);
+    if (const auto near = closest(options.format, names); !near.empty())
+      d.hint = fmt::format("did you mean `{}`?", near);
     d.notes.push_back(fmt::format("formats: {}", fmt::join(names, ", ")));
     return fail(std::move(d));
   }
@@ -101,7 +102,8 @@ Expected<Trace> read_trace_text(const std::string& file, std::string_view text, 
   if (trace.jobs.empty()) {
     Diagnostic d{rows.rows() == 0 ? "the trace has a header but no jobs" : "no row of the trace was kept"};
     d.where.file = file;
-    for (const auto& [reason, count] : trace.report.dropped) d.notes.push_back(fmt::format("dropped {}: {}", count, reason));
+    for (const auto& [reason, count] : trace.report.dropped)
+      d.notes.push_back(fmt::format("dropped {}: {}", count, reason));
     return fail(std::move(d));
   }
   if (auto ok = check_unique_ids(trace, file); !ok) return tl::make_unexpected(std::move(ok.error()));

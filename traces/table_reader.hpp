@@ -65,7 +65,7 @@ class TableReader {
   std::string_view rest_;
   char separator_;
   std::string_view line_text_;
-  int line_ = 0;       // of the current row's first line
+  int line_ = 0;  // of the current row's first line
   int next_line_ = 1;
   std::vector<Field> fields_;
   std::deque<std::string> unquoted_;  // storage of quoted fields of the current row; growing moves nothing

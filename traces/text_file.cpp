@@ -113,7 +113,8 @@ std::size_t first_bad_byte(const std::string& text) {
       ++i;
     } else if (c >= 0xc2 && c < 0xe0 && tail(i, 1)) {
       i += 2;
-    } else if ((c & 0xf0) == 0xe0 && tail(i, 2) && !(c == 0xe0 && s[i + 1] < 0xa0) && !(c == 0xed && s[i + 1] > 0x9f)) {
+    } else if ((c & 0xf0) == 0xe0 && tail(i, 2) && !(c == 0xe0 && s[i + 1] < 0xa0) &&
+               !(c == 0xed && s[i + 1] > 0x9f)) {
       i += 3;
     } else if (c >= 0xf0 && c < 0xf5 && tail(i, 3) && !(c == 0xf0 && s[i + 1] < 0x90) &&
                !(c == 0xf4 && s[i + 1] > 0x8f)) {
@@ -184,7 +185,8 @@ Expected<std::string> read_text_file(const std::string& path) {
     const std::size_t start = bytes->rfind('\n', bad);
     Diagnostic d{fmt::format("byte 0x{:02x} is not UTF-8 text", static_cast<unsigned char>((*bytes)[bad]))};
     d.where.file = path;
-    d.where.line = 1 + static_cast<int>(std::count(bytes->begin(), bytes->begin() + static_cast<std::ptrdiff_t>(bad), '\n'));
+    d.where.line =
+        1 + static_cast<int>(std::count(bytes->begin(), bytes->begin() + static_cast<std::ptrdiff_t>(bad), '\n'));
     d.where.column = static_cast<int>(start == std::string::npos ? bad + 1 : bad - start);
     d.notes.push_back("traces are text: plain, gzip or zstd, in UTF-8");
     return fail(std::move(d));

@@ -79,8 +79,9 @@ bool has_cycle(const std::vector<JobSpec>& specs, std::size_t& at) {
     for (const std::uint32_t child : children[ready[i]])
       if (--parents_left[child] == 0) ready.push_back(child);
   if (ready.size() == specs.size()) return false;
-  at = static_cast<std::size_t>(std::find_if(parents_left.begin(), parents_left.end(),
-                                             [](std::uint32_t n) { return n > 0; }) - parents_left.begin());
+  at = static_cast<std::size_t>(
+      std::find_if(parents_left.begin(), parents_left.end(), [](std::uint32_t n) { return n > 0; }) -
+      parents_left.begin());
   return true;
 }
 
@@ -107,7 +108,8 @@ double offered_load(const Trace& trace, std::int64_t cluster_gpus) {
   Int128 milli_gpu_ns = 0;
   for (const TraceJob& j : trace.jobs)
     milli_gpu_ns += Int128{j.duration.ns} * j.gpus * j.gpu_milli.value_or(kMilliPerGpu);
-  return static_cast<double>(milli_gpu_ns) / 1000.0 / (static_cast<double>(cluster_gpus) * static_cast<double>(span.ns));
+  return static_cast<double>(milli_gpu_ns) / 1000.0 /
+         (static_cast<double>(cluster_gpus) * static_cast<double>(span.ns));
 }
 
 void scale_to_load(Trace& trace, double load, std::int64_t cluster_gpus) {
@@ -127,7 +129,8 @@ Expected<Workload> to_workload(const Trace& trace, const Topology& topology, con
   Workload w;
   w.specs.reserve(trace.jobs.size());
   w.truths.reserve(trace.jobs.size());
-  const bool edges = std::any_of(trace.jobs.begin(), trace.jobs.end(), [](const TraceJob& j) { return !j.after.empty(); });
+  const bool edges =
+      std::any_of(trace.jobs.begin(), trace.jobs.end(), [](const TraceJob& j) { return !j.after.empty(); });
   IdByName ids;
   if (edges)
     for (std::size_t i = 0; i < trace.jobs.size(); ++i)

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -25,8 +26,10 @@ const std::vector<Verb>& verbs() {
 }
 
 std::string overview() {
-  std::string out = fmt::format("orrery {}: simulate scheduling policies for GPU clusters on recorded traces\n\n"
-                                "usage: orrery VERB [ARGUMENTS]\n\n", kVersion);
+  std::string out = fmt::format(
+      "orrery {}: simulate scheduling policies for GPU clusters on recorded traces\n\n"
+      "usage: orrery VERB [ARGUMENTS]\n\n",
+      kVersion);
   for (const Verb& v : verbs()) out += fmt::format("  {:<9} {}\n", v.name, v.summary);
   out += "\n`orrery VERB --help` says more. A first look: orrery compare scenarios/quickstart.yaml\n";
   return out;
@@ -35,7 +38,8 @@ std::string overview() {
 int dispatch(const std::vector<std::string>& arguments) {
   const std::string& name = arguments.front();
   if (name == "--version" || name == "version")
-    return print(fmt::format("orrery {} ({}, {}, {})\n", kVersion, kCommit, kCompiler, kBuildType)) ? kOk : kRunFailed;
+    return print(fmt::format("orrery {} ({}, {}, {})\n", kVersion, kCommit, kCompiler, kBuildType)) ? kOk
+                                                                                                    : kRunFailed;
   const bool help = name == "help" || name == "--help" || name == "-h";
   if (help && arguments.size() == 1) return print(overview()) ? kOk : kRunFailed;
   const std::string& wanted = help ? arguments[1] : name;
@@ -66,6 +70,9 @@ bool print(std::string_view text) {
 }
 
 int run_command_line(int argc, const char* const* argv) {
+  // A write that cannot be done is an error with a message, not a signal.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   const std::vector<std::string> arguments(argv + 1, argv + (argc > 0 ? argc : 1));
   try {
     if (arguments.empty()) {
@@ -74,7 +81,8 @@ int run_command_line(int argc, const char* const* argv) {
     }
     return dispatch(arguments);
   } catch (const AssertionFailed& e) {
-    fmt::print(stderr, "internal error: {}\nThis is a bug in orrery; please report it with the command line.\n", e.what());
+    fmt::print(stderr, "internal error: {}\nThis is a bug in orrery; please report it with the command line.\n",
+               e.what());
   } catch (const std::bad_alloc&) {
     fmt::print(stderr, "error: out of memory\n");
   } catch (const std::exception& e) {

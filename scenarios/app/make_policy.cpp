@@ -62,6 +62,8 @@ Expected<std::unique_ptr<Policy>> make_policy(const PolicyConfig& config, const 
   return policy;
 }
 
-std::string policy_label(const PolicyConfig& config) { return config.label.empty() ? config.name : config.label; }
+std::string policy_label(const PolicyConfig& config) {
+  return config.label.empty() ? config.name : config.label;
+}
 
 }  // namespace orrery::app

@@ -19,6 +19,9 @@ struct ClusterConfig {
   std::vector<NodeGroup> groups;
 };
 
+// Stands for the folder of recorded traces in `workload.trace`.
+inline constexpr std::string_view kTracesVariable = "${ORRERY_TRACES}";
+
 enum class EstimateSource { automatic, user, history, oracle, none };
 
 struct WorkloadConfig {

@@ -23,7 +23,8 @@ void add_scenario_options(Args& args) {
 }
 
 Expected<Scenario> scenario_from(const Args& args, const std::string& policy) {
-  if (!args.has("scenario")) return fail(Diagnostic{"which scenario? give a YAML file, such as scenarios/quickstart.yaml"});
+  if (!args.has("scenario"))
+    return fail(Diagnostic{"which scenario? give a YAML file, such as scenarios/quickstart.yaml"});
   std::vector<Override> overrides;
   std::vector<Diagnostic> errors;
   for (const std::string& text : args.list("set")) {

@@ -15,9 +15,9 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max();
-constexpr std::string_view kTracesVariable = "${ORRERY_TRACES}";
 
-// ---- the sections, one function each ---------------------------------------------------------------------------
+// ---- the sections, one function each; each is a table of its keys ---------------------------------------------
+// clang-format off
 
 NodeGroup read_group(YamlWalk& w, const Place& at) {
   NodeGroup g;
@@ -25,7 +25,10 @@ NodeGroup read_group(YamlWalk& w, const Place& at) {
   w.section(at, {
       {"name", [&](const Place& p) { g.name = w.word(p); named = true; }},
       {"count", [&](const Place& p) { g.count = static_cast<int>(w.integer(p, 1, 1'000'000)); counted = true; }},
-      {"gpus_per_node", [&](const Place& p) { g.gpus_per_node = static_cast<int>(w.integer(p, 0, 64)); sized = true; }},
+      {"gpus_per_node", [&](const Place& p) {
+         g.gpus_per_node = static_cast<int>(w.integer(p, 0, 64));
+         sized = true;
+       }},
       {"gpu", [&](const Place& p) { g.gpu = w.word(p); }},
       {"cpus", [&](const Place& p) { g.cpu_milli = w.integer(p, 1, 1'000'000) * 1000; }},
       {"mem", [&](const Place& p) { g.mem_bytes = w.quantity(p, parse_bytes); }},
@@ -55,7 +58,8 @@ void read_cluster(YamlWalk& w, const Place& at, Scenario& s) {
   for (const NodeGroup& g : s.cluster.groups) {
     gpus += std::int64_t{g.count} * g.gpus_per_node;
     types.insert(g.gpu);
-    if (!g.name.empty() && !names.insert(g.name).second) w.complain(at, fmt::format("two groups are called `{}`", g.name));
+    if (!g.name.empty() && !names.insert(g.name).second)
+      w.complain(at, fmt::format("two groups are called `{}`", g.name));
   }
   if (types.size() > 31) w.complain(at, fmt::format("{} GPU types; at most 31 are told apart", types.size()));
   if (gpus == 0 && w.errors().empty()) w.complain(at, "the cluster has no GPUs");
@@ -78,7 +82,8 @@ PoissonSpec read_generate(YamlWalk& w, const Place& at) {
          if (g.gpu_mix.empty()) g.gpu_mix.emplace_back(1, 1.0);
        }},
       {"law", [&](const Place& p) {
-         g.law = w.choice(p, {"exponential", "lognormal"}) == "lognormal" ? DurationLaw::lognormal : DurationLaw::exponential;
+         const bool lognormal = w.choice(p, {"exponential", "lognormal"}) == "lognormal";
+         g.law = lognormal ? DurationLaw::lognormal : DurationLaw::exponential;
        }},
       {"mean", [&](const Place& p) {
          g.mean = w.quantity(p, parse_duration);
@@ -175,6 +180,7 @@ void read_overheads(YamlWalk& w, const Place& at, Scenario& s) {
   });
 }
 
+// clang-format on
 // ---- the whole file --------------------------------------------------------------------------------------------
 
 // The folder ${ORRERY_TRACES} stands for: the variable, else ../shared/traces beside the working directory or beside
@@ -214,6 +220,7 @@ void check_policies(YamlWalk& w, const Scenario& s) {
       w.add(Diagnostic{fmt::format("compare.policies has `{}` twice; give one a `label`", policy_label(c))});
 }
 
+// clang-format off
 void read_all(YamlWalk& w, Scenario& s) {
   bool versioned = false, cluster = false, workload = false;
   Place compare{};
@@ -240,6 +247,7 @@ void read_all(YamlWalk& w, Scenario& s) {
                        {"events", [&](const Place& q) { s.log_events = w.boolean(q); }}});
        }},
   });
+  // clang-format on
   if (w.root().node.IsMap()) {
     if (!versioned) w.missing(w.root(), "version", "write `version: 1`");
     if (!cluster) w.missing(w.root(), "cluster", "the machine to schedule on");
@@ -249,123 +257,6 @@ void read_all(YamlWalk& w, Scenario& s) {
   if (!compare.path.empty())
     w.each(compare, [&](const Place& item) { s.compare_policies.push_back(read_policy(w, item, s.policy, true)); });
   check_policies(w, s);
-}
-
-// ---- writing ---------------------------------------------------------------------------------------------------
-
-// A YAML scalar that reads back as the same text.
-std::string scalar(const std::string& text) {
-  const auto plain = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
-           c == '.' || c == '/' || c == '+';
-  };
-  bool simple = !text.empty() && text.front() != '-' && text.front() != '.' && text != "~" && text != "null";
-  for (const char c : text) simple = simple && plain(c);
-  if (simple) return text;
-  std::string out = "\"";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') out += '\\';
-    if (byte < 0x20)
-      out += fmt::format("\\x{:02x}", byte);
-    else
-      out += c;
-  }
-  return out + "\"";
-}
-
-std::string option(const std::string& text) { return !text.empty() && text.front() == '[' ? text : scalar(text); }
-
-// A decimal that parse_fixed(…, 9) reads back as the same number.
-std::string decimal(double v) {
-  std::string text = fmt::format("{:.9f}", v);
-  while (text.back() == '0') text.pop_back();
-  if (text.back() == '.') text.pop_back();
-  return text;
-}
-
-void write_group(std::string& out, const NodeGroup& g) {
-  out += fmt::format("    - {{ name: {}, count: {}, gpus_per_node: {}, gpu: {}", scalar(g.name), g.count, g.gpus_per_node,
-                     scalar(g.gpu));
-  if (g.cpu_milli > 0) out += fmt::format(", cpus: {}", g.cpu_milli / 1000);
-  if (g.mem_bytes > 0) out += fmt::format(", mem: {}", format_bytes(g.mem_bytes));
-  if (g.rack_size > 0) out += fmt::format(", rack_size: {}", g.rack_size);
-  if (g.nvlink_bytes_per_s > 0) out += fmt::format(", nvlink: {}", format_bandwidth(g.nvlink_bytes_per_s));
-  if (g.nic_bytes_per_s > 0) out += fmt::format(", nic: {}", format_bandwidth(g.nic_bytes_per_s));
-  out += " }\n";
-}
-
-void write_generate(std::string& out, const PoissonSpec& g) {
-  out += fmt::format("  generate:\n    jobs: {}\n", g.jobs);
-  if (g.rate_per_1e9_h) out += fmt::format("    rate: {}/h\n", decimal(static_cast<double>(*g.rate_per_1e9_h) / 1e9));
-  out += "    gpus: {";
-  for (std::size_t i = 0; i < g.gpu_mix.size(); ++i)
-    out += fmt::format("{} {}: {}", i == 0 ? "" : ",", g.gpu_mix[i].first, decimal(g.gpu_mix[i].second));
-  out += fmt::format(" }}\n    law: {}\n    mean: {}\n", g.law == DurationLaw::lognormal ? "lognormal" : "exponential",
-                     format_duration(g.mean));
-  out += fmt::format("    sigma: {}\n    tenants: {}\n", decimal(g.sigma), g.tenants);
-  if (g.overestimate > 0) out += fmt::format("    overestimate: {}\n", decimal(g.overestimate));
-}
-
-std::string policy_line(const PolicyConfig& c) {
-  std::string out = fmt::format("{{ name: {}, placement: {}", scalar(c.name), scalar(c.placement));
-  if (!c.label.empty()) out += fmt::format(", label: {}", scalar(c.label));
-  for (const auto& [key, value] : c.options) out += fmt::format(", {}: {}", scalar(key), option(value));
-  return out + " }";
-}
-
-const char* estimates_word(EstimateSource e) {
-  switch (e) {
-    case EstimateSource::user: return "user";
-    case EstimateSource::history: return "history";
-    case EstimateSource::oracle: return "oracle";
-    case EstimateSource::none: return "none";
-    case EstimateSource::automatic: break;
-  }
-  return "auto";
-}
-
-std::string yaml_of(const Scenario& s, bool digest) {
-  std::string out = "version: 1\n";
-  if (!digest) out += fmt::format("name: {}\n", scalar(s.name));
-  out += "cluster:\n  groups:\n";
-  for (const NodeGroup& g : s.cluster.groups) write_group(out, g);
-  const WorkloadConfig& w = s.workload;
-  out += "workload:\n";
-  if (w.generate) {
-    write_generate(out, *w.generate);
-  } else if (!digest) {
-    const bool variable = w.trace.rfind(kTracesVariable, 0) == 0;
-    std::error_code ignored;
-    const fs::path absolute = fs::absolute(w.trace_resolved, ignored).lexically_normal();
-    out += fmt::format("  trace: {}\n", scalar(variable ? w.trace : absolute.string()));
-  }
-  out += fmt::format("  format: {}\n", scalar(w.format));
-  if (w.skip > 0 || w.jobs >= 0) {
-    out += fmt::format("  slice: {{ skip: {}", w.skip);
-    if (w.jobs >= 0) out += fmt::format(", jobs: {}", w.jobs);
-    out += " }\n";
-  }
-  if (w.load) out += fmt::format("  load: {}\n", decimal(*w.load));
-  out += fmt::format("  estimates: {}\n", estimates_word(w.estimates));
-  out += fmt::format("policy: {}\n", policy_line(s.policy));
-  if (!s.compare_policies.empty() && !digest) {
-    out += "compare:\n  policies:\n";
-    for (const PolicyConfig& c : s.compare_policies) out += fmt::format("    - {}\n", policy_line(c));
-  }
-  const OverheadConfig& o = s.overheads;
-  out += fmt::format("overheads:\n  launch: {}\n  stop: {}\n", format_duration(o.launch), format_duration(o.stop));
-  if (o.restart == "per_model") {
-    out += fmt::format("  restart:\n    default: {}\n", format_duration(o.restart_constant));
-    for (const auto& [model, d] : o.restart_models) out += fmt::format("    {}: {}\n", scalar(model), format_duration(d));
-  } else {
-    out += fmt::format("  restart: {}\n", o.restart == "constant" ? format_duration(o.restart_constant) : "zero");
-  }
-  out += fmt::format("emulate: {}\n", s.emulate);
-  if (digest) return out;
-  out += fmt::format("seeds: {}\ncheck: {}\noutput:\n  dir: {}\n", s.seeds, s.check, scalar(s.output_dir));
-  if (s.log_events) out += fmt::format("  events: {}\n", *s.log_events);
-  return out;
 }
 
 }  // namespace
@@ -397,9 +288,6 @@ Expected<Scenario> read_scenario(const std::string& path, const std::vector<Over
   if (!text) return tl::make_unexpected(text.error());
   return read_scenario_text(path, *text, overrides);
 }
-
-std::string effective_yaml(const Scenario& s) { return yaml_of(s, false); }
-std::string config_digest_text(const Scenario& s) { return yaml_of(s, true); }
 
 PolicyConfig policy_named(const Scenario& s, const std::string& name) {
   for (const PolicyConfig& c : s.compare_policies)

@@ -43,8 +43,10 @@ void apply_emulation(Prepared& p, const Trace& trace) {
   Scenario& s = p.scenario;
   if (s.emulate == "none") return;
   const std::string placement = s.emulate == "muri" ? "yarn (count under tiresias)" : "count";
-  p.notes.push_back(fmt::format("emulate: {} reproduces that simulator's quirks; it overrides overheads (none) and "
-                                "policy.placement ({})", s.emulate, placement));
+  p.notes.push_back(
+      fmt::format("emulate: {} reproduces that simulator's quirks; it overrides overheads (none) and "
+                  "policy.placement ({})",
+                  s.emulate, placement));
   s.overheads = OverheadConfig{};
   s.policy.placement = s.emulate == "muri" ? "yarn" : "count";
   if (s.emulate != "muri") return;
@@ -129,8 +131,8 @@ Expected<Prepared> prepare(Scenario scenario, std::uint64_t seed) {
   p.trace_jobs = static_cast<std::int64_t>(trace->jobs.size());
   slice_trace(*trace, s.workload.skip, s.workload.jobs);
   if (trace->jobs.empty())
-    return fail(fmt::format("workload.slice leaves no jobs: the trace has {}, skip is {}", p.trace_jobs,
-                            s.workload.skip));
+    return fail(
+        fmt::format("workload.slice leaves no jobs: the trace has {}, skip is {}", p.trace_jobs, s.workload.skip));
   if (s.workload.load && !s.workload.generate) scale_to_load(*trace, *s.workload.load, p.topology->total_gpus());
   p.load = offered_load(*trace, p.topology->total_gpus());
   auto workload = to_workload(*trace, *p.topology, s.workload.trace);
@@ -172,8 +174,8 @@ struct Run {
     JobTable table;
     table.reserve(p.workload.specs.size());
     for (const JobSpec& s : p.workload.specs)
-      table.push_back({s.name, s.tenant, s.model, std::string(to_string(s.kind)), s.demand.gpus,
-                       s.demand.milli_gpus()});
+      table.push_back(
+          {s.name, s.tenant, s.model, std::string(to_string(s.kind)), s.demand.gpus, s.demand.milli_gpus()});
     return table;
   }
   std::optional<Duration> estimate(const Prepared& p, const JobSpec& spec) const {
@@ -292,9 +294,9 @@ Expected<RunReport> simulate(const Prepared& prepared, const RunRequest& request
   report.violations = checker.count();
   if (!checker.ok() && report.failure.empty()) {
     const Violation& v = checker.violations().front();
-    report.failure = fmt::format("invariant `{}` broken at {} s, job {}: {} ({} in all)", v.rule, to_seconds(v.at),
-                                 v.job.valid() ? prepared.workload.specs[v.job.index()].name : "-", v.text,
-                                 checker.count());
+    report.failure =
+        fmt::format("invariant `{}` broken at {} s, job {}: {} ({} in all)", v.rule, to_seconds(v.at),
+                    v.job.valid() ? prepared.workload.specs[v.job.index()].name : "-", v.text, checker.count());
   }
   if (!folder) return report;
 

@@ -59,7 +59,7 @@ struct Plan {
   std::vector<PolicyConfig> policies;
   std::vector<Prepared> prepared;  // one, or one per seed when the workload is generated
   std::vector<Point> points;
-  std::string folder;              // empty = keep nothing
+  std::string folder;  // empty = keep nothing
   std::string command;
 };
 
@@ -111,7 +111,8 @@ std::vector<report::CompareRow> rows_of(const Plan& plan) {
 int compare_verb(const std::vector<std::string>& arguments) {
   Args args("orrery compare SCENARIO [--policies a,b,c] [-j THREADS] [--seeds N]", {"scenario"});
   args.options()("policies", po::value<std::string>(), "which, in this order; ratios are to the first")(
-      "seeds", po::value<int>(), "seeds 1..N")("threads,j", po::value<unsigned>(), "runs at the same time (default: cores)")(
+      "seeds", po::value<int>(), "seeds 1..N")("threads,j", po::value<unsigned>(),
+                                               "runs at the same time (default: cores)")(
       "output,o", po::value<std::string>(), "keep the run folder of every run, and the table, in this folder")(
       "json", "print an array of objects, one per policy and seed")("csv", "print CSV, one line per policy and seed")(
       "markdown", "print the table as Markdown");
@@ -146,7 +147,8 @@ int compare_verb(const std::vector<std::string>& arguments) {
   if (!plan.folder.empty()) {
     std::error_code failed;
     std::filesystem::create_directories(plan.folder, failed);
-    if (failed) return report_error(Error(Diagnostic{fmt::format("cannot make `{}`: {}", plan.folder, failed.message())}));
+    if (failed)
+      return report_error(Error(Diagnostic{fmt::format("cannot make `{}`: {}", plan.folder, failed.message())}));
   }
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const unsigned threads = args.has("threads") ? std::max(1U, args.get<unsigned>("threads")) : cores;
@@ -159,7 +161,8 @@ int compare_verb(const std::vector<std::string>& arguments) {
   for (const Point& point : plan.points) {
     if (point.failure.empty()) continue;
     ++failed;
-    fmt::print(stderr, "error: {}, seed {}: {}\n", policy_label(plan.policies[point.policy]), point.seed + 1, point.failure);
+    fmt::print(stderr, "error: {}, seed {}: {}\n", policy_label(plan.policies[point.policy]), point.seed + 1,
+               point.failure);
   }
   const auto rows = rows_of(plan);
   if (rows.empty()) return kRunFailed;
@@ -167,8 +170,8 @@ int compare_verb(const std::vector<std::string>& arguments) {
   const report::Comparison comparison = report::compare_rows(rows, kind, 1);
   std::string notes;
   for (const std::string& note : plan.prepared.front().notes) notes += "  " + note + "\n";
-  const std::string head = headline(plan.prepared.front()) +
-                           (seeds > 1 ? fmt::format(", seeds 1 to {}", seeds) : std::string()) + "\n";
+  const std::string head =
+      headline(plan.prepared.front()) + (seeds > 1 ? fmt::format(", seeds 1 to {}", seeds) : std::string()) + "\n";
   std::string out;
   if (args.has("json"))
     out = report::render_json(rows);
@@ -180,9 +183,9 @@ int compare_verb(const std::vector<std::string>& arguments) {
     out = head + "\n" + report::render_text(rows, comparison, report::terminal_style(1).colour) + notes;
   if (!print(out)) return kRunFailed;
   if (!plan.folder.empty()) {
-    for (const auto& [name, text] : {std::pair{"compare.json", report::render_json(rows)},
-                                     std::pair{"compare.csv", report::render_csv(rows)},
-                                     std::pair{"compare.md", head + "\n" + report::render_markdown(rows, comparison)}})
+    for (const auto& [name, text] :
+         {std::pair{"compare.json", report::render_json(rows)}, std::pair{"compare.csv", report::render_csv(rows)},
+          std::pair{"compare.md", head + "\n" + report::render_markdown(rows, comparison)}})
       if (auto ok = write_text_file(plan.folder + "/" + name, text); !ok) return report_error(ok.error());
   }
   if (!args.has("json") && !args.has("csv") && !args.has("markdown"))

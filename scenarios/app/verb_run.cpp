@@ -15,10 +15,10 @@ std::string one_line(const std::string& policy, const Summary& s) {
   std::string out = fmt::format("{}: {} of {} jobs finished", policy, s.finished, s.jobs);
   if (s.rejected > 0) out += fmt::format(", {} rejected", s.rejected);
   if (s.finished > 0)
-    out += fmt::format(", mean JCT {}, median {}, p99 {}, mean wait {}, makespan {}, GPU use {:.1f} %, {} preemptions",
-                       human_duration(s.mean_jct_s), human_duration(s.p50_jct_s), human_duration(s.p99_jct_s),
-                       human_duration(s.mean_wait_s), human_duration(s.makespan_s), 100 * s.gpu_util_ratio,
-                       s.preemptions);
+    out += fmt::format(
+        ", mean JCT {}, median {}, p99 {}, mean wait {}, makespan {}, GPU use {:.1f} %, {} preemptions",
+        human_duration(s.mean_jct_s), human_duration(s.p50_jct_s), human_duration(s.p99_jct_s),
+        human_duration(s.mean_wait_s), human_duration(s.makespan_s), 100 * s.gpu_util_ratio, s.preemptions);
   return out + "\n";
 }
 
@@ -26,11 +26,12 @@ std::string one_line(const std::string& policy, const Summary& s) {
 
 int run_verb(const std::vector<std::string>& arguments) {
   Args args("orrery run SCENARIO [--policy NAME] [--seed N] [-o DIR]", {"scenario"});
-  args.options()("policy", po::value<std::string>(), "this policy instead of the scenario's (see `orrery policy list`)")(
+  args.options()("policy", po::value<std::string>(),
+                 "this policy instead of the scenario's (see `orrery policy list`)")(
       "seed", po::value<std::uint64_t>()->default_value(1), "seed of everything random")(
       "output,o", po::value<std::string>(), "run folder (default: output.dir/NAME-POLICY-sSEED)")(
-      "json", "print the result as one JSON object")("csv", "print the result as CSV")(
-      "no-output", "leave no run folder");
+      "json", "print the result as one JSON object")("csv", "print the result as CSV")("no-output",
+                                                                                       "leave no run folder");
   add_scenario_options(args);
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
   if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
@@ -64,12 +65,13 @@ int run_verb(const std::vector<std::string>& arguments) {
   } else {
     out = headline(*prepared) + "\n" + one_line(label, report->result.summary);
     for (const std::string& note : prepared->notes) out += fmt::format("  {}\n", note);
-    if (request.folder) out += fmt::format("-> {} (digest {})\n", *request.folder, report->result_digest.substr(0, 16));
+    if (request.folder)
+      out += fmt::format("-> {} (digest {})\n", *request.folder, report->result_digest.substr(0, 16));
   }
   if (!print(out)) return kRunFailed;
   if (!machine)
-    fmt::print(stderr, "simulated in {:.2f} s, {} events, {:.2f} s of it in the policy\n", report->wall_s, report->events,
-               report->decision_s);
+    fmt::print(stderr, "simulated in {:.2f} s, {} events, {:.2f} s of it in the policy\n", report->wall_s,
+               report->events, report->decision_s);
   return kOk;
 }
 

@@ -33,12 +33,13 @@ std::string report_text(const ImportReport& r) {
 
 std::string stats_text(const TraceStats& s, const Trace& trace, std::int64_t gpus) {
   using report::human_duration;
-  std::string out = fmt::format("jobs           {}{}\n", s.jobs,
-                                s.cpu_only_jobs > 0 ? fmt::format(" ({} without GPU)", s.cpu_only_jobs) : std::string());
+  std::string out =
+      fmt::format("jobs           {}{}\n", s.jobs,
+                  s.cpu_only_jobs > 0 ? fmt::format(" ({} without GPU)", s.cpu_only_jobs) : std::string());
   if (s.tenants > 0) out += fmt::format("tenants        {}\n", s.tenants);
   out += fmt::format("span           {} ({:.0f} s, first to last submit)\n", human_duration(s.span_s), s.span_s);
-  out += fmt::format("run time       mean {:.1f} s, median {:.0f} s, p90 {:.0f} s, p99 {:.0f} s, max {:.0f} s\n", s.mean_s,
-                     s.p50_s, s.p90_s, s.p99_s, s.max_s);
+  out += fmt::format("run time       mean {:.1f} s, median {:.0f} s, p90 {:.0f} s, p99 {:.0f} s, max {:.0f} s\n",
+                     s.mean_s, s.p50_s, s.p90_s, s.p99_s, s.max_s);
   out += fmt::format("GPUs per job   mean {:.3f}, max {}\n", s.mean_gpus, s.max_gpus);
   for (const auto& [count, jobs] : s.by_gpus)
     out += fmt::format("  {:>4} GPUs    {:>8} jobs  {:>5.1f} %\n", count, jobs,
@@ -86,7 +87,8 @@ int import_trace(const std::vector<std::string>& arguments) {
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
   if (args.wants_help()) return print(args.help() + "\nformats:\n" + formats) ? kOk : kRunFailed;
   if (!args.has("file") || !args.has("output"))
-    return usage_error("`trace import` wants a format, a file and -o OUT", "orrery trace import philly philly.csv.gz -o philly.csv.zst");
+    return usage_error("`trace import` wants a format, a file and -o OUT",
+                       "orrery trace import philly philly.csv.gz -o philly.csv.zst");
   const std::string& file = args.get<std::string>("file");
   const std::string& out = args.get<std::string>("output");
   auto trace = read_trace(file, read_options(args));
@@ -111,7 +113,8 @@ int check_trace(const std::vector<std::string>& arguments) {
   NodeGroup any;
   any.count = 1;
   any.gpus_per_node = 1;
-  if (auto w = to_workload(*trace, Topology({any}), args.get<std::string>("file")); !w) return report_error(w.error());
+  if (auto w = to_workload(*trace, Topology({any}), args.get<std::string>("file")); !w)
+    return report_error(w.error());
   return print(report_text(trace->report) + "ok\n") ? kOk : kRunFailed;
 }
 
@@ -163,7 +166,8 @@ Expected<PoissonSpec> poisson_spec(const Args& args) {
   else
     wrong(fmt::format("--mix is `{}`: {}", args.text("mix"), mix.error()), "write 1:0.7,2:0.1,8:0.2");
   const std::string law = args.text("law");
-  if (law != "exponential" && law != "lognormal") wrong(fmt::format("--law is `{}`", law), "exponential or lognormal");
+  if (law != "exponential" && law != "lognormal")
+    wrong(fmt::format("--law is `{}`", law), "exponential or lognormal");
   s.law = law == "lognormal" ? DurationLaw::lognormal : DurationLaw::exponential;
   if (auto mean = parse_duration(args.text("mean")); mean && mean->ns > 0)
     s.mean = *mean;
@@ -193,7 +197,8 @@ int generate(const std::vector<std::string>& arguments) {
       "output,o", po::value<std::string>(), "file to write (.gz and .zst packed); default: standard output");
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
   if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
-  if (args.text("model") != "poisson") return usage_error(fmt::format("unknown generator `{}`", args.text("model")), "poisson");
+  if (args.text("model") != "poisson")
+    return usage_error(fmt::format("unknown generator `{}`", args.text("model")), "poisson");
   auto spec = poisson_spec(args);
   if (!spec) return report_error(spec.error());
   const Trace trace = generate_poisson(*spec);

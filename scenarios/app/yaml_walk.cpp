@@ -129,7 +129,8 @@ void YamlWalk::missing(const Place& section, std::string_view key, std::string_v
 void YamlWalk::section(const Place& at, const Keys& keys,
                        const std::function<void(const std::string&, const Place&)>& other) {
   if (!at.node.IsMap()) {
-    complain(at, fmt::format("`{}` must be a map of keys, not {}", at.path.empty() ? "the file" : at.path, kind_of(at.node)));
+    complain(at, fmt::format("`{}` must be a map of keys, not {}", at.path.empty() ? "the file" : at.path,
+                             kind_of(at.node)));
     return;
   }
   std::vector<std::string_view> names;

@@ -34,7 +34,8 @@ class YamlWalk {
   using Handler = std::function<void(const Place&)>;
   using Keys = std::vector<std::pair<std::string_view, Handler>>;
   // Calls the handler of every key of a map; `other` takes the keys that are not in the table (else: errors).
-  void section(const Place& at, const Keys& keys, const std::function<void(const std::string&, const Place&)>& other = {});
+  void section(const Place& at, const Keys& keys,
+               const std::function<void(const std::string&, const Place&)>& other = {});
   void each(const Place& list, const Handler& handler);
 
   [[nodiscard]] std::string word(const Place& at);

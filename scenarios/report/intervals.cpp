@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include <boost/math/distributions/students_t.hpp>
 #include <fmt/format.h>
+#include <boost/math/distributions/students_t.hpp>
 
 #include "sim/core/random.hpp"
 
@@ -71,7 +71,8 @@ void paired(const std::vector<CompareRow>& rows, double confidence, Comparison& 
 
 // Prefix sums over jobs in submit order, so that a block costs two look-ups.
 struct Prefix {
-  std::vector<double> own{0}, both{0}, first{0};  // sums of JCTs: finished; this and the first policy's where both did
+  std::vector<double> own{0}, both{0},
+      first{0};  // sums of JCTs: finished; this and the first policy's where both did
   std::vector<std::size_t> own_n{0};
 };
 
@@ -187,10 +188,10 @@ Comparison compare_rows(const std::vector<CompareRow>& rows, Workload workload, 
     out.note = no_bootstrap(rows);
     if (!out.note.empty()) return out;
     out.method = IntervalMethod::block_bootstrap;
-    out.note = fmt::format("± and [low, high]: {:g} % intervals for one recorded trace, moving-block bootstrap over {} "
-                           "jobs in submit order (blocks of {}, {} resamples)",
-                           percent, rows[0].runs[0].jct_by_job_s.size(),
-                           block_length(rows[0].runs[0].jct_by_job_s.size()), kResamples);
+    out.note = fmt::format(
+        "± and [low, high]: {:g} % intervals for one recorded trace, moving-block bootstrap over {} "
+        "jobs in submit order (blocks of {}, {} resamples)",
+        percent, rows[0].runs[0].jct_by_job_s.size(), block_length(rows[0].runs[0].jct_by_job_s.size()), kResamples);
     bootstrap(rows, seed, confidence, out);
   } else if (seeds >= kMinSeeds) {
     out.note = fmt::format("no interval: all {} seeds gave the same results", seeds);

@@ -97,7 +97,8 @@ bool ClusterState::apply(const Event& event) {
     case EventKind::progress: {
       const bool faster_than_nothing = r.state == JobState::running && now > r.done_at;
       if (faster_than_nothing) {
-        const Int128 rate = static_cast<Int128>(event.value - r.done.ns) * kUnitRate.per_billion / (now - r.done_at).ns;
+        const Int128 rate =
+            static_cast<Int128>(event.value - r.done.ns) * kUnitRate.per_billion / (now - r.done_at).ns;
         r.measured = Measured{now, Rate{static_cast<std::int64_t>(rate)}};
       }
       r.done = {event.value};

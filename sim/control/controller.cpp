@@ -39,7 +39,8 @@ RunOutcome Controller::run() {
       wake_at_ = kNever;
       arrivals_.push_back(Event{.at = now, .kind = EventKind::timer});
     }
-    for (std::size_t i = 0; i < arrivals_.size(); ++i) apply(Event(arrivals_[i]));  // grows while children are released
+    for (std::size_t i = 0; i < arrivals_.size(); ++i)
+      apply(Event(arrivals_[i]));  // grows while children are released
     if (wake_) decide(now);
     reconciler_.act(now);
     for (Observer* o : observers_) o->on_batch_end(now);
@@ -91,7 +92,9 @@ void Controller::admit(const Event& submit) {
   if (known < 0) known = options_.feasible(spec.demand) ? 1 : 0;
   if (known == 1) return;
   state_.reject(submit.job, submit.at);
-  emit(Event{.at = submit.at, .kind = EventKind::reject, .job = submit.job,
+  emit(Event{.at = submit.at,
+             .kind = EventKind::reject,
+             .job = submit.job,
              .value = static_cast<std::int64_t>(ReasonCode::infeasible)});
 }
 
@@ -102,8 +105,8 @@ void Controller::settle_ended(JobId job, bool finished, Time now) {
   for (const JobId child : doomed) {
     if (is_final(state_.record(child).state)) continue;
     state_.reject(child, now);
-    emit(Event{.at = now, .kind = EventKind::reject, .job = child,
-               .value = static_cast<std::int64_t>(ReasonCode::none)});
+    emit(Event{
+        .at = now, .kind = EventKind::reject, .job = child, .value = static_cast<std::int64_t>(ReasonCode::none)});
   }
 }
 
@@ -121,7 +124,9 @@ void Controller::decide(Time now) {
   if (options_.check_views) state_.check_against_rebuild();
   wake_at_ = plan.wake_at.value_or(kNever);
   ORRERY_ASSERT(wake_at_ > now, "the policy asks to be woken at {} ns, which is not after now", wake_at_.ns);
-  emit(Event{.at = now, .kind = EventKind::decide, .value = static_cast<std::int64_t>(epoch),
+  emit(Event{.at = now,
+             .kind = EventKind::decide,
+             .value = static_cast<std::int64_t>(epoch),
              .value2 = static_cast<std::int64_t>(plan.targets.size())});
   for (Observer* o : observers_) o->on_plan(now, epoch, plan);
   reconciler_.targets_changed(plan);

@@ -1,7 +1,7 @@
 // ORRERY_ASSERT: programmer errors and broken invariants. Always on, in every build: a simulator that
 // goes on after a broken invariant prints numbers that nobody should trust. Prints the values and the
-// seed of the run in progress on this thread, then throws AssertionFailed (so that tests can see it; `main` turns it into
-// exit code 1).
+// seed of the run in progress on this thread, then throws AssertionFailed (so that tests can see it; the
+// command line turns it into exit code 1).
 #pragma once
 
 #include <fmt/format.h>

@@ -80,7 +80,9 @@ class PlanBuilder {
   void cancel(JobId job) { end(job, Act::cancel); }
   void command(const Command& c) { plan_.commands.push_back(c); }
   void wake_at(Time t);  // the earliest of all calls counts
-  void reason(JobId job, ReasonCode code, std::int64_t argument = 0) { plan_.reasons.push_back({job, code, argument}); }
+  void reason(JobId job, ReasonCode code, std::int64_t argument = 0) {
+    plan_.reasons.push_back({job, code, argument});
+  }
   void reserve(JobId job, Time start) { plan_.reservations.push_back({job, start}); }
 
   // Free capacity under the plan so far.

@@ -52,7 +52,9 @@ struct Decimal {
   int scale = 0;
 };
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 // Reads a decimal at the front of `text` and removes it.
 std::optional<Decimal> take_decimal(std::string_view& text) {
@@ -159,8 +161,8 @@ Quantity<std::int64_t> parse_with_units(std::string_view text, const std::array<
   }
   std::string names;
   for (const Unit& u : units) names += fmt::format("{}{}", names.empty() ? "" : " ", u.name);
-  return tl::make_unexpected(
-      QuantityError{fmt::format("has the unit `{}`, which is none of a {}", unit, what), fmt::format("units: {}", names)});
+  return tl::make_unexpected(QuantityError{fmt::format("has the unit `{}`, which is none of a {}", unit, what),
+                                           fmt::format("units: {}", names)});
 }
 
 }  // namespace
@@ -196,9 +198,9 @@ Quantity<std::int64_t> parse_frequency(std::string_view text) {
 
 std::string format_duration(Duration d) {
   if (d.ns == 0) return "0s";
-  for (const auto& [name, size] : {Unit{"d", 86400 * kNsPerSecond}, Unit{"h", 3600 * kNsPerSecond},
-                                   Unit{"m", 60 * kNsPerSecond}, Unit{"s", kNsPerSecond}, Unit{"ms", 1'000'000},
-                                   Unit{"us", 1'000}})
+  for (const auto& [name, size] :
+       {Unit{"d", 86400 * kNsPerSecond}, Unit{"h", 3600 * kNsPerSecond}, Unit{"m", 60 * kNsPerSecond},
+        Unit{"s", kNsPerSecond}, Unit{"ms", 1'000'000}, Unit{"us", 1'000}})
     if (d.ns % size == 0) return fmt::format("{}{}", d.ns / size, name);
   return fmt::format("{}ns", d.ns);
 }
@@ -213,6 +215,8 @@ std::string format_bytes(std::int64_t bytes) {
   return fmt::format("{}B", bytes);
 }
 
-std::string format_bandwidth(std::int64_t bytes_per_s) { return format_bytes(bytes_per_s) + "/s"; }
+std::string format_bandwidth(std::int64_t bytes_per_s) {
+  return format_bytes(bytes_per_s) + "/s";
+}
 
 }  // namespace orrery

@@ -33,7 +33,8 @@ SimExecutor::Gang* SimExecutor::find(GangId gang, Incarnation incarnation) {
 }
 
 void SimExecutor::launch(const LaunchRequest& request) {
-  ORRERY_ASSERT(request.members.size() == 1, "a gang of {} jobs: merging is not modelled yet", request.members.size());
+  ORRERY_ASSERT(request.members.size() == 1, "a gang of {} jobs: merging is not modelled yet",
+                request.members.size());
   const JobId job = request.members[0].job;
   Gang& g = gangs_[job.index()];
   ORRERY_ASSERT(g.phase == Phase::idle, "job {} launched twice", job.value);

@@ -44,7 +44,10 @@ Sample SampleSeries::operator[](std::size_t i) const {
 }
 
 MetricsFold::MetricsFold(std::shared_ptr<const JobTable> jobs, std::vector<std::int32_t> node_gpus)
-    : table_(std::move(jobs)), jobs_(table_->size()), node_gpus_(std::move(node_gpus)), node_down_(node_gpus_.size()) {
+    : table_(std::move(jobs)),
+      jobs_(table_->size()),
+      node_gpus_(std::move(node_gpus)),
+      node_down_(node_gpus_.size()) {
   std::size_t gpus = 0;
   for (const std::int32_t g : node_gpus_) {
     first_gpu_.push_back(gpus);

@@ -7,8 +7,12 @@
 namespace orrery {
 namespace {
 
-bool grouped(Sharing s) { return s == Sharing::interleaved || s == Sharing::merged; }
-bool whole(const NodeSlice& s, Sharing sharing) { return s.milli_per_gpu == kMilliPerGpu && !grouped(sharing); }
+bool grouped(Sharing s) {
+  return s == Sharing::interleaved || s == Sharing::merged;
+}
+bool whole(const NodeSlice& s, Sharing sharing) {
+  return s.milli_per_gpu == kMilliPerGpu && !grouped(sharing);
+}
 
 }  // namespace
 
@@ -40,7 +44,8 @@ std::string Ledger::conflict(const NodeSlice& s, Sharing sharing, GroupId group)
   if ((s.gpus & n.whole) != 0)
     return fmt::format("GPU {} of node {} is held by another job", std::countr_zero(s.gpus & n.whole), s.node.value);
   if (n.cpu_modelled && s.cpu_milli > n.cpu_milli) return fmt::format("node {} has no such CPUs left", s.node.value);
-  if (n.mem_modelled && s.mem_bytes > n.mem_bytes) return fmt::format("node {} has no such memory left", s.node.value);
+  if (n.mem_modelled && s.mem_bytes > n.mem_bytes)
+    return fmt::format("node {} has no such memory left", s.node.value);
   if (n.shared == 0) return {};
   for (std::uint64_t rest = s.gpus; rest != 0; rest &= rest - 1) {
     const auto at = shares_.find({s.node, std::countr_zero(rest)});

@@ -91,9 +91,12 @@ std::string manifest_json(const RunManifest& m) {
   j["result_digest"] = m.result_digest;
   const RunMeasured& r = m.measured;
   const double rate = r.wall_s > 0 ? static_cast<double>(r.events) / r.wall_s : 0;
-  j["measured"] = {{"host", r.host},         {"date", r.date},
-                   {"wall_s", r.wall_s},     {"decision_s", r.decision_s},
-                   {"events", r.events},     {"events_per_s", rate},
+  j["measured"] = {{"host", r.host},
+                   {"date", r.date},
+                   {"wall_s", r.wall_s},
+                   {"decision_s", r.decision_s},
+                   {"events", r.events},
+                   {"events_per_s", rate},
                    {"peak_rss_bytes", r.peak_rss_bytes}};
   j["finished"] = true;
   return j.dump(2) + "\n";
@@ -142,7 +145,9 @@ RunFolder::~RunFolder() {
   if (!aside_.empty()) fs::remove_all(aside_, ignored);
 }
 
-std::string RunFolder::path(std::string_view file) const { return (fs::path(aside_) / file).string(); }
+std::string RunFolder::path(std::string_view file) const {
+  return (fs::path(aside_) / file).string();
+}
 
 Expected<std::string> RunFolder::write(std::string_view file, const std::function<void(const TextSink&)>& writer) {
   const std::string name = path(file);
@@ -153,7 +158,8 @@ Expected<std::string> RunFolder::write(std::string_view file, const std::functio
   writer([&](std::string_view piece) {
     hash.update(piece);
     errno = 0;
-    if (std::fwrite(piece.data(), 1, piece.size(), out) != piece.size() && error == 0) error = errno != 0 ? errno : EIO;
+    if (std::fwrite(piece.data(), 1, piece.size(), out) != piece.size() && error == 0)
+      error = errno != 0 ? errno : EIO;
   });
   if (std::fclose(out) != 0 && error == 0) error = errno;
   if (error != 0) return failed("write", name, error);

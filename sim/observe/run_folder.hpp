@@ -61,7 +61,8 @@ class RunFolder {
   // Where a file of the folder lies until commit(), for writers that open their own.
   [[nodiscard]] std::string path(std::string_view file) const;
   // Writes one file piece by piece; returns its sha256.
-  [[nodiscard]] Expected<std::string> write(std::string_view file, const std::function<void(const TextSink&)>& writer);
+  [[nodiscard]] Expected<std::string> write(std::string_view file,
+                                            const std::function<void(const TextSink&)>& writer);
   [[nodiscard]] Expected<std::string> write(std::string_view file, std::string_view text);
   // The manifest, fsync, rename. The folder has its name afterwards.
   [[nodiscard]] Expected<void> commit(const RunManifest& manifest);

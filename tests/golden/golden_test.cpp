@@ -2,8 +2,8 @@
 // emulation names it, and asserts the default value (without emulation) beside it. Sources: the simulators of
 // Tiresias (NSDI'19) and Muri (SIGCOMM'22), run on their own traces; and one Philly window on which four independent
 // simulators agree.
-#include <catch2/catch.hpp>
 #include <fmt/format.h>
+#include <catch2/catch.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -85,8 +85,10 @@ void check_rows(const std::string& scenario, const std::vector<Row>& rows) {
 }
 
 std::string scenario_for(const std::string& trace, int nodes, int gpus_per_node, const std::string& more = "") {
-  return fmt::format("version: 1\ncluster: {{ groups: [ {{ name: n, count: {}, gpus_per_node: {}, gpu: any }} ] }}\n"
-                     "workload: {{ trace: '{}'{} }}\n", nodes, gpus_per_node, trace, more);
+  return fmt::format(
+      "version: 1\ncluster: {{ groups: [ {{ name: n, count: {}, gpus_per_node: {}, gpu: any }} ] }}\n"
+      "workload: {{ trace: '{}'{} }}\n",
+      nodes, gpus_per_node, trace, more);
 }
 
 // The rows' path, or a visible skip of all of them.
@@ -133,15 +135,16 @@ TEST_CASE("golden: Tiresias queues with low limits", "[golden]") {
   const auto time = [](const char* limits) { return Options{{"service", "dlas"}, {"limits", limits}}; };
   const char* wide = "[325GPUs, 720GPUs]";
   const char* low = "[100GPUs, 400GPUs]";
-  check_rows(scenario_for(*trace, 4, 4),
-             {{"tiresias", time("[325s, 720s]"), "tiresias", {"191.65", "", "", "", 2}, {"191.65", "", "", "", 2}},
-              {"tiresias", gpu(wide, 0), "tiresias", {"213.00", "", "", "", 30}, {"217.5271", "", "", "", 29}},
-              {"tiresias", gpu(wide, 1), "tiresias", {"207.8667", "", "", "", 30}, {"206.3875", "", "", "", 32}},
-              {"tiresias", gpu(wide, 2), "tiresias", {"213.3333", "", "", "", 29}, {"215.5125", "", "", "", 36}},
-              {"tiresias", time("[100s, 400s]"), "tiresias", {"208.7167", "", "", "", 34}, {"208.7167", "", "", "", 34}},
-              {"tiresias", gpu(low, 0), "tiresias", {"208.8667", "", "", "", 25}, {"207.2000", "", "", "", 29}},
-              {"tiresias", gpu(low, 1), "tiresias", {"207.9167", "", "", "", 71}, {"207.8833", "", "", "", 90}},
-              {"tiresias", gpu(low, 2), "tiresias", {"219.0167", "", "", "", 61}, {"213.3417", "", "", "", 63}}});
+  check_rows(
+      scenario_for(*trace, 4, 4),
+      {{"tiresias", time("[325s, 720s]"), "tiresias", {"191.65", "", "", "", 2}, {"191.65", "", "", "", 2}},
+       {"tiresias", gpu(wide, 0), "tiresias", {"213.00", "", "", "", 30}, {"217.5271", "", "", "", 29}},
+       {"tiresias", gpu(wide, 1), "tiresias", {"207.8667", "", "", "", 30}, {"206.3875", "", "", "", 32}},
+       {"tiresias", gpu(wide, 2), "tiresias", {"213.3333", "", "", "", 29}, {"215.5125", "", "", "", 36}},
+       {"tiresias", time("[100s, 400s]"), "tiresias", {"208.7167", "", "", "", 34}, {"208.7167", "", "", "", 34}},
+       {"tiresias", gpu(low, 0), "tiresias", {"208.8667", "", "", "", 25}, {"207.2000", "", "", "", 29}},
+       {"tiresias", gpu(low, 1), "tiresias", {"207.9167", "", "", "", 71}, {"207.8833", "", "", "", 90}},
+       {"tiresias", gpu(low, 2), "tiresias", {"219.0167", "", "", "", 61}, {"213.3417", "", "", "", 63}}});
 }
 
 TEST_CASE("golden: Muri traces on 64 GPUs", "[golden]") {
@@ -151,9 +154,21 @@ TEST_CASE("golden: Muri traces on 64 GPUs", "[golden]") {
   };
   const std::vector<Case> cases{
       {"trace3.csv",
-       {{"srtf", {}, "muri", {"193081.796", "8174135.28", "4538890.607", "", -1}, {"180116.346", "8171961", "", "", -1}},
-        {"srsf", {}, "muri", {"185021.880", "8174135.28", "4189699.177", "", -1}, {"172683.743", "8171961", "", "", -1}},
-        {"tiresias", {}, "muri", {"347213.248", "8174226.28", "4983397.254", "", -1}, {"327259.552", "8171961", "", "", -1}}}},
+       {{"srtf",
+         {},
+         "muri",
+         {"193081.796", "8174135.28", "4538890.607", "", -1},
+         {"180116.346", "8171961", "", "", -1}},
+        {"srsf",
+         {},
+         "muri",
+         {"185021.880", "8174135.28", "4189699.177", "", -1},
+         {"172683.743", "8171961", "", "", -1}},
+        {"tiresias",
+         {},
+         "muri",
+         {"347213.248", "8174226.28", "4983397.254", "", -1},
+         {"327259.552", "8171961", "", "", -1}}}},
       {"trace3_pr.csv",
        {{"srtf", {}, "muri", {"844394.78", "", "", "", -1}, {"826055.875", "7109831", "", "", -1}},
         {"srsf", {}, "muri", {"798057.683", "", "", "", -1}, {"783244.762", "6753329", "", "", -1}},
@@ -167,7 +182,8 @@ TEST_CASE("golden: Muri traces on 64 GPUs", "[golden]") {
         {"srsf", {}, "muri", {"1801859.995", "", "", "", -1}, {"1767622.539", "23995554", "", "", -1}},
         {"tiresias", {}, "muri", {"6921682.793", "", "", "", -1}, {"6443095.912", "21636780.625", "", "", -1}}}}};
   for (const Case& c : cases) {
-    const auto trace = golden_trace("golden: Muri " + c.trace, "muri/trace-data/" + c.trace, static_cast<int>(c.rows.size()));
+    const auto trace =
+        golden_trace("golden: Muri " + c.trace, "muri/trace-data/" + c.trace, static_cast<int>(c.rows.size()));
     if (!trace) continue;
     INFO(c.trace);
     check_rows(scenario_for(*trace, 8, 8), c.rows);

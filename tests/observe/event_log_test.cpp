@@ -1,10 +1,10 @@
 #include <catch2/catch.hpp>
 
+#include <unistd.h>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
-#include <unistd.h>
 
 #include "sim/observe/event_log.hpp"
 #include "sim/observe/event_log_reader.hpp"
@@ -39,7 +39,8 @@ std::string read_error(const std::string& lines) {
   return fmt::format("{}: {}", d.where.line, d.message);
 }
 
-const std::string kHeader = R"({"orrery":"events","schema":1,"jobs":"jobs.csv","nodes":[[2,4]]})" "\n";
+const std::string kHeader = R"({"orrery":"events","schema":1,"jobs":"jobs.csv","nodes":[[2,4]]})"
+                            "\n";
 
 }  // namespace
 
@@ -96,9 +97,11 @@ TEST_CASE("event log: a decision is one line with its plan, reasons only when th
       s.send(0, EventKind::reason, 1, static_cast<int>(ReasonCode::resources), 3);
     }
     REQUIRE(log.close());
-    const std::string rest = R"("reservations":[["p1",7000000000]],"targets":[["p0","run","n1:0-1"]]})" "\n";
-    CHECK(text.ends_with(R"({"t_ns":0,"e":"decide","epoch":1,"changes":1,"wake":9000000000,"reasons":[["p1","resources",3]],)" +
-                         rest + R"({"t_ns":0,"e":"decide","epoch":2,"changes":1,"wake":9000000000,)" + rest));
+    const std::string rest = R"("reservations":[["p1",7000000000]],"targets":[["p0","run","n1:0-1"]]})"
+                             "\n";
+    CHECK(text.ends_with(
+        R"({"t_ns":0,"e":"decide","epoch":1,"changes":1,"wake":9000000000,"reasons":[["p1","resources",3]],)" + rest +
+        R"({"t_ns":0,"e":"decide","epoch":2,"changes":1,"wake":9000000000,)" + rest));
   }
 }
 
@@ -132,11 +135,15 @@ TEST_CASE("event log: bad lines are errors with their line", "[observe]") {
   CHECK(read_error(kHeader + "{\"t_ns\"\n") == "2: this line is not JSON");
   CHECK(read_error(kHeader + R"({"t_ns":1,"e":"boom"})") == "2: unknown event `boom`");
   CHECK(read_error(kHeader + R"({"t_ns":1,"e":"ready","job":"x"})") == "2: job `x` has not been submitted");
-  const std::string submit = R"({"t_ns":1,"e":"submit","job":"x","id":0})" "\n";
+  const std::string submit = R"({"t_ns":1,"e":"submit","job":"x","id":0})"
+                             "\n";
   CHECK(read_error(kHeader + submit + submit) == "3: job `x` is submitted twice");
   CHECK(read_error(kHeader + submit + R"({"t_ns":1,"e":"launch","job":"x","inc":1,"gpus":"n0"})") ==
         "3: `n0` is not an allocation");
-  CHECK(read_error(kHeader + R"({"t_ns":1,"e":"end"})" "\n" + submit) == "3: events after the end of the run");
+  CHECK(read_error(kHeader +
+                   R"({"t_ns":1,"e":"end"})"
+                   "\n" +
+                   submit) == "3: events after the end of the run");
   CHECK(read_error(kHeader + R"({"t_ns":"1","e":"end"})").starts_with("2: a key is missing or has the wrong type"));
   const std::string damaged = temp_file("damaged.zst");
   std::ofstream(damaged) << "not zstd at all";
@@ -165,6 +172,7 @@ TEST_CASE("event log: half a million events", "[observe][.speed]") {
     }
   REQUIRE(log.close());
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - from;
-  std::cout << "500,000 events logged in " << took.count() << " s, " << std::filesystem::file_size(path) << " bytes\n";
+  std::cout << "500,000 events logged in " << took.count() << " s, " << std::filesystem::file_size(path)
+            << " bytes\n";
   std::filesystem::remove(path);
 }

@@ -74,8 +74,9 @@ TEST_CASE("fold: shared GPUs, capacity, unfinished and failed jobs", "[observe]"
   CHECK(fold.summary().finished == 0);
   for (const MetricDefinition& m : metric_definitions())
     CHECK(metric_value(m, fold.summary()).has_value() != m.needs_finished);
-  CHECK(summary_json(fold.summary()).find("\"mean_jct_s\": {\n      \"name\": \"mean JCT\",\n      \"value\": null") !=
-        std::string::npos);
+  CHECK(
+      summary_json(fold.summary()).find("\"mean_jct_s\": {\n      \"name\": \"mean JCT\",\n      \"value\": null") !=
+      std::string::npos);
 }
 
 TEST_CASE("fold: over-subscribed GPUs count once in the cluster", "[observe]") {

@@ -13,8 +13,9 @@ Tally& tally() {
 
 std::optional<std::string> recorded(const std::string& test, const std::string& name) {
   const char* set = std::getenv("ORRERY_TRACES");
-  const std::filesystem::path dir =
-      set != nullptr && *set != '\0' ? std::filesystem::path(set) : std::filesystem::path(ORRERY_SOURCE_DIR) / "../shared/traces";
+  const std::filesystem::path dir = set != nullptr && *set != '\0'
+                                        ? std::filesystem::path(set)
+                                        : std::filesystem::path(ORRERY_SOURCE_DIR) / "../shared/traces";
   std::error_code ignored;
   if (const auto path = dir / name; std::filesystem::exists(path, ignored)) return path.string();
   const char* required = std::getenv("ORRERY_REQUIRE_TRACES");

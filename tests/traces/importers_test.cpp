@@ -1,6 +1,6 @@
 // The importers against the check figures that are published with the traces.
-#include <catch2/catch.hpp>
 #include <fmt/format.h>
+#include <catch2/catch.hpp>
 
 #include <algorithm>
 
@@ -34,7 +34,9 @@ std::optional<Figures> stats_of(const std::string& name, const std::string& form
   return Figures(*trace);
 }
 
-std::string one_digit(double v) { return fmt::format("{:.1f}", v); }
+std::string one_digit(double v) {
+  return fmt::format("{:.1f}", v);
+}
 
 }  // namespace
 

@@ -6,8 +6,8 @@ namespace orrery {
 
 void read_msft_itp(TableReader& rows, Trace& trace) {
   const int id = rows.column("job_id"), submit = rows.column("submission_time"), duration = rows.column("duration"),
-            gpus = rows.column("num_gpu"), model = rows.column("model_name"), iterations = rows.column("num_iteration"),
-            batch = rows.column("batch_size");
+            gpus = rows.column("num_gpu"), model = rows.column("model_name"),
+            iterations = rows.column("num_iteration"), batch = rows.column("batch_size");
   while (rows.next()) {
     TraceJob j;
     j.line = rows.line();

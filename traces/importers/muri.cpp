@@ -11,7 +11,8 @@ void read_muri(TableReader& rows, Trace& trace) {
             batch = rows.column("batch_size"), duration = rows.column("duration"),
             iteration = rows.column("iteration_time");
   constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
-  trace.report.notes.emplace_back("milliseconds; duration is the source's column, iterations x iteration_time is kept beside it");
+  trace.report.notes.emplace_back(
+      "milliseconds; duration is the source's column, iterations x iteration_time is kept beside it");
   while (rows.next()) {
     TraceJob j;
     j.line = rows.line();

@@ -1,6 +1,6 @@
-// philly.csv of the Pollux and Sia artefacts: a filtered subset of Microsoft Philly (2017). Times are local wall clock
-// without a zone and unsorted; they are taken as they stand, so that the night the clocks went back (2017-11-05)
-// is an hour short. `gpu_time` repeats duration x GPUs. Jobs are ordered by (timestamp, duration, GPUs).
+// philly.csv of the Pollux and Sia artefacts: a filtered subset of Microsoft Philly (2017). Times are local wall
+// clock without a zone and unsorted; they are taken as they stand, so that the night the clocks went back
+// (2017-11-05) is an hour short. `gpu_time` repeats duration x GPUs. Jobs are ordered by (timestamp, duration, GPUs).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -24,7 +24,8 @@ std::int64_t days_from_civil(std::int64_t y, unsigned m, unsigned d) {
 
 // "2017-10-09 07:01:55" as seconds since 1970 of the same wall clock.
 std::optional<std::int64_t> parse_wall_clock(std::string_view t) {
-  if (t.size() != 19 || t[4] != '-' || t[7] != '-' || t[10] != ' ' || t[13] != ':' || t[16] != ':') return std::nullopt;
+  if (t.size() != 19 || t[4] != '-' || t[7] != '-' || t[10] != ' ' || t[13] != ':' || t[16] != ':')
+    return std::nullopt;
   const auto number = [t](std::size_t from, std::size_t size) {
     unsigned v = 0;
     const auto [end, error] = std::from_chars(t.data() + from, t.data() + from + size, v);

@@ -14,7 +14,9 @@ namespace {
 
 constexpr std::int64_t kNsPerMs = 1'000'000;
 
-std::int64_t to_whole_ms(double ns) { return std::llround(ns / static_cast<double>(kNsPerMs)) * kNsPerMs; }
+std::int64_t to_whole_ms(double ns) {
+  return std::llround(ns / static_cast<double>(kNsPerMs)) * kNsPerMs;
+}
 
 std::int32_t draw_gpus(RandomStream& rng, const PoissonSpec& spec, double total) {
   double u = uniform01(rng) * total;
@@ -58,7 +60,8 @@ Trace generate_poisson(const PoissonSpec& spec) {
     at_ns += exponential(arrivals, gap_ns);
     j.gpus = draw_gpus(sizes, spec, total);
     j.duration = Duration{std::max(kNsPerMs, to_whole_ms(draw_duration_ns(durations, spec)))};
-    if (spec.tenants > 0) j.tenant = fmt::format("u{}", 1 + uniform_below(tenants, static_cast<std::uint64_t>(spec.tenants)));
+    if (spec.tenants > 0)
+      j.tenant = fmt::format("u{}", 1 + uniform_below(tenants, static_cast<std::uint64_t>(spec.tenants)));
     if (spec.overestimate > 0) {
       const double factor = 1 + uniform01(claims) * (spec.overestimate - 1);
       j.estimate = Duration{to_whole_ms(static_cast<double>(j.duration.ns) * factor)};

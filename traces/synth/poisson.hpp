@@ -34,6 +34,7 @@ struct PoissonSpec {
 [[nodiscard]] Trace generate_poisson(const PoissonSpec& spec);
 
 // "1:0.7,2:0.1,8:0.2" (GPUs : weight).
-[[nodiscard]] tl::expected<std::vector<std::pair<std::int32_t, double>>, std::string> parse_gpu_mix(std::string_view text);
+[[nodiscard]] tl::expected<std::vector<std::pair<std::int32_t, double>>, std::string> parse_gpu_mix(
+    std::string_view text);
 
 }  // namespace orrery

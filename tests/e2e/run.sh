@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# The `orrery` command as a user meets it: tests/e2e/run.sh ORRERY. Prints `ok NAME`, `FAIL NAME` or `skip NAME`.
+set -uo pipefail
+orrery=$(realpath "$1")
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+cd "$root"
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+failed=0
+
+ok() { echo "ok $1"; }
+bad() { echo "FAIL $1"; failed=1; }
+check() { local name=$1; shift; if "$@"; then ok "$name"; else bad "$name"; fi; }
+# exits NAME CODE TEXT COMMAND...: the exit code, and a text on stderr.
+exits() {
+  local name=$1 want=$2 text=$3 got=0
+  shift 3
+  "$@" >"$tmp/out" 2>"$tmp/err" || got=$?
+  if ((got == want)) && grep -qF -- "$text" "$tmp/err"; then ok "$name"; else bad "$name (exit $got)"; cat "$tmp/err"; fi
+}
+digest() { python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["result_digest"])' "$1/run.json"; }
+
+# ---- the commands of the README
+"$orrery" compare scenarios/quickstart.yaml >"$tmp/table" 2>/dev/null
+check "compare prints one row per policy" [ "$(grep -cE '^  (fifo|easy|srtf|srsf|tiresias) ' "$tmp/table")" = 5 ]
+check "no escape codes off a terminal" bash -c "! grep -q $'\e' '$tmp/table'"
+for kind in json csv markdown; do "$orrery" compare scenarios/quickstart.yaml --$kind >"$tmp/compare.$kind" 2>/dev/null; done
+check "compare --json has the promised keys" python3 - "$tmp/compare.json" <<'P'
+import json, sys
+rows = json.load(open(sys.argv[1]))
+keys = "policy seed jobs rejected mean_jct_s p50_jct_s p99_jct_s mean_wait_s makespan_s gpu_util_ratio preemptions".split()
+assert len(rows) == 5 and all(k in r for r in rows for k in keys)
+P
+check "compare --csv has a header and five rows" [ "$(wc -l <"$tmp/compare.csv")" = 6 ]
+check "compare --markdown is a table" grep -q '^| *fifo' "$tmp/compare.markdown"
+
+# ---- run folders
+"$orrery" run scenarios/quickstart.yaml --policy srtf -o "$tmp/a" >/dev/null 2>&1
+"$orrery" run scenarios/quickstart.yaml --policy srtf -o "$tmp/b" >/dev/null 2>&1
+for file in run.json scenario.yaml summary.json jobs.csv samples.csv events.jsonl.zst; do
+  check "the run folder has $file" [ -s "$tmp/a/$file" ]
+done
+check "equal runs in two processes have equal digests" [ "$(digest "$tmp/a")" = "$(digest "$tmp/b")" ]
+check "the digest is sha256 over the tables and events" bash -c "
+  cd '$tmp/a' && zstd -qdf events.jsonl.zst -o events.jsonl &&
+  [ \"\$(sha256sum jobs.csv samples.csv events.jsonl | sha256sum | cut -d' ' -f1)\" = '$(digest "$tmp/a")' ]"
+check "jobs.csv has the promised columns" python3 - "$tmp/a/jobs.csv" <<'P'
+import csv, sys
+rows = list(csv.DictReader(open(sys.argv[1])))
+keys = "job_id gpus submit_s first_start_s finish_s jct_s wait_s service_gpu_s preemptions state".split()
+assert len(rows) == 200 and all(k in rows[0] for k in keys)
+assert all(abs(float(r["finish_s"]) - float(r["submit_s"]) - float(r["jct_s"])) < 1e-6 for r in rows)
+P
+(cd "$tmp" && "$orrery" run "$tmp/a/scenario.yaml" -o "$tmp/c" >/dev/null 2>&1)
+check "a run folder's scenario.yaml runs again as is" [ "$(digest "$tmp/a")" = "$(digest "$tmp/c")" ]
+"$orrery" run scenarios/quickstart.yaml --print-config >"$tmp/config.yaml"
+"$orrery" run "$tmp/config.yaml" --print-config >"$tmp/config2.yaml"
+check "--print-config is a fixed point" cmp "$tmp/config.yaml" "$tmp/config2.yaml"
+for threads in 1 3; do
+  "$orrery" compare scenarios/quickstart.yaml -j $threads -o "$tmp/j$threads" --json >"$tmp/j$threads.json" 2>/dev/null
+done
+check "the number of threads changes nothing" cmp "$tmp/j1.json" "$tmp/j3.json"
+check "nor in the run folders" [ "$(digest "$tmp/j1/tiresias-s1")" = "$(digest "$tmp/j3/tiresias-s1")" ]
+"$orrery" run scenarios/quickstart.yaml --policy fifo --json >"$tmp/one.json" 2>/dev/null
+check "run --json prints one object" python3 -c "import json; assert json.load(open('$tmp/one.json'))['policy'] == 'fifo'"
+rm -rf runs/quickstart-fifo-s1; rmdir runs 2>/dev/null
+
+"$orrery" run scenarios/quickstart.yaml --policy tiresias --set cluster.groups.0.count=2 --set 'policy.limits=[1GPUh]' \
+  -o "$tmp/set" >/dev/null 2>&1
+check "--set reaches cluster and policy" grep -q 'count: 2.*' "$tmp/set/scenario.yaml"
+check "--set reaches the policy named by --policy" grep -q 'limits: \[1GPUh\]' "$tmp/set/scenario.yaml"
+
+# ---- traces
+"$orrery" trace gen poisson --jobs 50 --rate 12/h --seed 3 -o "$tmp/g.csv" >/dev/null
+"$orrery" trace gen poisson --jobs 50 --rate 12/h --seed 3 -o "$tmp/g2.csv" >/dev/null
+check "the same seed gives the same bytes" cmp "$tmp/g.csv" "$tmp/g2.csv"
+sample_command=$(sed -n 's/^# generated, seed [0-9]*: orrery //p' traces/samples/quickstart.csv)
+# shellcheck disable=SC2086
+"$orrery" $sample_command -o "$tmp/sample.csv" >/dev/null
+check "the shipped sample is what its header says" cmp traces/samples/quickstart.csv "$tmp/sample.csv"
+for ending in csv csv.gz csv.zst; do
+  "$orrery" trace import auto "$tmp/g.csv" -o "$tmp/i.$ending" >/dev/null
+  check "trace check reads $ending" bash -c "'$orrery' trace check '$tmp/i.$ending' | grep -qx ok"
+done
+if [[ -f ${ORRERY_TRACES:-../shared/traces}/philly-2017/philly.csv.gz ]]; then
+  "$orrery" trace import philly "${ORRERY_TRACES:-../shared/traces}/philly-2017/philly.csv.gz" -o "$tmp/p.csv.zst" >"$tmp/report"
+  check "philly import keeps 82,247 jobs" grep -q 'kept 82247, dropped 0' "$tmp/report"
+  "$orrery" trace stats "$tmp/p.csv.zst" --gpus 64x8 >"$tmp/stats"
+  check "its statistics survive the import" grep -q 'mean 13135.9 s, median 1144 s' "$tmp/stats"
+  "$orrery" compare scenarios/philly.yaml --policies fifo,srtf --json >"$tmp/foreign.json" 2>/dev/null
+  check "a foreign trace is taken directly" python3 -c "import json; assert json.load(open('$tmp/foreign.json'))[0]['mean_jct_s'] == 30511.264"
+else
+  echo "skip philly import (no recorded traces)"
+fi
+
+# ---- what is wrong is said once, clearly, with the exit code of the design
+exits "no verb" 2 "usage: orrery VERB" "$orrery"
+exits "misspelt verb" 2 'did you mean `compare`?' "$orrery" comapre
+exits "misspelt option" 2 'did you mean `--policy`?' "$orrery" run scenarios/quickstart.yaml --polic fifo
+exits "misspelt policy" 2 'did you mean `tiresias`?' "$orrery" run scenarios/quickstart.yaml --policy tiresia
+exits "misspelt key by --set" 2 'did you mean `gpus_per_node`?' "$orrery" run scenarios/quickstart.yaml --set cluster.groups.0.gpu_per_node=4
+exits "no such file" 2 "No such file" "$orrery" run nowhere.yaml
+exits "a directory" 2 "it is a directory" "$orrery" trace check traces
+exits "a folder that is no run folder is not replaced" 2 "tests" "$orrery" run scenarios/quickstart.yaml -o tests
+printf 'job_id,submit_s,gpus,duration_s\na,0,1,-37\n' >"$tmp/bad.csv"
+exits "a bad row is shown where it is" 2 "bad.csv:2:7" "$orrery" trace check "$tmp/bad.csv"
+if [[ -e /dev/full ]]; then
+  got=0; "$orrery" policy list >/dev/full 2>"$tmp/err" || got=$?
+  check "a full disk on stdout is an error" [ "$got" = 1 ]
+fi
+mkdir "$tmp/killed"
+(
+  ulimit -f 8
+  exits "a full disk while writing is one clear error" 2 "cannot write" "$orrery" run scenarios/quickstart.yaml \
+    -o "$tmp/killed/run"
+)
+check "a run that cannot write leaves nothing behind" [ -z "$(ls -A "$tmp/killed")" ]
+check "policy show names every option" bash -c "'$orrery' policy show tiresias | grep -q limits"
+exit $failed
