@@ -193,6 +193,10 @@ class RandomPlacement final : public CountingPlacement {
  public:
   explicit RandomPlacement(std::uint64_t seed) : rng_(stream(seed, "placement/random")) {}
   [[nodiscard]] std::string_view name() const override { return "random"; }
+  [[nodiscard]] std::uint64_t stream_state() const override {
+    RandomStream copy = rng_;  // what it would draw next says where it stands
+    return copy() ^ (copy() << 1);
+  }
 
  protected:
   bool place_whole(const Demand& d, const Inventory& free, Allocation& out) override {

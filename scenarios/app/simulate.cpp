@@ -188,6 +188,9 @@ struct Run {
   }
   ControllerOptions controller_options() {
     ControllerOptions o;
+#ifndef NDEBUG
+    o.check_views = true;  // the debug preset rebuilds and compares the cluster state after every event
+#endif
     o.feasible = [this](const Demand& d) {
       Allocation a;
       return feasibility->place(d, empty, a);

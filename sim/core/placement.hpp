@@ -15,6 +15,8 @@ class Placement {
   // Fills `out` and returns true, or returns false when the demand does not fit by this placement's rules.
   // Must be monotone: what does not fit does not fit either after more has been taken.
   virtual bool place(const Demand& demand, const Inventory& free, Allocation& out) = 0;
+  // A hash of the state of its random stream, for determinism tests; 0 when it has none.
+  [[nodiscard]] virtual std::uint64_t stream_state() const { return 0; }
   // True when a plain demand fits exactly if as many GPUs are free anywhere: policies may then count.
   [[nodiscard]] virtual bool counting() const { return false; }
 };

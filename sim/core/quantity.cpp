@@ -42,6 +42,7 @@ constexpr std::array kBandwidthUnits{Unit{"b/s", 1},
                                      Unit{"MB/s", 8'000'000},
                                      Unit{"GB/s", 8'000'000'000},
                                      Unit{"TB/s", 8'000'000'000'000},
+                                     Unit{"KiB/s", std::int64_t{8} << 10},
                                      Unit{"MiB/s", std::int64_t{8} << 20},
                                      Unit{"GiB/s", std::int64_t{8} << 30},
                                      Unit{"TiB/s", std::int64_t{8} << 40}};

@@ -118,7 +118,8 @@ TEST_CASE("easy with depth 2 and conservative protect the second blocked job too
 
 // R claims 20 s and ends after 10: reservations move to earlier times, in order.
 TEST_CASE("conservative moves reservations forward when a job ends early", "[policies]") {
-  const auto r = run_world(cluster(1, 4), {{0, 2, 10, 20}, {1, 4, 5, 5}, {2, 4, 5, 5}, {3, 2, 6, 6}}, {"conservative"});
+  const auto r =
+      run_world(cluster(1, 4), {{0, 2, 10, 20}, {1, 4, 5, 5}, {2, 4, 5, 5}, {3, 2, 6, 6}}, {"conservative"});
   // j3 (2 GPUs, 6 s) ends at 9, before the reservation at 20.
   check_schedule(r, {{0, 10}, {10, 15}, {15, 20}, {3, 9}});
 }
@@ -154,8 +155,10 @@ TEST_CASE("tiresias counts time alone under dlas", "[policies]") {
 // One GPU, limit 4 GPU-s, starvation 2. j0 runs 0-5 and is passed by fresh jobs; at 15 it has waited twice what it
 // ran and returns to the first queue, before j7 arrives.
 TEST_CASE("tiresias: a starving job returns to the first queue", "[policies]") {
-  const std::vector<TinyJob> jobs{{0, 1, 10}, {5, 1, 3}, {6, 1, 3}, {7, 1, 3}, {8, 1, 3}, {9, 1, 3}, {10, 1, 3}, {16, 1, 3}};
-  const auto with = run_world(cluster(1, 1), jobs, {"tiresias", "count", {{"limits", "[4GPUs]"}, {"starvation", "2"}}});
+  const std::vector<TinyJob> jobs{{0, 1, 10}, {5, 1, 3}, {6, 1, 3},  {7, 1, 3},
+                                  {8, 1, 3},  {9, 1, 3}, {10, 1, 3}, {16, 1, 3}};
+  const auto with =
+      run_world(cluster(1, 1), jobs, {"tiresias", "count", {{"limits", "[4GPUs]"}, {"starvation", "2"}}});
   // j0 is served at 23, sinks again at 27 and finishes its last second after j7.
   check_schedule(with, {{0, 31}, {5, 8}, {8, 11}, {11, 14}, {14, 17}, {17, 20}, {20, 23}, {27, 30}});
   const auto without = run_world(cluster(1, 1), jobs, {"tiresias", "count", {{"limits", "[4GPUs]"}}});

@@ -12,6 +12,7 @@
 #include "policies/registry.hpp"
 #include "sim/control/controller.hpp"
 #include "sim/exec/sim_executor.hpp"
+#include "sim/observe/invariants.hpp"
 
 namespace orrery::test {
 
@@ -45,12 +46,14 @@ struct PolicyChoice {
   std::string emulate = "none";
 };
 
-inline std::unique_ptr<Policy> make_policy(const PolicyChoice& choice) {
+// `placement`, when wanted, is the policy's own: valid as long as the policy.
+inline std::unique_ptr<Policy> make_policy(const PolicyChoice& choice, const Placement** placement = nullptr) {
   const PolicyInfo* info = find_policy(choice.name);
   REQUIRE(info != nullptr);
   PolicySetup setup;
   setup.placement = make_placement(choice.placement, 1);
   REQUIRE(setup.placement != nullptr);
+  if (placement != nullptr) *placement = setup.placement.get();
   setup.emulate_tiresias = choice.emulate == "tiresias";
   setup.emulate_muri = choice.emulate == "muri";
   OptionReader reader(choice.name, choice.options, {}, info->options);
@@ -126,11 +129,19 @@ inline RunResult run_world(const std::vector<NodeGroup>& groups, const Workload&
   return r;
 }
 
+// Under the invariant checker, which must find nothing.
 inline RunResult run_world(const std::vector<NodeGroup>& groups, const std::vector<TinyJob>& jobs,
-                           const PolicyChoice& choice, SimOptions sim = {}) {
+                           const PolicyChoice& choice, SimOptions sim = {}, std::vector<Observer*> observers = {}) {
   const Workload workload = make_workload(jobs);
   const auto policy = make_policy(choice);
-  return run_world(groups, workload, *policy, std::move(sim));
+  InvariantOptions options;
+  options.true_work = [&workload](JobId id) { return workload.truths[id.index()].work; };
+  InvariantChecker checker(options);
+  observers.push_back(&checker);
+  RunResult r = run_world(groups, workload, *policy, std::move(sim), true, std::move(observers));
+  for (const Violation& v : checker.violations())
+    FAIL_CHECK("invariant " << v.rule << " at " << to_seconds(v.at) << " s, job " << v.job.value << ": " << v.text);
+  return r;
 }
 
 }  // namespace orrery::test

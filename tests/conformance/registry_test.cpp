@@ -1,0 +1,109 @@
+// Every policy of the registry on a dozen small scenarios: valid plans (checker on), every job ends once, the
+// incremental view equals a rebuilt one after every event, two runs give the same stream of events and plans.
+#include <catch2/catch.hpp>
+
+#include "sim/core/random.hpp"
+#include "tests/support/fingerprint.hpp"
+#include "tests/support/world.hpp"
+
+namespace {
+
+using namespace orrery;
+using namespace orrery::test;
+
+struct SmallScenario {
+  std::string name;
+  std::vector<NodeGroup> groups;
+  std::vector<TinyJob> jobs;
+  std::string placement = "count";
+  SimOptions sim{};
+};
+
+std::vector<TinyJob> random_jobs(int n, std::int32_t max_gpus, std::uint64_t seed, std::int64_t gap_s) {
+  RandomStream rng = stream(seed, "tests/conformance");
+  std::vector<TinyJob> jobs;
+  std::int64_t submit = 0;
+  for (int i = 0; i < n; ++i) {
+    TinyJob j;
+    j.submit_s = submit;
+    j.gpus = static_cast<std::int32_t>(1 + uniform_below(rng, static_cast<std::uint64_t>(max_gpus)));
+    j.duration_s = static_cast<std::int64_t>(1 + uniform_below(rng, 3000));
+    jobs.push_back(j);
+    if (gap_s > 0) submit += static_cast<std::int64_t>(uniform_below(rng, static_cast<std::uint64_t>(gap_s)));
+  }
+  return jobs;
+}
+
+SimOptions costly() {
+  SimOptions o;
+  o.overheads.launch = seconds(3);
+  o.overheads.stop = seconds(2);
+  o.overheads.restart = OverheadModel::Restart::constant;
+  o.overheads.restart_default = seconds(10);
+  return o;
+}
+
+std::vector<TinyJob> with_estimates(std::vector<TinyJob> jobs, std::int64_t percent) {
+  for (TinyJob& j : jobs) j.estimate_s = std::max<std::int64_t>(1, j.duration_s * percent / 100);
+  return jobs;
+}
+
+std::vector<SmallScenario> scenarios() {
+  return {{"one job", cluster(1, 1), {{0, 1, 5}}},
+          {"burst", cluster(4, 4), random_jobs(60, 8, 1, 0)},
+          {"stream of one-GPU jobs", cluster(1, 4), random_jobs(80, 1, 2, 1000)},
+          {"wide jobs", cluster(4, 4), random_jobs(30, 16, 3, 2000)},
+          {"equal jobs at once", cluster(2, 4), std::vector<TinyJob>(20, TinyJob{0, 3, 100})},
+          {"idle gaps", cluster(2, 4), random_jobs(20, 8, 4, 20'000)},
+          {"estimates too long", cluster(2, 4), with_estimates(random_jobs(50, 8, 5, 800), 300)},
+          {"estimates too short", cluster(2, 4), with_estimates(random_jobs(50, 8, 6, 800), 40)},
+          {"overheads", cluster(2, 4), random_jobs(50, 8, 7, 800), "count", costly()},
+          {"yarn", cluster(4, 4), random_jobs(50, 16, 8, 800), "yarn"},
+          {"consolidated", cluster(4, 4), random_jobs(50, 16, 9, 800), "consolidated", costly()},
+          {"most_free", cluster(4, 4), random_jobs(50, 16, 10, 800), "most_free"},
+          {"pack", cluster(4, 4), random_jobs(50, 16, 11, 800), "pack"},
+          {"spread", cluster(4, 4), random_jobs(50, 16, 12, 800), "spread"},
+          {"random", cluster(4, 4), random_jobs(50, 16, 13, 800), "random"}};
+}
+
+}  // namespace
+
+TEST_CASE("every registered policy passes the conformance scenarios", "[conformance]") {
+  for (const PolicyInfo& info : policy_table()) {
+    for (const SmallScenario& s : scenarios()) {
+      INFO("policy " << info.name << ", scenario " << s.name);
+      std::vector<std::uint64_t> fingerprints;
+      for (int repeat = 0; repeat < 2; ++repeat) {
+        Fingerprint fingerprint;
+        const RunResult r = run_world(s.groups, s.jobs, {std::string(info.name), s.placement}, s.sim, {&fingerprint});
+        REQUIRE(r.outcome.status == RunStatus::completed);
+        for (const Outcome& j : r.jobs) REQUIRE(j.state == JobState::finished);
+        fingerprints.push_back(fingerprint.value());
+      }
+      CHECK(fingerprints[0] == fingerprints[1]);
+    }
+  }
+}
+
+TEST_CASE("capabilities hold: policies that do not preempt, do not", "[conformance]") {
+  for (const PolicyInfo& info : policy_table()) {
+    const auto policy = make_policy({std::string(info.name)});
+    if (policy->capabilities().preempts) continue;
+    for (const SmallScenario& s : scenarios()) {
+      INFO("policy " << info.name << ", scenario " << s.name);
+      CHECK(run_world(s.groups, s.jobs, {std::string(info.name), s.placement}, s.sim).preemptions == 0);
+    }
+  }
+}
+
+TEST_CASE("no policy leaves GPUs idle while a one-GPU job waits", "[conformance]") {
+  // All jobs want one GPU: every policy is then work-conserving, and all have the same makespan on one GPU.
+  const auto jobs = random_jobs(40, 1, 21, 500);
+  double makespan = -1;
+  for (const PolicyInfo& info : policy_table()) {
+    INFO("policy " << info.name);
+    const RunResult r = run_world(cluster(1, 1), jobs, {std::string(info.name)});
+    if (makespan < 0) makespan = r.makespan_s;
+    CHECK(r.makespan_s == makespan);
+  }
+}

@@ -1,0 +1,88 @@
+// Slices, loads and generated traces.
+#include <catch2/catch.hpp>
+
+#include <cmath>
+
+#include "traces/canonical.hpp"
+#include "traces/stats.hpp"
+#include "traces/synth/poisson.hpp"
+
+using namespace orrery;
+
+namespace {
+
+PoissonSpec spec_of(std::int64_t jobs) {
+  PoissonSpec s;
+  s.jobs = jobs;
+  s.rate_per_1e9_h = 12'000'000'000;  // 12 per hour
+  return s;
+}
+
+}  // namespace
+
+TEST_CASE("a slice counts its submits from its first job", "[traces]") {
+  Trace t = generate_poisson(spec_of(100));
+  const Trace whole = t;
+  slice_trace(t, 10, 5);
+  REQUIRE(t.jobs.size() == 5);
+  CHECK(t.jobs[0].submit == Time{});
+  CHECK(t.jobs[0].job_id == whole.jobs[10].job_id);
+  CHECK((t.jobs[4].submit - t.jobs[0].submit) == (whole.jobs[14].submit - whole.jobs[10].submit));
+  slice_trace(t, 50, 5);
+  CHECK(t.jobs.empty());
+}
+
+TEST_CASE("scaling meets the load that was asked for", "[traces]") {
+  Trace t = generate_poisson(spec_of(500));
+  for (const double load : {0.3, 1.0, 2.5}) {
+    scale_to_load(t, load, 64);
+    CHECK(std::abs(offered_load(t, 64) - load) < 1e-6 * load);
+    for (std::size_t i = 1; i < t.jobs.size(); ++i) REQUIRE(t.jobs[i].submit >= t.jobs[i - 1].submit);
+  }
+}
+
+TEST_CASE("generated traces have the properties they were asked for", "[traces]") {
+  PoissonSpec s = spec_of(100'000);
+  s.gpu_mix = {{1, 3}, {8, 1}};
+  s.mean = seconds(1800);
+  for (const DurationLaw law : {DurationLaw::exponential, DurationLaw::lognormal}) {
+    s.law = law;
+    s.sigma = 1.0;
+    const TraceStats st = trace_stats(generate_poisson(s));
+    CHECK(std::abs(st.mean_s - 1800) < 40);
+    CHECK(std::abs(st.span_s / 100'000 - 300) < 5);
+    CHECK(std::abs(st.arrival_cv - 1) < 0.02);
+    CHECK(std::abs(st.mean_gpus - 2.75) < 0.05);
+    const double median = law == DurationLaw::exponential ? 1800 * std::log(2.0) : 1800 * std::exp(-0.5);
+    CHECK(std::abs(st.p50_s - median) < 30);
+  }
+}
+
+TEST_CASE("changing one property of a generated trace leaves the others as they were", "[traces]") {
+  PoissonSpec s = spec_of(200);
+  const Trace plain = generate_poisson(s);
+  s.tenants = 5;
+  s.overestimate = 3;
+  s.gpu_mix = {{2, 1}};
+  const Trace other = generate_poisson(s);
+  for (std::size_t i = 0; i < plain.jobs.size(); ++i) {
+    CHECK(plain.jobs[i].submit == other.jobs[i].submit);
+    CHECK(plain.jobs[i].duration == other.jobs[i].duration);
+    CHECK(*other.jobs[i].estimate >= other.jobs[i].duration);
+  }
+}
+
+TEST_CASE("the same seed gives the same bytes, another seed others", "[traces]") {
+  PoissonSpec s = spec_of(300);
+  const std::string once = canonical_text(generate_poisson(s));
+  CHECK(canonical_text(generate_poisson(s)) == once);
+  s.seed = 2;
+  CHECK(canonical_text(generate_poisson(s)) != once);
+}
+
+TEST_CASE("a GPU mix is read, a wrong one is named", "[traces]") {
+  CHECK(parse_gpu_mix("1:0.5,8:2").value() == std::vector<std::pair<std::int32_t, double>>{{1, 0.5}, {8, 2.0}});
+  CHECK(parse_gpu_mix("1:0.5,x:2").error() == "`x:2` is no GPUs:weight");
+  CHECK(parse_gpu_mix("").error() == "the mix is empty");
+  CHECK(parse_gpu_mix("1:-1").error() == "`1:-1` is no GPUs:weight");
+}
