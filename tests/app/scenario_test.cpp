@@ -13,7 +13,8 @@ using namespace orrery::app;
 const std::string kGood = R"(version: 1
 cluster:
   groups:
-    - { name: a, count: 2, gpus_per_node: 8, gpu: h200, cpus: 96, mem: 2TiB, rack_size: 2, nvlink: 900GB/s, nic: 400Gb/s }
+    - { name: a, count: 2, gpus_per_node: 8, gpu: h200, cpus: 96, mem: 2TiB, rack_size: 2, nvlink: 900GB/s,
+        nic: 400Gb/s }
     - { name: b, count: 1, gpus_per_node: 4, gpu: a100, mem: 512GB }
 workload:
   trace: t.csv
