@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Whole runs of `orrery run` on full Philly (82,247 jobs, 512 GPUs): seconds of the best of five interleaved runs, with
-parsing, event log, tables and invariant checker; and without the checker, to show its cost. Usage: bench_runs.py ORRERY"""
+"""Whole runs of `orrery run` on full Philly (82,247 jobs, 512 GPUs), seconds of the best of five interleaved runs:
+with parsing, event log, tables and invariant checker; and without the checker, to show its cost.
+Usage: bench_runs.py ORRERY"""
 import os
 import pathlib
 import subprocess
@@ -20,8 +21,8 @@ with tempfile.TemporaryDirectory() as folder:
         for policy in policies:
             for flags in ((), ("--no-check",)):
                 start = time.monotonic()
-                subprocess.run([orrery, "run", "scenarios/philly-full.yaml", "--policy", policy, *flags, "-o", f"{folder}/run"],
-                               check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                subprocess.run([orrery, "run", "scenarios/philly-full.yaml", "--policy", policy, *flags,
+                                "-o", f"{folder}/run"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                 key = (policy, flags)
                 best[key] = min(best.get(key, 1e9), time.monotonic() - start)
 first = best[(policies[0], ())]

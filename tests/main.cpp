@@ -10,6 +10,10 @@ namespace {
 
 struct EndOfRun : Catch::TestEventListenerBase {
   using TestEventListenerBase::TestEventListenerBase;
+  void testCaseStarting(const Catch::TestCaseInfo& info) override {
+    TestEventListenerBase::testCaseStarting(info);
+    orrery::test::tally().test = info.name;
+  }
   void testRunEnded(const Catch::TestRunStats& stats) override {
     TestEventListenerBase::testRunEnded(stats);
     const orrery::test::Tally& t = orrery::test::tally();

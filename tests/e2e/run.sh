@@ -16,7 +16,12 @@ exits() {
   local name=$1 want=$2 text=$3 got=0
   shift 3
   "$@" >"$tmp/out" 2>"$tmp/err" || got=$?
-  if ((got == want)) && grep -qF -- "$text" "$tmp/err"; then ok "$name"; else bad "$name (exit $got)"; cat "$tmp/err"; fi
+  if ((got == want)) && grep -qF -- "$text" "$tmp/err"; then
+    ok "$name"
+  else
+    bad "$name (exit $got)"
+    cat "$tmp/err"
+  fi
 }
 digest() { python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["result_digest"])' "$1/run.json"; }
 
@@ -24,11 +29,14 @@ digest() { python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["resu
 "$orrery" compare scenarios/quickstart.yaml >"$tmp/table" 2>/dev/null
 check "compare prints one row per policy" [ "$(grep -cE '^  (fifo|easy|srtf|srsf|tiresias) ' "$tmp/table")" = 5 ]
 check "no escape codes off a terminal" bash -c "! grep -q $'\e' '$tmp/table'"
-for kind in json csv markdown; do "$orrery" compare scenarios/quickstart.yaml --$kind >"$tmp/compare.$kind" 2>/dev/null; done
+for kind in json csv markdown; do
+  "$orrery" compare scenarios/quickstart.yaml --$kind >"$tmp/compare.$kind" 2>/dev/null
+done
 check "compare --json has the promised keys" python3 - "$tmp/compare.json" <<'P'
 import json, sys
 rows = json.load(open(sys.argv[1]))
-keys = "policy seed jobs rejected mean_jct_s p50_jct_s p99_jct_s mean_wait_s makespan_s gpu_util_ratio preemptions".split()
+keys = ("policy seed jobs rejected mean_jct_s p50_jct_s p99_jct_s mean_wait_s makespan_s gpu_util_ratio "
+        "preemptions").split()
 assert len(rows) == 5 and all(k in r for r in rows for k in keys)
 P
 check "compare --csv has a header and five rows" [ "$(wc -l <"$tmp/compare.csv")" = 6 ]
@@ -62,11 +70,12 @@ done
 check "the number of threads changes nothing" cmp "$tmp/j1.json" "$tmp/j3.json"
 check "nor in the run folders" [ "$(digest "$tmp/j1/tiresias-s1")" = "$(digest "$tmp/j3/tiresias-s1")" ]
 "$orrery" run scenarios/quickstart.yaml --policy fifo --json >"$tmp/one.json" 2>/dev/null
-check "run --json prints one object" python3 -c "import json; assert json.load(open('$tmp/one.json'))['policy'] == 'fifo'"
+check "run --json prints one object" \
+  python3 -c "import json; assert json.load(open('$tmp/one.json'))['policy'] == 'fifo'"
 rm -rf runs/quickstart-fifo-s1; rmdir runs 2>/dev/null
 
-"$orrery" run scenarios/quickstart.yaml --policy tiresias --set cluster.groups.0.count=2 --set 'policy.limits=[1GPUh]' \
-  -o "$tmp/set" >/dev/null 2>&1
+"$orrery" run scenarios/quickstart.yaml --policy tiresias --set cluster.groups.0.count=2 \
+  --set 'policy.limits=[1GPUh]' -o "$tmp/set" >/dev/null 2>&1
 check "--set reaches cluster and policy" grep -q 'count: 2.*' "$tmp/set/scenario.yaml"
 check "--set reaches the policy named by --policy" grep -q 'limits: \[1GPUh\]' "$tmp/set/scenario.yaml"
 
@@ -82,13 +91,15 @@ for ending in csv csv.gz csv.zst; do
   "$orrery" trace import auto "$tmp/g.csv" -o "$tmp/i.$ending" >/dev/null
   check "trace check reads $ending" bash -c "'$orrery' trace check '$tmp/i.$ending' | grep -qx ok"
 done
-if [[ -f ${ORRERY_TRACES:-../shared/traces}/philly-2017/philly.csv.gz ]]; then
-  "$orrery" trace import philly "${ORRERY_TRACES:-../shared/traces}/philly-2017/philly.csv.gz" -o "$tmp/p.csv.zst" >"$tmp/report"
+philly=${ORRERY_TRACES:-../shared/traces}/philly-2017/philly.csv.gz
+if [[ -f $philly ]]; then
+  "$orrery" trace import philly "$philly" -o "$tmp/p.csv.zst" >"$tmp/report"
   check "philly import keeps 82,247 jobs" grep -q 'kept 82247, dropped 0' "$tmp/report"
   "$orrery" trace stats "$tmp/p.csv.zst" --gpus 64x8 >"$tmp/stats"
   check "its statistics survive the import" grep -q 'mean 13135.9 s, median 1144 s' "$tmp/stats"
   "$orrery" compare scenarios/philly.yaml --policies fifo,srtf --json >"$tmp/foreign.json" 2>/dev/null
-  check "a foreign trace is taken directly" python3 -c "import json; assert json.load(open('$tmp/foreign.json'))[0]['mean_jct_s'] == 30511.264"
+  check "a foreign trace is taken directly" \
+    python3 -c "import json; assert json.load(open('$tmp/foreign.json'))[0]['mean_jct_s'] == 30511.264"
 else
   echo "skip philly import (no recorded traces)"
 fi
@@ -98,7 +109,8 @@ exits "no verb" 2 "usage: orrery VERB" "$orrery"
 exits "misspelt verb" 2 'did you mean `compare`?' "$orrery" comapre
 exits "misspelt option" 2 'did you mean `--policy`?' "$orrery" run scenarios/quickstart.yaml --polic fifo
 exits "misspelt policy" 2 'did you mean `tiresias`?' "$orrery" run scenarios/quickstart.yaml --policy tiresia
-exits "misspelt key by --set" 2 'did you mean `gpus_per_node`?' "$orrery" run scenarios/quickstart.yaml --set cluster.groups.0.gpu_per_node=4
+exits "misspelt key by --set" 2 'did you mean `gpus_per_node`?' \
+  "$orrery" run scenarios/quickstart.yaml --set cluster.groups.0.gpu_per_node=4
 exits "no such file" 2 "No such file" "$orrery" run nowhere.yaml
 exits "a directory" 2 "it is a directory" "$orrery" trace check traces
 exits "a folder that is no run folder is not replaced" 2 "tests" "$orrery" run scenarios/quickstart.yaml -o tests

@@ -92,8 +92,8 @@ std::string scenario_for(const std::string& trace, int nodes, int gpus_per_node,
 }
 
 // The rows' path, or a visible skip of all of them.
-std::optional<std::string> golden_trace(const std::string& test, const std::string& name, int rows) {
-  auto path = test::recorded(test, name);
+std::optional<std::string> golden_trace(const std::string& name, int rows) {
+  auto path = test::recorded(name);
   if (!path) test::tally().golden_skipped += rows;
   return path;
 }
@@ -103,7 +103,7 @@ using Options = std::map<std::string, std::string>;
 }  // namespace
 
 TEST_CASE("golden: Tiresias 60 jobs on 16 GPUs", "[golden]") {
-  const auto trace = golden_trace("golden: Tiresias 60 jobs", "tiresias/60_job.csv", 7);
+  const auto trace = golden_trace("tiresias/60_job.csv", 7);
   if (!trace) return;
   check_rows(scenario_for(*trace, 4, 4),
              {{"fifo", {}, "", {"200.8167", "3335", "", "22.40", 0}, {}},
@@ -116,7 +116,7 @@ TEST_CASE("golden: Tiresias 60 jobs on 16 GPUs", "[golden]") {
 }
 
 TEST_CASE("golden: Tiresias 60 jobs do not queue on 32 or 60 GPUs", "[golden]") {
-  const auto trace = golden_trace("golden: Tiresias without queueing", "tiresias/60_job.csv", 14);
+  const auto trace = golden_trace("tiresias/60_job.csv", 14);
   if (!trace) return;
   for (const int nodes : {8, 15}) {
     std::vector<Row> rows;
@@ -127,7 +127,7 @@ TEST_CASE("golden: Tiresias 60 jobs do not queue on 32 or 60 GPUs", "[golden]") 
 }
 
 TEST_CASE("golden: Tiresias queues with low limits", "[golden]") {
-  const auto trace = golden_trace("golden: Tiresias low limits", "tiresias/60_job.csv", 8);
+  const auto trace = golden_trace("tiresias/60_job.csv", 8);
   if (!trace) return;
   const auto gpu = [](const char* limits, int starvation) {
     return Options{{"service", "dlas-gpu"}, {"limits", limits}, {"starvation", std::to_string(starvation)}};
@@ -182,8 +182,7 @@ TEST_CASE("golden: Muri traces on 64 GPUs", "[golden]") {
         {"srsf", {}, "muri", {"1801859.995", "", "", "", -1}, {"1767622.539", "23995554", "", "", -1}},
         {"tiresias", {}, "muri", {"6921682.793", "", "", "", -1}, {"6443095.912", "21636780.625", "", "", -1}}}}};
   for (const Case& c : cases) {
-    const auto trace =
-        golden_trace("golden: Muri " + c.trace, "muri/trace-data/" + c.trace, static_cast<int>(c.rows.size()));
+    const auto trace = golden_trace("muri/trace-data/" + c.trace, static_cast<int>(c.rows.size()));
     if (!trace) continue;
     INFO(c.trace);
     check_rows(scenario_for(*trace, 8, 8), c.rows);
@@ -191,7 +190,7 @@ TEST_CASE("golden: Muri traces on 64 GPUs", "[golden]") {
 }
 
 TEST_CASE("golden: a Philly window of 1,000 jobs under FIFO, without emulation", "[golden]") {
-  const auto trace = golden_trace("golden: Philly window", "philly-2017/philly.csv.gz", 1);
+  const auto trace = golden_trace("philly-2017/philly.csv.gz", 1);
   if (!trace) return;
   check_rows(scenario_for(*trace, 32, 4, ", slice: { skip: 9500, jobs: 1000 }"),
              {{"fifo", {}, "", {"30511.264", "664431", "", "", 0}, {}}});

@@ -13,11 +13,12 @@ namespace orrery::test {
 struct Tally {
   int golden_run = 0;
   int golden_skipped = 0;
-  std::vector<std::pair<std::string, std::string>> skipped;  // test, reason
+  std::string test;                                          // the test case that runs
+  std::vector<std::pair<std::string, std::string>> skipped;  // test case, first reason
 };
 Tally& tally();
 
-// The path of a recorded trace ("tiresias/60_job.csv"), or nothing after noting that `test` was skipped.
-std::optional<std::string> recorded(const std::string& test, const std::string& name);
+// The path of a recorded trace ("tiresias/60_job.csv"), or nothing after noting that the test case was skipped.
+std::optional<std::string> recorded(const std::string& name);
 
 }  // namespace orrery::test

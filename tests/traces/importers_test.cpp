@@ -25,7 +25,7 @@ struct Figures : TraceStats {
 };
 
 std::optional<Figures> stats_of(const std::string& name, const std::string& format) {
-  const auto path = test::recorded("importer figures", name);
+  const auto path = test::recorded(name);
   if (!path) return std::nullopt;
   const auto trace = read_trace(*path);
   REQUIRE(trace);

@@ -1,0 +1,88 @@
+"""Proves the rules of scripts/tidy: each fires on a made-up tree, and stays silent on one that only looks like it."""
+
+import pathlib
+import sys
+import tempfile
+
+H = "// A header.\n#pragma once\n"
+HOME = "/" + "home/somebody/traces"  # in two pieces, or this file would break the rule it tests
+REGISTRY = 'const Row rows[] = {{"fifo", "strict order", make_fifo}, {"by-size", "small", make_size}};\n'
+FACTORIES = H + "P make_fifo(S s);\nP make_size(S s);\n"
+
+# (rule, files, lines where it must fire). No lines: the tree must pass every rule.
+CASES = [
+    ("layers", {"sim/core/a.cpp": '#include "sim/engine/q.hpp"\n'}, [1]),
+    ("layers", {"sim/engine/a.cpp": '#include "sim/core/a.hpp"\n#include "sim/models/m.hpp"\n'}, [2]),
+    ("layers", {"sim/control/a.cpp": '#include "policies/policy.hpp"\n#include "policies/registry.hpp"\n'}, [2]),
+    ("layers", {"policies/parts/a.cpp": '#include "sim/control/a.hpp"\n'}, [1]),
+    ("layers", {"sim/observe/a.cpp": '#include "sim/exec/a.hpp"\n'}, [1]),
+    ("layers", {"sim/exec/a.cpp": '#include "sim/observe/a.hpp"\n'}, [1]),
+    ("layers", {"scenarios/report/a.cpp": '#include "sim/observe/a.hpp"\n#include "sim/exec/a.hpp"\n'}, [2]),
+    ("layers", {"backend/live/a.cpp": '#include "sim/models/a.hpp"\n#include "sim/exec/a.hpp"\n'}, [2]),
+    ("layers", {"traces/a.cpp": '#include "sim/engine/a.hpp"\n'}, [1]),
+    ("layers", {"scenarios/app/a.cpp": '#include "tests/support/world.hpp"\n'}, [1]),
+    ("layers", {"sim/core/a.cpp": '#include "b.hpp"\n#include "../b.hpp"\n'}, [1, 2]),
+    ("layers", {"tests/a.cpp": '#include "sim/exec/a.hpp"\n#include "backend/live/a.hpp"\n',
+                "scenarios/app/a.cpp": '#include "traces/a.hpp"\n#include "orrery_version.hpp"\n'}, []),
+    ("truth", {"policies/parts/a.cpp": '#include "sim/core/truth.hpp"\n'}, [1]),
+    ("truth", {"sim/control/a.cpp": '#include "sim/core/b.hpp"\n',
+               "sim/core/b.hpp": H + '#include "sim/core/truth.hpp"\n'}, [1]),
+    ("truth", {"sim/exec/a.cpp": '#include "sim/core/truth.hpp"\n'}, []),
+    ("banned", {"sim/core/a.cpp": "#include <chrono>\nauto t = std::chrono::seconds(1);\n"}, [1, 2]),
+    ("banned", {"policies/parts/a.cpp": "auto t = time(nullptr);\nauto u = std::time(&x);\nclock_gettime(a, b);\n"},
+     [1, 2, 3]),
+    ("banned", {"sim/core/a.cpp": 'f(std::getenv("X"));\ngettimeofday(a, b);\n'}, [1, 2]),
+    ("banned", {"sim/core/a.cpp": "x = rand();\nstd::random_device d;\nstd::mt19937_64 g;\n"}, [1, 2, 3]),
+    ("banned", {"sim/core/a.cpp": "std::uniform_int_distribution<int> d;\nstd::shuffle(a, b, g);\n"}, [1, 2]),
+    ("banned", {"sim/core/a.cpp": "std::unordered_map<int, int> m;\n#include <unordered_set>\n"}, [1, 2]),
+    ("banned", {"sim/core/a.cpp": "auto v = x | std::views::filter(f);\n"}, [1]),
+    ("banned", {"sim/core/a.cpp": "std::unordered_map<int, int> m;  // tidy: allow\n"}, [1]),
+    ("banned", {"sim/core/a.cpp": '// rand() and std::chrono\nf("getenv(");\n/* std::views\n time(0) */\n'
+                                  "const Time next_time() const;\nx = gpu_time(0) + q.time(0);\n"
+                                  "std::unordered_map<int, int> m;  // tidy: allow looked up, never walked\n",
+                "scenarios/app/a.cpp": "std::chrono::seconds s;\n"}, []),
+    ("libm", {"sim/models/a.cpp": "x = std::log(y);\nz = std::pow(a, b);\n"}, [1, 2]),
+    ("libm", {"sim/core/random.cpp": "x = std::log(y);\n", "sim/models/a.cpp": "x = std::sqrt(y) + std::logic(1);\n"},
+     []),
+    ("using", {"tests/a.hpp": H + "using namespace std;\n"}, [3]),
+    ("using", {"tests/a.hpp": H + "using Time = int;\n", "tests/a.cpp": "using namespace orrery;\n"}, []),
+    ("fast-math", {"CMakeLists.txt": "add_compile_options(-O2\n  -f" + "fast-math)\n"}, [2]),
+    ("registration", {"policies/factories.hpp": FACTORIES, "policies/registry.cpp": REGISTRY,
+                      "tests/a.cpp": 'run("fifo");\n'}, [4]),
+    ("registration", {"policies/factories.hpp": FACTORIES + "P make_new(S s);\n", "policies/registry.cpp": REGISTRY,
+                      "tests/a.cpp": 'run("fifo", "by-size", make_new);\n'}, [5]),
+    ("registration", {"policies/lonely.cpp": "int x;\n"}, [1]),
+    ("registration", {"policies/factories.hpp": FACTORIES, "policies/registry.cpp": REGISTRY,
+                      "policies/fifo.cpp": "P make_fifo(S s) {}\n", "policies/options.cpp": "int x;\n",
+                      "policies/parts/a.cpp": "int x;\n", "tests/a.yaml": "policies: [fifo, by-size]\n"}, []),
+    ("header", {"sim/core/a.hpp": "#pragma once\nint x;\n"}, [1]),
+    ("header", {"sim/core/a.hpp": "// A header.\nint x;  // #pragma once\n"}, [1]),
+    ("form", {"sim/core/a.cpp": "int x;\n" * 400}, [400]),
+    ("form", {"scripts/a.py": "x = '" + "a" * 114 + "'\n"}, [1]),
+    ("form", {"a.md": "one\n\ttwo\nthree \nfour"}, [2, 3, 4]),
+    ("form", {"sim/core/a.cpp": "int x;\n" * 399, "scripts/a.py": "x = '" + "a" * 112 + "'\n",
+              "a.md": "word " * 60 + "end\n", "tests/golden/a.txt": "a\tb \n"}, []),
+    ("paths", {"a.md": f"Traces lie in {HOME}.\nSee http://" + "localhost:80/x.\n"}, [1, 2]),
+    ("paths", {"a.md": "The folder tests/home/x, the ratio CPU/work and https://example.org/home.\n"}, []),
+    ("tracked", {"a.csv": "1,2,3\n" * 100_000}, [1]),
+    ("tracked", {"a.so": "x", "b.zst": "x"}, [1, 1]),
+]
+
+
+def run(check, rules):
+    """Builds every tree in a temporary folder; prints what went wrong; 0 when nothing did."""
+    wrong = [f"no case shows that rule {rule} fires" for rule in rules
+             if not any(r == rule and lines for r, _, lines in CASES)]
+    for number, (rule, files, lines) in enumerate(CASES):
+        with tempfile.TemporaryDirectory() as folder:
+            for path, text in files.items():
+                file = pathlib.Path(folder, path)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text, encoding="utf-8")
+            found = check(folder)
+        if sorted(line for r, _, line, _ in found if r == rule) != lines or (not lines and found):
+            wrong.append(f"case {number} ({rule}, {', '.join(files)}): expected lines {lines}, got {found}")
+    for text in wrong:
+        print(text)
+    print(f"tidy --self-test: {len(CASES)} cases of {len(rules)} rules, {len(wrong)} wrong", file=sys.stderr)
+    return 1 if wrong else 0
