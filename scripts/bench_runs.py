@@ -22,7 +22,8 @@ with tempfile.TemporaryDirectory() as folder:
             for flags in ((), ("--no-check",)):
                 start = time.monotonic()
                 subprocess.run([orrery, "run", "scenarios/philly-full.yaml", "--policy", policy, *flags,
-                                "-o", f"{folder}/run"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                                "-o", f"{folder}/run"],
+                               check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                 key = (policy, flags)
                 best[key] = min(best.get(key, 1e9), time.monotonic() - start)
 first = best[(policies[0], ())]

@@ -65,7 +65,8 @@ check "a run folder's scenario.yaml runs again as is" [ "$(digest "$tmp/a")" = "
 "$orrery" run "$tmp/config.yaml" --print-config >"$tmp/config2.yaml"
 check "--print-config is a fixed point" cmp "$tmp/config.yaml" "$tmp/config2.yaml"
 for threads in 1 3; do
-  "$orrery" compare scenarios/quickstart.yaml -j $threads -o "$tmp/j$threads" --json >"$tmp/j$threads.json" 2>/dev/null
+  "$orrery" compare scenarios/quickstart.yaml -j $threads -o "$tmp/j$threads" --json >"$tmp/j$threads.json" \
+    2>/dev/null
 done
 check "the number of threads changes nothing" cmp "$tmp/j1.json" "$tmp/j3.json"
 check "nor in the run folders" [ "$(digest "$tmp/j1/tiresias-s1")" = "$(digest "$tmp/j3/tiresias-s1")" ]
