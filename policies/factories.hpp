@@ -29,6 +29,12 @@ std::unique_ptr<Policy> make_conservative(PolicySetup setup, OptionReader& optio
 std::unique_ptr<Policy> make_srtf(PolicySetup setup, OptionReader& options);
 std::unique_ptr<Policy> make_srsf(PolicySetup setup, OptionReader& options);
 std::unique_ptr<Policy> make_smallest(PolicySetup setup, OptionReader& options);
+std::unique_ptr<Policy> make_qssf(PolicySetup setup, OptionReader& options);
+std::unique_ptr<Policy> make_las(PolicySetup setup, OptionReader& options);
+std::unique_ptr<Policy> make_gittins(PolicySetup setup, OptionReader& options);
+std::unique_ptr<Policy> make_edf(PolicySetup setup, OptionReader& options);
+std::unique_ptr<Policy> make_drf(PolicySetup setup, OptionReader& options);
+std::unique_ptr<Policy> make_gandiva(PolicySetup setup, OptionReader& options);
 std::unique_ptr<Policy> make_tiresias(PolicySetup setup, OptionReader& options);
 
 }  // namespace orrery

@@ -1,5 +1,5 @@
-// FIFO and fit-job-first. FIFO starts jobs in order of arrival and stops at the first that does not fit;
-// fit-job-first goes on past it (policies.md 1.1). No preemption.
+// FIFO, fit-job-first, and the non-preemptive orders by estimate, SJF and QSSF. FIFO starts jobs in order of
+// arrival and stops at the first that does not fit; the others go on past it (policies.md 1.1, 1.4). No preemption.
 #include "policies/factories.hpp"
 #include "policies/parts/class_queues.hpp"
 
@@ -25,9 +25,9 @@ class Fifo final : public Policy {
 // Jobs in order of a key that does not change while they wait; scans past those that do not fit.
 class FitFirst final : public Policy {
  public:
-  enum class Key { arrival, estimate };
+  enum class Key { arrival, estimate, service };
   FitFirst(std::unique_ptr<Placement> placement, Key key) : placement_(std::move(placement)), key_(key) {}
-  [[nodiscard]] Capabilities capabilities() const override { return {.needs_estimates = key_ == Key::estimate}; }
+  [[nodiscard]] Capabilities capabilities() const override { return {.needs_estimates = key_ != Key::arrival}; }
 
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last) follow(view, e);
@@ -47,7 +47,11 @@ class FitFirst final : public Policy {
  private:
   [[nodiscard]] std::int64_t key_of(const JobView& job) const {
     if (key_ == Key::arrival) return 0;
-    return job.estimate ? job.estimate->total.ns : kForever.ns;
+    if (!job.estimate) return kForever.ns;
+    const std::int64_t total = job.estimate->total.ns;
+    if (key_ == Key::estimate) return total;
+    std::int64_t service = 0;  // saturates: GPU-time beyond 292 years
+    return __builtin_mul_overflow(total, std::int64_t{job.gpus()}, &service) ? kForever.ns : service;
   }
   void follow(const ClusterView& view, const Event& e) {
     if (!e.job.valid()) return;
@@ -72,6 +76,9 @@ std::unique_ptr<Policy> make_fifo(PolicySetup setup, OptionReader&) {
 }
 std::unique_ptr<Policy> make_fjf(PolicySetup setup, OptionReader&) {
   return std::make_unique<FitFirst>(std::move(setup.placement), FitFirst::Key::arrival);
+}
+std::unique_ptr<Policy> make_qssf(PolicySetup setup, OptionReader&) {
+  return std::make_unique<FitFirst>(std::move(setup.placement), FitFirst::Key::service);
 }
 std::unique_ptr<Policy> make_sjf(PolicySetup setup, OptionReader&) {
   return std::make_unique<FitFirst>(std::move(setup.placement), FitFirst::Key::estimate);

@@ -34,6 +34,35 @@ const std::vector<PolicyInfo>& policy_table() {
        "", make_srtf},
       {"srsf", "shortest remaining service (time x GPUs) first, with preemption",
        "Like srtf, ordered by estimated remaining time multiplied by the number of GPUs.", "", make_srsf},
+      {"qssf", "quasi-shortest service first: smallest predicted GPU-time first, no preemption",
+       "Starts every job that fits, in order of predicted run time x GPUs. Meant for `workload.estimates: history`, "
+       "which predicts from the tenant's earlier jobs.",
+       "Hu et al., Helios, SC 2021", make_qssf},
+      {"edf", "earliest deadline first, with preemption",
+       "Strict priority by deadline; jobs without one come last, in order of arrival.",
+       "Liu and Layland, JACM 1973", make_edf},
+      {"las", "least attained service first, with preemption",
+       "Strict priority by attained GPU-time, compared in whole quanta: two equal jobs alternate once per quantum. "
+       "Tiresias is its discretised form with fewer preemptions.",
+       "Nuyens and Wierman, 2008; Gu et al., Tiresias, NSDI 2019", make_las,
+       {{"quantum", "gpu_time_list", "[300GPUs]", "GPU-time after which a running job is compared anew"}}},
+      {"gittins", "largest Gittins index first, from the service of finished jobs, with preemption",
+       "Strict priority by the chance to finish within a quantum over the service expected to be spent, given what a "
+       "job has attained and what earlier jobs needed. Least attained service until 16 jobs have finished.",
+       "Gittins, 1979; Gu et al., Tiresias (2D-Gittins), NSDI 2019", make_gittins,
+       {{"quantum", "gpu_time_list", "[3250GPUs]", "quantum of the index; a running job is compared anew after it"},
+        {"horizon", "choice", "quantum", "the index over one quantum, or the largest over all quanta (sup)",
+         {"quantum", "sup"}}}},
+      {"drf", "dominant resource fairness between tenants, no preemption",
+       "Again and again the tenant with the smallest dominant share (the largest of its shares of GPUs, CPUs and "
+       "memory) starts its first job that fits.",
+       "Ghodsi et al., DRF, NSDI 2011", make_drf},
+      {"gandiva", "time slicing: a job without free GPUs shares those of jobs of its size, in turns",
+       "Members of a set of GPUs run one quantum each, the others are suspended on the GPUs. The least crowded set "
+       "of the same demand is joined; members not yet launched move to GPUs that become free.",
+       "Xiao et al., Gandiva, OSDI 2018", make_gandiva,
+       {{"quantum", "gpu_time_list", "[60s]", "how long a turn lasts"},
+        {"most", "integer", "4", "most jobs that share a set of GPUs; more wait"}}},
       {"tiresias", "discretised least attained service (2D-LAS), with preemption",
        "Jobs sink through queues as their attained service crosses the limits; queues are served in order, each in "
        "the order of its list, past jobs that do not fit; running jobs that are not served are preempted.",

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "policies/parts/structured_placements.hpp"
 #include "sim/core/random.hpp"
 
 namespace orrery {
@@ -314,6 +315,8 @@ const std::vector<PlacementInfo>& placement_table() {
       {"most_free", "all that is needed from the node with the most free GPUs, then the next"},
       {"pack", "nodes with the fewest free GPUs first"},
       {"spread", "one GPU per node in turn, emptiest nodes first"},
+      {"buddy", "an aligned block of a power of two; larger jobs an aligned run of idle nodes"},
+      {"topology", "fewest racks, then fewest nodes, then the largest pieces"},
       {"random", "nodes in random order, from the run's seed"},
   };
   return table;
@@ -326,6 +329,8 @@ std::unique_ptr<Placement> make_placement(std::string_view name, std::uint64_t s
   if (name == "most_free") return std::make_unique<MostFreePlacement>();
   if (name == "pack") return std::make_unique<PackPlacement>();
   if (name == "spread") return std::make_unique<SpreadPlacement>();
+  if (name == "buddy") return make_buddy_placement();
+  if (name == "topology") return make_topology_placement();
   if (name == "random") return std::make_unique<RandomPlacement>(seed);
   return nullptr;
 }

@@ -46,14 +46,15 @@ void ClusterState::drop_target(JobRecord& r) {
 }
 
 void ClusterState::back_to_pending(JobRecord& r, Time now) {
+  move(r, JobState::pending, now);  // before the release: what it attained is counted by what it holds
   release_held(r);
-  move(r, JobState::pending, now);
   if (!r.has_target) pending_.insert(r.spec->id);
 }
 
 void ClusterState::end(JobRecord& r, JobState how, Time now) {
-  if (holds_gpus(r.state)) release_held(r);
+  const bool held = holds_gpus(r.state);
   move(r, how, now);
+  if (held) release_held(r);
   drop_target(r);
   pending_.erase(r.spec->id);
   blocked_.erase(r.spec->id);

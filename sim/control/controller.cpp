@@ -84,18 +84,20 @@ void Controller::apply(const Event& event) {
   }
 }
 
+// Rejects at once what can never run: a job whose hard parent is lost, or whose demand fits nowhere.
 void Controller::admit(const Event& submit) {
+  const auto refuse = [this, &submit](ReasonCode why) {
+    state_.reject(submit.job, submit.at);
+    emit(Event{
+        .at = submit.at, .kind = EventKind::reject, .job = submit.job, .value = static_cast<std::int64_t>(why)});
+  };
+  if (source_->doomed(submit.job)) return refuse(ReasonCode::none);
   if (!options_.feasible) return;
   const JobSpec& spec = *state_.record(submit.job).spec;
   if (spec.demand_class.index() >= feasible_.size()) feasible_.resize(spec.demand_class.index() + 1, -1);
   signed char& known = feasible_[spec.demand_class.index()];
   if (known < 0) known = options_.feasible(spec.demand) ? 1 : 0;
-  if (known == 1) return;
-  state_.reject(submit.job, submit.at);
-  emit(Event{.at = submit.at,
-             .kind = EventKind::reject,
-             .job = submit.job,
-             .value = static_cast<std::int64_t>(ReasonCode::infeasible)});
+  if (known == 0) refuse(ReasonCode::infeasible);
 }
 
 // Releases the children of a job that has ended; those that can never run any more are rejected in turn.
@@ -103,7 +105,8 @@ void Controller::settle_ended(JobId job, bool finished, Time now) {
   std::vector<JobId> doomed;
   source_->ended(now, job, finished, arrivals_, doomed);
   for (const JobId child : doomed) {
-    if (is_final(state_.record(child).state)) continue;
+    // A child whose submission is still to be applied is refused there.
+    if (!state_.record(child).known || is_final(state_.record(child).state)) continue;
     state_.reject(child, now);
     emit(Event{
         .at = now, .kind = EventKind::reject, .job = child, .value = static_cast<std::int64_t>(ReasonCode::none)});

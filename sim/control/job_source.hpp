@@ -26,6 +26,8 @@ class JobSource {
   // A job has ended. Appends `ready` for children that may run now; puts those that never will (a hard parent
   // did not finish) into `doomed`.
   void ended(Time now, JobId job, bool finished, std::vector<Event>& out, std::vector<JobId>& doomed);
+  // A hard parent of the job has ended without finishing: it can never run.
+  [[nodiscard]] bool doomed(JobId job) const { return !children_.empty() && is_doomed((*specs_)[job.index()]); }
 
  private:
   enum class Parent : std::uint8_t { open, finished, lost };

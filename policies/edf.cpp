@@ -1,0 +1,46 @@
+// Earliest deadline first: strict priority by deadline with preemption; jobs without a deadline come last, in order
+// of arrival. Optimal on one GPU when all deadlines can be met (Liu and Layland 1973).
+#include "policies/factories.hpp"
+#include "policies/parts/strict_priority.hpp"
+
+namespace orrery {
+namespace {
+
+class EarliestDeadline final : public Policy {
+ public:
+  explicit EarliestDeadline(std::unique_ptr<Placement> placement) : placement_(std::move(placement)) {}
+  [[nodiscard]] Capabilities capabilities() const override { return {.preempts = true}; }
+
+  void schedule(const ClusterView& view, PlanBuilder& plan) override {
+    for (const Event& e : view.since_last) follow(view, e);
+    jobs_.fill(view, plan, *placement_, true);
+  }
+
+ private:
+  [[nodiscard]] static Rank rank(const JobView& v) { return v.spec->deadline.value_or(kNever).ns; }
+
+  void follow(const ClusterView& view, const Event& e) {
+    if (e.kind == EventKind::capacity) jobs_.capacity_changed();
+    if (!e.job.valid()) return;
+    const bool back = e.kind == EventKind::ready || e.kind == EventKind::failed || e.kind == EventKind::launch_failed;
+    const bool ended = e.kind == EventKind::finished || e.kind == EventKind::reject || e.kind == EventKind::cancel;
+    if (back || ended) jobs_.remove(e.job);
+    const JobView v = view.job(e.job);
+    if (!back || is_final(v.state)) return;
+    if (v.target == nullptr)
+      jobs_.add_waiting(v, rank(v));
+    else
+      jobs_.add_running(v, rank(v));
+  }
+
+  std::unique_ptr<Placement> placement_;
+  StrictPriority jobs_;
+};
+
+}  // namespace
+
+std::unique_ptr<Policy> make_edf(PolicySetup setup, OptionReader&) {
+  return std::make_unique<EarliestDeadline>(std::move(setup.placement));
+}
+
+}  // namespace orrery

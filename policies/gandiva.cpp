@@ -1,0 +1,209 @@
+// Gandiva (Xiao et al., OSDI'18), its time-slicing: nobody waits as long as GPUs can be shared. A job that finds no
+// free GPUs joins the least crowded set of GPUs held by jobs of its own demand; the members of a set take turns, one
+// quantum each, the others suspended with their state kept on the GPUs. When GPUs become free, members that have not
+// yet been launched move there. Packing by measured utilisation, migration of running jobs and grow-shrink are not
+// part of it. policies.md 1.13.
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <set>
+
+#include "policies/factories.hpp"
+
+namespace orrery {
+namespace {
+
+class Gandiva final : public Policy {
+ public:
+  Gandiva(std::unique_ptr<Placement> placement, Duration quantum, std::size_t most)
+      : placement_(std::move(placement)), quantum_(quantum), most_(most) {}
+  [[nodiscard]] Capabilities capabilities() const override { return {.shares = true}; }
+
+  void schedule(const ClusterView& view, PlanBuilder& plan) override {
+    bool released = false;
+    for (const Event& e : view.since_last) released = follow(view, plan, e) || released;
+    admit(view, plan);
+    if (released) spread_out(view, plan);
+    for (const GroupId id : crowded_) {
+      Slot& s = slots_.at(id);
+      if (s.turn_ends <= view.now) take_turns(view, plan, id, s);
+      plan.wake_at(s.turn_ends);
+    }
+  }
+
+ private:
+  // GPUs and the jobs that share them; the first member runs, the others are suspended or not yet launched.
+  struct Slot {
+    Allocation gpus;
+    DemandClass demand{};
+    std::deque<JobId> members;
+    Time turn_ends = kNever;
+  };
+
+  bool run_first(PlanBuilder& plan, GroupId id, Slot& s) {
+    return plan.run(s.members.front(), s.gpus, {}, Sharing::interleaved, id);
+  }
+
+  // A job of a whole-GPU demand may share; a fraction of a GPU has its own share of it already.
+  [[nodiscard]] static bool may_share(const Demand& d) { return d.gpus > 0 && d.milli_per_gpu == kMilliPerGpu; }
+
+  void add_slot(PlanBuilder& plan, JobId job, DemandClass demand, const Allocation& gpus) {
+    const GroupId id(++last_group_);
+    Slot& s = slots_[id];
+    s.gpus = gpus;
+    s.demand = demand;
+    s.members.push_back(job);
+    slot_of_[job] = id;
+    by_demand_[demand].insert({1, id});
+    run_first(plan, id, s);
+  }
+
+  // Changes the members of a slot and keeps the indices right.
+  template <class Change>
+  void change(GroupId id, Change&& change_members) {
+    Slot& s = slots_.at(id);
+    auto& index = by_demand_[s.demand];
+    index.erase({s.members.size(), id});
+    change_members(s);
+    if (s.members.size() > 1)
+      crowded_.insert(id);
+    else
+      crowded_.erase(id);
+    if (s.members.empty())
+      slots_.erase(id);
+    else
+      index.insert({s.members.size(), id});
+  }
+
+  bool start_alone(const ClusterView& view, PlanBuilder& plan, JobId job) {
+    const JobSpec& spec = *view.job(job).spec;
+    if (!may_share(spec.demand)) return plan.start(job, *placement_);
+    scratch_.clear();
+    if (!placement_->place(spec.demand, plan.free(), scratch_)) return false;
+    add_slot(plan, job, spec.demand_class, scratch_);
+    return true;
+  }
+
+  void admit(const ClusterView& view, PlanBuilder& plan) {
+    std::set<DemandClass> full;  // no room for this demand, alone or shared
+    for (auto it = queue_.begin(); it != queue_.end();) {
+      const JobId job = *it;
+      const DemandClass demand = view.job(job).spec->demand_class;
+      if (full.count(demand) > 0) {
+        ++it;
+        continue;
+      }
+      if (start_alone(view, plan, job) || join(view, job, demand)) {
+        it = queue_.erase(it);
+      } else {
+        full.insert(demand);
+        ++it;
+      }
+      if (full.size() == view.demands->size()) return;
+    }
+  }
+
+  // Takes a turn in the least crowded slot of the same demand.
+  bool join(const ClusterView& view, JobId job, DemandClass demand) {
+    const auto& index = by_demand_[demand];
+    if (index.empty() || index.begin()->first >= most_) return false;
+    const GroupId id = index.begin()->second;
+    change(id, [job](Slot& s) { s.members.push_back(job); });
+    Slot& s = slots_.at(id);
+    slot_of_[job] = id;
+    if (s.members.size() == 2) s.turn_ends = view.now + quantum_;
+    return true;
+  }
+
+  void take_turns(const ClusterView& view, PlanBuilder& plan, GroupId id, Slot& s) {
+    plan.suspend(s.members.front());
+    s.members.push_back(s.members.front());
+    s.members.pop_front();
+    run_first(plan, id, s);
+    s.turn_ends = view.now + quantum_;
+  }
+
+  // Members that were never launched move to GPUs that have become free.
+  void spread_out(const ClusterView& view, PlanBuilder& plan) {
+    const std::vector<GroupId> crowded(crowded_.begin(), crowded_.end());
+    for (const GroupId id : crowded) {
+      const std::deque<JobId> members = slots_.at(id).members;
+      for (std::size_t i = 1; i < members.size(); ++i) {
+        const JobId job = members[i];
+        if (plan.planned(job) != nullptr || !start_alone(view, plan, job)) continue;
+        change(id, [job](Slot& s) { s.members.erase(std::find(s.members.begin(), s.members.end(), job)); });
+      }
+    }
+  }
+
+  // The job no longer takes turns; if it was the running one, the next member takes over at once.
+  bool leave(const ClusterView& view, PlanBuilder& plan, JobId job) {
+    if (const auto queued = std::find(queue_.begin(), queue_.end(), job); queued != queue_.end())
+      queue_.erase(queued);
+    const auto it = slot_of_.find(job);
+    if (it == slot_of_.end()) return true;
+    const GroupId id = it->second;
+    slot_of_.erase(it);
+    const bool ran = slots_.at(id).members.front() == job;
+    change(id, [job](Slot& s) { s.members.erase(std::find(s.members.begin(), s.members.end(), job)); });
+    const auto slot = slots_.find(id);
+    if (slot == slots_.end()) return true;
+    if (ran) {
+      slot->second.turn_ends = view.now + quantum_;
+      run_first(plan, id, slot->second);
+    }
+    return false;
+  }
+
+  // True when GPUs became free.
+  bool follow(const ClusterView& view, PlanBuilder& plan, const Event& e) {
+    if (e.kind == EventKind::capacity) return true;
+    if (!e.job.valid()) return false;
+    const bool back = e.kind == EventKind::ready || e.kind == EventKind::failed || e.kind == EventKind::launch_failed;
+    const bool ended = e.kind == EventKind::finished || e.kind == EventKind::reject || e.kind == EventKind::cancel;
+    if (!back && !ended) return false;
+    const bool released = e.kind != EventKind::ready && leave(view, plan, e.job);
+    const JobView v = view.job(e.job);
+    if (!back || is_final(v.state)) return released;
+    if (v.target == nullptr) {
+      queue_.push_back(e.job);
+    } else if (v.target->group != kNoGroup) {  // it takes turns by an earlier decision
+      const GroupId id = v.target->group;
+      last_group_ = std::max(last_group_, id.value);
+      Slot& s = slots_[id];
+      s.gpus = v.target->gpus;
+      s.demand = v.spec->demand_class;
+      slot_of_[e.job] = id;
+      const bool runs = v.target->act == Act::run;
+      change(id, [&](Slot& slot) {
+        if (runs)
+          slot.members.push_front(e.job);
+        else
+          slot.members.push_back(e.job);
+      });
+      s.turn_ends = view.now + quantum_;
+    }
+    return released;
+  }
+
+  std::unique_ptr<Placement> placement_;
+  Duration quantum_;
+  std::size_t most_;
+  std::deque<JobId> queue_;
+  std::map<GroupId, Slot> slots_;
+  std::map<JobId, GroupId> slot_of_;
+  std::map<DemandClass, std::set<std::pair<std::size_t, GroupId>>> by_demand_;  // slots by number of members
+  std::set<GroupId> crowded_;                                                   // slots with more than one
+  std::uint32_t last_group_ = 0;
+  Allocation scratch_;
+};
+
+}  // namespace
+
+std::unique_ptr<Policy> make_gandiva(PolicySetup setup, OptionReader& options) {
+  const std::vector<Duration> quantum = options.gpu_time_list("quantum");
+  const auto most = static_cast<std::size_t>(std::max<std::int64_t>(1, options.integer("most")));
+  return std::make_unique<Gandiva>(std::move(setup.placement), quantum.empty() ? seconds(60) : quantum.front(), most);
+}
+
+}  // namespace orrery
