@@ -58,7 +58,8 @@ TEST_CASE("history estimates are the mean of the tenant's last two jobs", "[cont
   CHECK(claimed[4].has_value());     // another tenant: the mean over all jobs
 }
 
-// Found here: a child submitted after its parent was rejected waited for ever; one submitted with it was rejected twice.
+// Found here: a child submitted after its parent was rejected waited for ever; one submitted together with it was
+// rejected twice.
 TEST_CASE("a child is released when its hard parent is done, and rejected when it can never be", "[control]") {
   Workload w = make_workload({{0, 1, 10}, {1, 1, 5}, {2, 9, 5}, {2, 1, 5}, {3, 1, 5}});
   w.specs[1].after.push_back({JobId(0), true, 1000});

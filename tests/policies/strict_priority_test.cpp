@@ -1,6 +1,6 @@
 // The counting path of the strict-priority fill (numbers of GPUs only) against its general path (every candidate
-// placed for real): where both apply they choose the same jobs at the same times. (Preemptions may differ: the general
-// path moves jobs between GPUs, which the counting path never needs to.)
+// placed for real): where both apply they choose the same jobs at the same times. Preemptions may differ: the
+// general path moves jobs between GPUs, which the counting path never needs to.
 #include <catch2/catch.hpp>
 
 #include "sim/core/random.hpp"
