@@ -4,6 +4,7 @@
 // policies.md 1.5.
 #include <algorithm>
 #include <optional>
+#include <set>
 
 #include "policies/factories.hpp"
 #include "policies/parts/gittins_index.hpp"
@@ -20,24 +21,29 @@ class ByAttainedService : public Policy {
 
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last) follow(view, e);
-    for (StrictPriority::Running& r : jobs_.running()) {
-      if (r.gone) continue;
-      const Rank rank = rank_of(view.job(r.job));
-      if (rank != r.rank) jobs_.rank_changed();
-      r.rank = rank;
+    while (!crossings_.empty() && crossings_.begin()->first <= view.now) {
+      const JobId id = crossings_.begin()->second;
+      const JobView v = view.job(id);
+      expect_crossing(v, view.now);
+      if (const Rank rank = rank_of(v); rank != jobs_.find_running(id)->rank) {
+        jobs_.rerank_running(id, rank);
+        jobs_.rank_changed();
+      }
     }
-    jobs_.fill(view, plan, *placement_, true);
-    for (const StrictPriority::Running& r : jobs_.running())
-      if (!r.gone) plan.wake_at(next_quantum(view.job(r.job), view.now));
+    const StrictPriority::Result& result = jobs_.fill(view, plan, *placement_, true);
+    for (const JobId id : result.preempted) forget_crossing(id);
+    for (const JobId id : result.started) expect_crossing(view.job(id), view.now);
+    if (!crossings_.empty()) plan.wake_at(crossings_.begin()->first);
   }
 
  protected:
   // Smaller first, by whole quanta of attained service.
   [[nodiscard]] virtual Rank rank_at(std::int64_t quanta) const = 0;
   virtual void job_finished(const ClusterView&, const JobView&) {}
-  void rerank_waiting(const ClusterView& view) {
+  void rerank_all(const ClusterView& view) {
     for (const JobView& v : view.pending())
       if (jobs_.is_waiting(v.id())) jobs_.rerank_waiting(v, rank_of(v));
+    jobs_.rerank_all_running([&](const StrictPriority::Running& r) { return rank_of(view.job(r.job)); });
     jobs_.rank_changed();
   }
   std::unique_ptr<Placement> placement_;
@@ -48,11 +54,24 @@ class ByAttainedService : public Policy {
   [[nodiscard]] Rank rank_of(const JobView& v) const {
     return rank_at(static_cast<std::int64_t>(v.attained.milli_gpu_ns / quantum_size()));
   }
-  // When the job will have filled its present quantum, if it attains from now on.
+  // When the job will have filled its present quantum, if it attains from now on: while it starts up it does not,
+  // so this is the earliest time, and it is looked at again then.
   [[nodiscard]] Time next_quantum(const JobView& v, Time now) const {
     const Int128 left = quantum_size() - v.attained.milli_gpu_ns % quantum_size();
     const Int128 speed = std::max<Int128>(v.spec->demand.milli_gpus(), 1);
     return now + Duration{static_cast<std::int64_t>((left + speed - 1) / speed)};
+  }
+
+  void forget_crossing(JobId id) {
+    if (id.index() >= crosses_.size() || crosses_[id.index()] == kNever) return;
+    crossings_.erase({crosses_[id.index()], id});
+    crosses_[id.index()] = kNever;
+  }
+  void expect_crossing(const JobView& v, Time now) {
+    forget_crossing(v.id());
+    if (v.id().index() >= crosses_.size()) crosses_.resize(2 * v.id().index() + 1, kNever);
+    crosses_[v.id().index()] = next_quantum(v, now);
+    crossings_.insert({crosses_[v.id().index()], v.id()});
   }
 
   void follow(const ClusterView& view, const Event& e) {
@@ -64,21 +83,29 @@ class ByAttainedService : public Policy {
       case EventKind::launch_failed: {
         const JobView v = view.job(e.job);
         jobs_.remove(e.job);
+        forget_crossing(e.job);
         if (is_final(v.state)) return;
-        if (v.target == nullptr)
+        if (v.target == nullptr) {
           jobs_.add_waiting(v, rank_of(v));
-        else
+        } else {
           jobs_.add_running(v, rank_of(v));
+          expect_crossing(v, view.now);
+        }
         return;
       }
       case EventKind::finished: job_finished(view, view.job(e.job)); [[fallthrough]];
       case EventKind::reject:
-      case EventKind::cancel: jobs_.remove(e.job); return;
+      case EventKind::cancel:
+        jobs_.remove(e.job);
+        forget_crossing(e.job);
+        return;
       default: return;
     }
   }
 
   StrictPriority jobs_;
+  std::set<std::pair<Time, JobId>> crossings_;  // running jobs: no earlier than this their quantum is full
+  std::vector<Time> crosses_;                   // [job] its entry in crossings_
 };
 
 class Las final : public ByAttainedService {
@@ -106,7 +133,7 @@ class Gittins final : public ByAttainedService {
     samples_.push_back(static_cast<std::int64_t>(v.attained.milli_gpu_ns / kMilliPerGpu));
     if (samples_.size() < std::max<std::size_t>(16, index_ ? 2 * index_->size() : 0)) return;
     index_.emplace(samples_);
-    rerank_waiting(view);
+    rerank_all(view);
   }
   bool sup_;
   std::vector<std::int64_t> samples_;

@@ -21,7 +21,8 @@ class SmallestFirst final : public Policy {
 
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last) follow(view, e);
-    for (StrictPriority::Running& r : jobs_.running()) r.rank = rank(remaining_at(r, view.now), r.gpus);
+    jobs_.rerank_all_running(
+        [&](const StrictPriority::Running& r) { return rank(remaining_at(r, view.now), r.gpus); });
     const StrictPriority::Result& result = jobs_.fill(view, plan, *placement_, true);
     for (const JobId job : result.started) refresh(view, job);
   }
@@ -154,10 +155,14 @@ std::unique_ptr<Policy> make(PolicySetup setup, Key key) {
 
 }  // namespace
 
-std::unique_ptr<Policy> make_srtf(PolicySetup setup, OptionReader&) { return make(std::move(setup), Key::remaining); }
+std::unique_ptr<Policy> make_srtf(PolicySetup setup, OptionReader&) {
+  return make(std::move(setup), Key::remaining);
+}
 std::unique_ptr<Policy> make_srsf(PolicySetup setup, OptionReader&) {
   return make(std::move(setup), Key::remaining_service);
 }
-std::unique_ptr<Policy> make_smallest(PolicySetup setup, OptionReader&) { return make(std::move(setup), Key::gpus); }
+std::unique_ptr<Policy> make_smallest(PolicySetup setup, OptionReader&) {
+  return make(std::move(setup), Key::gpus);
+}
 
 }  // namespace orrery

@@ -18,17 +18,20 @@ namespace {
 enum class Crossing { exact, tiresias, muri };
 
 struct TiresiasOptions {
-  bool count_gpus = true;            // dlas-gpu
-  std::vector<Duration> limits;      // GPU-time (dlas-gpu) or executed time (dlas), increasing
-  std::int64_t starvation = 0;       // 0 = never promote
+  bool count_gpus = true;        // dlas-gpu
+  std::vector<Duration> limits;  // GPU-time (dlas-gpu) or executed time (dlas), increasing
+  std::int64_t starvation = 0;   // 0 = never promote
   Crossing crossing = Crossing::exact;
 };
 
 class Tiresias final : public Policy {
  public:
   Tiresias(std::unique_ptr<Placement> placement, TiresiasOptions options)
-      : placement_(std::move(placement)), options_(std::move(options)), back_(options_.limits.size() + 1, 0),
-        front_(back_.size(), 0), run_(back_.size(), kRunRegion) {}
+      : placement_(std::move(placement)),
+        options_(std::move(options)),
+        back_(options_.limits.size() + 1, 0),
+        front_(back_.size(), 0),
+        run_(back_.size(), kRunRegion) {}
   [[nodiscard]] Capabilities capabilities() const override { return {.preempts = true}; }
   void schedule(const ClusterView& view, PlanBuilder& plan) override;
 
@@ -41,12 +44,12 @@ class Tiresias final : public Policy {
   struct Job {
     std::size_t queue = 0;
     std::int64_t position = 0;
-    Duration ran_base{};        // `ran`, `attained`, `waited` at the last promotion (or first run)
+    Duration ran_base{};  // `ran`, `attained`, `waited` at the last promotion (or first run)
     GpuTime attained_base{};
     Duration waited_base{};
-    Time crosses = kNever;      // its entry in crossings_
-    Time starves = kNever;      // its entry in starving_
-    bool has_run = false;       // since submission or the last promotion
+    Time crosses = kNever;  // its entry in crossings_
+    Time starves = kNever;  // its entry in starving_
+    bool has_run = false;   // since submission or the last promotion
   };
 
   Job& job(JobId id) {
@@ -72,10 +75,10 @@ class Tiresias final : public Policy {
   TiresiasOptions options_;
   StrictPriority order_;
   std::vector<Job> jobs_;
-  std::vector<std::int64_t> back_, front_, run_;      // [queue]: next positions
-  std::set<std::pair<Time, JobId>> crossings_;        // running jobs: no earlier than this their limit is reached
-  std::set<std::pair<Time, JobId>> starving_;         // waiting jobs: when they are promoted
-  std::vector<JobId> demoted_;                        // in this decision
+  std::vector<std::int64_t> back_, front_, run_;  // [queue]: next positions
+  std::set<std::pair<Time, JobId>> crossings_;    // running jobs: no earlier than this their limit is reached
+  std::set<std::pair<Time, JobId>> starving_;     // waiting jobs: when they are promoted
+  std::vector<JobId> demoted_;                    // in this decision
 };
 
 // GPU-time (milli-GPU-ns) or time (ns) until the limit of the job's queue.
@@ -117,7 +120,7 @@ void Tiresias::demote(Job& j, const JobView& v) {
   j.queue += 1;
   j.position = back_[j.queue]++;
   demoted_.push_back(v.id());
-  if (StrictPriority::Running* r = order_.find_running(v.id())) r->rank = rank(j);
+  if (order_.find_running(v.id()) != nullptr) order_.rerank_running(v.id(), rank(j));
   order_.rank_changed();
 }
 
@@ -177,7 +180,7 @@ void Tiresias::settle_lists(const ClusterView& view, const StrictPriority::Resul
   for (const auto& [old_rank, id] : joining) {
     Job& j = job(id);
     j.position = run_[j.queue]++;
-    order_.find_running(id)->rank = rank(j);
+    order_.rerank_running(id, rank(j));
   }
   for (std::size_t i = result.preempted.size(); i-- > 0;) {
     Job& j = job(result.preempted[i]);
@@ -199,7 +202,7 @@ void Tiresias::ask_for_wake(const ClusterView& view, PlanBuilder& plan) {
   }
   for (const StrictPriority::Running& r : order_.running()) {
     const Job& j = job(r.job);
-    if (r.gone || !sinks(j)) continue;
+    if (!sinks(j)) continue;
     const std::int64_t executed = (view.job(r.job).ran - j.ran_base).ns;
     const std::int64_t limit = options_.limits[j.queue].ns;
     const std::int64_t g = r.gpus;

@@ -36,6 +36,23 @@ void StrictPriority::to_running(const JobView& job, Rank rank) {
   r.gpus = job.gpus();
   r.rank = rank;
   running_.push_back(r);
+  ranked_.insert({rank, r.job, r.gpus});
+}
+
+// The caller says where it goes instead.
+void StrictPriority::drop_running(JobId job) {
+  const std::uint32_t at = place_[job.index()].index;
+  ranked_.erase(running_[at].rank, job);
+  running_[at] = running_.back();
+  place_[running_[at].job.index()].index = at;
+  running_.pop_back();
+}
+
+void StrictPriority::rerank_running(JobId job, Rank rank) {
+  Running& r = running_[place_[job.index()].index];
+  ranked_.erase(r.rank, job);
+  r.rank = rank;
+  ranked_.insert({rank, job, r.gpus});
 }
 
 void StrictPriority::add_waiting(const JobView& job, Rank rank) {
@@ -58,7 +75,7 @@ void StrictPriority::remove(JobId job) {
     for (std::uint32_t c = 0; c < waiting_.class_count(); ++c)
       if (waiting_.erase(DemandClass(c), p.rank, job)) break;
   } else if (p.where == Place::running) {
-    running_[p.index].gone = true;
+    drop_running(job);
     full_walk_ = true;
   }
   p.where = Place::nowhere;
@@ -70,66 +87,32 @@ void StrictPriority::rerank_waiting(const JobView& job, Rank rank) {
   to_waiting(job, rank);
 }
 
-// Drops ended jobs and restores rank order. Insertion sort: between decisions the order hardly changes.
-void StrictPriority::compact_and_sort() {
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < running_.size(); ++i) {
-    if (running_[i].gone) continue;
-    Running r = running_[i];
-    std::size_t at = kept;
-    while (at > 0 && before(r, running_[at - 1])) {
-      running_[at] = running_[at - 1];
-      --at;
-    }
-    running_[at] = r;
-    ++kept;
-  }
-  running_.resize(kept);
-  for (std::size_t i = 0; i < kept; ++i) place_[running_[i].job.index()].index = static_cast<std::uint32_t>(i);
-}
-
 bool StrictPriority::some_arrival_can_run(const ClusterView& view, const PlanBuilder& plan) const {
   for (const JobId job : arrivals_) {
     if (!is_waiting(job)) continue;
     const Rank rank = place_[job.index()].rank;
     const std::int32_t wanted = (*view.records)[job.index()].spec->demand.gpus;
-    std::int64_t reachable = plan.free().free_gpus();
-    for (const Running& r : running_)
-      if (r.rank > rank) reachable += r.gpus;
-    if (wanted <= reachable) return true;
+    if (wanted <= plan.free().free_gpus() + ranked_.gpus_behind(rank)) return true;
   }
   return false;
 }
 
 // Counting placements and plain demands: only numbers of GPUs matter.
 void StrictPriority::walk_counting(const ClusterView& view, const PlanBuilder& plan) {
-  std::int64_t held = 0;  // by running jobs not yet visited
-  for (const Running& r : running_) held += r.gpus;
-  std::int64_t free = plan.free().free_gpus() + held;
-  scan_.begin(waiting_);
-  std::size_t i = 0;
-  while (i < running_.size() || !scan_.done()) {
-    const bool waiting_first =
-        !scan_.done() && (i == running_.size() || scan_.head().first < running_[i].rank);
-    if (waiting_first) {
-      const std::int32_t wanted = view.demands->operator[](scan_.head_class()).gpus;
-      if (wanted > free) {
-        scan_.drop_class();
-        continue;
-      }
-      free -= wanted;
-      result_.started.push_back(scan_.head().second);
-      scan_.take();
+  RankedRunning::Walk walk = ranked_.walk(plan.free().free_gpus() + ranked_.gpus());
+  const auto preempt = [this](const RankedRunning::Item& item) { result_.preempted.push_back(item.job); };
+  for (scan_.begin(waiting_); !scan_.done();) {
+    ranked_.pass(walk, &scan_.head().first, preempt);
+    const std::int32_t wanted = view.demands->operator[](scan_.head_class()).gpus;
+    if (wanted > walk.free) {
+      scan_.drop_class();
       continue;
     }
-    if (scan_.done() && held <= free) return;  // all that is left fits
-    const Running& r = running_[i++];
-    held -= r.gpus;
-    if (r.gpus <= free)
-      free -= r.gpus;
-    else
-      result_.preempted.push_back(r.job);
+    walk.free -= wanted;
+    result_.started.push_back(scan_.head().second);
+    scan_.take();
   }
+  ranked_.pass(walk, nullptr, preempt);
 }
 
 void StrictPriority::apply(const ClusterView& view, PlanBuilder& plan, Placement& placement) {
@@ -148,38 +131,40 @@ bool StrictPriority::make_room(JobId job, std::size_t from, const ClusterView& v
   if (plan.start(job, placement)) return true;
   const Demand& demand = (*view.records)[job.index()].spec->demand;
   std::int64_t reachable = plan.free().free_gpus();
-  for (std::size_t v = from; v < running_.size(); ++v) reachable += kept_[v] != 0 ? running_[v].gpus : 0;
+  for (std::size_t v = from; v < in_order_.size(); ++v) reachable += kept_[v] != 0 ? in_order_[v].gpus : 0;
   if (demand.milli_per_gpu == kMilliPerGpu && reachable < demand.gpus) return false;
 
   const PlanBuilder::Mark mark = plan.mark();
-  for (std::size_t v = from; v < running_.size(); ++v)
-    if (kept_[v] != 0) plan.preempt(running_[v].job);
+  for (std::size_t v = from; v < in_order_.size(); ++v)
+    if (kept_[v] != 0) plan.preempt(in_order_[v].job);
   const bool possible = plan.start(job, placement);
   plan.rollback(mark);
   if (!possible) return false;
 
   victims_.clear();
   bool placed = false;
-  for (std::size_t v = running_.size(); v-- > from && !placed;) {
+  for (std::size_t v = in_order_.size(); v-- > from && !placed;) {
     if (kept_[v] == 0) continue;
-    victims_.emplace_back(v, *plan.planned(running_[v].job));
-    plan.preempt(running_[v].job);
+    victims_.emplace_back(v, *plan.planned(in_order_[v].job));
+    plan.preempt(in_order_[v].job);
     placed = plan.start(job, placement);
   }
   for (std::size_t k = victims_.size(); k-- > 0;) {  // highest rank first
     const auto& [v, gpus] = victims_[k];
-    const JobRecord& r = (*view.records)[running_[v].job.index()];
-    kept_[v] = plan.run(running_[v].job, gpus, r.target.config, r.target.sharing, r.target.group) ? 1 : 0;
+    const JobRecord& r = (*view.records)[in_order_[v].job.index()];
+    kept_[v] = plan.run(in_order_[v].job, gpus, r.target.config, r.target.sharing, r.target.group) ? 1 : 0;
   }
   return placed;
 }
 
 // Any placement, any demand: candidates are placed for real, running jobs stay where they are if they can.
 void StrictPriority::walk_general(const ClusterView& view, PlanBuilder& plan, Placement& placement) {
-  kept_.assign(running_.size(), 1);
+  in_order_.clear();
+  ranked_.each([this](const RankedRunning::Item& item) { in_order_.push_back(item); });
+  kept_.assign(in_order_.size(), 1);
   scan_.begin(waiting_);
-  for (std::size_t i = 0; i < running_.size() || !scan_.done();) {
-    const bool waiting_first = !scan_.done() && (i == running_.size() || scan_.head().first < running_[i].rank);
+  for (std::size_t i = 0; i < in_order_.size() || !scan_.done();) {
+    const bool waiting_first = !scan_.done() && (i == in_order_.size() || scan_.head().first < in_order_[i].rank);
     if (waiting_first) {
       const JobId job = scan_.head().second;
       if (!make_room(job, i, view, plan, placement)) {
@@ -193,10 +178,10 @@ void StrictPriority::walk_general(const ClusterView& view, PlanBuilder& plan, Pl
     const std::size_t visited = i++;
     if (kept_[visited] != 0) continue;
     // Displaced by a job of higher rank: it moves, or it waits.
-    if (make_room(running_[visited].job, i, view, plan, placement))
+    if (make_room(in_order_[visited].job, i, view, plan, placement))
       kept_[visited] = 1;
     else
-      result_.preempted.push_back(running_[visited].job);
+      result_.preempted.push_back(in_order_[visited].job);
   }
 }
 
@@ -211,7 +196,6 @@ const StrictPriority::Result& StrictPriority::fill(const ClusterView& view, Plan
   }
   arrivals_.clear();
   full_walk_ = false;
-  compact_and_sort();
   if (counting) {
     walk_counting(view, plan);
     apply(view, plan, placement);
@@ -225,9 +209,9 @@ const StrictPriority::Result& StrictPriority::fill(const ClusterView& view, Plan
     to_running(v, rank);
   }
   for (const JobId job : result_.preempted) {
-    Running& r = running_[place_[job.index()].index];
-    r.gone = true;
-    to_waiting(view.job(job), r.rank);
+    const Rank rank = running_[place_[job.index()].index].rank;
+    drop_running(job);
+    to_waiting(view.job(job), rank);
   }
   return result_;
 }
