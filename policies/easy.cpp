@@ -28,7 +28,8 @@ class Backfill final : public Policy {
  private:
   struct Job {
     enum Where : std::uint8_t { nowhere, queued, reserved, running } where = nowhere;
-    std::size_t slot = 0;  // in its class's ArrivalIndex
+    bool announced = false;
+    std::size_t slot = 0;  // in its class's ArrivalIndex, once announced
     Time start{};          // reserved: planned; running: real
     Time end{};            // expected
   };
@@ -92,6 +93,7 @@ void Backfill::announce(const JobView& v) {
     blocked_.push_back(0);
   }
   Job& j = job(v.id());
+  j.announced = true;
   j.slot = classes_[c].waiting.append(v.id(), kForever);
   classes_[c].waiting.erase(j.slot);
 }
@@ -125,11 +127,13 @@ void Backfill::follow(const ClusterView& view, const Event& e) {
   switch (e.kind) {
     case EventKind::submit: announce(v); break;
     case EventKind::ready:
+      if (!job(e.job).announced) announce(v);  // this object was made in the middle of a run
       if (v.target == nullptr && !is_final(v.state)) enqueue(v);
       break;
     case EventKind::finished:
     case EventKind::failed:
     case EventKind::launch_failed:
+    case EventKind::called_off:
     case EventKind::reject:
     case EventKind::cancel:
       if (where == Job::running) ended(e.job, v.spec->demand.milli_gpus(), view.now);

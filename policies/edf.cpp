@@ -22,7 +22,7 @@ class EarliestDeadline final : public Policy {
   void follow(const ClusterView& view, const Event& e) {
     if (e.kind == EventKind::capacity) jobs_.capacity_changed();
     if (!e.job.valid()) return;
-    const bool back = e.kind == EventKind::ready || e.kind == EventKind::failed || e.kind == EventKind::launch_failed;
+    const bool back = enters_queue(e.kind);
     const bool ended = e.kind == EventKind::finished || e.kind == EventKind::reject || e.kind == EventKind::cancel;
     if (back || ended) jobs_.remove(e.job);
     const JobView v = view.job(e.job);

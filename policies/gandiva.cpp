@@ -148,18 +148,26 @@ class Gandiva final : public Policy {
     change(id, [job](Slot& s) { s.members.erase(std::find(s.members.begin(), s.members.end(), job)); });
     const auto slot = slots_.find(id);
     if (slot == slots_.end()) return true;
-    if (ran) {
-      slot->second.turn_ends = view.now + quantum_;
-      run_first(plan, id, slot->second);
-    }
+    if (!ran) return false;
+    slot->second.turn_ends = view.now + quantum_;
+    if (!run_first(plan, id, slot->second)) dissolve(id);  // the GPUs are gone: their node is down
     return false;
+  }
+
+  void dissolve(GroupId id) {
+    const std::deque<JobId> members = slots_.at(id).members;
+    for (const JobId job : members) {
+      slot_of_.erase(job);
+      queue_.push_back(job);
+    }
+    change(id, [](Slot& s) { s.members.clear(); });
   }
 
   // True when GPUs became free.
   bool follow(const ClusterView& view, PlanBuilder& plan, const Event& e) {
     if (e.kind == EventKind::capacity) return true;
     if (!e.job.valid()) return false;
-    const bool back = e.kind == EventKind::ready || e.kind == EventKind::failed || e.kind == EventKind::launch_failed;
+    const bool back = enters_queue(e.kind);
     const bool ended = e.kind == EventKind::finished || e.kind == EventKind::reject || e.kind == EventKind::cancel;
     if (!back && !ended) return false;
     const bool released = e.kind != EventKind::ready && leave(view, plan, e.job);

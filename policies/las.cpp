@@ -80,7 +80,8 @@ class ByAttainedService : public Policy {
     switch (e.kind) {
       case EventKind::ready:
       case EventKind::failed:
-      case EventKind::launch_failed: {
+      case EventKind::launch_failed:
+      case EventKind::called_off: {
         const JobView v = view.job(e.job);
         jobs_.remove(e.job);
         forget_crossing(e.job);

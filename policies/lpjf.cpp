@@ -33,7 +33,7 @@ class LongestPending final : public Policy {
   void follow(const ClusterView& view, const Event& e) {
     if (!e.job.valid()) return;
     const JobView job = view.job(e.job);
-    const bool back = e.kind == EventKind::ready || e.kind == EventKind::failed || e.kind == EventKind::launch_failed;
+    const bool back = enters_queue(e.kind);
     if (back && !is_final(job.state) && job.target == nullptr) {
       queue_.insert(key(view, job));
     } else if (e.kind == EventKind::reject || e.kind == EventKind::cancel) {

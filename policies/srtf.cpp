@@ -61,7 +61,8 @@ class SmallestFirst final : public Policy {
     switch (e.kind) {
       case EventKind::ready:
       case EventKind::failed:
-      case EventKind::launch_failed: {
+      case EventKind::launch_failed:
+      case EventKind::called_off: {
         const JobView v = view.job(e.job);
         jobs_.remove(e.job);
         if (is_final(v.state)) return;

@@ -141,7 +141,8 @@ void Tiresias::follow(const ClusterView& view, const Event& e) {
   switch (e.kind) {
     case EventKind::ready:
     case EventKind::failed:
-    case EventKind::launch_failed: {
+    case EventKind::launch_failed:
+    case EventKind::called_off: {
       const JobView v = view.job(e.job);
       Job& j = job(e.job);
       order_.remove(e.job);

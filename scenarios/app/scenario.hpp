@@ -52,6 +52,17 @@ struct OverheadConfig {
   Duration stop{};                                // from being asked to stop until the GPUs are free
 };
 
+struct FailureConfig {
+  Duration node_mtbf{};      // mean time between a repair and the next failure of one node; 0 = nodes never fail
+  Duration repair = seconds(3600);  // mean time to repair
+  std::int64_t retries = 3;  // failures of a job, other than of its nodes, that are retried
+};
+
+struct CheckpointConfig {
+  Duration every{};  // running time between checkpoints; 0 = only when a job is asked to stop
+  Duration cost{};   // how long a job stands still for one
+};
+
 struct Scenario {
   std::string file;         // as given
   std::string name;         // `name`, default: the file's stem
@@ -60,6 +71,8 @@ struct Scenario {
   PolicyConfig policy;
   std::vector<PolicyConfig> compare_policies;  // `compare.policies`, optional: what `compare` runs by default
   OverheadConfig overheads;
+  FailureConfig failures;
+  CheckpointConfig checkpoints;
   std::string emulate = "none";               // none | tiresias | muri
   int seeds = 1;                              // seeds 1..n
   std::string output_dir = "runs";

@@ -180,6 +180,28 @@ void read_overheads(YamlWalk& w, const Place& at, Scenario& s) {
   });
 }
 
+void read_failures(YamlWalk& w, const Place& at, Scenario& s) {
+  FailureConfig& f = s.failures;
+  w.section(at, {
+      {"node_mtbf", [&](const Place& p) { f.node_mtbf = w.quantity(p, parse_duration); }},
+      {"repair", [&](const Place& p) {
+         f.repair = w.quantity(p, parse_duration);
+         if (f.repair.ns == 0) w.complain(p, "`" + p.path + "` must be > 0");
+       }},
+      {"retries", [&](const Place& p) { f.retries = w.integer(p, 0, 1'000'000); }},
+  });
+}
+
+void read_checkpoints(YamlWalk& w, const Place& at, Scenario& s) {
+  CheckpointConfig& c = s.checkpoints;
+  w.section(at, {
+      {"every", [&](const Place& p) { c.every = w.quantity(p, parse_duration); }},
+      {"cost", [&](const Place& p) { c.cost = w.quantity(p, parse_duration); }},
+  });
+  if (c.cost.ns > 0 && c.every.ns == 0)
+    w.complain(at, "`checkpoints.cost` does nothing without `checkpoints.every`");
+}
+
 // clang-format on
 // ---- the whole file --------------------------------------------------------------------------------------------
 
@@ -239,6 +261,8 @@ void read_all(YamlWalk& w, Scenario& s) {
          w.section(p, {{"policies", [&](const Place& q) { compare = q; }}});
        }},
       {"overheads", [&](const Place& p) { read_overheads(w, p, s); }},
+      {"failures", [&](const Place& p) { read_failures(w, p, s); }},
+      {"checkpoints", [&](const Place& p) { read_checkpoints(w, p, s); }},
       {"emulate", [&](const Place& p) { s.emulate = w.choice(p, {"none", "tiresias", "muri"}); }},
       {"seeds", [&](const Place& p) { s.seeds = static_cast<int>(w.integer(p, 1, 1'000'000)); }},
       {"check", [&](const Place& p) { s.check = w.boolean(p); }},

@@ -121,6 +121,11 @@ std::string yaml_of(const Scenario& s, bool digest) {
   } else {
     out += fmt::format("  restart: {}\n", o.restart == "constant" ? format_duration(o.restart_constant) : "zero");
   }
+  const FailureConfig& f = s.failures;
+  out += fmt::format("failures:\n  node_mtbf: {}\n  repair: {}\n  retries: {}\n", format_duration(f.node_mtbf),
+                     format_duration(f.repair), f.retries);
+  out += fmt::format("checkpoints:\n  every: {}\n  cost: {}\n", format_duration(s.checkpoints.every),
+                     format_duration(s.checkpoints.cost));
   out += fmt::format("emulate: {}\n", s.emulate);
   if (digest) return out;
   out += fmt::format("seeds: {}\ncheck: {}\noutput:\n  dir: {}\n", s.seeds, s.check, scalar(s.output_dir));

@@ -44,10 +44,12 @@ void apply_emulation(Prepared& p, const Trace& trace) {
   if (s.emulate == "none") return;
   const std::string placement = s.emulate == "muri" ? "yarn (count under tiresias)" : "count";
   p.notes.push_back(
-      fmt::format("emulate: {} reproduces that simulator's quirks; it overrides overheads (none) and "
-                  "policy.placement ({})",
+      fmt::format("emulate: {} reproduces that simulator's quirks; it overrides overheads, failures, checkpoints "
+                  "(none) and policy.placement ({})",
                   s.emulate, placement));
   s.overheads = OverheadConfig{};
+  s.failures = FailureConfig{};
+  s.checkpoints = CheckpointConfig{};
   s.policy.placement = s.emulate == "muri" ? "yarn" : "count";
   if (s.emulate != "muri") return;
   for (std::size_t i = 0; i < trace.jobs.size(); ++i) {
@@ -155,7 +157,7 @@ namespace {
 // Everything one run needs, so that simulate() reads as its story.
 struct Run {
   Run(const Prepared& p, Policy& policy, const std::string& placement_name, std::uint64_t seed)
-      : executor(*p.topology, p.workload, model, sim_options(p)),
+      : executor(*p.topology, p.workload, model, sim_options(p, seed)),
         source(p.workload.specs, [this, &p](const JobSpec& spec) { return estimate(p, spec); }),
         empty(*p.topology),
         feasibility(make_placement(placement_name, seed)),
@@ -164,8 +166,10 @@ struct Run {
         fold(job_table, node_gpus),
         policy_(&policy) {}
 
-  static SimOptions sim_options(const Prepared& p) {
+  static SimOptions sim_options(const Prepared& p, std::uint64_t seed) {
     SimOptions o;
+    o.failures = {p.scenario.failures.node_mtbf, p.scenario.failures.repair, seed};
+    o.checkpoints = {p.scenario.checkpoints.every, p.scenario.checkpoints.cost};
     o.overheads = overhead_model(p.scenario.overheads);
     o.pause_per_event = p.pause_per_event;
     return o;
@@ -186,8 +190,9 @@ struct Run {
       default: return std::nullopt;
     }
   }
-  ControllerOptions controller_options() {
+  ControllerOptions controller_options(const FailureConfig& failures) {
     ControllerOptions o;
+    o.retry_budget = static_cast<std::uint32_t>(failures.retries);
 #ifndef NDEBUG
     o.check_views = true;  // the debug preset rebuilds and compares the cluster state after every event
 #endif
@@ -279,7 +284,7 @@ Expected<RunReport> simulate(const Prepared& prepared, const RunRequest& request
   report.result.seed = request.seed;
   const auto start = std::chrono::steady_clock::now();
   Controller controller(run.executor, **policy, run.source, prepared.workload.specs, prepared.workload.demands,
-                        run.model, run.controller_options(), observers);
+                        run.model, run.controller_options(s.failures), observers);
   try {
     const RunOutcome outcome = controller.run();
     report.events = outcome.events;

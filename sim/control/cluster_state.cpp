@@ -35,6 +35,7 @@ void ClusterState::move(JobRecord& r, JobState to, Time now) {
 void ClusterState::release_held(JobRecord& r) {
   physical_.give(r.held, r.held_sharing, r.held_group);
   for (const NodeSlice& s : r.held.slices()) freed_.push_back(s.node);
+  --holders_;
   r.held.clear();
 }
 
@@ -48,7 +49,7 @@ void ClusterState::drop_target(JobRecord& r) {
 void ClusterState::back_to_pending(JobRecord& r, Time now) {
   move(r, JobState::pending, now);  // before the release: what it attained is counted by what it holds
   release_held(r);
-  if (!r.has_target) pending_.insert(r.spec->id);
+  if (!r.has_target && !r.cancelling) pending_.insert(r.spec->id);
 }
 
 void ClusterState::end(JobRecord& r, JobState how, Time now) {
@@ -91,13 +92,14 @@ bool ClusterState::apply(const Event& event) {
   if (event.incarnation != r.incarnation || is_final(r.state)) return false;
   switch (event.kind) {
     case EventKind::started:
-      if (r.state == JobState::stopping) return false;  // the stop overtook it
+      if (r.state == JobState::stopping) return true;  // it crossed the stop on its way
       r.done_at = now;
       move(r, JobState::running, now);
       return true;
     case EventKind::progress: {
-      const bool faster_than_nothing = r.state == JobState::running && now > r.done_at;
-      if (faster_than_nothing) {
+      // Late reports may come after the job was stopped, or after a later one.
+      if (r.state != JobState::running || event.value < r.done.ns) return false;
+      if (now > r.done_at) {
         const Int128 rate =
             static_cast<Int128>(event.value - r.done.ns) * kUnitRate.per_billion / (now - r.done_at).ns;
         r.measured = Measured{now, Rate{static_cast<std::int64_t>(rate)}};
@@ -106,14 +108,15 @@ bool ClusterState::apply(const Event& event) {
       r.done_at = now;
       return true;
     }
-    case EventKind::checkpointed: r.committed = {event.value}; return true;
+    case EventKind::checkpointed:
+      if (r.state != JobState::running && r.state != JobState::stopping) return false;
+      r.committed = r.done = {event.value};
+      r.done_at = now;
+      return true;
     case EventKind::finished: end(r, JobState::finished, now); return true;
     case EventKind::stopped:
       r.done = r.committed = {event.value};
-      if (r.cancelling)
-        end(r, JobState::cancelled, now);
-      else
-        back_to_pending(r, now);
+      back_to_pending(r, now);
       return true;
     case EventKind::suspended: move(r, JobState::suspended, now); return true;
     case EventKind::resumed:
@@ -123,9 +126,9 @@ bool ClusterState::apply(const Event& event) {
     case EventKind::launch_failed:
     case EventKind::failed:
       r.done = r.committed = {event.value};
-      r.failures += 1;
-      if (r.failures > retry_budget_ || r.cancelling) {
-        end(r, r.cancelling ? JobState::cancelled : JobState::failed, now);
+      if (!event.node.valid()) r.failures += 1;  // a node that goes down is not the job's fault
+      if (r.failures > retry_budget_) {
+        end(r, JobState::failed, now);
         return true;
       }
       drop_target(r);
@@ -154,8 +157,11 @@ void ClusterState::accept(const Plan& plan) {
         active_.erase(job);
         if (r.ready) pending_.insert(job);
         break;
-      case Act::reject:
       case Act::cancel:
+        r.cancelling = true;
+        pending_.erase(job);
+        [[fallthrough]];
+      case Act::reject:
         r.has_target = false;
         active_.erase(job);
         break;
@@ -166,6 +172,7 @@ void ClusterState::accept(const Plan& plan) {
 void ClusterState::launch(JobId job, Time now, GangId gang) {
   JobRecord& r = mutable_record(job);
   physical_.take(r.target.gpus, r.target.sharing, r.target.group);
+  ++holders_;
   move(r, JobState::starting, now);
   r.held = r.target.gpus;
   r.held_sharing = r.target.sharing;
@@ -188,12 +195,20 @@ void ClusterState::stopping(JobId job, Time now, bool by_policy) {
   if (by_policy) r.preemptions += 1;
 }
 
-void ClusterState::reject(JobId job, Time now) { end(mutable_record(job), JobState::rejected, now); }
+void ClusterState::reject(JobId job, Time now) {
+  end(mutable_record(job), JobState::rejected, now);
+}
 
 void ClusterState::cancel(JobId job, Time now) {
   JobRecord& r = mutable_record(job);
-  r.cancelling = true;
-  if (!holds_gpus(r.state)) end(r, JobState::cancelled, now);
+  ORRERY_ASSERT(!holds_gpus(r.state), "job {} is cancelled while it holds {}", job.value, r.held.to_string());
+  end(r, JobState::cancelled, now);
+}
+
+void ClusterState::call_off(JobId job) {
+  JobRecord& r = mutable_record(job);
+  drop_target(r);
+  pending_.insert(job);
 }
 
 ClusterView ClusterState::view(Time now, std::uint64_t epoch, std::span<const Event> since_last) const {
@@ -232,7 +247,7 @@ void ClusterState::check_against_rebuild() const {
     if (r.has_target) planned.take(r.target.gpus, r.target.sharing, r.target.group);
     const bool live = r.known && !is_final(r.state);
     const bool is_active = live && r.has_target;
-    const bool is_pending = live && r.ready && !r.has_target;
+    const bool is_pending = live && r.ready && !r.has_target && !r.cancelling;
     const bool is_blocked = live && !r.ready;
     ORRERY_ASSERT(active_.contains(id) == is_active, "job {} in the active list: {}", id.value, !is_active);
     ORRERY_ASSERT(pending_.contains(id) == is_pending, "job {} in the pending list: {}", id.value, !is_pending);

@@ -26,7 +26,9 @@ class ClusterState {
   void launch(JobId job, Time now, GangId gang);
   void stopping(JobId job, Time now, bool by_policy);
   void reject(JobId job, Time now);
-  void cancel(JobId job, Time now);  // at once, or when its GPUs are free if it holds any
+  void cancel(JobId job, Time now);                                        // precondition: it holds nothing
+  // Takes away the target of a job that does not hold it yet (its node went down).
+  void call_off(JobId job);
 
   [[nodiscard]] ClusterView view(Time now, std::uint64_t epoch, std::span<const Event> since_last) const;
   [[nodiscard]] const JobRecord& record(JobId job) const { return records_[job.index()]; }
@@ -36,6 +38,8 @@ class ClusterState {
   [[nodiscard]] const Inventory& planned() const { return planned_; }
   [[nodiscard]] const DemandTable& demands() const { return *demands_; }
   [[nodiscard]] std::size_t unfinished() const { return unfinished_; }
+  // Jobs that hold an allocation.
+  [[nodiscard]] std::size_t holders() const { return holders_; }
   [[nodiscard]] const IdSet<JobId>& pending() const { return pending_; }
   [[nodiscard]] const IdSet<JobId>& active() const { return active_; }
   // Nodes on which capacity has become free since the last call, for the reconciler.
@@ -65,6 +69,7 @@ class ClusterState {
   IdSet<JobId> active_;   // with a standing run or suspend target
   std::vector<NodeId> freed_;
   std::size_t unfinished_ = 0;
+  std::size_t holders_ = 0;
 };
 
 }  // namespace orrery

@@ -41,9 +41,14 @@ RunOutcome Controller::run() {
     }
     for (std::size_t i = 0; i < arrivals_.size(); ++i)
       apply(Event(arrivals_[i]));  // grows while children are released
+    decided_ = wake_;
     if (wake_) decide(now);
     reconciler_.act(now);
     for (Observer* o : observers_) o->on_batch_end(now);
+    if (decided_ && at_rest() && state_.unfinished() > 0) {
+      outcome_.status = RunStatus::stalled;
+      break;
+    }
   }
   outcome_.ended = executor_->now();
   outcome_.unfinished = state_.unfinished();
@@ -60,8 +65,10 @@ void Controller::emit(const Event& event) {
   }
 }
 
-void Controller::apply(const Event& event) {
+void Controller::apply(Event event) {
   if (!state_.apply(event)) return;  // stale: of an incarnation that is gone
+  const bool fails = event.kind == EventKind::failed || event.kind == EventKind::launch_failed;
+  if (fails && state_.record(event.job).state == JobState::failed) event.value2 = 1;  // its retry budget is spent
   if (options_.check_views) state_.check_against_rebuild();
   ++outcome_.events;
   for (Observer* o : observers_) o->on_event(event);
@@ -74,14 +81,51 @@ void Controller::apply(const Event& event) {
     case EventKind::failed:
     case EventKind::launch_failed:
     case EventKind::stopped:
-      if (is_final(state_.record(event.job).state)) settle_ended(event.job, false, event.at);
+      if (is_final(state_.record(event.job).state))
+        settle_ended(event.job, false, event.at);
+      else if (state_.record(event.job).cancelling)
+        cancel(event.job, event.at);
       reconciler_.job_changed(event.job);
+      break;
+    case EventKind::capacity:
+      if (event.value == 0) call_off_launches(event.node, event.at);
       break;
     case EventKind::started:
     case EventKind::suspended:
     case EventKind::resumed: reconciler_.job_changed(event.job); break;
     default: break;
   }
+}
+
+void Controller::cancel(JobId job, Time now) {
+  state_.cancel(job, now);
+  emit(Event{.at = now, .kind = EventKind::cancel, .job = job});
+}
+
+// Jobs that wait for GPUs of a node that has gone down get no target that may never be reached: they are the
+// policy's again. (Jobs that hold GPUs there are failed by the executor.)
+void Controller::call_off_launches(NodeId node, Time now) {
+  std::vector<JobId> lost;
+  for (const JobId job : state_.active()) {
+    const JobRecord& r = state_.record(job);
+    const bool reached = holds_gpus(r.state) && r.target.gpus == r.held;
+    if (!reached && r.target.gpus.touches(node)) lost.push_back(job);
+  }
+  for (const JobId job : lost) {
+    state_.call_off(job);
+    const Event e{.at = now, .kind = EventKind::called_off, .job = job, .node = node};
+    emit(e);
+    since_last_.push_back(e);
+    wake_ = wake_ || (mask_ & mask_of(e.kind)) != 0;
+    reconciler_.job_changed(job);
+  }
+}
+
+// Nothing will ever start any more: everything that could run is idle on a cluster that is all there, the policy has
+// been asked and wants no wake-up. (Without this, a cluster whose nodes go down and come back would turn for ever.)
+bool Controller::at_rest() const {
+  return state_.holders() == 0 && state_.active().empty() && source_->exhausted() && wake_at_ == kNever && !wake_ &&
+         state_.physical().usable_gpus() == state_.physical().topology().total_gpus();
 }
 
 // Rejects at once what can never run: a job whose hard parent is lost, or whose demand fits nowhere.
@@ -113,10 +157,23 @@ void Controller::settle_ended(JobId job, bool finished, Time now) {
   }
 }
 
+// A policy that has seen nothing of the run takes over: it is told of every job there is, in order of submission.
+void Controller::introduce(Policy& policy, Time now) {
+  policy_ = &policy;
+  mask_ = policy.wakes_on();
+  since_last_.clear();
+  for (const JobRecord& r : state_.records()) {
+    if (!r.known || is_final(r.state)) continue;
+    since_last_.push_back(
+        Event{.at = now, .kind = r.ready ? EventKind::ready : EventKind::submit, .job = r.spec->id});
+  }
+}
+
 void Controller::decide(Time now) {
   wake_ = false;
   ++outcome_.decisions;
   const std::uint64_t epoch = outcome_.decisions;
+  if (Policy* next = options_.take_over ? options_.take_over(epoch) : nullptr) introduce(*next, now);
   if (options_.on_decision) options_.on_decision(true);
   builder_.begin(now);
   policy_->schedule(state_.view(now, epoch, since_last_), builder_);

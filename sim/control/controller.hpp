@@ -15,11 +15,14 @@
 namespace orrery {
 
 struct ControllerOptions {
-  std::uint32_t retry_budget = 3;   // failures of a job that are retried
+  std::uint32_t retry_budget = 3;  // failures of a job that are retried
   Duration stop_grace = seconds(30);
-  bool check_views = false;         // rebuild and compare the state after every event (slow; tests and debug)
+  bool check_views = false;  // rebuild and compare the state after every event (slow; tests and debug)
   // Whether a demand can ever be met on the empty cluster; jobs that cannot are rejected when they are submitted.
   std::function<bool(const Demand&)> feasible;
+  // Asked before every decision (numbered from 1): a policy that takes over from now on, or null to go on. It has
+  // seen nothing of the run; its first `since_last` holds one event per job that is there. For resumed runs.
+  std::function<Policy*(std::uint64_t epoch)> take_over;
   // Called around every decision, for latency statistics; may be empty. Never influences the run.
   std::function<void(bool begin)> on_decision;
 };
@@ -46,11 +49,15 @@ class Controller {
   [[nodiscard]] const ClusterState& state() const { return state_; }
 
  private:
-  void apply(const Event& event);
+  void apply(Event event);
   void admit(const Event& submit);
   void decide(Time now);
+  void introduce(Policy& policy, Time now);
   void emit(const Event& event);
   void settle_ended(JobId job, bool finished, Time now);
+  void cancel(JobId job, Time now);
+  void call_off_launches(NodeId node, Time now);
+  [[nodiscard]] bool at_rest() const;
 
   Executor* executor_;
   Policy* policy_;
@@ -61,11 +68,12 @@ class Controller {
   PlanBuilder builder_;
   Reconciler reconciler_;
   EventMask mask_;
-  std::vector<Event> arrivals_;      // what the source and the loop itself add to a batch
-  std::vector<Event> since_last_;    // world events since the last decision
+  std::vector<Event> arrivals_;        // what the source and the loop itself add to a batch
+  std::vector<Event> since_last_;      // world events since the last decision
   std::vector<signed char> feasible_;  // [demand class]: -1 unknown, 0, 1
   Time wake_at_ = kNever;
-  bool wake_ = false;                // this batch holds an event that the policy asked for
+  bool wake_ = false;     // this batch holds an event that the policy asked for
+  bool decided_ = false;  // in this batch
   RunOutcome outcome_;
 };
 

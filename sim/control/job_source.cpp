@@ -16,7 +16,9 @@ JobSource::JobSource(const std::vector<JobSpec>& specs, EstimateOf estimate)
   }
 }
 
-Time JobSource::next_submit() const { return exhausted() ? kNever : (*specs_)[next_].submit; }
+Time JobSource::next_submit() const {
+  return exhausted() ? kNever : (*specs_)[next_].submit;
+}
 
 bool JobSource::may_run(const JobSpec& spec) const {
   for (const Dependency& d : spec.after)

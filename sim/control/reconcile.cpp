@@ -85,9 +85,12 @@ void Reconciler::launch_if_possible(JobId job, Time now) {
 
 void Reconciler::act(Time now) {
   for (const auto& [job, act] : endings_) {
-    const bool holds = holds_gpus(state_->record(job).state);
-    if (is_final(state_->record(job).state)) continue;
-    if (act == Act::cancel && holds && state_->record(job).state != JobState::stopping) stop(job, now, StopHow::kill);
+    const JobState state = state_->record(job).state;
+    if (is_final(state)) continue;
+    if (act == Act::cancel && holds_gpus(state)) {  // `cancel` follows when it holds nothing any more
+      if (state != JobState::stopping) stop(job, now, StopHow::kill);
+      continue;
+    }
     if (act == Act::cancel)
       state_->cancel(job, now);
     else

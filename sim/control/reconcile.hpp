@@ -38,8 +38,8 @@ class Reconciler {
   Emit emit_;
   std::vector<JobId> work_;
   std::vector<JobId> round_;
-  std::vector<std::pair<JobId, Act>> endings_;      // reject and cancel, in plan order
-  std::vector<std::vector<JobId>> waiting_on_;      // [node] -> launches that wait for it
+  std::vector<std::pair<JobId, Act>> endings_;  // reject and cancel, in plan order
+  std::vector<std::vector<JobId>> waiting_on_;  // [node] -> launches that wait for it
   std::uint32_t next_gang_ = 0;
 };
 

@@ -4,6 +4,7 @@
 // hold the same things.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <string>
@@ -41,6 +42,9 @@ class Allocation {
     std::int64_t n = 0;
     for (const NodeSlice& s : slices_) n += std::int64_t{s.gpu_count()} * s.milli_per_gpu;
     return n;
+  }
+  [[nodiscard]] bool touches(NodeId node) const {
+    return std::any_of(slices_.begin(), slices_.end(), [node](const NodeSlice& s) { return s.node == node; });
   }
   // Keeps slices sorted by node; a node appears once.
   void add(const NodeSlice& slice);

@@ -27,6 +27,7 @@ std::string_view to_string(EventKind k) {
     case EventKind::reject: return "reject";
     case EventKind::cancel: return "cancel";
     case EventKind::reason: return "reason";
+    case EventKind::called_off: return "called_off";
   }
   return "?";
 }

@@ -17,14 +17,15 @@ enum class EventKind : std::uint8_t {
   // anything new is considered; progress reports come before the ends that they precede.
   capacity,        // node: value = GPUs of the node now usable
   progress,        // value = work done (ns at reference rate) as of now
-  checkpointed,    // value = work committed
+  checkpointed,    // value = work committed, value2 = how long the job stood still for it (ns)
   published,       // value = version
   finished,
   stopped,         // value = work committed; holds nothing any more
-  suspended,
+  suspended,       // value2 = how long it had stood still for a checkpoint that was broken off (ns)
   resumed,
-  failed,          // value = work that survives, value2 = 1: for good (else it is pending again); holds nothing
-  launch_failed,   // holds nothing any more
+  failed,          // value = work that survives, value2 = 1: for good (else it is pending again); holds nothing;
+                   // `node`, where given: that node went down, which is not charged to the job
+  launch_failed,   // value, value2 as for `failed`; holds nothing any more
   command_failed,
   started,         // begins to make progress
   submit,          // value = estimate (ns), -1 = none
@@ -39,8 +40,9 @@ enum class EventKind : std::uint8_t {
   reject,
   cancel,
   reason,          // why a job waits: value = ReasonCode, value2 = its argument
+  called_off,      // a launch that waited for GPUs of a node that went down: the job has no target any more
 };
-inline constexpr int kEventKinds = 23;
+inline constexpr int kEventKinds = 24;
 
 [[nodiscard]] std::string_view to_string(EventKind k);
 
@@ -63,10 +65,17 @@ using EventMask = std::uint32_t;
 inline constexpr EventMask kArrive = mask_of(EventKind::submit) | mask_of(EventKind::ready);
 inline constexpr EventMask kEnd = mask_of(EventKind::finished);
 inline constexpr EventMask kStop = mask_of(EventKind::stopped);
-inline constexpr EventMask kFail = mask_of(EventKind::failed) | mask_of(EventKind::launch_failed);
+inline constexpr EventMask kFail =
+    mask_of(EventKind::failed) | mask_of(EventKind::launch_failed) | mask_of(EventKind::called_off);
 inline constexpr EventMask kCapacity = mask_of(EventKind::capacity);
 inline constexpr EventMask kPublish = mask_of(EventKind::published);
 inline constexpr EventMask kTimer = mask_of(EventKind::timer);
 inline constexpr EventMask kProgress = mask_of(EventKind::progress);
+
+// The job is the policy's to start (again), unless it has ended: the events by which a policy's queue grows.
+[[nodiscard]] constexpr bool enters_queue(EventKind k) {
+  return k == EventKind::ready || k == EventKind::failed || k == EventKind::launch_failed ||
+         k == EventKind::called_off;
+}
 
 }  // namespace orrery

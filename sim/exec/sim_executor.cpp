@@ -5,6 +5,12 @@
 #include "sim/core/assert.hpp"
 
 namespace orrery {
+namespace {
+
+// Marks a checkpoint by the clock in its queued event; one asked for by a command carries the work it saved.
+constexpr std::int64_t kPlanned = -1;
+
+}  // namespace
 
 SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, const PerformanceModel& model,
                          SimOptions options)
@@ -12,10 +18,20 @@ SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, con
       workload_(&workload),
       model_(&model),
       options_(std::move(options)),
-      gangs_(workload.specs.size()) {}
+      gangs_(workload.specs.size()) {
+  if (!options_.failures.active()) return;
+  gangs_on_.resize(topology.node_count());
+  for (std::uint32_t n = 0; n < topology.node_count(); ++n) {
+    Event down;
+    down.kind = EventKind::capacity;
+    down.node = NodeId(n);
+    node_failures_.emplace_back(options_.failures, n);
+    queue_.push(Time{} + node_failures_.back().next(), kNodeClass, down);
+  }
+}
 
 SimExecutor::Queue::Handle SimExecutor::schedule(const Gang& g, Time at, Class event_class, EventKind kind,
-                                                 std::int64_t value) {
+                                                 std::int64_t value, std::int64_t value2) {
   Event e;
   e.at = at;
   e.kind = kind;
@@ -23,6 +39,7 @@ SimExecutor::Queue::Handle SimExecutor::schedule(const Gang& g, Time at, Class e
   e.gang = g.id;
   e.incarnation = g.incarnation;
   e.value = value;
+  e.value2 = value2;
   return queue_.push(at, event_class, e);
 }
 
@@ -48,11 +65,14 @@ void SimExecutor::launch(const LaunchRequest& request) {
   g.rate = model_->rate(spec, *request.gpus, request.members[0].config, {});
   const Time start = now_ + options_.overheads.start_cost(spec, request.incarnation);
   g.next = schedule(g, start, kStartClass, EventKind::started, 0);
+  if (gangs_on_.empty()) return;
+  g.gpus = *request.gpus;
+  for (const NodeSlice& s : g.gpus.slices()) gangs_on_[s.node.index()].push_back(job);
 }
 
 // Progress up to now is added to the job's work done.
 void SimExecutor::settle(Gang& g) {
-  if (g.phase != Phase::running) return;
+  if (g.phase != Phase::running || g.saving) return;
   g.done = g.done + work_in(now_ - g.since, g.rate);
   g.since = now_;
 }
@@ -60,32 +80,111 @@ void SimExecutor::settle(Gang& g) {
 void SimExecutor::cancel_pending(Gang& g) {
   if (g.next != Queue::kNone) queue_.cancel(g.next);
   if (g.report != Queue::kNone) queue_.cancel(g.report);
-  g.next = g.report = Queue::kNone;
+  if (g.save != Queue::kNone) queue_.cancel(g.save);
+  g.next = g.report = g.save = Queue::kNone;
+  g.saving = false;
+}
+
+// The next checkpoint, unless the job finishes first.
+void SimExecutor::plan_checkpoint(Gang& g) {
+  const Duration every = options_.checkpoints.every;
+  if (every.ns <= 0 || time_for(workload_->truths[g.job.index()].work - g.done, g.rate) <= every) return;
+  g.save = schedule(g, now_ + every, kProgressClass, EventKind::checkpointed, kPlanned);
+}
+
+// A checkpoint begins (false: nothing is said yet) or ends.
+bool SimExecutor::checkpoint(Gang& g, Event& e) {
+  g.save = Queue::kNone;
+  const Duration cost = options_.checkpoints.cost;
+  if (!g.saving) {
+    settle(g);
+    if (cost.ns > 0) {
+      g.saving = true;
+      if (g.next != Queue::kNone) queue_.cancel(g.next);
+      g.next = Queue::kNone;
+      g.save = schedule(g, now_ + cost, kProgressClass, EventKind::checkpointed, kPlanned);
+      return false;
+    }
+  }
+  g.committed = g.done;
+  e.value = g.committed.ns;
+  e.value2 = cost.ns;
+  if (g.saving) {
+    g.saving = false;
+    g.since = now_;
+    const Duration needed = time_for(workload_->truths[g.job.index()].work - g.done, g.rate);
+    if (needed != kForever) g.next = schedule(g, now_ + needed, kFinishClass, EventKind::finished, 0);
+  }
+  plan_checkpoint(g);
+  return true;
+}
+
+// A node fails, or comes back. What ran there has failed before the capacity is gone.
+void SimExecutor::change_node(Event& e) {
+  const bool fails = e.value == 0;
+  if (fails) fail_gangs_on(e.node);
+  e.at = now_;
+  batch_.push_back(e);
+  e.value = fails ? topology_->node(e.node).gpus : 0;
+  queue_.push(now_ + node_failures_[e.node.index()].next(), kNodeClass, e);
+}
+
+void SimExecutor::fail_gangs_on(NodeId node) {
+  const std::vector<JobId> hit = gangs_on_[node.index()];
+  for (const JobId job : hit) {
+    Gang& g = gangs_[job.index()];
+    leave_nodes(g);
+    cancel_pending(g);
+    g.done = g.committed;
+    g.phase = Phase::idle;
+    Event e;
+    e.at = now_;
+    e.kind = EventKind::failed;
+    e.job = g.job;
+    e.gang = g.id;
+    e.incarnation = g.incarnation;
+    e.node = node;
+    e.value = g.committed.ns;
+    batch_.push_back(e);
+  }
+}
+
+void SimExecutor::leave_nodes(const Gang& g) {
+  if (gangs_on_.empty()) return;
+  for (const NodeSlice& s : g.gpus.slices()) {
+    std::vector<JobId>& there = gangs_on_[s.node.index()];
+    there.erase(std::find(there.begin(), there.end(), g.job));
+  }
 }
 
 void SimExecutor::run_from_now(Gang& g) {
   g.phase = Phase::running;
   g.since = now_;
+  g.saving = false;
   const Work left = workload_->truths[g.job.index()].work - g.done;
   const Duration needed = time_for(left, g.rate);
   if (needed != kForever) g.next = schedule(g, now_ + needed, kFinishClass, EventKind::finished, 0);
   if (options_.progress_every.ns > 0)
     g.report = schedule(g, now_ + options_.progress_every, kProgressClass, EventKind::progress, 0);
+  plan_checkpoint(g);
 }
 
 void SimExecutor::stop(GangId gang, Incarnation incarnation, StopHow how, Duration) {
   Gang* g = find(gang, incarnation);
-  if (g == nullptr || g->phase == Phase::stopping) return;  // it has just ended: its event is on the way
+  if (g == nullptr) return;  // it has just ended: its event is on the way
+  if (g->phase == Phase::stopping && how != StopHow::kill) return;
   settle(*g);
+  const Duration stood_still = g->saving ? now_ - g->since : Duration{};
   cancel_pending(*g);
   if (how == StopHow::suspend) {
     g->phase = Phase::suspended;
-    g->next = schedule(*g, now_, kStopClass, EventKind::suspended, g->done.ns);
+    g->next = schedule(*g, now_, kStopClass, EventKind::suspended, g->done.ns, stood_still.ns);
     return;
   }
   g->phase = Phase::stopping;
-  const Duration delay = how == StopHow::kill ? Duration{} : options_.overheads.stop;
-  g->next = schedule(*g, now_ + delay, kStopClass, EventKind::stopped, g->done.ns);
+  const bool kill = how == StopHow::kill;
+  g->next = schedule(*g, now_ + (kill ? Duration{} : options_.overheads.stop), kStopClass, EventKind::stopped,
+                     kill ? g->committed.ns : g->done.ns);
 }
 
 void SimExecutor::resume(GangId gang, Incarnation incarnation) {
@@ -99,12 +198,14 @@ void SimExecutor::command(GangId gang, Incarnation incarnation, const Command& c
   Gang* g = find(gang, incarnation);
   if (g == nullptr) return;
   settle(*g);
-  const bool saves = command.kind == Command::Kind::checkpoint && g->phase == Phase::running;
+  const bool saves = command.kind == Command::Kind::checkpoint && g->phase == Phase::running && !g->saving;
+  if (saves) g->committed = g->done;
   schedule(*g, now_, kProgressClass, saves ? EventKind::checkpointed : EventKind::command_failed, g->done.ns);
 }
 
 // What an event means for the gang it belongs to; then it goes into the batch.
 void SimExecutor::happen(Event e) {
+  if (e.kind == EventKind::capacity) return change_node(e);
   Gang& g = gangs_[e.job.index()];
   if (g.incarnation != e.incarnation) return;
   e.at = now_;  // it may have been rescheduled since it was queued
@@ -119,10 +220,16 @@ void SimExecutor::happen(Event e) {
       settle(g);
       cancel_pending(g);
       g.phase = Phase::idle;
+      leave_nodes(g);
       break;
     case EventKind::stopped:
       g.next = Queue::kNone;
       g.phase = Phase::idle;
+      g.done = g.committed = Work{e.value};
+      leave_nodes(g);
+      break;
+    case EventKind::checkpointed:
+      if (e.value == kPlanned && !checkpoint(g, e)) return;
       break;
     case EventKind::suspended: g.next = Queue::kNone; break;
     case EventKind::progress:
@@ -156,21 +263,20 @@ void SimExecutor::pause_running(Duration elapsed) {
 
 std::span<const Event> SimExecutor::wait_until(Time deadline) {
   batch_.clear();
-  const Time next = queue_.next_time();
-  const Time before = now_;
-  if (next > deadline || next == kNever) {
-    if (deadline != kNever) now_ = std::max(now_, deadline);
+  while (batch_.empty()) {  // some events concern only the executor: a checkpoint begins
+    const Time next = queue_.next_time();
+    const Time before = now_;
+    const bool nothing = next > deadline || next == kNever;
+    if (!nothing) {
+      ORRERY_ASSERT(next >= now_, "time runs backwards: {} after {}", next.ns, now_.ns);
+      now_ = next;
+      while (!queue_.empty() && queue_.next_time() == now_) happen(queue_.pop().payload);
+    } else if (deadline != kNever) {
+      now_ = std::max(now_, deadline);
+    }
     if (!options_.pause_per_event.empty() && now_ > before) pause_running(now_ - before);
-    return batch_;
+    if (nothing) break;
   }
-  ORRERY_ASSERT(next >= now_, "time runs backwards: {} after {}", next.ns, now_.ns);
-  now_ = next;
-  if (!options_.pause_per_event.empty() && now_ > before) {
-    while (!queue_.empty() && queue_.next_time() == now_) happen(queue_.pop().payload);
-    pause_running(now_ - before);
-    return batch_;
-  }
-  while (!queue_.empty() && queue_.next_time() == now_) happen(queue_.pop().payload);
   return batch_;
 }
 

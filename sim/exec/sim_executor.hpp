@@ -1,5 +1,6 @@
-// The simulated world: gangs that start after an overhead, progress at a model's rate and finish when their
-// true work is done. Knows the truth; nothing above it does. Single-threaded, one per run.
+// The simulated world: gangs that start after an overhead, progress at a model's rate, save their work now and then
+// and finish when their true work is done; nodes that fail and come back. Knows the truth; nothing above it does.
+// Work that is not saved is lost when a gang is killed or its node fails. Single-threaded, one per run.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,7 @@
 #include "sim/control/executor.hpp"
 #include "sim/core/truth.hpp"
 #include "sim/engine/event_queue.hpp"
+#include "sim/models/failures.hpp"
 #include "sim/models/overheads.hpp"
 #include "sim/models/performance.hpp"
 
@@ -15,6 +17,8 @@ namespace orrery {
 
 struct SimOptions {
   OverheadModel overheads;
+  FailureModel failures;
+  CheckpointModel checkpoints;
   Duration progress_every{};  // cadence of `progress` events of running jobs; 0 = none
   // Emulation of Muri's simulator only (`emulate: muri`): [job] time that every event takes from a running job.
   std::vector<Duration> pause_per_event{};
@@ -36,7 +40,7 @@ class SimExecutor : public Executor {
  private:
   enum class Phase : std::uint8_t { idle, starting, running, suspended, stopping };
   // Order of simultaneous events, by reason: ends free capacity before anything new begins.
-  enum Class : std::uint8_t { kProgressClass = 0, kFinishClass = 1, kStopClass = 2, kStartClass = 3 };
+  enum Class : std::uint8_t { kProgressClass = 0, kFinishClass = 1, kStopClass = 2, kStartClass = 3, kNodeClass = 4 };
   using Queue = EventQueue<Event>;
   struct Gang {
     JobId job{};
@@ -44,17 +48,27 @@ class SimExecutor : public Executor {
     Incarnation incarnation = 0;
     Phase phase = Phase::idle;
     Rate rate{};
-    Time since{};        // running: progress counted up to here
-    Work done{};         // of the job, kept between its gangs
-    Queue::Handle next = Queue::kNone;      // its start, finish or stop
-    Queue::Handle report = Queue::kNone;    // its next progress report
+    Time since{};                         // running: progress counted up to here; saving: since then
+    Work done{};                          // of the job, kept between its gangs
+    Work committed{};                     // what survives a failure
+    bool saving = false;                  // stands still for a checkpoint
+    Allocation gpus;                      // kept where nodes fail
+    Queue::Handle next = Queue::kNone;    // its start, finish or stop
+    Queue::Handle report = Queue::kNone;  // its next progress report
+    Queue::Handle save = Queue::kNone;    // begin or end of its next checkpoint
   };
 
   [[nodiscard]] Gang* find(GangId gang, Incarnation incarnation);
   void run_from_now(Gang& g);
   void settle(Gang& g);
   void cancel_pending(Gang& g);
-  Queue::Handle schedule(const Gang& g, Time at, Class event_class, EventKind kind, std::int64_t value);
+  void plan_checkpoint(Gang& g);
+  bool checkpoint(Gang& g, Event& e);
+  void change_node(Event& e);
+  void fail_gangs_on(NodeId node);
+  void leave_nodes(const Gang& g);
+  Queue::Handle schedule(const Gang& g, Time at, Class event_class, EventKind kind, std::int64_t value,
+                         std::int64_t value2 = 0);
   void happen(Event e);
   void pause_running(Duration elapsed);
 
@@ -64,9 +78,11 @@ class SimExecutor : public Executor {
   SimOptions options_;
   Time now_{};
   Queue queue_;
-  std::vector<Gang> gangs_;               // [job]: the job's present or last gang
-  std::vector<JobId> job_of_gang_;        // [gang]
+  std::vector<Gang> gangs_;         // [job]: the job's present or last gang
+  std::vector<JobId> job_of_gang_;  // [gang]
   std::vector<Event> batch_;
+  std::vector<NodeFailures> node_failures_;   // [node], where nodes fail
+  std::vector<std::vector<JobId>> gangs_on_;  // [node], where nodes fail: in order of launch
 };
 
 }  // namespace orrery

@@ -208,13 +208,13 @@ void MetricsFold::on_event(const Event& e) {
       j.state = JobState::suspended;
       break;
     case EventKind::failed:
+    case EventKind::launch_failed:
       if (e.value2 == 1) {
         end(j, e.job, JobState::failed, e.at);
         break;
       }
       [[fallthrough]];
     case EventKind::stopped:
-    case EventKind::launch_failed:
       enter(j, e.job, Phase::queued, e.at);
       j.state = JobState::pending;
       break;

@@ -58,8 +58,8 @@ void InvariantChecker::move(const Event& e, JobState to) {
   if (is_final(j.state))
     report(e.at, e.job, "ended-twice", fmt::format("`{}` after it was {}", to_string(e.kind), to_string(j.state)));
   else if (!legal_move(j.state, to))
-    report(e.at, e.job, "illegal-move", fmt::format("{} -> {} by `{}`", to_string(j.state), to_string(to),
-                                                    to_string(e.kind)));
+    report(e.at, e.job, "illegal-move",
+           fmt::format("{} -> {} by `{}`", to_string(j.state), to_string(to), to_string(e.kind)));
   j.state = to;
 }
 
@@ -136,6 +136,18 @@ void InvariantChecker::check_committed(const Event& e) {
   j.committed = Work{e.value};
 }
 
+// A checkpoint commits no more than was done; the time the job stood still for it was no progress.
+void InvariantChecker::check_checkpoint(const Event& e) {
+  Job& j = jobs_[e.job.index()];
+  if (!j.progressing) return;  // it crossed a stop on its way
+  j.ran += e.at - j.since - Duration{e.value2};
+  j.since = e.at;
+  if (!options_.true_work || !options_.true_work(e.job)) return;
+  const Work most{add_ns(j.committed.ns, j.ran.ns)};
+  if (e.value < 0 || Work{e.value} > most)
+    report(e.at, e.job, "work", fmt::format("checkpoint of {} ns of work, at most {} done", e.value, most.ns));
+}
+
 void InvariantChecker::check_finish(const Event& e) {
   Job& j = jobs_[e.job.index()];
   progress_stops(j, e.at);
@@ -194,16 +206,16 @@ void InvariantChecker::on_event(const Event& e) {
     case EventKind::suspended:
       if (j.state != JobState::stopping) move(e, JobState::suspended);
       progress_stops(j, e.at);
+      j.ran -= Duration{e.value2};
       break;
     case EventKind::stopped:
       check_committed(e);
       move(e, JobState::pending);
       release(e);
       break;
+    case EventKind::called_off: drop_planned(j); break;
+    case EventKind::checkpointed: check_checkpoint(e); break;
     case EventKind::launch_failed:
-      move(e, JobState::pending);
-      release(e);
-      break;
     case EventKind::failed:
       check_committed(e);
       if (e.value2 == 1) {

@@ -78,6 +78,7 @@ class InvariantChecker : public Observer {
   void end(const Event& e, JobState to);
   void progress_stops(Job& j, Time now);
   void check_committed(const Event& e);
+  void check_checkpoint(const Event& e);
   void check_finish(const Event& e);
   void settle_touched(Time now);
   void drop_planned(Job& j);
