@@ -7,7 +7,8 @@
 namespace orrery {
 namespace {
 
-// Marks a checkpoint by the clock in its queued event; one asked for by a command carries the work it saved.
+// Marks, in queued events, a checkpoint by the clock (one asked for by a command carries the work it saved) and a
+// node's planned outage (after one by chance the node's next change is drawn).
 constexpr std::int64_t kPlanned = -1;
 
 }  // namespace
@@ -21,12 +22,22 @@ SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, con
       gangs_(workload.specs.size()) {
   if (!options_.failures.active()) return;
   gangs_on_.resize(topology.node_count());
+  Event e;
+  e.kind = EventKind::capacity;
+  for (const Outage& o : options_.failures.outages) {
+    e.node = o.node;
+    e.value2 = kPlanned;
+    e.value = 0;
+    queue_.push(o.from, kNodeClass, e);
+    e.value = topology.node(o.node).gpus;
+    queue_.push(o.to, kNodeClass, e);
+  }
+  e.value = e.value2 = 0;
+  if (options_.failures.node_mtbf.ns == 0) return;
   for (std::uint32_t n = 0; n < topology.node_count(); ++n) {
-    Event down;
-    down.kind = EventKind::capacity;
-    down.node = NodeId(n);
+    e.node = NodeId(n);
     node_failures_.emplace_back(options_.failures, n);
-    queue_.push(Time{} + node_failures_.back().next(), kNodeClass, down);
+    queue_.push(Time{} + node_failures_.back().next(), kNodeClass, e);
   }
 }
 
@@ -123,8 +134,11 @@ bool SimExecutor::checkpoint(Gang& g, Event& e) {
 void SimExecutor::change_node(Event& e) {
   const bool fails = e.value == 0;
   if (fails) fail_gangs_on(e.node);
+  const bool by_chance = e.value2 != kPlanned;
   e.at = now_;
+  e.value2 = 0;
   batch_.push_back(e);
+  if (!by_chance) return;
   e.value = fails ? topology_->node(e.node).gpus : 0;
   queue_.push(now_ + node_failures_[e.node.index()].next(), kNodeClass, e);
 }

@@ -3,16 +3,27 @@
 // own random stream ("faults/node/17"), so that policies face the same failures (common random numbers).
 #pragma once
 
+#include <vector>
+
+#include "sim/core/ids.hpp"
 #include "sim/core/random.hpp"
 #include "sim/core/time.hpp"
 
 namespace orrery {
 
+// A failure that is known: the node is away in [from, to).
+struct Outage {
+  NodeId node{};
+  Time from{};
+  Time to{};
+};
+
 struct FailureModel {
   Duration node_mtbf{};  // mean time from coming up to failing; 0 = nodes never fail
   Duration repair{};     // mean time from failing to coming up, at least 1 ns each
   std::uint64_t seed = 1;
-  [[nodiscard]] bool active() const { return node_mtbf.ns > 0; }
+  std::vector<Outage> outages{};  // besides the random ones
+  [[nodiscard]] bool active() const { return node_mtbf.ns > 0 || !outages.empty(); }
 };
 
 struct CheckpointModel {
