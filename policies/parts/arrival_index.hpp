@@ -38,7 +38,11 @@ class ArrivalIndex {
   void set(std::size_t slot, std::int64_t value) {
     std::size_t i = leaves_ + slot;
     tree_[i] = value;
-    for (i /= 2; i >= 1; i /= 2) tree_[i] = std::min(tree_[2 * i], tree_[2 * i + 1]);
+    for (i /= 2; i >= 1; i /= 2) {
+      const std::int64_t least = std::min(tree_[2 * i], tree_[2 * i + 1]);
+      if (tree_[i] == least) return;  // nothing changes further up
+      tree_[i] = least;
+    }
   }
   void grow() {
     const std::size_t leaves = std::max<std::size_t>(1, 2 * leaves_);

@@ -11,6 +11,7 @@
 #include "sim/core/error.hpp"
 #include "sim/core/time.hpp"
 #include "sim/core/topology.hpp"
+#include "sim/models/failures.hpp"
 #include "traces/synth/poisson.hpp"
 
 namespace orrery::app {
@@ -25,12 +26,12 @@ inline constexpr std::string_view kTracesVariable = "${ORRERY_TRACES}";
 enum class EstimateSource { automatic, user, history, oracle, none };
 
 struct WorkloadConfig {
-  std::string trace;            // path as written: relative to the scenario file, may start with ${ORRERY_TRACES}
-  std::string trace_resolved;   // path to open
+  std::string trace;           // path as written: relative to the scenario file, may start with ${ORRERY_TRACES}
+  std::string trace_resolved;  // path to open
   std::string format = "auto";
   std::optional<PoissonSpec> generate;  // instead of a trace; its seed is the run's
-  std::int64_t skip = 0;        // slice.skip
-  std::int64_t jobs = -1;       // slice.jobs; -1 = all
+  std::int64_t skip = 0;                // slice.skip
+  std::int64_t jobs = -1;               // slice.jobs; -1 = all
   std::optional<double> load;
   EstimateSource estimates = EstimateSource::automatic;
 };
@@ -38,24 +39,25 @@ struct WorkloadConfig {
 // A policy with its options as written: text plus position, converted by the policy's own option table.
 struct PolicyConfig {
   std::string name = "fifo";
-  std::string label;                           // what tables call it; empty = name
+  std::string label;  // what tables call it; empty = name
   std::string placement = "count";
   std::map<std::string, std::string> options;  // its own keys beside name and placement; lists as "[a, b]"
   std::map<std::string, SourcePos> where;      // of each option, and of name and placement
 };
 
 struct OverheadConfig {
-  Duration launch{};                              // every launch
-  std::string restart = "zero";                   // zero | constant | per_model
-  Duration restart_constant{};                    // constant, and default of per_model
-  std::map<std::string, Duration> restart_models; // per_model
-  Duration stop{};                                // from being asked to stop until the GPUs are free
+  Duration launch{};                               // every launch
+  std::string restart = "zero";                    // zero | constant | per_model
+  Duration restart_constant{};                     // constant, and default of per_model
+  std::map<std::string, Duration> restart_models;  // per_model
+  Duration stop{};                                 // from being asked to stop until the GPUs are free
 };
 
 struct FailureConfig {
-  Duration node_mtbf{};      // mean time between a repair and the next failure of one node; 0 = nodes never fail
+  Duration node_mtbf{};  // mean time between a repair and the next failure of one node; 0 = nodes never fail
   Duration repair = seconds(3600);  // mean time to repair
-  std::int64_t retries = 3;  // failures of a job, other than of its nodes, that are retried
+  std::vector<Outage> outages;      // `outages`: known ones, besides those by chance
+  std::int64_t retries = 3;         // failures of a job, other than of its nodes, that are retried
 };
 
 struct CheckpointConfig {
@@ -64,8 +66,8 @@ struct CheckpointConfig {
 };
 
 struct Scenario {
-  std::string file;         // as given
-  std::string name;         // `name`, default: the file's stem
+  std::string file;  // as given
+  std::string name;  // `name`, default: the file's stem
   ClusterConfig cluster;
   WorkloadConfig workload;
   PolicyConfig policy;
@@ -73,11 +75,11 @@ struct Scenario {
   OverheadConfig overheads;
   FailureConfig failures;
   CheckpointConfig checkpoints;
-  std::string emulate = "none";               // none | tiresias | muri
-  int seeds = 1;                              // seeds 1..n
+  std::string emulate = "none";  // none | tiresias | muri
+  int seeds = 1;                 // seeds 1..n
   std::string output_dir = "runs";
-  std::optional<bool> log_events;             // `output.events`; default: on below 200,000 jobs
-  bool check = true;                          // `check`: invariant checker
+  std::optional<bool> log_events;  // `output.events`; default: on below 200,000 jobs
+  bool check = true;               // `check`: invariant checker
 };
 
 }  // namespace orrery::app

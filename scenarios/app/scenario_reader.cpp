@@ -180,6 +180,28 @@ void read_overheads(YamlWalk& w, const Place& at, Scenario& s) {
   });
 }
 
+void read_outage(YamlWalk& w, const Place& at, Scenario& s) {
+  std::int64_t nodes = 0;
+  for (const NodeGroup& g : s.cluster.groups) nodes += g.count;
+  Outage o;
+  o.node = NodeId(0);
+  bool ends = false;
+  w.section(at, {
+      {"node", [&](const Place& p) {
+         const std::int64_t n = w.integer(p, 0, 1'000'000'000);
+         if (nodes > 0 && n >= nodes)
+           w.complain(p, fmt::format("`{}` is {}, but the cluster's {} nodes are numbered from 0", p.path, n, nodes));
+         o.node = NodeId(static_cast<std::uint32_t>(n));
+       }},
+      {"from", [&](const Place& p) { o.from = Time{} + w.quantity(p, parse_duration); }},
+      {"to", [&](const Place& p) { o.to = Time{} + w.quantity(p, parse_duration); ends = true; }},
+  });
+  if (!at.node.IsMap()) return;
+  if (!ends) w.missing(at, "to", "when the node comes back");
+  else if (o.to <= o.from) w.complain(at, fmt::format("`{}` ends before it begins", at.path));
+  s.failures.outages.push_back(o);
+}
+
 void read_failures(YamlWalk& w, const Place& at, Scenario& s) {
   FailureConfig& f = s.failures;
   w.section(at, {
@@ -188,6 +210,7 @@ void read_failures(YamlWalk& w, const Place& at, Scenario& s) {
          f.repair = w.quantity(p, parse_duration);
          if (f.repair.ns == 0) w.complain(p, "`" + p.path + "` must be > 0");
        }},
+      {"outages", [&](const Place& p) { w.each(p, [&](const Place& item) { read_outage(w, item, s); }); }},
       {"retries", [&](const Place& p) { f.retries = w.integer(p, 0, 1'000'000); }},
   });
 }
@@ -247,6 +270,7 @@ void read_all(YamlWalk& w, Scenario& s) {
   bool versioned = false, cluster = false, workload = false;
   Place compare{};
   Place policy{};
+  Place failures{};
   w.section(w.root(), {
       {"version", [&](const Place& p) {
          versioned = true;
@@ -261,7 +285,7 @@ void read_all(YamlWalk& w, Scenario& s) {
          w.section(p, {{"policies", [&](const Place& q) { compare = q; }}});
        }},
       {"overheads", [&](const Place& p) { read_overheads(w, p, s); }},
-      {"failures", [&](const Place& p) { read_failures(w, p, s); }},
+      {"failures", [&](const Place& p) { failures = p; }},
       {"checkpoints", [&](const Place& p) { read_checkpoints(w, p, s); }},
       {"emulate", [&](const Place& p) { s.emulate = w.choice(p, {"none", "tiresias", "muri"}); }},
       {"seeds", [&](const Place& p) { s.seeds = static_cast<int>(w.integer(p, 1, 1'000'000)); }},
@@ -277,6 +301,7 @@ void read_all(YamlWalk& w, Scenario& s) {
     if (!cluster) w.missing(w.root(), "cluster", "the machine to schedule on");
     if (!workload) w.missing(w.root(), "workload", "the jobs to schedule");
   }
+  if (!failures.path.empty()) read_failures(w, failures, s);
   if (policy.node.IsDefined() && !policy.path.empty()) s.policy = read_policy(w, policy, {}, false);
   if (!compare.path.empty())
     w.each(compare, [&](const Place& item) { s.compare_policies.push_back(read_policy(w, item, s.policy, true)); });

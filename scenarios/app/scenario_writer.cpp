@@ -124,6 +124,10 @@ std::string yaml_of(const Scenario& s, bool digest) {
   const FailureConfig& f = s.failures;
   out += fmt::format("failures:\n  node_mtbf: {}\n  repair: {}\n  retries: {}\n", format_duration(f.node_mtbf),
                      format_duration(f.repair), f.retries);
+  if (!f.outages.empty()) out += "  outages:\n";
+  for (const Outage& away : f.outages)
+    out += fmt::format("    - {{ node: {}, from: {}, to: {} }}\n", away.node.value,
+                       format_duration(away.from - Time{}), format_duration(away.to - Time{}));
   out += fmt::format("checkpoints:\n  every: {}\n  cost: {}\n", format_duration(s.checkpoints.every),
                      format_duration(s.checkpoints.cost));
   out += fmt::format("emulate: {}\n", s.emulate);

@@ -168,7 +168,7 @@ struct Run {
 
   static SimOptions sim_options(const Prepared& p, std::uint64_t seed) {
     SimOptions o;
-    o.failures = {p.scenario.failures.node_mtbf, p.scenario.failures.repair, seed};
+    o.failures = {p.scenario.failures.node_mtbf, p.scenario.failures.repair, seed, p.scenario.failures.outages};
     o.checkpoints = {p.scenario.checkpoints.every, p.scenario.checkpoints.cost};
     o.overheads = overhead_model(p.scenario.overheads);
     o.pause_per_event = p.pause_per_event;
