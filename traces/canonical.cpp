@@ -7,6 +7,7 @@
 #include <array>
 #include <limits>
 
+#include "traces/decimal.hpp"
 #include "traces/formats.hpp"
 #include "traces/table_reader.hpp"
 #include "traces/text_file.hpp"
@@ -15,7 +16,6 @@ namespace orrery {
 namespace {
 
 constexpr std::int64_t kMaxGpus = 1'000'000;
-constexpr std::int64_t kMaxNs = std::numeric_limits<std::int64_t>::max() / 4;  // 73 years
 constexpr std::array<std::string_view, 20> kColumns{
     "job_id",   "submit_s",     "gpus",     "duration_s", "tenant",    "kind",       "model",
     "min_gpus", "max_gpus",     "gpu_fraction", "gpu_type", "cpus",    "mem_bytes",  "estimate_s",
@@ -79,15 +79,6 @@ void append_field(std::string& out, std::string_view text) {
   out += '"';
 }
 
-// value / 10^digits without trailing zeros.
-void append_fixed(std::string& out, std::int64_t value, int digits) {
-  std::string text = fmt::format("{:0{}}", value, digits + 1);
-  text.insert(text.size() - static_cast<std::size_t>(digits), ".");
-  while (text.back() == '0') text.pop_back();
-  if (text.back() == '.') text.pop_back();
-  out += text;
-}
-
 }  // namespace
 
 void read_canonical(TableReader& rows, Trace& trace) {
@@ -105,8 +96,8 @@ void read_canonical(TableReader& rows, Trace& trace) {
     j.submit = Time{rows.fixed(c["submit_s"], 9, 0, 0)};
     j.gpus = static_cast<std::int32_t>(rows.integer(c["gpus"], 1, 0, kMaxGpus));
     j.duration = Duration{rows.fixed(c["duration_s"], 9, 1, 1)};
-    if (j.submit.ns > kMaxNs) rows.complain(c["submit_s"], "is more than 73 years");
-    if (j.duration.ns > kMaxNs) rows.complain(c["duration_s"], "is more than 73 years");
+    if (j.submit.ns > kMaxTraceNs) rows.complain(c["submit_s"], "is more than 73 years");
+    if (j.duration.ns > kMaxTraceNs) rows.complain(c["duration_s"], "is more than 73 years");
     j.tenant = rows.text(c["tenant"]);
     read_kind(rows, c["kind"], j);
     j.model = rows.text(c["model"]);
@@ -132,13 +123,15 @@ void read_canonical(TableReader& rows, Trace& trace) {
   }
 }
 
-std::string canonical_text(const Trace& trace, const std::vector<std::string>& comments) {
-  using Append = void (*)(std::string&, const TraceJob&);
-  struct Column {
-    std::string_view name;
-    bool (*used)(const TraceJob&);  // null = always written
-    Append append;
-  };
+namespace {
+
+struct Column {
+  std::string_view name;
+  bool (*used)(const TraceJob&);  // null = always written
+  void (*append)(std::string&, const TraceJob&);
+};
+
+const std::array<Column, kColumns.size()>& columns() {
   static const std::array<Column, kColumns.size()> table{{
       {"job_id", nullptr, [](std::string& o, const TraceJob& j) { append_field(o, j.job_id); }},
       {"submit_s", nullptr, [](std::string& o, const TraceJob& j) { append_fixed(o, j.submit.ns, 9); }},
@@ -179,11 +172,28 @@ std::string canonical_text(const Trace& trace, const std::vector<std::string>& c
       {"iteration_s", [](const TraceJob& j) { return j.iteration_time.ns != 0; },
        [](std::string& o, const TraceJob& j) { append_fixed(o, j.iteration_time.ns, 9); }},
   }};
+  return table;
+}
+
+std::vector<const Column*> written_columns(const Trace& trace) {
   std::vector<const Column*> written;
-  for (const Column& c : table)
+  for (const Column& c : columns())
     if (c.used == nullptr || (c.name == "estimate_s" && trace.has_estimates) ||
         std::any_of(trace.jobs.begin(), trace.jobs.end(), c.used))
       written.push_back(&c);
+  return written;
+}
+
+}  // namespace
+
+std::vector<std::string_view> used_columns(const Trace& trace) {
+  std::vector<std::string_view> names;
+  for (const Column* c : written_columns(trace)) names.push_back(c->name);
+  return names;
+}
+
+std::string canonical_text(const Trace& trace, const std::vector<std::string>& comments) {
+  const std::vector<const Column*> written = written_columns(trace);
   std::string out;
   for (const std::string& line : comments) out += fmt::format("# {}\n", line);
   for (const Column* c : written) out += fmt::format("{}{}", c == written.front() ? "" : ",", c->name);

@@ -63,12 +63,22 @@ struct ReadOptions {
   bool skip_bad_rows = false;   // count bad rows as dropped instead of failing
 };
 
-// One row of the table of formats: an importer is one file in importers/ and one row in formats.cpp.
+// A trace's text as an importer gets it.
+struct TraceText {
+  std::string file;  // the name in messages
+  std::string_view text;
+  bool skip_bad_rows = false;  // as in ReadOptions
+};
+
+// One row of the table of formats: an importer is one file in importers/ and one row in formats.cpp. A CSV with a
+// header has `columns` and `read`; any other format has `recognises` and `read_text`.
 struct TraceFormat {
   std::string_view name;
   std::string_view about;                                        // where such files come from
   std::vector<std::string_view> columns;                         // header columns that tell it from the others
   void (*read)(TableReader& rows, Trace& trace) = nullptr;       // fills jobs and report.dropped; errors stay in rows
+  bool (*recognises)(std::string_view text) = nullptr;           // by the first bytes
+  Expected<void> (*read_text)(const TraceText& source, Trace& trace) = nullptr;  // fills jobs and report.rows, too
 };
 
 // Reads a trace file of any known format. All bad rows are reported at once (at most 20 shown).
@@ -82,6 +92,9 @@ struct TraceFormat {
 // The same to a file; .gz and .zst by the name's ending. Written aside and renamed.
 [[nodiscard]] Expected<void> write_trace(const std::string& path, const Trace& trace,
                                          const std::vector<std::string>& comments = {});
+
+// The canonical columns that some job uses, in their order: what canonical_text() writes.
+[[nodiscard]] std::vector<std::string_view> used_columns(const Trace& trace);
 
 // All formats, "canonical" first.
 [[nodiscard]] const std::vector<TraceFormat>& trace_formats();

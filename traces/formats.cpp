@@ -1,5 +1,5 @@
-// Reading a trace file of any format: the table of formats, telling them apart by their columns, and the rules that
-// hold for all of them (ids unique, order by submit).
+// Reading a trace file of any format: the table of formats, telling them apart by their columns or first bytes, and
+// the rules that hold for all of them (ids unique, order by submit).
 #include "traces/formats.hpp"
 
 #include <fmt/format.h>
@@ -12,8 +12,12 @@
 namespace orrery {
 namespace {
 
-const TraceFormat* detect(const TableReader& rows) {
+const TraceFormat* detect(const TraceText& source) {
+  for (const TraceFormat& f : trace_formats())
+    if (f.recognises != nullptr && f.recognises(source.text)) return &f;
+  const TableReader rows(source.file, source.text);
   for (const TraceFormat& f : trace_formats()) {
+    if (f.columns.empty()) continue;
     const bool all = std::all_of(f.columns.begin(), f.columns.end(), [&rows](std::string_view c) {
       return rows.column(c) != TableReader::kAbsent;
     });
@@ -21,6 +25,14 @@ const TraceFormat* detect(const TableReader& rows) {
   }
   // Not quite any format: the canonical reader says which of its columns are missing.
   return &trace_formats().front();
+}
+
+Expected<void> read_columns(const TraceFormat& format, const TraceText& source, Trace& trace) {
+  TableReader rows(source.file, source.text);
+  if (source.skip_bad_rows) rows.skip_bad_rows();
+  for (const std::string_view column : format.columns) (void)rows.required(column);
+  format.read(rows, trace);
+  return finish_rows(rows, trace);
 }
 
 Expected<void> check_unique_ids(const Trace& trace, const std::string& file) {
@@ -42,11 +54,21 @@ Expected<void> check_unique_ids(const Trace& trace, const std::string& file) {
 }  // namespace
 
 void keep(const TableReader& rows, Trace& trace, TraceJob&& job) {
-  if (!rows.row_ok()) return;
+  if (rows.row_ok()) keep(trace, std::move(job));
+}
+
+void keep(Trace& trace, TraceJob&& job) {
   if (job.gpus == 0 || job.duration.ns == 0)
     ++trace.report.dropped[job.gpus == 0 ? "asks for no GPU" : "duration is 0"];
   else
     trace.jobs.push_back(std::move(job));
+}
+
+Expected<void> finish_rows(TableReader& rows, Trace& trace) {
+  if (auto ok = rows.finish(); !ok) return tl::make_unexpected(std::move(ok.error()));
+  for (const auto& [reason, count] : rows.skipped()) trace.report.dropped[reason] += count;
+  trace.report.rows = rows.rows();
+  return {};
 }
 
 void count_from_first(Trace& trace) {
@@ -72,6 +94,10 @@ const std::vector<TraceFormat>& trace_formats() {
        {"submit_utc_s", "vc", "duration_s", "num_gpus"}, read_philly_derived},
       {"msft-itp", "clusterNN.csv of ElasticFlow's traces: Microsoft ITP, 2021",
        {"job_id", "submission_time", "duration", "num_gpu"}, read_msft_itp},
+      {"swf", "Standard Workload Format 2.2 of the Parallel Workloads Archive; processors are read as GPUs",
+       {}, nullptr, recognises_swf, read_swf},
+      {"batsim", "JSON workloads of Batsim, jobs with `delay` profiles; resources are read as GPUs",
+       {}, nullptr, recognises_batsim, read_batsim},
   };
   return table;
 }
@@ -90,17 +116,16 @@ Expected<Trace> read_trace_text(const std::string& file, std::string_view text, 
     d.notes.push_back(fmt::format("formats: {}", fmt::join(names, ", ")));
     return fail(std::move(d));
   }
-  TableReader rows(file, text);
-  if (options.skip_bad_rows) rows.skip_bad_rows();
-  if (format == nullptr) format = detect(rows);
+  const TraceText source{file, text, options.skip_bad_rows};
+  if (format == nullptr) format = detect(source);
   Trace trace;
   trace.report.format = format->name;
-  for (const std::string_view column : format->columns) (void)rows.required(column);
-  format->read(rows, trace);
-  if (auto ok = rows.finish(); !ok) return tl::make_unexpected(std::move(ok.error()));
-  for (const auto& [reason, count] : rows.skipped()) trace.report.dropped[reason] += count;
+  auto read = format->read_text != nullptr ? format->read_text(source, trace) : read_columns(*format, source, trace);
+  if (!read) return tl::make_unexpected(std::move(read.error()));
   if (trace.jobs.empty()) {
-    Diagnostic d{rows.rows() == 0 ? "the trace has a header but no jobs" : "no row of the trace was kept"};
+    Diagnostic d{trace.report.rows > 0     ? "no row of the trace was kept"
+                 : format->columns.empty() ? "the trace has no jobs"
+                                           : "the trace has a header but no jobs"};
     d.where.file = file;
     for (const auto& [reason, count] : trace.report.dropped)
       d.notes.push_back(fmt::format("dropped {}: {}", count, reason));
@@ -109,7 +134,6 @@ Expected<Trace> read_trace_text(const std::string& file, std::string_view text, 
   if (auto ok = check_unique_ids(trace, file); !ok) return tl::make_unexpected(std::move(ok.error()));
   std::stable_sort(trace.jobs.begin(), trace.jobs.end(),
                    [](const TraceJob& a, const TraceJob& b) { return a.submit < b.submit; });
-  trace.report.rows = rows.rows();
   trace.report.kept = static_cast<std::int64_t>(trace.jobs.size());
   return trace;
 }

@@ -1,14 +1,23 @@
 // The readers of all trace formats; formats.cpp lists them in one table. Each fills `trace.jobs` (in file order; the
-// caller sorts), counts what it drops by reason in `trace.report.dropped`, and leaves errors in `rows`.
+// caller sorts), counts what it drops by reason in `trace.report.dropped`, and leaves errors in `rows` or, where the
+// format is no CSV with a header, returns them.
 #pragma once
+
+#include <limits>
 
 #include "traces/canonical.hpp"
 #include "traces/table_reader.hpp"
 
 namespace orrery {
 
+// Submit, run and other times of a trace are at most 73 years.
+inline constexpr std::int64_t kMaxTraceNs = std::numeric_limits<std::int64_t>::max() / 4;
+
 // What every importer does at the end of a row: a good row is kept, one that is no GPU job is counted as dropped.
 void keep(const TableReader& rows, Trace& trace, TraceJob&& job);
+void keep(Trace& trace, TraceJob&& job);
+// What every table of rows does at its end: the reader's errors, or its counts into the report.
+[[nodiscard]] Expected<void> finish_rows(TableReader& rows, Trace& trace);
 // Submit times counted from the earliest job.
 void count_from_first(Trace& trace);
 
@@ -18,5 +27,10 @@ void read_muri(TableReader& rows, Trace& trace);
 void read_philly(TableReader& rows, Trace& trace);
 void read_philly_derived(TableReader& rows, Trace& trace);
 void read_msft_itp(TableReader& rows, Trace& trace);
+
+[[nodiscard]] bool recognises_swf(std::string_view text);
+[[nodiscard]] Expected<void> read_swf(const TraceText& source, Trace& trace);
+[[nodiscard]] bool recognises_batsim(std::string_view text);
+[[nodiscard]] Expected<void> read_batsim(const TraceText& source, Trace& trace);
 
 }  // namespace orrery

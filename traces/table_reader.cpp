@@ -57,6 +57,15 @@ TableReader::TableReader(std::string file, std::string_view text, char separator
   }
 }
 
+TableReader::TableReader(std::string file, std::string_view text, const BareTable& table)
+    : file_(std::move(file)),
+      rest_(text),
+      separator_(' '),
+      header_(table.columns),
+      bare_(true),
+      comment_(table.comment),
+      wide_(table.wide) {}
+
 int TableReader::column(std::string_view name) const {
   const auto it = std::find(header_.begin(), header_.end(), name);
   return it == header_.end() ? kAbsent : static_cast<int>(it - header_.begin());
@@ -149,6 +158,28 @@ bool TableReader::split_line() {
   return true;
 }
 
+// Takes one line of a bare table off rest_; a comment has no fields.
+void TableReader::split_blanks() {
+  line_ = next_line_++;
+  fields_.clear();
+  line_text_ = rest_.substr(0, rest_.find('\n'));
+  rest_.remove_prefix(std::min(rest_.size(), line_text_.size() + 1));
+  constexpr std::string_view kBlank = " \t\r";
+  std::size_t from = line_text_.find_first_not_of(kBlank);
+  if (from != std::string_view::npos && line_text_[from] == comment_) return;
+  while (from != std::string_view::npos) {
+    const std::size_t end = std::min(line_text_.find_first_of(kBlank, from), line_text_.size());
+    fields_.push_back({line_text_.substr(from, end - from), static_cast<std::uint32_t>(from + 1)});
+    from = line_text_.find_first_not_of(kBlank, end);
+  }
+}
+
+std::string TableReader::wrong_size() const {
+  if (!bare_) return fmt::format("{} fields, but the header has {}", fields_.size(), header_.size());
+  return fmt::format("{} fields, but a row has {}{}", fields_.size(), header_.size(),
+                     wide_ > 0 ? fmt::format(" or {}", wide_) : std::string());
+}
+
 void TableReader::end_row() {
   if (row_errors_ > 0 && skip_) ++skipped_[row_reason_];
   row_errors_ = 0;
@@ -158,16 +189,23 @@ bool TableReader::next() {
   end_row();
   if (header_bad_) return false;
   while (!rest_.empty()) {
-    if (!split_line()) {
+    if (bare_) {
+      split_blanks();
+      if (fields_.empty()) continue;
+    } else if (!split_line()) {
       ++rows_;
       end_row();
       continue;
     }
-    if (fields_.size() == 1 && trim(fields_[0].text).empty() && header_.size() > 1) continue;
+    if (!bare_ && fields_.size() == 1 && trim(fields_[0].text).empty() && header_.size() > 1) continue;
     ++rows_;
     if (fields_.size() == header_.size()) return true;
-    Diagnostic d{fmt::format("{} fields, but the header has {}", fields_.size(), header_.size())};
-    d.where = {file_, line_, 1};
+    if (fields_.size() == wide_) {
+      ++wide_rows_;
+      return true;
+    }
+    Diagnostic d{wrong_size()};
+    d.where = {file_, line_, bare_ ? static_cast<int>(fields_.front().column) : 1};
     d.line_text = std::string(line_text_.substr(0, 400));
     d.width = static_cast<int>(std::min<std::size_t>(line_text_.size(), 120));
     row_reason_ = "wrong number of fields";

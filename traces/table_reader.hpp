@@ -1,6 +1,7 @@
 // A CSV (or tab-separated) text read row by row with named columns and typed fields. Every field knows its line and
 // column, so that a wrong value is shown where it stands; all wrong rows of a file are counted, the first twenty
-// shown. RFC 4180 quoting; CRLF; blank lines skipped; `# ` comment lines before the header.
+// shown. RFC 4180 quoting; CRLF; blank lines skipped; `# ` comment lines before the header. A table without a header,
+// its fields apart by blanks, is read the same way with the columns' names given.
 #pragma once
 
 #include <cstdint>
@@ -17,12 +18,20 @@
 
 namespace orrery {
 
+// A table that has no line of column names: fields apart by blanks and tabs, comment lines anywhere.
+struct BareTable {
+  std::vector<std::string> columns;
+  char comment = ';';    // lines that start with it are passed over
+  std::size_t wide = 0;  // a row may instead have so many fields; those beyond `columns` are read past; 0 = none may
+};
+
 class TableReader {
  public:
   static constexpr int kAbsent = -1;
 
   // `text` must outlive the reader. The first line that is neither blank nor a comment is the header.
   TableReader(std::string file, std::string_view text, char separator = ',');
+  TableReader(std::string file, std::string_view text, const BareTable& table);
 
   [[nodiscard]] const std::vector<std::string>& header() const { return header_; }
   // Index of a column or kAbsent; required() also notes an error that names the columns there are.
@@ -35,6 +44,7 @@ class TableReader {
   [[nodiscard]] int line() const { return line_; }
   [[nodiscard]] bool row_ok() const { return row_errors_ == 0; }
   [[nodiscard]] std::int64_t rows() const { return rows_; }
+  [[nodiscard]] std::int64_t wide_rows() const { return wide_rows_; }  // with BareTable::wide fields, so far
 
   // Fields of the current row. A wrong value is noted and a harmless one returned; absent columns and empty fields
   // give the fallback (optional forms: nothing).
@@ -57,6 +67,8 @@ class TableReader {
     std::uint32_t column = 1;  // 1-based byte of the line
   };
   bool split_line();
+  void split_blanks();
+  [[nodiscard]] std::string wrong_size() const;
   void note(Diagnostic d);
   void end_row();
   [[nodiscard]] std::string shown(std::string_view value) const;
@@ -75,6 +87,10 @@ class TableReader {
   int row_errors_ = 0;
   std::string row_reason_;
   std::int64_t rows_ = 0;
+  std::int64_t wide_rows_ = 0;
+  bool bare_ = false;  // a BareTable, with these two of its properties
+  char comment_ = ';';
+  std::size_t wide_ = 0;
   bool header_bad_ = false;
   bool skip_ = false;
   std::map<std::string, std::int64_t> skipped_;

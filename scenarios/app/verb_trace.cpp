@@ -1,10 +1,10 @@
-// `orrery trace import|check|stats|gen`: getting a trace into the canonical format and knowing what is in it.
+// `orrery trace import|check|stats|gen`: getting a trace into the canonical format and knowing what is in it; and the
+// table of all actions of `orrery trace`.
 #include <fmt/format.h>
-
-#include <cstdlib>
 
 #include "scenarios/app/args.hpp"
 #include "scenarios/app/cli.hpp"
+#include "scenarios/app/trace_args.hpp"
 #include "scenarios/report/table.hpp"
 #include "sim/core/quantity.hpp"
 #include "traces/stats.hpp"
@@ -13,23 +13,6 @@
 namespace orrery::app {
 namespace po = boost::program_options;
 namespace {
-
-int usage_error(std::string message, std::string hint = {}) {
-  Diagnostic d{std::move(message)};
-  d.hint = std::move(hint);
-  return report_error(Error(std::move(d)));
-}
-
-// "read 82247 rows (philly): kept 82247", then one line per reason and note.
-std::string report_text(const ImportReport& r) {
-  std::string out = fmt::format("read {} rows ({}): kept {}", r.rows, r.format, r.kept);
-  std::int64_t dropped = 0;
-  for (const auto& [reason, count] : r.dropped) dropped += count;
-  out += fmt::format(", dropped {}\n", dropped);
-  for (const auto& [reason, count] : r.dropped) out += fmt::format("  dropped {}: {}\n", count, reason);
-  for (const std::string& note : r.notes) out += fmt::format("  note: {}\n", note);
-  return out;
-}
 
 std::string stats_text(const TraceStats& s, const Trace& trace, std::int64_t gpus) {
   using report::human_duration;
@@ -59,25 +42,6 @@ std::string stats_text(const TraceStats& s, const Trace& trace, std::int64_t gpu
   return out;
 }
 
-// "512" or "64x8".
-std::int64_t parse_gpus(const std::string& text) {
-  char* end = nullptr;
-  const long long nodes = std::strtoll(text.c_str(), &end, 10);
-  if (end == text.c_str() || nodes < 1 || nodes > 1'000'000) return 0;
-  if (*end == '\0') return nodes;
-  if (*end != 'x') return 0;
-  const char* rest = end + 1;
-  const long long each = std::strtoll(rest, &end, 10);
-  return end == rest || *end != '\0' || each < 1 || each > 64 ? 0 : nodes * each;
-}
-
-ReadOptions read_options(const Args& args) {
-  ReadOptions o;
-  o.format = args.text("format", "auto");
-  o.skip_bad_rows = args.has("skip-bad-rows");
-  return o;
-}
-
 int import_trace(const std::vector<std::string>& arguments) {
   std::string formats;
   for (const TraceFormat& f : trace_formats()) formats += fmt::format("  {:<15} {}\n", f.name, f.about);
@@ -93,17 +57,14 @@ int import_trace(const std::vector<std::string>& arguments) {
   const std::string& out = args.get<std::string>("output");
   auto trace = read_trace(file, read_options(args));
   if (!trace) return report_error(trace.error());
-  const std::size_t slash = file.find_last_of('/');
-  const std::string base = slash == std::string::npos ? file : file.substr(slash + 1);
-  const std::string made = fmt::format("made by: orrery trace import {} {}", trace->report.format, base);
+  const std::string made = fmt::format("made by: orrery trace import {} {}", trace->report.format, base_name(file));
   if (auto ok = write_trace(out, *trace, {made}); !ok) return report_error(ok.error());
   return print(report_text(trace->report) + fmt::format("wrote {}\n", out)) ? kOk : kRunFailed;
 }
 
 int check_trace(const std::vector<std::string>& arguments) {
   Args args("orrery trace check FILE", {"file"});
-  args.options()("format", po::value<std::string>(), "auto (default), canonical, philly, ...")(
-      "skip-bad-rows", "count rows that cannot be read as dropped instead of stopping");
+  add_read_options(args);
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
   if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
   if (!args.has("file")) return usage_error("`trace check` wants a file");
@@ -202,17 +163,9 @@ int generate(const std::vector<std::string>& arguments) {
   auto spec = poisson_spec(args);
   if (!spec) return report_error(spec.error());
   const Trace trace = generate_poisson(*spec);
-  // The header holds what makes these bytes again, so not where they were written to.
-  std::string command = "orrery trace gen";
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    const std::string& a = arguments[i];
-    if (a == "-o" || a == "--output") {
-      ++i;
-      continue;
-    }
-    if (a.rfind("-o", 0) != 0 && a.rfind("--output=", 0) != 0) command += " " + a;
-  }
-  const std::vector<std::string> comments{fmt::format("generated, seed {}: {}", spec->seed, command)};
+  // The header holds what makes these bytes again.
+  const std::vector<std::string> comments{
+      fmt::format("generated, seed {}: {}", spec->seed, trace_command("gen", arguments))};
   if (!args.has("output")) return print(canonical_text(trace, comments)) ? kOk : kRunFailed;
   if (auto ok = write_trace(args.text("output"), trace, comments); !ok) return report_error(ok.error());
   return print(fmt::format("wrote {} jobs to {}\n", trace.jobs.size(), args.text("output"))) ? kOk : kRunFailed;
@@ -226,6 +179,10 @@ int trace_verb(const std::vector<std::string>& arguments) {
       {"check", "reads a trace and reports every error with file:line:column", check_trace},
       {"stats", "jobs, run times, GPUs, load and arrivals of a trace", show_stats},
       {"gen", "generates a trace: gen poisson", generate},
+      {"export", "a trace for other simulators: swf, batsim; says what is lost", export_trace},
+      {"scale", "arrivals to a load or by a factor, GPUs by a factor", scale_trace},
+      {"slice", "some jobs of a trace, by number or by time", slice_action},
+      {"merge", "several traces as one", merge_action},
   };
   std::string overview = "usage: orrery trace ACTION ...\n\n";
   std::vector<std::string_view> names;
@@ -236,7 +193,7 @@ int trace_verb(const std::vector<std::string>& arguments) {
   if (arguments.empty() || arguments.front() == "--help" || arguments.front() == "-h") {
     const bool asked = !arguments.empty();
     if (asked) return print(overview) ? kOk : kRunFailed;
-    return usage_error("`orrery trace` wants an action: import, check, stats or gen");
+    return usage_error("`orrery trace` wants an action", fmt::format("{}", fmt::join(names, ", ")));
   }
   for (const Verb& v : table)
     if (v.name == arguments.front()) return v.run({arguments.begin() + 1, arguments.end()});

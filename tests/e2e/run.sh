@@ -105,6 +105,50 @@ else
   echo "skip philly import (no recorded traces)"
 fi
 
+# ---- traces from and for other simulators, and traces made of traces
+"$orrery" trace gen poisson --jobs 60 --load 0.9 --gpus 4x8 --tenants 3 --overestimate 3 -o "$tmp/u.csv" >/dev/null
+"$orrery" trace export swf "$tmp/u.csv" -o "$tmp/u.swf.gz" --gpus 4x8 >"$tmp/report"
+check "export to SWF says that ids become numbers" grep -q 'job ids are numbers there: 1 to 60' "$tmp/report"
+"$orrery" trace export batsim "$tmp/u.swf.gz" -o "$tmp/u.json" --gpus 4x8 >"$tmp/report"
+check "export to Batsim says what is lost" grep -qx '  lost columns: tenant' "$tmp/report"
+check "its JSON is JSON with one profile for each run time" python3 - "$tmp/u.json" <<'P'
+import json, sys
+w = json.load(open(sys.argv[1]))
+assert w["nb_res"] == 32 and len(w["jobs"]) == 60
+assert {j["profile"] for j in w["jobs"]} == set(w["profiles"])
+P
+for file in u.csv u.swf.gz u.json; do
+  "$orrery" trace import auto "$tmp/$file" -o "$tmp/back.csv" >/dev/null
+  grep -v '^#' "$tmp/back.csv" | python3 -c '
+import csv, sys
+for r in csv.DictReader(sys.stdin): print(r["submit_s"], r["gpus"], r["duration_s"], r["estimate_s"])
+' >"$tmp/$file.jobs"
+done
+check "SWF and Batsim hold times, GPUs and estimates exactly" \
+  bash -c "cmp '$tmp/u.csv.jobs' '$tmp/u.swf.gz.jobs' && cmp '$tmp/u.csv.jobs' '$tmp/u.json.jobs'"
+for file in u.csv u.swf.gz; do
+  "$orrery" run scenarios/quickstart.yaml --policy easy --set "workload.trace=$tmp/$file" \
+    --set workload.estimates=user --json 2>/dev/null >"$tmp/$file.run"
+done
+rm -rf runs/quickstart-easy-s1; rmdir runs 2>/dev/null
+check "a packed SWF runs under easy with its users' estimates, as the CSV does" \
+  bash -c "[ -s '$tmp/u.csv.run' ] && cmp '$tmp/u.csv.run' '$tmp/u.swf.gz.run'"
+"$orrery" trace scale "$tmp/u.csv" -o "$tmp/s.csv" --load 0.5 --gpus 4x8 --gpus-factor 2x >/dev/null
+check "scale meets a load" bash -c "'$orrery' trace stats '$tmp/s.csv' --gpus 4x8 | grep -q '^load  *0.500 on 32'"
+"$orrery" trace slice "$tmp/u.csv" -o "$tmp/s1.csv" --to 10h >/dev/null
+"$orrery" trace slice "$tmp/u.csv" -o "$tmp/s2.csv" --skip 10 --jobs 5 >/dev/null
+check "slice by number keeps so many jobs" [ "$(grep -c '^j1[1-5],' "$tmp/s2.csv")" = 5 ]
+"$orrery" trace merge "$tmp/s1.csv" "$tmp/s2.csv" "$tmp/u.swf.gz" -o "$tmp/m.csv" >"$tmp/report"
+check "merge says whose ids it changed" [ "$(grep -c 'get the prefix `s[12]/`' "$tmp/report")" = 2 ]
+check "a merged trace is a trace" bash -c "'$orrery' trace check '$tmp/m.csv' | grep -qx ok"
+exits "misspelt export format" 2 'did you mean `batsim`?' "$orrery" trace export btsim "$tmp/u.csv" -o "$tmp/x"
+exits "a scale without a size" 2 "--load needs the cluster's size" \
+  "$orrery" trace scale "$tmp/u.csv" -o "$tmp/x" --load 0.9
+exits "a slice that is empty" 2 "no job of the trace is left" \
+  "$orrery" trace slice "$tmp/u.csv" -o "$tmp/x" --from 900d
+printf '; Version: 2.2\n1 0 -1 60 4\n' >"$tmp/bad.swf"
+exits "a short row of SWF is shown where it is" 2 "bad.swf:2:1" "$orrery" trace check "$tmp/bad.swf"
+
 # ---- what is wrong is said once, clearly, with the exit code of the design
 exits "no verb" 2 "usage: orrery VERB" "$orrery"
 exits "misspelt verb" 2 'did you mean `compare`?' "$orrery" comapre

@@ -1,0 +1,73 @@
+// What the actions of `orrery trace` have in common.
+#include "scenarios/app/trace_args.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include "scenarios/app/cli.hpp"
+
+namespace orrery::app {
+namespace po = boost::program_options;
+
+int usage_error(std::string message, std::string hint) {
+  Diagnostic d{std::move(message)};
+  d.hint = std::move(hint);
+  return report_error(Error(std::move(d)));
+}
+
+std::string report_text(const ImportReport& r) {
+  std::string out = fmt::format("read {} rows ({}): kept {}", r.rows, r.format, r.kept);
+  std::int64_t dropped = 0;
+  for (const auto& [reason, count] : r.dropped) dropped += count;
+  out += fmt::format(", dropped {}\n", dropped);
+  for (const auto& [reason, count] : r.dropped) out += fmt::format("  dropped {}: {}\n", count, reason);
+  for (const std::string& note : r.notes) out += fmt::format("  note: {}\n", note);
+  return out;
+}
+
+std::int64_t parse_gpus(const std::string& text) {
+  char* end = nullptr;
+  const long long nodes = std::strtoll(text.c_str(), &end, 10);
+  if (end == text.c_str() || nodes < 1 || nodes > 1'000'000) return 0;
+  if (*end == '\0') return nodes;
+  if (*end != 'x') return 0;
+  const char* rest = end + 1;
+  const long long each = std::strtoll(rest, &end, 10);
+  return end == rest || *end != '\0' || each < 1 || each > 64 ? 0 : nodes * each;
+}
+
+void add_read_options(Args& args) {
+  args.options()("format", po::value<std::string>(), "auto (default), canonical, philly, ...")(
+      "skip-bad-rows", "count rows that cannot be read as dropped instead of stopping");
+}
+
+ReadOptions read_options(const Args& args) {
+  ReadOptions o;
+  o.format = args.text("format", "auto");
+  o.skip_bad_rows = args.has("skip-bad-rows");
+  return o;
+}
+
+std::string base_name(const std::string& path) {
+  const std::size_t slash = path.find_last_of('/');
+  return slash == std::string::npos ? path : path.substr(slash + 1);
+}
+
+std::string trace_command(const std::string& action, const std::vector<std::string>& arguments) {
+  std::string command = "orrery trace " + action;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const std::string& a = arguments[i];
+    if (a == "-o" || a == "--output") {
+      ++i;
+      continue;
+    }
+    // A rate such as 12/h is no path.
+    const bool option = i > 0 && arguments[i - 1].rfind("--", 0) == 0 && arguments[i - 1] != "--skip-bad-rows";
+    if (a.rfind("-o", 0) != 0 && a.rfind("--output=", 0) != 0)
+      command += " " + (option || a.rfind("--", 0) == 0 ? a : base_name(a));
+  }
+  return command;
+}
+
+}  // namespace orrery::app
