@@ -2,7 +2,9 @@
 
 #include <charconv>
 #include <fstream>
+#include <limits>
 #include <map>
+#include <utility>
 
 #include <boost/iostreams/filter/zstd.hpp>
 #include <boost/iostreams/filtering_stream.hpp>
@@ -56,17 +58,35 @@ struct BadLine {
 
 constexpr std::int64_t kMaxNodes = 32'000'000;
 
+// The number as a T; the JSON library would round 1.5 and wrap 1e77.
+template <typename T>
+T whole(const Json& j) {
+  const bool fits = j.is_number_unsigned()  ? std::in_range<T>(j.get<std::uint64_t>())
+                    : j.is_number_integer() ? std::in_range<T>(j.get<std::int64_t>())
+                                            : false;
+  if (!fits)
+    throw BadLine{fmt::format("{} where a whole number from {} to {} should be", j.dump(),
+                              std::numeric_limits<T>::min(), std::numeric_limits<T>::max())};
+  return static_cast<T>(j.get<std::int64_t>());
+}
+
+template <typename T>
+T whole(const Json& j, const char* key, T otherwise) {
+  const auto at = j.find(key);
+  return at == j.end() ? otherwise : whole<T>(*at);
+}
+
 class LineReader {
  public:
   void header(const Json& j, LogHeader& h) {
     if (j.value("orrery", "") != "events") throw BadLine{"this is not an orrery event log"};
-    h.schema = j.at("schema").get<int>();
+    h.schema = whole<int>(j.at("schema"));
     if (h.schema != kEventLogSchema)
       throw BadLine{fmt::format("schema {}; this build reads {}", h.schema, kEventLogSchema)};
     h.jobs = j.value("jobs", "");
     for (const Json& run : j.at("nodes")) {
-      const auto count = run.at(0).get<std::int64_t>();
-      const auto gpus = run.at(1).get<std::int32_t>();
+      const auto count = whole<std::int64_t>(run.at(0));
+      const auto gpus = whole<std::int32_t>(run.at(1));
       if (count < 0 || count > kMaxNodes - static_cast<std::int64_t>(h.node_gpus.size()) || gpus < 0 || gpus > 64)
         throw BadLine{fmt::format("{} nodes of {} GPUs; at most {} nodes of 64", count, gpus, kMaxNodes)};
       h.node_gpus.insert(h.node_gpus.end(), static_cast<std::size_t>(count), gpus);
@@ -76,7 +96,7 @@ class LineReader {
   // False at the end line.
   bool line(const Json& j, Observer& observer) {
     Event e;
-    e.at = Time{j.at("t_ns").get<std::int64_t>()};
+    e.at = Time{whole<std::int64_t>(j.at("t_ns"))};
     const auto& kind = j.at("e").get_ref<const std::string&>();
     if (kind == "end") {
       observer.on_end(e.at);
@@ -89,24 +109,24 @@ class LineReader {
       decide(j, e, observer);
       return true;
     }
-    e.value = j.value("v", std::int64_t{0});
-    e.value2 = j.value("v2", std::int64_t{0});
-    e.incarnation = j.value("inc", Incarnation{0});
-    if (const auto at = j.find("node"); at != j.end()) e.node = NodeId(at->get<std::uint32_t>());
+    e.value = whole<std::int64_t>(j, "v", 0);
+    e.value2 = whole<std::int64_t>(j, "v2", 0);
+    e.incarnation = whole<Incarnation>(j, "inc", 0);
+    if (const auto at = j.find("node"); at != j.end()) e.node = NodeId(whole<std::uint32_t>(*at));
     if (e.kind == EventKind::submit) {
-      const JobId id(j.at("id").get<std::uint32_t>());
+      const JobId id(whole<std::uint32_t>(j.at("id")));
       if (id.index() != jobs_.size())
         throw BadLine{fmt::format("job id {} is submitted where {} should be", id.value, jobs_.size())};
       const auto& name = j.at("job").get_ref<const std::string&>();
       if (!jobs_.emplace(name, id).second) throw BadLine{fmt::format("job `{}` is submitted twice", name)};
-      e.value = j.value("estimate", std::int64_t{-1});
+      e.value = whole<std::int64_t>(j, "estimate", -1);
     }
     if (const auto at = j.find("job"); at != j.end()) e.job = job(*at);
-    if (const auto at = j.find("gang"); at != j.end()) e.gang = GangId(at->get<std::uint32_t>());
+    if (const auto at = j.find("gang"); at != j.end()) e.gang = GangId(whole<std::uint32_t>(*at));
     if (e.kind == EventKind::launch) e.value = e.incarnation;
     if (e.kind == EventKind::reason) {
       e.value = reason_code(j.at("code").get_ref<const std::string&>());
-      e.value2 = j.at("arg").get<std::int64_t>();
+      e.value2 = whole<std::int64_t>(j.at("arg"));
     }
     if (const auto at = j.find("gpus"); at != j.end()) {
       allocation(j, at->get_ref<const std::string&>());
@@ -130,8 +150,8 @@ class LineReader {
   }
 
   void decide(const Json& j, Event& e, Observer& observer) const {
-    e.value = j.at("epoch").get<std::int64_t>();
-    e.value2 = j.at("changes").get<std::int64_t>();
+    e.value = whole<std::int64_t>(j.at("epoch"));
+    e.value2 = whole<std::int64_t>(j.at("changes"));
     observer.on_event(e);
     const auto reasons = j.find("reasons");
     if (reasons == j.end()) return;
@@ -141,7 +161,7 @@ class LineReader {
       why.kind = EventKind::reason;
       why.job = job(r.at(0));
       why.value = reason_code(r.at(1).get_ref<const std::string&>());
-      why.value2 = r.at(2).get<std::int64_t>();
+      why.value2 = whole<std::int64_t>(r.at(2));
       observer.on_event(why);
     }
   }
@@ -154,8 +174,8 @@ class LineReader {
     const auto mem = j.find("mem_bytes");
     std::size_t i = 0;
     for (NodeSlice s : parsed->slices()) {
-      if (cpu != j.end()) s.cpu_milli = cpu->at(i).get<std::int64_t>();
-      if (mem != j.end()) s.mem_bytes = mem->at(i).get<std::int64_t>();
+      if (cpu != j.end()) s.cpu_milli = whole<std::int64_t>(cpu->at(i));
+      if (mem != j.end()) s.mem_bytes = whole<std::int64_t>(mem->at(i));
       gpus_.add(s);
       ++i;
     }

@@ -120,7 +120,7 @@ TEST_CASE("backfilling never delays a reservation", "[oracle]") {
 
 TEST_CASE("scaling all times scales the schedule", "[oracle]") {
   RandomStream rng = stream(1, "tests/oracles/scale");
-  for (int round = 0; round < 40; ++round) {
+  for (int round = 0; round < 15; ++round) {
     const auto jobs = random_jobs(rng, 30, 8, 3000, 900);
     auto slow = jobs;
     for (TinyJob& j : slow) {

@@ -144,7 +144,10 @@ TEST_CASE("event log: bad lines are errors with their line", "[observe]") {
                    R"({"t_ns":1,"e":"end"})"
                    "\n" +
                    submit) == "3: events after the end of the run");
-  CHECK(read_error(kHeader + R"({"t_ns":"1","e":"end"})").starts_with("2: a key is missing or has the wrong type"));
+  CHECK(read_error(kHeader + R"({"e":"end"})").starts_with("2: a key is missing or has the wrong type"));
+  for (const char* time : {R"("1")", "1.5", "1e77", "9223372036854775808", "null"})
+    CHECK(read_error(kHeader + fmt::format(R"({{"t_ns":{},"e":"end"}})", time)).find("where a whole number") !=
+          std::string::npos);
   const std::string damaged = temp_file("damaged.zst");
   std::ofstream(damaged) << "not zstd at all";
   Observer nobody;
