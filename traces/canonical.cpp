@@ -82,7 +82,6 @@ void append_field(std::string& out, std::string_view text) {
 }  // namespace
 
 void read_canonical(TableReader& rows, Trace& trace) {
-  for (const std::string_view name : {"job_id", "submit_s", "gpus", "duration_s"}) (void)rows.required(name);
   const Columns c(rows);
   trace.has_estimates = c["estimate_s"] != TableReader::kAbsent;
   note_unknown_columns(rows, trace);

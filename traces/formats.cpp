@@ -35,7 +35,38 @@ Expected<void> read_columns(const TraceFormat& format, const TraceText& source, 
   return finish_rows(rows, trace);
 }
 
-Expected<void> check_unique_ids(const Trace& trace, const std::string& file) {
+std::string without_blanks_around(const std::string& text) {
+  const std::size_t first = text.find_first_not_of(" \t");
+  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(" \t") + 1 - first);
+}
+
+// What holds of every format: jobs have names, and times fit (formats with dates can span centuries).
+Expected<void> check_jobs(Trace& trace, const std::string& file) {
+  for (TraceJob& j : trace.jobs) {
+    j.job_id = without_blanks_around(j.job_id);
+    if (j.job_id.empty()) {
+      Diagnostic d{"the job's id is empty"};
+      d.where = {file, j.line, 1};
+      return fail(std::move(d));
+    }
+    if (j.submit.ns <= kMaxTraceNs && j.duration.ns <= kMaxTraceNs) continue;
+    Diagnostic d{fmt::format("job `{}` {} is more than 73 years", j.job_id,
+                             j.submit.ns > kMaxTraceNs ? "is submitted at a time that, counted from the first job,"
+                                                       : "has a run time that")};
+    d.where = {file, j.line, 1};
+    return fail(std::move(d));
+  }
+  return {};
+}
+
+// Line `n` (from 1) of a text, for messages.
+std::string line_of_text(std::string_view text, int n) {
+  for (; n > 1 && !text.empty(); --n) text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+  text = text.substr(0, std::min({text.find('\n'), text.find('\r'), std::size_t{200}}));
+  return std::string(text);
+}
+
+Expected<void> check_unique_ids(const Trace& trace, const std::string& file, std::string_view text) {
   std::unordered_map<std::string_view, int> line_of;
   line_of.reserve(trace.jobs.size());
   std::vector<Diagnostic> errors;
@@ -45,6 +76,7 @@ Expected<void> check_unique_ids(const Trace& trace, const std::string& file) {
     if (errors.size() == 20) break;
     Diagnostic d{fmt::format("job_id `{}` appears twice, first in line {}", j.job_id, it->second)};
     d.where = {file, j.line, 1};
+    d.line_text = line_of_text(text, j.line);
     errors.push_back(std::move(d));
   }
   if (errors.empty()) return {};
@@ -102,7 +134,10 @@ const std::vector<TraceFormat>& trace_formats() {
   return table;
 }
 
-Expected<Trace> read_trace_text(const std::string& file, std::string_view text, const ReadOptions& options) {
+namespace {
+
+// The format asked for; null for `auto`.
+Expected<const TraceFormat*> chosen_format(const ReadOptions& options) {
   const TraceFormat* format = nullptr;
   std::vector<std::string_view> names{"auto"};
   for (const TraceFormat& f : trace_formats()) {
@@ -116,8 +151,16 @@ Expected<Trace> read_trace_text(const std::string& file, std::string_view text, 
     d.notes.push_back(fmt::format("formats: {}", fmt::join(names, ", ")));
     return fail(std::move(d));
   }
+  return format;
+}
+
+}  // namespace
+
+Expected<Trace> read_trace_text(const std::string& file, std::string_view text, const ReadOptions& options) {
+  const auto chosen = chosen_format(options);
+  if (!chosen) return tl::make_unexpected(chosen.error());
   const TraceText source{file, text, options.skip_bad_rows};
-  if (format == nullptr) format = detect(source);
+  const TraceFormat* format = *chosen != nullptr ? *chosen : detect(source);
   Trace trace;
   trace.report.format = format->name;
   auto read = format->read_text != nullptr ? format->read_text(source, trace) : read_columns(*format, source, trace);
@@ -131,7 +174,8 @@ Expected<Trace> read_trace_text(const std::string& file, std::string_view text, 
       d.notes.push_back(fmt::format("dropped {}: {}", count, reason));
     return fail(std::move(d));
   }
-  if (auto ok = check_unique_ids(trace, file); !ok) return tl::make_unexpected(std::move(ok.error()));
+  if (auto ok = check_jobs(trace, file); !ok) return tl::make_unexpected(std::move(ok.error()));
+  if (auto ok = check_unique_ids(trace, file, text); !ok) return tl::make_unexpected(std::move(ok.error()));
   std::stable_sort(trace.jobs.begin(), trace.jobs.end(),
                    [](const TraceJob& a, const TraceJob& b) { return a.submit < b.submit; });
   trace.report.kept = static_cast<std::int64_t>(trace.jobs.size());
@@ -139,6 +183,7 @@ Expected<Trace> read_trace_text(const std::string& file, std::string_view text, 
 }
 
 Expected<Trace> read_trace(const std::string& path, const ReadOptions& options) {
+  if (const auto chosen = chosen_format(options); !chosen) return tl::make_unexpected(chosen.error());
   const auto text = read_text_file(path);
   if (!text) return tl::make_unexpected(text.error());
   return read_trace_text(path, *text, options);

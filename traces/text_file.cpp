@@ -172,6 +172,11 @@ bool starts_with(const std::string& bytes, std::initializer_list<unsigned char> 
 Expected<std::string> read_text_file(const std::string& path) {
   auto bytes = read_bytes(path);
   if (!bytes) return bytes;
+  return decode_text(path, std::move(*bytes));
+}
+
+Expected<std::string> decode_text(const std::string& path, std::string raw) {
+  Expected<std::string> bytes = std::move(raw);
   if (bytes->empty()) return cannot(path, "it is empty");
   if (starts_with(*bytes, {0x1f, 0x8b})) {
     bytes = gunzip(path, *bytes);

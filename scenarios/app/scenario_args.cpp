@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "scenarios/app/make_policy.hpp"
+
 namespace orrery::app {
 namespace po = boost::program_options;
 namespace {
@@ -42,6 +44,10 @@ Expected<Scenario> scenario_from(const Args& args, const std::string& policy) {
     const auto plain = read_scenario(path, others);
     if (!plain) return plain;
     PolicyConfig chosen = policy_named(*plain, policy);
+    if (chosen.where.empty()) {  // made of the name alone: what is wrong with it stands on the command line
+      chosen.where["name"] = {"--policy " + policy, 0, 0};
+      if (const auto made = make_policy(chosen, plain->emulate, 1); !made) return tl::make_unexpected(made.error());
+    }
     for (const Override& o : overrides)
       if (o.first == "policy.placement") chosen.placement = o.second;
     overrides.insert(overrides.begin(), policy_override(chosen));

@@ -123,7 +123,7 @@ void read_workload(YamlWalk& w, const Place& at, Scenario& s) {
   if (!at.node.IsMap()) return;
   if (c.trace.empty() && !c.generate) w.missing(at, "trace", "the trace file to replay (or `generate`, to make one)");
   if (!c.trace.empty() && c.generate) w.complain(at, "`workload` has both `trace` and `generate`; one is wanted");
-  if (c.generate && !c.generate->rate_per_1e9_h && !c.load)
+  if (c.generate && c.trace.empty() && !c.generate->rate_per_1e9_h && !c.load)
     w.missing(at, "load", "generated arrivals need `load` or `generate.rate`");
   if (c.generate && c.generate->rate_per_1e9_h && c.load)
     w.complain(at, "`workload` has both `load` and `generate.rate`; one decides the arrivals");
@@ -190,7 +190,7 @@ void read_outage(YamlWalk& w, const Place& at, Scenario& s) {
       {"node", [&](const Place& p) {
          const std::int64_t n = w.integer(p, 0, 1'000'000'000);
          if (nodes > 0 && n >= nodes)
-           w.complain(p, fmt::format("`{}` is {}, but the cluster's {} nodes are numbered from 0", p.path, n, nodes));
+           w.complain(p, fmt::format("`{}` is {}; the cluster's nodes are 0 to {}", p.path, n, nodes - 1));
          o.node = NodeId(static_cast<std::uint32_t>(n));
        }},
       {"from", [&](const Place& p) { o.from = Time{} + w.quantity(p, parse_duration); }},

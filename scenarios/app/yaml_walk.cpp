@@ -22,6 +22,20 @@ const char* kind_of(const YAML::Node& n) {
   return "empty";
 }
 
+// The line of the `---` that begins a second document; 0 when there is none. (At the first column it is a marker even
+// inside a block of text.)
+int second_document(const std::vector<std::string>& lines) {
+  bool content = false;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const std::string& line = lines[i];
+    const bool marker = line == "---" || line.rfind("--- ", 0) == 0;
+    if (marker && content) return static_cast<int>(i) + 1;
+    const std::size_t first = line.find_first_not_of(" \t");
+    content = content || (marker ? line.size() > 4 : first != std::string::npos && line[first] != '#');
+  }
+  return 0;
+}
+
 }  // namespace
 
 YamlWalk::YamlWalk(std::string file, const std::string& text, std::vector<Override> overrides)
@@ -33,9 +47,10 @@ YamlWalk::YamlWalk(std::string file, const std::string& text, std::vector<Overri
     from = end + 1;
   }
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-    if (documents.size() > 1) add(Diagnostic{"the file holds several YAML documents; one is wanted", {file_, 1, 1}});
-    if (!documents.empty()) root_ = documents.front();
+    // Not LoadAll(): it takes a stray comma at the start of a document for ever more empty documents.
+    root_ = YAML::Load(text);
+    if (const int line = second_document(lines_); line > 0)
+      add(Diagnostic{"the file holds several YAML documents; one is wanted", {file_, line, 1}});
   } catch (const YAML::Exception& e) {
     root_ = YAML::Node();
     Diagnostic d{fmt::format("this is not YAML: {}", e.msg)};

@@ -54,6 +54,8 @@ struct BadLine {
   std::string message;
 };
 
+constexpr std::int64_t kMaxNodes = 32'000'000;
+
 class LineReader {
  public:
   void header(const Json& j, LogHeader& h) {
@@ -62,8 +64,13 @@ class LineReader {
     if (h.schema != kEventLogSchema)
       throw BadLine{fmt::format("schema {}; this build reads {}", h.schema, kEventLogSchema)};
     h.jobs = j.value("jobs", "");
-    for (const Json& run : j.at("nodes"))
-      h.node_gpus.insert(h.node_gpus.end(), run.at(0).get<std::size_t>(), run.at(1).get<std::int32_t>());
+    for (const Json& run : j.at("nodes")) {
+      const auto count = run.at(0).get<std::int64_t>();
+      const auto gpus = run.at(1).get<std::int32_t>();
+      if (count < 0 || count > kMaxNodes - static_cast<std::int64_t>(h.node_gpus.size()) || gpus < 0 || gpus > 64)
+        throw BadLine{fmt::format("{} nodes of {} GPUs; at most {} nodes of 64", count, gpus, kMaxNodes)};
+      h.node_gpus.insert(h.node_gpus.end(), static_cast<std::size_t>(count), gpus);
+    }
   }
 
   // False at the end line.
@@ -88,6 +95,8 @@ class LineReader {
     if (const auto at = j.find("node"); at != j.end()) e.node = NodeId(at->get<std::uint32_t>());
     if (e.kind == EventKind::submit) {
       const JobId id(j.at("id").get<std::uint32_t>());
+      if (id.index() != jobs_.size())
+        throw BadLine{fmt::format("job id {} is submitted where {} should be", id.value, jobs_.size())};
       const auto& name = j.at("job").get_ref<const std::string&>();
       if (!jobs_.emplace(name, id).second) throw BadLine{fmt::format("job `{}` is submitted twice", name)};
       e.value = j.value("estimate", std::int64_t{-1});

@@ -137,7 +137,7 @@ TEST_CASE("event log: bad lines are errors with their line", "[observe]") {
   CHECK(read_error(kHeader + R"({"t_ns":1,"e":"ready","job":"x"})") == "2: job `x` has not been submitted");
   const std::string submit = R"({"t_ns":1,"e":"submit","job":"x","id":0})"
                              "\n";
-  CHECK(read_error(kHeader + submit + submit) == "3: job `x` is submitted twice");
+  CHECK(read_error(kHeader + submit + submit) == "3: job id 0 is submitted where 1 should be");
   CHECK(read_error(kHeader + submit + R"({"t_ns":1,"e":"launch","job":"x","inc":1,"gpus":"n0"})") ==
         "3: `n0` is not an allocation");
   CHECK(read_error(kHeader +

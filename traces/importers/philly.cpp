@@ -34,6 +34,7 @@ std::optional<std::int64_t> parse_wall_clock(std::string_view t) {
   const auto year = number(0, 4), month = number(5, 2), day = number(8, 2), hour = number(11, 2),
              minute = number(14, 2), second = number(17, 2);
   if (!year || !month || !day || !hour || !minute || !second) return std::nullopt;
+  if (*year < 1970 || *year > 2200) return std::nullopt;  // what nanoseconds in 64 bits can tell apart
   if (*month < 1 || *month > 12 || *day < 1 || *day > 31 || *hour > 23 || *minute > 59 || *second > 60)
     return std::nullopt;
   return days_from_civil(*year, *month, *day) * 86400 + *hour * 3600 + *minute * 60 + *second;
@@ -51,7 +52,7 @@ void read_philly(TableReader& rows, Trace& trace) {
     if (const auto t = parse_wall_clock(rows.text(timestamp)))
       j.submit = at_seconds(*t);
     else
-      rows.complain(timestamp, "must be a date and time such as 2017-10-09 07:01:55");
+      rows.complain(timestamp, "must be a date and time from 1970 to 2200, such as 2017-10-09 07:01:55");
     j.gpus = static_cast<std::int32_t>(rows.integer(gpus, 1, 0, 1'000'000));
     j.duration = Duration{rows.fixed(duration, 9, 0, 0)};
     j.tenant = rows.text(cluster);

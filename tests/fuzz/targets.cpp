@@ -1,0 +1,176 @@
+#include "tests/fuzz/targets.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+
+#include "scenarios/app/scenario_reader.hpp"
+#include "sim/core/quantity.hpp"
+#include "sim/observe/event_log_reader.hpp"
+#include "traces/exporters/exporters.hpp"
+#include "traces/formats.hpp"
+#include "traces/text_file.hpp"
+
+namespace orrery::test {
+namespace {
+
+void require(bool holds, const char* what) {
+  if (!holds) throw std::runtime_error(what);
+}
+
+template <class T>
+void require_message(const Expected<T>& result) {
+  if (result) return;
+  require(!result.error().items.empty(), "an error without a diagnostic");
+  for (const Diagnostic& d : result.error().items) require(!d.message.empty(), "a diagnostic without a message");
+  require(render(result.error()).size() < 1'000'000, "an error of more than a megabyte");
+}
+
+void run_trace(std::string_view bytes) {
+  const Expected<std::string> text = decode_text("fuzz.csv", std::string(bytes));
+  require_message(text);
+  if (!text) return;
+  for (const bool skip : {false, true}) {
+    const Expected<Trace> trace = read_trace_text("fuzz.csv", *text, {.skip_bad_rows = skip});
+    require_message(trace);
+    if (!trace) continue;
+    const std::string once = canonical_text(*trace);
+    const Expected<Trace> again = read_trace_text("again.csv", once, {.format = "canonical"});
+    require(again.has_value(), "a trace that was read cannot be read again");
+    require(canonical_text(*again) == once, "a trace that was read again differs");
+    NodeGroup group;
+    group.count = 2;
+    group.gpus_per_node = 4;
+    group.gpu = "A100";
+    require_message(to_workload(*trace, Topology({group}), "fuzz.csv"));
+  }
+}
+
+void run_scenario(std::string_view bytes) {
+  const Expected<std::string> text = decode_text("fuzz.yaml", std::string(bytes));
+  if (!text) return;
+  const auto scenario = app::read_scenario_text("fuzz.yaml", *text);
+  require_message(scenario);
+  if (!scenario) return;
+  const std::string once = app::effective_yaml(*scenario);
+  const auto again = app::read_scenario_text("fuzz.yaml", once);
+  require(again.has_value(), "an effective scenario cannot be read again");
+  require(app::effective_yaml(*again) == once, "an effective scenario that was read again differs");
+}
+
+void run_quantity(std::string_view text) {
+  for (int digits = 0; digits <= 9; ++digits) (void)parse_fixed(text, digits);
+  if (const auto d = parse_duration(text)) {
+    const auto again = parse_duration(format_duration(*d));
+    require(again && *again == *d, "a duration does not survive being written");
+  }
+  if (const auto b = parse_bytes(text)) {
+    const auto again = parse_bytes(format_bytes(*b));
+    require(again && *again == *b, "a size does not survive being written");
+  }
+  if (const auto b = parse_bandwidth(text)) {
+    const auto again = parse_bandwidth(format_bandwidth(*b));
+    require(again && *again == *b, "a bandwidth does not survive being written");
+  }
+  (void)parse_frequency(text);
+  if (const auto a = parse_allocation(text)) require(parse_allocation(a->to_string()) == a, "an allocation changes");
+  require_message(app::parse_override(std::string(text)));
+}
+
+void run_log(std::string_view bytes) {
+  const std::string path =
+      (std::filesystem::temp_directory_path() / fmt::format("orrery-fuzz-{}.jsonl", ::getpid())).string();
+  std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  Observer nobody;
+  require_message(read_event_log(path, nobody));
+  std::filesystem::remove(path);
+}
+
+void run_packed(std::string_view bytes) {
+  require_message(decode_text("fuzz.gz", std::string(bytes)));
+}
+
+std::vector<std::string> trace_seeds() {
+  return {"job_id,submit_s,gpus,duration_s\na,0,1,10\nb,1.5,4,0.000000001\n",
+          "# a comment\njob_id,submit_s,gpus,duration_s,tenant,kind,model,min_gpus,max_gpus,gpu_type,cpus,mem_bytes,"
+          "estimate_s,deadline_s,weight,batch,after\n"
+          "a,0,2,10,u1,pretrain,vit,1,4,A100|V100,8,1000,20,100,2.5,256,\n"
+          "\"b,c\",5,1,7,u2,transfer,bert,1,1,,1.5,,7,,1,,a@hard:0.8\n",
+          "job_id,submit_s,gpus,duration_s,gpu_fraction\r\na,0,1,10,0.25\r\n\r\nb,3,0,4,\r\n",
+          "job_id,num_gpu,submit_time,iterations,model_name,duration,interval\n1,2,0,100,vgg16,200,50\n",
+          "job_id,num_gpu,submit_time,iterations,model_name,duration,iteration_time\n1,2,0,100,vgg16,200000,50\n",
+          "timestamp,duration,num_gpus,gpu_time,cluster\n2017-10-03 10:00:00,60,1,60,c1\n2017-10-03 "
+          "11:00:00,90,2,180,c1\n",
+          "submit_utc_s,vc,duration_s,num_gpus\n1506902400,vc1,60,1\n1506902460,vc2,70,8\n",
+          "job_id,submission_time,duration,num_gpu\n1,100,60,1\n2,160,61,4\n",
+          "; Version: 2.2\n  1 0 10 100 4 -1 -1 4 200 -1 1 3 1 -1 1 -1 -1 -1\n  2 5 -1 50 1 -1 -1 -1 -1 -1 1 4 1 -1 "
+          "1 -1 -1 -1\n",
+          R"({"nb_res":8,"jobs":[{"id":"1","subtime":0.5,"res":2,"walltime":30,"profile":"p"}],)"
+          R"("profiles":{"p":{"type":"delay","delay":20.25}}})"};
+}
+
+std::vector<std::string> scenario_seeds() {
+  std::vector<std::string> seeds;
+  for (const char* name : {"quickstart", "failures", "load", "philly"}) {
+    std::ifstream in(fmt::format("{}/scenarios/{}.yaml", ORRERY_SOURCE_DIR, name));
+    seeds.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+  }
+  return seeds;
+}
+
+std::vector<std::string> quantity_seeds() {
+  return {"90m",   "1h30m",  "2.5d", "0s",    "400Gb/s",           "900GB/s",
+          "16GiB", "1.5TB",  "12/h", "0.5/s", "n3:0-3+5@250,n4:0", "n2:-",
+          "-7.25", "a.b.0=c"};
+}
+
+std::vector<std::string> log_seeds() {
+  return {R"({"orrery":"events","schema":1,"jobs":"jobs.csv","nodes":[[2,4]]})"
+          "\n"
+          R"({"t_ns":0,"e":"submit","job":"a","id":0,"estimate":5})"
+          "\n"
+          R"({"t_ns":0,"e":"ready","job":"a"})"
+          "\n"
+          R"({"t_ns":0,"e":"decide","epoch":1,"changes":1,"targets":[["a","run","n0:0-1"]]})"
+          "\n"
+          R"({"t_ns":0,"e":"launch","job":"a","gpus":"n0:0-1","inc":1,"gang":0})"
+          "\n"
+          R"({"t_ns":5,"e":"finish","job":"a","inc":1,"gang":0})"
+          "\n"
+          R"({"t_ns":5,"e":"end"})"
+          "\n"};
+}
+
+std::vector<std::string> packed_seeds() {
+  std::vector<std::string> seeds;
+  for (const char* ending : {"gz", "zst"}) {
+    const auto path = std::filesystem::temp_directory_path() / fmt::format("orrery-fuzz-{}.{}", ::getpid(), ending);
+    require(write_text_file(path.string(), trace_seeds().front()).has_value(), "cannot write a seed");
+    std::ifstream in(path, std::ios::binary);
+    seeds.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+    std::filesystem::remove(path);
+  }
+  return seeds;
+}
+
+}  // namespace
+
+const std::vector<FuzzTarget>& fuzz_targets() {
+  static const std::vector<FuzzTarget> table{{"trace", run_trace, trace_seeds},
+                                             {"scenario", run_scenario, scenario_seeds},
+                                             {"quantity", run_quantity, quantity_seeds},
+                                             {"log", run_log, log_seeds},
+                                             {"packed", run_packed, packed_seeds}};
+  return table;
+}
+
+const FuzzTarget& fuzz_target(std::string_view name) {
+  for (const FuzzTarget& t : fuzz_targets())
+    if (t.name == name) return t;
+  throw std::runtime_error("no such fuzz target");
+}
+
+}  // namespace orrery::test
