@@ -1,6 +1,6 @@
 // What is fuzzed: every parser of what users or the network hand in, each as a function of bytes that must return
-// normally whatever they are, and that checks what can be said of a value that was read (it survives being written and
-// read again). Shared by the mutation test and by libFuzzer.
+// normally whatever they are, and that checks what can be said of a value that was read (it survives being
+// written and read again). Shared by the mutation test and by libFuzzer.
 #pragma once
 
 #include <string>
