@@ -1,0 +1,124 @@
+// The words between a controller and a gang: one line each, over the stdin and stdout of rank 0. This file is the
+// whole protocol as types; PROTOCOL.md beside it holds the grammar, the states and every legal exchange. Both sides
+// link it, so neither can speak a dialect. It knows no pipes: a line comes in as text (see line_buffer.hpp), a
+// message goes out as text. All numbers are integers; work is in nanoseconds at the reference rate, as the scheduler
+// counts it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "sim/core/error.hpp"
+#include "sim/core/units.hpp"
+
+namespace orrery::live {
+
+inline constexpr std::int64_t kProtocolVersion = 1;
+inline constexpr std::size_t kMaxLineBytes = 64 * 1024;          // of one line, without its newline
+inline constexpr std::int64_t kMaxLeaseSeconds = 1'000'000'000;  // about 30 years
+inline constexpr std::int64_t kMaxWorld = 1'000'000;
+
+// What a worker's exit status means, whoever the worker is.
+inline constexpr int kExitDone = 0;   // all work is done; `done` was said
+inline constexpr int kExitError = 1;  // it failed; `error` was said, if it could be
+inline constexpr int kExitUsage = 2;  // never began: bad command line, bad `start`, foreign version
+inline constexpr int kExitStopped =
+    75;  // stopped on purpose; what was done is in the newest checkpoint (EX_TEMPFAIL)
+
+// How long the phases of a paced worker take, wall time.
+struct PacedCosts {
+  Duration start, restore, save, stop;
+  friend bool operator==(const PacedCosts&, const PacedCosts&) = default;
+};
+
+// --- to the worker ------------------------------------------------------------------------------------------------
+
+struct Start {
+  std::string job;               // a name that is also a file name: not empty, no `/`, not `.` or `..`
+  std::int64_t incarnation = 1;  // >= 1: which launch of the job
+  std::int64_t generation = 0;   // >= 0: which gang of this launch
+  std::int64_t world = 1;        // ranks
+  std::string run_folder;        // rendezvous happens under here
+  std::string checkpoint_dir;
+  bool restore = false;                 // go on from the newest valid checkpoint, if there is any
+  Work total_work;                      // of the job, over all its launches
+  Duration step_time{1};                // wall time of one step at this placement, after any time scale; > 0
+  Work step_work{1};                    // done by one step; > 0
+  std::int64_t save_every_steps = 0;    // 0 = only when asked
+  std::int64_t report_every_steps = 1;  // 0 = never
+  PacedCosts costs;
+  std::int64_t lease_s = 0;  // the first lease, from `start` on; 0 = no lease
+  friend bool operator==(const Start&, const Start&) = default;
+};
+struct Save {
+  friend bool operator==(Save, Save) = default;
+};
+struct Publish {
+  friend bool operator==(Publish, Publish) = default;
+};
+struct Stop {
+  friend bool operator==(Stop, Stop) = default;
+};
+struct Lease {
+  std::int64_t seconds = 1;  // from the moment it is read; 1 to kMaxLeaseSeconds
+  friend bool operator==(Lease, Lease) = default;
+};
+using ToWorker = std::variant<Start, Save, Publish, Stop, Lease>;
+
+// --- from the worker ----------------------------------------------------------------------------------------------
+
+struct Hello {
+  std::int64_t version = kProtocolVersion;
+  std::string worker;  // "paced", "trainer"
+  friend bool operator==(const Hello&, const Hello&) = default;
+};
+struct Ready {
+  std::int64_t step = 0;  // where the gang goes on
+  Work done;
+  friend bool operator==(Ready, Ready) = default;
+};
+struct Step {
+  std::int64_t step = 0;  // steps done by the job, over all its launches
+  Work done;
+  Duration spent;  // wall time of the steps since the last `step` or `ready`; saves are not counted
+  friend bool operator==(Step, Step) = default;
+};
+struct Saved {
+  std::int64_t step = 0;
+  Work done;
+  std::string path;  // of the committed checkpoint
+  friend bool operator==(const Saved&, const Saved&) = default;
+};
+struct Published {
+  std::int64_t version = 1;  // 1, 2, ... of this job
+  std::int64_t step = 0;
+  std::string path;
+  friend bool operator==(const Published&, const Published&) = default;
+};
+struct Done {
+  std::int64_t step = 0;
+  friend bool operator==(Done, Done) = default;
+};
+struct WorkerError {
+  std::string text;  // one line
+  friend bool operator==(const WorkerError&, const WorkerError&) = default;
+};
+using FromWorker = std::variant<Hello, Ready, Step, Saved, Published, Done, WorkerError>;
+
+// The message in one line (without its newline). Errors have one diagnostic, which quotes the line, shortened: no
+// UTF-8, control characters, more than kMaxLineBytes, an unknown verb, missing or extra fields, a number that is
+// none, is out of range or does not fit 63 bits, a `start` with missing, unknown or doubled keys, a foreign version.
+[[nodiscard]] Expected<ToWorker> parse_to_worker(std::string_view line);
+[[nodiscard]] Expected<FromWorker> parse_from_worker(std::string_view line);
+
+// The line of a message, with its newline. What parse accepted comes out as it was read. The text of an error is made
+// to fit a line: control characters become spaces, bytes that are not UTF-8 become `?`, and it is cut at 4,000 bytes.
+[[nodiscard]] std::string format(const ToWorker& message);
+[[nodiscard]] std::string format(const FromWorker& message);
+
+// The line as a diagnostic shows it: at most 80 bytes, what cannot be printed as `?`.
+[[nodiscard]] std::string shortened(std::string_view line);
+
+}  // namespace orrery::live

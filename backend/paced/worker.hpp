@@ -1,0 +1,72 @@
+// One rank of a paced job: a real process with a real life cycle (rendezvous, checkpoints, leases, death) whose steps
+// take what the job's profile says instead of computing anything. What it exercises is the scheduler's live side, on
+// any machine. All times are absolute deadlines on the monotonic clock: what one step loses, the next one makes up
+// for.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "backend/live/checkpoint_dir.hpp"
+#include "backend/live/protocol.hpp"
+#include "backend/paced/gang.hpp"
+#include "backend/paced/log.hpp"
+#include "backend/paced/wire.hpp"
+
+namespace orrery::paced {
+
+struct WorkerOptions {
+  int rank = 0, world = 1;
+  std::string run_folder;          // of the logs
+  std::int64_t rendezvous_s = 30;  // how long a missing peer is waited for
+  std::int64_t peer_s = 60;        // how long a peer that is there may be silent at the end of a step
+};
+
+class Worker {
+ public:
+  Worker(WorkerOptions options, Log& log);
+  // The whole life of the rank; its exit status.
+  int run();
+
+ private:
+  struct Exit {
+    int status;
+  };
+
+  void live();
+  void await_start();
+  void assemble();
+  void restore();
+  void do_steps();
+  void after_step(std::int64_t word);
+  void save();
+  void publish();
+  [[noreturn]] void stop();
+  void report(bool last);
+
+  // What the rank offers at the end of a step: the largest one of the gang is what all do.
+  enum Word : std::int64_t { kGoOn = 0, kSave = 1, kStop = 2 };
+  [[nodiscard]] Word wanted();
+  std::int64_t agree(std::int64_t word);
+  void rest_until(std::int64_t deadline);
+  void listen(std::int64_t until);
+  void check_peers();
+  [[nodiscard]] live::Checkpoint checkpoint() const;
+  [[noreturn]] void fail(const std::string& why, int status = live::kExitError);
+
+  WorkerOptions options_;
+  Log* log_;
+  Wire wire_;
+  live::Start start_{};
+  std::unique_ptr<Gang> gang_{};
+  bool ready_ = false, leaving_ = false;
+  std::int64_t step_ = 0;
+  Work done_{};
+  std::int64_t anchor_ = 0;       // when the current phase ends or ended, by plan
+  std::int64_t saved_step_ = -1;  // of the newest checkpoint
+  std::string saved_path_{};
+  Duration spent_{};  // in steps since the last report
+};
+
+}  // namespace orrery::paced
