@@ -18,7 +18,7 @@
 
 namespace orrery::live {
 
-// One gang of one launch; never reused within an engine.
+// One gang of one launch: a number that the caller chooses and never uses twice with an engine.
 struct GangHandle {
   std::uint64_t value = 0;
   friend auto operator<=>(GangHandle, GangHandle) = default;
@@ -54,8 +54,8 @@ struct EngineEvent {
   int rank = 0;            // exited
   int status = -1;         // exited: exit status, -1 when a signal ended it
   int signal = 0;          // exited: the signal, 0 = none
-  // garbage: what was wrong. gone: why the gang failed in one sentence with the end of the first failed rank's stderr,
-  // or empty when every rank left with kExitDone or every one with kExitStopped.
+  // garbage: what was wrong. gone: why the gang failed in one sentence with the end of the first failed rank's
+  // stderr, or empty when every rank left with kExitDone or every one with kExitStopped.
   std::string text{};
   int verdict = 0;  // gone: kExitDone, kExitStopped (every rank), else kExitError
 };
@@ -69,8 +69,8 @@ class Engine {
   // In one line, for people: "local: 4 CPU slots on 2 cores".
   [[nodiscard]] virtual std::string describe() const = 0;
 
-  // Starts the gang. Failing to start a rank is an event (`exited` and `gone`), not an error of this call.
-  [[nodiscard]] virtual GangHandle launch(const GangSpec& spec) = 0;
+  // Starts the gang. Failing to start a rank is an event (`gone`), not an error of this call.
+  virtual void launch(GangHandle gang, const GangSpec& spec) = 0;
   // The gang's processes, [rank]; empty when it is gone or not launched. For the journal.
   [[nodiscard]] virtual std::vector<ProcessId> processes(GangHandle gang) const = 0;
   // Says `message` to every rank. A gang that is gone hears nothing.

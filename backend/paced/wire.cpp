@@ -32,9 +32,11 @@ Wire::Wire(bool speaks, Log& log) : speaks_(speaks), log_(&log), lease_ends_(kNo
   sigemptyset(&wanted);
   sigaddset(&wanted, SIGTERM);
   sigaddset(&wanted, SIGINT);
+  sigaddset(&wanted, SIGHUP);  // the kernel's to a stopped group whose parent has died
   ::sigprocmask(SIG_BLOCK, &wanted, nullptr);
   signals_ = live::Fd(::signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC));
   (void)std::signal(SIGPIPE, SIG_IGN);
+  (void)std::signal(SIGXFSZ, SIG_IGN);  // a full disk and a limit on file sizes are errors of write()
 }
 
 void Wire::say(const live::FromWorker& message) {
@@ -62,7 +64,7 @@ void Wire::take(const std::vector<pollfd>& polled) {
   if (ready(polled, signals_.get(), POLLIN)) {
     signalfd_siginfo info{};
     if (::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info))
-      want_stop(info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
+      want_stop(info.ssi_signo == SIGTERM ? "SIGTERM" : info.ssi_signo == SIGHUP ? "SIGHUP" : "SIGINT");
   }
   if (open_ && ready(polled, STDIN_FILENO, kReadable | POLLNVAL)) read_lines();
   if (!out_.empty() && ready(polled, STDOUT_FILENO, POLLOUT | POLLHUP | POLLERR | POLLNVAL)) write_some();

@@ -218,7 +218,8 @@ void Worker::listen(std::int64_t until) {
   if (gang_) gang_->add_to(polled);
   const std::int64_t left = std::max<std::int64_t>(0, std::min(until, wire_.lease_ends()) - monotonic_ns());
   const timespec wait{left / kSecond, left % kSecond};
-  (void)::ppoll(polled.data(), polled.size(), &wait, nullptr);  // interrupted is as good as nothing ready
+  // Interrupted says nothing of what is ready: a lease that waits in the pipe has to be read before it is missed.
+  if (::ppoll(polled.data(), polled.size(), &wait, nullptr) < 0) return;
   wire_.take(polled);
   if (gang_) gang_->take();
   if (!wire_.wants().violation.empty())

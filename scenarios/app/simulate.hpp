@@ -18,11 +18,11 @@
 namespace orrery::app {
 
 struct Prepared {
-  Scenario scenario;                 // effective: emulation overrides applied
+  Scenario scenario;  // effective: emulation overrides applied
   ImportReport import;
   std::string trace_sha256;
   std::int64_t trace_jobs = 0;
-  double load = 0;                   // offered by the slice that is run; see offered_load()
+  double load = 0;  // offered by the slice that is run; see offered_load()
   std::unique_ptr<Topology> topology;
   Workload workload;
   EstimateSource estimates = EstimateSource::oracle;  // never `automatic`
@@ -38,16 +38,17 @@ struct RunRequest {
   std::uint64_t seed = 1;
   std::optional<std::string> folder;  // write a run folder there
   std::string command;                // as typed, for the manifest
+  bool live = false;                  // real processes: work is what they say it is
 };
 
 struct RunReport {
   report::SeedResult result;
-  std::string result_digest;   // empty without a folder
+  std::string result_digest;  // empty without a folder
   double wall_s = 0;
   double decision_s = 0;
   std::uint64_t events = 0;
   std::uint64_t violations = 0;
-  std::string failure;         // empty = the run is good; else why it is not
+  std::string failure;  // empty = the run is good; else why it is not
 };
 
 // Runs one policy with one seed. A broken invariant or a stalled policy is a RunReport with `failure`; bad options

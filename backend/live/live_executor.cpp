@@ -1,0 +1,272 @@
+#include "backend/live/live_executor.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "backend/live/process.hpp"
+#include "sim/core/assert.hpp"
+
+namespace orrery::live {
+namespace {
+
+constexpr Duration kLeastGrace = seconds(5);     // of wall clock, however fast the run's clock is
+constexpr Duration kReport = milliseconds(500);  // of wall clock, between step reports
+
+// How often something happens that is due every `every`, in steps of `step`; at least every step.
+std::int64_t in_steps(Duration every, Duration step) {
+  return std::max<std::int64_t>(1, every.ns / step.ns);
+}
+
+}  // namespace
+
+LiveExecutor::LiveExecutor(const Topology& topology, const Workload& workload, const PerformanceModel& model,
+                           std::unique_ptr<Engine> engine, LiveOptions options, Time from)
+    : topology_(&topology),
+      workload_(&workload),
+      model_(&model),
+      options_(std::move(options)),
+      from_(from),
+      now_(from),
+      gangs_(workload.specs.size()),
+      io_(std::move(engine)) {
+  ORRERY_ASSERT(options_.time_scale >= 1 && options_.step.ns > 0, "time scale {}, step {} ns", options_.time_scale,
+                options_.step.ns);
+  int slots = 0;
+  for (std::uint32_t n = 0; n < topology.node_count(); ++n) {
+    first_slot_.push_back(slots);
+    slots += topology.node(NodeId(n)).gpus;
+  }
+  for (std::size_t j = 0; j < options_.committed.size(); ++j)
+    gangs_[j].done = gangs_[j].committed = options_.committed[j];
+}
+
+Time LiveExecutor::clock() const {
+  if (began_ns_ < 0) return from_;
+  const Int128 ns = static_cast<Int128>(monotonic_ns() - began_ns_) * options_.time_scale;
+  return from_ + Duration{static_cast<std::int64_t>(std::min<Int128>(ns, kForever.ns))};
+}
+
+std::string LiveExecutor::folder_of(JobId job) const {
+  return fmt::format("{}/jobs/{}", options_.folder, job.value);
+}
+
+LiveExecutor::Gang* LiveExecutor::find(GangId gang, Incarnation incarnation) {
+  if (gang.index() >= job_of_gang_.size()) return nullptr;
+  Gang& g = gangs_[job_of_gang_[gang.index()].index()];
+  return g.id == gang && g.incarnation == incarnation && g.phase != Phase::idle ? &g : nullptr;
+}
+
+std::vector<std::vector<int>> LiveExecutor::slots_of(const Allocation& gpus) const {
+  std::vector<std::vector<int>> ranks;
+  for (const NodeSlice& s : gpus.slices())
+    for (int i = 0; i < 64; ++i)
+      if ((s.gpus >> i & 1U) != 0) ranks.push_back({first_slot_[s.node.index()] + i});
+  if (ranks.empty()) ranks.emplace_back();  // a job of CPUs only
+  return ranks;
+}
+
+Start LiveExecutor::start_of(const Gang& g, const LaunchRequest& request) const {
+  const JobSpec& spec = workload_->specs[g.job.index()];
+  const Rate rate = model_->rate(spec, *request.gpus, request.members[0].config, {});
+  const Duration step{options_.step.ns * options_.time_scale};  // of the run
+  const Duration first = options_.overheads.start_cost(spec, 1);
+  const Duration save = options_.checkpoints.cost;
+  Start s;
+  s.job = fmt::format("{}", g.job.value);
+  s.incarnation = g.incarnation;
+  s.run_folder = fmt::format("{}/launch-{}", folder_of(g.job), g.incarnation);
+  s.checkpoint_dir = folder_of(g.job) + "/checkpoints";
+  s.restore = g.incarnation > 1;
+  s.total_work = workload_->truths[g.job.index()].work;
+  s.step_time = options_.step;
+  s.step_work = std::max(work_in(step, rate), Work{1});
+  s.save_every_steps = options_.checkpoints.every.ns > 0 ? in_steps(options_.checkpoints.every, step) : 0;
+  s.report_every_steps =
+      options_.progress_every.ns > 0 ? in_steps(options_.progress_every, step) : in_steps(kReport, options_.step);
+  s.costs = {wall(first), wall(options_.overheads.start_cost(spec, g.incarnation) - first), wall(save),
+             // A simulated stop includes the checkpoint that it leaves.
+             wall(std::max(options_.overheads.stop - save, Duration{}))};
+  return s;
+}
+
+void LiveExecutor::launch(const LaunchRequest& request) {
+  ORRERY_ASSERT(request.members.size() == 1, "a gang of {} jobs: merging is not modelled yet",
+                request.members.size());
+  const JobId job = request.members[0].job;
+  Gang& g = gangs_[job.index()];
+  ORRERY_ASSERT(g.phase == Phase::idle, "job {} launched twice", job.value);
+  if (request.gang.index() >= job_of_gang_.size()) job_of_gang_.resize(request.gang.index() + 1);
+  job_of_gang_[request.gang.index()] = job;
+  g.job = job;
+  g.id = request.gang;
+  g.incarnation = request.incarnation;
+  g.phase = Phase::starting;
+  g.at_start = g.committed;
+  g.began = now_;
+  launches_.push_back({.job = job, .incarnation = request.incarnation, .launched = now_});
+  g.handle = {launches_.size()};
+  GangSpec spec;
+  spec.name = fmt::format("{}.{}", workload_->specs[job.index()].name, g.incarnation);
+  spec.argv = options_.worker;
+  spec.start = start_of(g, request);
+  spec.slots = slots_of(*request.gpus);
+  spec.shared = request.sharing != Sharing::exclusive;
+  io_.tell([handle = g.handle, spec = std::move(spec)](Engine& e) { e.launch(handle, spec); });
+}
+
+void LiveExecutor::stop(GangId gang, Incarnation incarnation, StopHow how, Duration grace) {
+  Gang* g = find(gang, incarnation);
+  if (g == nullptr || g->phase == Phase::killing) return;  // it has just ended: its event is on the way
+  const GangHandle handle = g->handle;
+  if (how == StopHow::suspend) {
+    g->phase = Phase::suspended;
+    io_.tell([handle](Engine& e) { e.freeze(handle); });
+    verdicts_.push_back({});
+    verdicts_.back().kind = EventKind::suspended;
+    verdicts_.back().job = g->job;
+    verdicts_.back().value = g->done.ns;
+    return;
+  }
+  if (how == StopHow::kill) {
+    g->phase = Phase::killing;
+    io_.tell([handle](Engine& e) { e.kill(handle); });
+    return;
+  }
+  if (g->phase == Phase::stopping) return;
+  if (g->phase == Phase::running) launch_of(*g).ran += now_ - g->began;
+  g->phase = Phase::stopping;
+  g->began = now_;
+  io_.tell([handle, patience = std::max(wall(grace), kLeastGrace)](Engine& e) { e.stop(handle, patience); });
+}
+
+void LiveExecutor::resume(GangId gang, Incarnation incarnation) {
+  Gang* g = find(gang, incarnation);
+  if (g == nullptr || g->phase != Phase::suspended) return;
+  g->phase = Phase::running;
+  io_.tell([handle = g->handle](Engine& e) { e.thaw(handle); });
+  verdicts_.push_back({});
+  verdicts_.back().kind = EventKind::resumed;
+  verdicts_.back().job = g->job;
+}
+
+void LiveExecutor::command(GangId gang, Incarnation incarnation, const Command& command) {
+  Gang* g = find(gang, incarnation);
+  if (g == nullptr) return;
+  if (g->phase == Phase::running && command.kind == Command::Kind::checkpoint)
+    return io_.tell([handle = g->handle](Engine& e) { e.say(handle, Save{}); });
+  if (g->phase == Phase::running && command.kind == Command::Kind::publish)
+    return io_.tell([handle = g->handle](Engine& e) { e.say(handle, Publish{}); });
+  verdicts_.push_back({});
+  verdicts_.back().kind = EventKind::command_failed;
+  verdicts_.back().job = g->job;
+  verdicts_.back().value = g->done.ns;
+}
+
+void LiveExecutor::happen(const Gang& g, EventKind kind, std::int64_t value, std::int64_t value2) {
+  Event e;
+  e.at = now_;
+  e.kind = kind;
+  e.job = g.job;
+  e.gang = g.id;
+  e.incarnation = g.incarnation;
+  e.value = value;
+  e.value2 = value2;
+  batch_.push_back(e);
+}
+
+std::span<const Event> LiveExecutor::wait_until(Time deadline) {
+  batch_.clear();
+  if (began_ns_ < 0) began_ns_ = monotonic_ns();
+  std::int64_t until = kNever.ns;
+  if (deadline != kNever && verdicts_.empty())
+    until = add_ns(began_ns_, ((deadline - from_).ns + options_.time_scale - 1) / options_.time_scale);
+  if (!verdicts_.empty()) until = 0;
+  do {
+    const std::vector<EngineEvent> events = io_.wait(until);
+    if (interrupted_) throw Interrupted{};
+    now_ = std::max(now_, clock());
+    for (const Event& v : std::exchange(verdicts_, {})) happen(gangs_[v.job.index()], v.kind, v.value);
+    for (const EngineEvent& e : events) translate(e);
+  } while (batch_.empty() && now_ < deadline);
+  return batch_;
+}
+
+void LiveExecutor::translate(const EngineEvent& e) {
+  Gang& g = gangs_[launches_[e.gang.value - 1].job.index()];
+  if (g.handle != e.gang) return;
+  switch (e.kind) {
+    case EngineEvent::Kind::said: said(g, e.message); break;
+    case EngineEvent::Kind::gone: gone(g, e); break;
+    case EngineEvent::Kind::launched:
+    case EngineEvent::Kind::garbage:
+    case EngineEvent::Kind::exited: break;  // `gone` follows and says why
+  }
+}
+
+void LiveExecutor::said(Gang& g, const FromWorker& message) {
+  if (const auto* ready = std::get_if<Ready>(&message)) {
+    g.done = g.committed = g.at_start = ready->done;
+    if (g.phase != Phase::starting) return;  // it was asked to stop meanwhile
+    g.phase = Phase::running;
+    launch_of(g).start = now_ - g.began;
+    g.began = now_;
+    happen(g, EventKind::started, 0);
+  } else if (const auto* step = std::get_if<Step>(&message)) {
+    g.done = step->done;
+    if (options_.progress_every.ns > 0 && g.phase == Phase::running) happen(g, EventKind::progress, g.done.ns);
+  } else if (const auto* saved = std::get_if<Saved>(&message)) {
+    g.done = g.committed = saved->done;
+    if (g.phase == Phase::running) happen(g, EventKind::checkpointed, g.committed.ns, options_.checkpoints.cost.ns);
+  } else if (const auto* published = std::get_if<Published>(&message)) {
+    if (g.phase == Phase::running) happen(g, EventKind::published, published->version);
+  }
+}
+
+void LiveExecutor::gone(Gang& g, const EngineEvent& e) {
+  Launch& l = launch_of(g);
+  const Phase was = std::exchange(g.phase, Phase::idle);
+  if (was == Phase::running || was == Phase::suspended) l.ran += now_ - g.began;
+  if (was == Phase::stopping) l.stop = now_ - g.began;
+  const bool finished = e.verdict == kExitDone;
+  if (finished) g.done = g.committed = workload_->truths[g.job.index()].work;
+  if (was != Phase::killing && !finished) g.done = g.committed;
+  l.done = g.committed - g.at_start;
+  if (finished) return happen(g, EventKind::finished, 0);
+  if (was == Phase::killing || (was == Phase::stopping && e.verdict == kExitStopped)) {
+    g.done = g.committed;
+    return happen(g, EventKind::stopped, g.committed.ns);
+  }
+  l.failure = e.verdict == kExitStopped ? "it stopped without being asked" : e.text;
+  if (options_.on_failure) options_.on_failure(l.failure);
+  happen(g, was == Phase::starting ? EventKind::launch_failed : EventKind::failed, g.committed.ns);
+}
+
+void LiveExecutor::interrupt() {
+  interrupted_ = true;
+  io_.interrupt();
+}
+
+int LiveExecutor::stop_all(Duration grace) {
+  int running = 0, stopped = 0;
+  for (Gang& g : gangs_) {
+    if (g.phase == Phase::idle) continue;
+    ++running;
+    g.phase = Phase::stopping;
+    io_.tell([handle = g.handle, grace](Engine& e) { e.stop(handle, grace); });
+  }
+  while (running > 0) {
+    for (const EngineEvent& e : io_.wait(kNever.ns)) {
+      if (e.kind == EngineEvent::Kind::said) translate(e);
+      if (e.kind != EngineEvent::Kind::gone) continue;
+      --running;
+      stopped += e.verdict == kExitStopped || e.verdict == kExitDone ? 1 : 0;
+      gangs_[launches_[e.gang.value - 1].job.index()].phase = Phase::idle;
+    }
+  }
+  return stopped;
+}
+
+}  // namespace orrery::live

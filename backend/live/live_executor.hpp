@@ -1,0 +1,114 @@
+// The live world behind the seam: gangs are real processes of an engine, time is the wall clock times a scale, what
+// workers say becomes the same events that a simulated cluster sends. Nothing above `Executor` knows the difference.
+// Used by the controller's thread only (but interrupt()); the engine lives on a thread of its own.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/live/io_thread.hpp"
+#include "sim/control/executor.hpp"
+#include "sim/core/truth.hpp"
+#include "sim/models/failures.hpp"
+#include "sim/models/overheads.hpp"
+#include "sim/models/performance.hpp"
+
+namespace orrery::live {
+
+struct LiveOptions {
+  std::string folder;                // absolute; a job's checkpoints and its launches' logs go to <folder>/jobs/NAME
+  std::vector<std::string> worker;   // argv of a rank, without what the engine adds
+  std::int64_t time_scale = 1;       // seconds of the run per second of wall clock, >= 1
+  Duration step = milliseconds(50);  // wall time of a paced step at the job's own rate
+  OverheadModel overheads{};         // paced workers take these, in seconds of the run
+  CheckpointModel checkpoints{};
+  Duration progress_every{};  // cadence of step reports, in seconds of the run; 0 = every ten steps
+  // What each job has already done and committed; of a run that is resumed. Empty: nothing.
+  std::vector<Work> committed{};
+  // Called with one line for people whenever a gang fails; may be empty.
+  std::function<void(const std::string&)> on_failure{};
+};
+
+// Thrown by wait_until() after interrupt(): the controller's loop ends where it stands, between two instants.
+struct Interrupted {};
+
+class LiveExecutor final : public Executor {
+ public:
+  // `topology`, `workload` and `model` must outlive the executor. The cluster's GPUs are the engine's slots, in the
+  // order of the nodes; it must have as many. The clock starts at the first wait_until(), from `from` on.
+  LiveExecutor(const Topology& topology, const Workload& workload, const PerformanceModel& model,
+               std::unique_ptr<Engine> engine, LiveOptions options, Time from = {});
+
+  [[nodiscard]] Time now() const override { return now_; }
+  [[nodiscard]] const Topology& describe() override { return *topology_; }
+  void launch(const LaunchRequest& request) override;
+  void stop(GangId gang, Incarnation incarnation, StopHow how, Duration grace) override;
+  void resume(GangId gang, Incarnation incarnation) override;
+  void command(GangId gang, Incarnation incarnation, const Command& command) override;
+  [[nodiscard]] std::span<const Event> wait_until(Time deadline) override;
+
+  // Ends the run: the next (or a waiting) wait_until() throws Interrupted. From any thread.
+  void interrupt();
+  // All gangs are asked to checkpoint and stop, what stays longer than `grace` (wall time) is killed; returns when
+  // none is left. How many committed and left by themselves.
+  int stop_all(Duration grace);
+
+  // What a launch took, in time of the run: for replays with measured times.
+  struct Launch {
+    JobId job{};
+    Incarnation incarnation = 0;
+    Time launched{};
+    Duration start{};       // from launch to the first step
+    Duration ran{};         // from the first step until it ended or was asked to stop, saves included
+    Duration stop{};        // from being asked to stop until it was gone
+    Work done{};            // by it
+    std::string failure{};  // why it failed, if it did
+  };
+  [[nodiscard]] const std::vector<Launch>& launches() const { return launches_; }
+
+ private:
+  enum class Phase : std::uint8_t { idle, starting, running, suspended, stopping, killing };
+  struct Gang {
+    JobId job{};
+    GangId id{};
+    Incarnation incarnation = 0;
+    Phase phase = Phase::idle;
+    GangHandle handle{};  // 1 + its index in launches_
+    Work done{}, committed{};
+    Work at_start{};       // done before this launch
+    Time began{};          // launched, running or stopping since
+    Duration saved_for{};  // standing still for one checkpoint
+  };
+
+  [[nodiscard]] Gang* find(GangId gang, Incarnation incarnation);
+  [[nodiscard]] Start start_of(const Gang& g, const LaunchRequest& request) const;
+  [[nodiscard]] Launch& launch_of(const Gang& g) { return launches_[g.handle.value - 1]; }
+  [[nodiscard]] std::vector<std::vector<int>> slots_of(const Allocation& gpus) const;
+  void translate(const EngineEvent& e);
+  void said(Gang& g, const FromWorker& message);
+  void gone(Gang& g, const EngineEvent& e);
+  void happen(const Gang& g, EventKind kind, std::int64_t value, std::int64_t value2 = 0);
+  [[nodiscard]] Duration wall(Duration run) const { return {run.ns / options_.time_scale}; }
+  [[nodiscard]] Time clock() const;
+  [[nodiscard]] std::string folder_of(JobId job) const;
+
+  const Topology* topology_;
+  const Workload* workload_;
+  const PerformanceModel* model_;
+  LiveOptions options_;
+  std::vector<int> first_slot_{};  // [node]
+  Time from_{}, now_{};
+  std::int64_t began_ns_ = -1;        // CLOCK_MONOTONIC of from_
+  std::vector<Gang> gangs_;           // [job]: the job's present or last gang
+  std::vector<JobId> job_of_gang_{};  // [gang]
+  std::vector<Launch> launches_{};
+  std::vector<Event> batch_{};
+  std::vector<Event> verdicts_{};  // of calls that are answered at once, for the next batch
+  std::atomic<bool> interrupted_ = false;
+  IoThread io_;  // last: it ends first
+};
+
+}  // namespace orrery::live

@@ -1,0 +1,103 @@
+// Makes what can be run out of a scenario: the trace is read or made, sliced, scaled and split into what may be known
+// and what is true; an emulation's overrides are applied.
+#include <fmt/format.h>
+
+#include "scenarios/app/simulate.hpp"
+#include "sim/models/emulation.hpp"
+#include "sim/observe/digest.hpp"
+
+namespace orrery::app {
+namespace {
+
+// An emulation is a named bundle of switches that reproduces a reference simulator; it overrides what the
+// scenario says about overheads and placement, and says so.
+void apply_emulation(Prepared& p, const Trace& trace) {
+  Scenario& s = p.scenario;
+  if (s.emulate == "none") return;
+  const std::string placement = s.emulate == "muri" ? "yarn (count under tiresias)" : "count";
+  p.notes.push_back(
+      fmt::format("emulate: {} reproduces that simulator's quirks; it overrides overheads, failures, checkpoints "
+                  "(none) and policy.placement ({})",
+                  s.emulate, placement));
+  s.overheads = OverheadConfig{};
+  s.failures = FailureConfig{};
+  s.checkpoints = CheckpointConfig{};
+  s.policy.placement = s.emulate == "muri" ? "yarn" : "count";
+  if (s.emulate != "muri") return;
+  for (std::size_t i = 0; i < trace.jobs.size(); ++i) {
+    const JobSpec& spec = p.workload.specs[i];
+    p.workload.truths[i].work = muri_work(trace.jobs[i].iterations, trace.jobs[i].iteration_time);
+    p.pause_per_event.push_back(muri_pause(spec.model, spec.demand.gpus));
+  }
+}
+
+// The trace of the scenario: read from its file, or generated.
+Expected<Trace> obtain_trace(const Scenario& s, std::uint64_t seed, std::int64_t gpus, std::string& sha256) {
+  if (s.workload.generate) {
+    PoissonSpec spec = *s.workload.generate;
+    spec.seed = seed;
+    spec.load = s.workload.load;
+    spec.cluster_gpus = gpus;
+    Trace trace = generate_poisson(spec);
+    sha256 = sha256_hex(canonical_text(trace));
+    return trace;
+  }
+  ReadOptions read;
+  read.format = s.workload.format;
+  auto trace = read_trace(s.workload.trace_resolved, read);
+  if (!trace) return trace;
+  auto digest = sha256_file(s.workload.trace_resolved);
+  if (!digest) return tl::make_unexpected(std::move(digest.error()));
+  sha256 = std::move(*digest);
+  return trace;
+}
+
+EstimateSource resolve_estimates(const Scenario& s, bool trace_has_estimates) {
+  if (s.workload.estimates != EstimateSource::automatic) return s.workload.estimates;
+  return trace_has_estimates ? EstimateSource::user : EstimateSource::oracle;
+}
+
+const char* describe(EstimateSource e) {
+  switch (e) {
+    case EstimateSource::automatic: return "auto";
+    case EstimateSource::user: return "user (the trace's estimates)";
+    case EstimateSource::history: return "history (mean of the tenant's last two jobs)";
+    case EstimateSource::oracle: return "oracle (true run times)";
+    case EstimateSource::none: return "none";
+  }
+  return "?";
+}
+
+}  // namespace
+
+Expected<Prepared> prepare(Scenario scenario, std::uint64_t seed) {
+  Prepared p;
+  p.scenario = std::move(scenario);
+  const Scenario& s = p.scenario;
+  p.topology = std::make_unique<Topology>(s.cluster.groups);
+  auto trace = obtain_trace(s, seed, p.topology->total_gpus(), p.trace_sha256);
+  if (!trace) return tl::make_unexpected(std::move(trace.error()));
+  p.import = trace->report;
+  p.trace_jobs = static_cast<std::int64_t>(trace->jobs.size());
+  slice_trace(*trace, s.workload.skip, s.workload.jobs);
+  if (trace->jobs.empty())
+    return fail(
+        fmt::format("workload.slice leaves no jobs: the trace has {}, skip is {}", p.trace_jobs, s.workload.skip));
+  if (s.workload.load && !s.workload.generate) scale_to_load(*trace, *s.workload.load, p.topology->total_gpus());
+  p.load = offered_load(*trace, p.topology->total_gpus());
+  auto workload = to_workload(*trace, *p.topology, s.workload.trace);
+  if (!workload) return tl::make_unexpected(std::move(workload.error()));
+  p.workload = std::move(*workload);
+  apply_emulation(p, *trace);
+  p.estimates = resolve_estimates(s, trace->has_estimates);
+  if (s.workload.estimates == EstimateSource::user && !trace->has_estimates)
+    return fail("workload.estimates is `user`, but the trace has no estimate column");
+  p.notes.push_back(fmt::format("estimates: {}", describe(p.estimates)));
+  std::int64_t dropped = 0;
+  for (const auto& [reason, rows] : p.import.dropped) dropped += rows;
+  if (dropped > 0)
+    p.notes.push_back(fmt::format("trace: {} of {} rows dropped (see `orrery trace check`)", dropped, p.import.rows));
+  return p;
+}
+
+}  // namespace orrery::app
