@@ -87,8 +87,7 @@ Start LiveExecutor::start_of(const Gang& g, const LaunchRequest& request) const 
   s.report_every_steps =
       options_.progress_every.ns > 0 ? in_steps(options_.progress_every, step) : in_steps(kReport, options_.step);
   s.costs = {wall(first), wall(options_.overheads.start_cost(spec, g.incarnation) - first), wall(save),
-             // A simulated stop includes the checkpoint that it leaves.
-             wall(std::max(options_.overheads.stop - save, Duration{}))};
+             wall(options_.overheads.stop)};
   return s;
 }
 

@@ -73,8 +73,8 @@ class LocalEngine final : public Engine {
   LocalEngineOptions options_;
   std::vector<int> cores_{};
   Fd epoll_{}, wake_{};
-  std::map<GangHandle, std::unique_ptr<Gang>> gangs_{};  // in order of launch
-  std::vector<EngineEvent> happened_{};                  // since the last poll(), also by launch()
+  std::map<GangHandle, std::unique_ptr<Gang>> gangs_;  // in order of launch
+  std::vector<EngineEvent> happened_{};                // since the last poll(), also by launch()
   std::vector<EngineEvent> returned_{};
 };
 

@@ -27,7 +27,8 @@ inline constexpr int kExitUsage = 2;  // never began: bad command line, bad `sta
 inline constexpr int kExitStopped =
     75;  // stopped on purpose; what was done is in the newest checkpoint (EX_TEMPFAIL)
 
-// How long the phases of a paced worker take, wall time.
+// How long the phases of a paced worker take, wall time: start (and restore) from its own beginning until `ready`,
+// stop from being asked until it leaves, the rest of its step and its checkpoint included.
 struct PacedCosts {
   Duration start, restore, save, stop;
   friend bool operator==(const PacedCosts&, const PacedCosts&) = default;

@@ -127,6 +127,7 @@ void Wire::want_stop(std::string why) {
   if (!wants_.stop.empty()) return;
   log_->note(fmt::format("asked to stop: {}", why));
   wants_.stop = std::move(why);
+  wants_.stop_ns = monotonic_ns();
 }
 
 // At most PIPE_BUF at once: a pipe that poll() calls writable has room for that.

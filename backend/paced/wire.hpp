@@ -21,8 +21,9 @@ struct Wants {
   std::optional<live::Start> start{};
   bool save = false;
   int publish = 0;
-  std::string stop{};       // why; empty = nobody wants that
-  std::string violation{};  // what broke the protocol
+  std::string stop{};        // why; empty = nobody wants that
+  std::int64_t stop_ns = 0;  // since when (CLOCK_MONOTONIC)
+  std::string violation{};   // what broke the protocol
 };
 
 class Wire {

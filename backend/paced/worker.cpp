@@ -26,7 +26,7 @@ std::int64_t scaled(Duration step, Work part, Work whole) {
 }  // namespace
 
 Worker::Worker(WorkerOptions options, Log& log)
-    : options_(std::move(options)), log_(&log), wire_(options_.rank == 0, log) {}
+    : options_(std::move(options)), log_(&log), wire_(options_.rank == 0, log), began_(monotonic_ns()) {}
 
 int Worker::run() {
   int status = live::kExitDone;
@@ -43,10 +43,9 @@ int Worker::run() {
 void Worker::live() {
   wire_.say(live::Hello{live::kProtocolVersion, "paced"});
   await_start();
-  const std::int64_t began = monotonic_ns();
   assemble();
   restore();
-  anchor_ = add_ns(began, add_ns(start_.costs.start.ns, start_.restore ? start_.costs.restore.ns : 0));
+  anchor_ = add_ns(began_, add_ns(start_.costs.start.ns, start_.restore ? start_.costs.restore.ns : 0));
   rest_until(anchor_);
   if (agree(wanted()) == kStop) throw Exit{live::kExitStopped};
   ready_ = true;
@@ -169,10 +168,11 @@ void Worker::publish() {
 }
 
 void Worker::stop() {
+  const std::int64_t asked = wire_.wants().stop.empty() ? monotonic_ns() : wire_.wants().stop_ns;
   save();
   agree(kGoOn);  // the others leave when the checkpoint is there, not before
   leaving_ = true;
-  rest_until(add_ns(anchor_, start_.costs.stop.ns));
+  rest_until(add_ns(asked, start_.costs.stop.ns));
   throw Exit{live::kExitStopped};
 }
 

@@ -63,6 +63,7 @@ class Worker {
   bool ready_ = false, leaving_ = false;
   std::int64_t step_ = 0;
   Work done_{};
+  std::int64_t began_;
   std::int64_t anchor_ = 0;       // when the current phase ends or ended, by plan
   std::int64_t saved_step_ = -1;  // of the newest checkpoint
   std::string saved_path_{};

@@ -56,9 +56,9 @@ JobTable table_of(const Prepared& p) {
 }
 
 // A simulated run at unit rate has no work lost; Muri's pauses are not work.
-InvariantOptions invariant_options(const Prepared& p, bool live) {
+InvariantOptions invariant_options(const Prepared& p, bool measured) {
   InvariantOptions o;
-  if (live || !p.pause_per_event.empty()) return o;
+  if (measured || !p.pause_per_event.empty()) return o;
   o.true_work = [&p](JobId id) -> std::optional<Work> { return p.workload.truths[id.index()].work; };
   return o;
 }
@@ -85,7 +85,7 @@ RunParts::RunParts(const Prepared& p, const RunRequest& request)
       request_(request),
       empty_(*p.topology),
       feasibility_(make_placement(placement_of(request.policy, p.scenario.emulate), request.seed)),
-      checker_(invariant_options(p, request.live)) {}
+      checker_(invariant_options(p, request.live || request.measured != nullptr)) {}
 
 Expected<std::unique_ptr<RunParts>> RunParts::make(const Prepared& p, const RunRequest& request) {
   std::unique_ptr<RunParts> parts(new RunParts(p, request));

@@ -65,6 +65,15 @@ struct CheckpointConfig {
   Duration cost{};   // how long a job stands still for one
 };
 
+// How `orrery live` runs the scenario; the simulator does not look at it.
+struct LiveConfig {
+  std::int64_t time_scale = 1;       // seconds of the run per second of wall clock
+  Duration step = milliseconds(50);  // wall time of one step of a paced job
+  Duration lease = seconds(30);      // wall time a worker goes on without hearing from the controller
+  Duration watchdog = seconds(30);   // the least silence, wall time, after which a gang is taken for hung
+  bool gpus = false;                 // slots are GPUs of this machine, else CPU slots
+};
+
 struct Scenario {
   std::string file;  // as given
   std::string name;  // `name`, default: the file's stem
@@ -75,6 +84,7 @@ struct Scenario {
   OverheadConfig overheads;
   FailureConfig failures;
   CheckpointConfig checkpoints;
+  std::optional<LiveConfig> live;
   std::string emulate = "none";  // none | tiresias | muri
   int seeds = 1;                 // seeds 1..n
   std::string output_dir = "runs";

@@ -16,6 +16,9 @@ void add_scenario_options(Args& args);
 // takes the place of the scenario's, and --set policy.* speaks to it.
 [[nodiscard]] Expected<Scenario> scenario_from(const Args& args, const std::string& policy);
 
+// The policies that a verb runs: --policies, else the scenario's compare.policies, else all there are.
+[[nodiscard]] Expected<std::vector<PolicyConfig>> chosen_policies(const Args& args, const Scenario& s);
+
 // "quickstart: 200 jobs, 4 nodes x 8 h200 (32 GPUs), load 0.90, trace 9f2c41ab".
 [[nodiscard]] std::string headline(const Prepared& p);
 

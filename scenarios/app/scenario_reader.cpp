@@ -225,6 +225,26 @@ void read_checkpoints(YamlWalk& w, const Place& at, Scenario& s) {
     w.complain(at, "`checkpoints.cost` does nothing without `checkpoints.every`");
 }
 
+LiveConfig read_live(YamlWalk& w, const Place& at) {
+  LiveConfig c;
+  const auto positive = [&w](const Place& p) {
+    const Duration d = w.quantity(p, parse_duration);
+    if (d.ns == 0) w.complain(p, "`" + p.path + "` must be > 0");
+    return d.ns == 0 ? seconds(1) : d;
+  };
+  w.section(at, {
+      {"time_scale", [&](const Place& p) { c.time_scale = w.integer(p, 1, 1'000'000); }},
+      {"step", [&](const Place& p) { c.step = positive(p); }},
+      {"lease", [&](const Place& p) {
+         c.lease = w.quantity(p, parse_duration);
+         if (c.lease < seconds(1)) w.complain(p, "`" + p.path + "` must be at least 1s");
+       }},
+      {"watchdog", [&](const Place& p) { c.watchdog = positive(p); }},
+      {"gpus", [&](const Place& p) { c.gpus = w.boolean(p); }},
+  });
+  return c;
+}
+
 // clang-format on
 // ---- the whole file --------------------------------------------------------------------------------------------
 
@@ -287,6 +307,7 @@ void read_all(YamlWalk& w, Scenario& s) {
       {"overheads", [&](const Place& p) { read_overheads(w, p, s); }},
       {"failures", [&](const Place& p) { failures = p; }},
       {"checkpoints", [&](const Place& p) { read_checkpoints(w, p, s); }},
+      {"live", [&](const Place& p) { s.live = read_live(w, p); }},
       {"emulate", [&](const Place& p) { s.emulate = w.choice(p, {"none", "tiresias", "muri"}); }},
       {"seeds", [&](const Place& p) { s.seeds = static_cast<int>(w.integer(p, 1, 1'000'000)); }},
       {"check", [&](const Place& p) { s.check = w.boolean(p); }},

@@ -32,7 +32,9 @@ std::string scalar(const std::string& text) {
   return out + "\"";
 }
 
-std::string option(const std::string& text) { return !text.empty() && text.front() == '[' ? text : scalar(text); }
+std::string option(const std::string& text) {
+  return !text.empty() && text.front() == '[' ? text : scalar(text);
+}
 
 // A decimal that parse_fixed(…, 9) reads back as the same number.
 std::string decimal(double v) {
@@ -55,8 +57,7 @@ void write_group(std::string& out, const NodeGroup& g) {
 
 void write_generate(std::string& out, const PoissonSpec& g) {
   out += fmt::format("  generate:\n    jobs: {}\n", g.jobs);
-  if (g.rate_per_1e9_h)
-    out += fmt::format("    rate: {}/h\n", decimal(static_cast<double>(*g.rate_per_1e9_h) / 1e9));
+  if (g.rate_per_1e9_h) out += fmt::format("    rate: {}/h\n", decimal(static_cast<double>(*g.rate_per_1e9_h) / 1e9));
   out += "    gpus: {";
   for (std::size_t i = 0; i < g.gpu_mix.size(); ++i)
     out += fmt::format("{} {}: {}", i == 0 ? "" : ",", g.gpu_mix[i].first, decimal(g.gpu_mix[i].second));
@@ -132,6 +133,10 @@ std::string yaml_of(const Scenario& s, bool digest) {
                      format_duration(s.checkpoints.cost));
   out += fmt::format("emulate: {}\n", s.emulate);
   if (digest) return out;
+  if (s.live)
+    out += fmt::format("live:\n  time_scale: {}\n  step: {}\n  lease: {}\n  watchdog: {}\n  gpus: {}\n",
+                       s.live->time_scale, format_duration(s.live->step), format_duration(s.live->lease),
+                       format_duration(s.live->watchdog), s.live->gpus);
   out += fmt::format("seeds: {}\ncheck: {}\noutput:\n  dir: {}\n", s.seeds, s.check, scalar(s.output_dir));
   if (s.log_events) out += fmt::format("  events: {}\n", *s.log_events);
   return out;
@@ -139,7 +144,11 @@ std::string yaml_of(const Scenario& s, bool digest) {
 
 }  // namespace
 
-std::string effective_yaml(const Scenario& s) { return yaml_of(s, false); }
-std::string config_digest_text(const Scenario& s) { return yaml_of(s, true); }
+std::string effective_yaml(const Scenario& s) {
+  return yaml_of(s, false);
+}
+std::string config_digest_text(const Scenario& s) {
+  return yaml_of(s, true);
+}
 
 }  // namespace orrery::app

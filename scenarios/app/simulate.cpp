@@ -10,9 +10,13 @@
 namespace orrery::app {
 namespace {
 
-SimOptions sim_options(const Prepared& p, std::uint64_t seed) {
+SimOptions sim_options(const Prepared& p, const RunRequest& request) {
   SimOptions o;
-  o.failures = {p.scenario.failures.node_mtbf, p.scenario.failures.repair, seed, p.scenario.failures.outages};
+  if (request.measured != nullptr) {
+    o.overheads = request.measured->overheads;
+    return o;
+  }
+  o.failures = {p.scenario.failures.node_mtbf, p.scenario.failures.repair, request.seed, p.scenario.failures.outages};
   o.checkpoints = {p.scenario.checkpoints.every, p.scenario.checkpoints.cost};
   o.overheads = overhead_model(p.scenario.overheads);
   o.pause_per_event = p.pause_per_event;
@@ -28,7 +32,10 @@ Expected<RunReport> simulate(const Prepared& prepared, const RunRequest& request
   auto parts = RunParts::make(prepared, request);
   if (!parts) return tl::make_unexpected(std::move(parts.error()));
   RunParts& p = **parts;
-  SimExecutor executor(*prepared.topology, prepared.workload, p.model, sim_options(prepared, request.seed));
+  std::optional<MeasuredModel> measured;
+  if (request.measured != nullptr) measured.emplace(request.measured->rates);
+  const PerformanceModel& truth = measured ? static_cast<const PerformanceModel&>(*measured) : p.model;
+  SimExecutor executor(*prepared.topology, prepared.workload, truth, sim_options(prepared, request));
   Controller controller(executor, **policy, p.source, prepared.workload.specs, prepared.workload.demands, p.model,
                         p.controller_options(), p.observers());
   RunReport report = p.run(controller);

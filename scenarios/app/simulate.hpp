@@ -13,6 +13,7 @@
 #include "scenarios/report/row.hpp"
 #include "sim/control/controller.hpp"
 #include "sim/core/truth.hpp"
+#include "sim/models/measured.hpp"
 #include "traces/canonical.hpp"
 
 namespace orrery::app {
@@ -36,9 +37,10 @@ struct Prepared {
 struct RunRequest {
   PolicyConfig policy;
   std::uint64_t seed = 1;
-  std::optional<std::string> folder;  // write a run folder there
-  std::string command;                // as typed, for the manifest
-  bool live = false;                  // real processes: work is what they say it is
+  std::optional<std::string> folder;        // write a run folder there
+  std::string command;                      // as typed, for the manifest
+  bool live = false;                        // real processes: work is what they say it is
+  const MeasuredTimes* measured = nullptr;  // simulate with these instead of the scenario's model and overheads
 };
 
 struct RunReport {

@@ -8,7 +8,6 @@
 #include <filesystem>
 #include <thread>
 
-#include "policies/registry.hpp"
 #include "scenarios/app/cli.hpp"
 #include "scenarios/app/make_policy.hpp"
 #include "scenarios/app/scenario_args.hpp"
@@ -19,34 +18,6 @@
 namespace orrery::app {
 namespace po = boost::program_options;
 namespace {
-
-std::vector<std::string> split(const std::string& text) {
-  std::vector<std::string> out;
-  for (std::size_t from = 0; from <= text.size();) {
-    const std::size_t comma = std::min(text.find(',', from), text.size());
-    if (comma > from) out.push_back(text.substr(from, comma - from));
-    from = comma + 1;
-  }
-  return out;
-}
-
-Expected<std::vector<PolicyConfig>> chosen_policies(const Args& args, const Scenario& s) {
-  std::vector<PolicyConfig> out;
-  if (args.has("policies")) {
-    for (const std::string& name : split(args.get<std::string>("policies"))) out.push_back(policy_named(s, name));
-    if (out.empty()) return fail(Diagnostic{"--policies names no policy"});
-  } else if (!s.compare_policies.empty()) {
-    out = s.compare_policies;
-  } else {
-    for (const PolicyInfo& p : policy_table()) out.push_back(policy_named(s, std::string(p.name)));
-  }
-  std::vector<Diagnostic> errors;
-  for (const PolicyConfig& c : out)
-    if (auto made = make_policy(c, s.emulate, 1); !made)
-      errors.insert(errors.end(), made.error().items.begin(), made.error().items.end());
-  if (!errors.empty()) return tl::make_unexpected(Error(std::move(errors)));
-  return out;
-}
 
 struct Point {
   std::size_t policy = 0;

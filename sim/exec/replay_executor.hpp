@@ -13,6 +13,7 @@ struct Recording {
   struct Batch {
     Time now{};
     std::vector<Event> events;
+    Time deadline = kNever;  // of the wait; a live batch may come later than that
   };
   std::vector<Batch> batches;  // one per wait, also those that ended at their deadline with nothing
 };
@@ -52,8 +53,8 @@ class ReplayExecutor final : public Executor {
   void stop(GangId, Incarnation, StopHow, Duration) override {}
   void resume(GangId, Incarnation) override {}
   void command(GangId, Incarnation, const Command&) override {}
-  // After the last batch nothing happens any more. Asserts when the controller waits for less than it did then: it
-  // has decided otherwise.
+  // After the last batch nothing happens any more. Asserts when the controller waits until another time than it did
+  // then: it has decided otherwise.
   [[nodiscard]] std::span<const Event> wait_until(Time deadline) override;
 
  private:

@@ -1,0 +1,42 @@
+// Wiring of a live run: the same controller, policy, observers and tables as simulate(), with real processes below.
+// While it runs, DIR.live holds what its workers need and leave (checkpoints, logs, status.json); when it has ended
+// well it becomes DIR/live.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "backend/live/live_executor.hpp"
+#include "scenarios/app/simulate.hpp"
+
+namespace orrery::app {
+
+struct LiveRequest {
+  RunRequest run;      // with a folder
+  std::string worker;  // path of the worker program; empty: orrery-paced beside this program
+  bool quiet = false;  // no lines while it runs
+};
+
+struct LiveReport {
+  RunReport run;
+  std::vector<live::LiveExecutor::Launch> launches;
+  std::uint64_t decisions = 0;           // of the live run
+  std::uint64_t decisions_replayed = 0;  // of these, equal when the recorded batches went to a fresh policy
+  std::string replay_difference;         // the first decision that differed; empty = all are equal
+  bool interrupted = false;
+  double cpu_pressure_pct = 0;  // share of the run in which some process waited for a core; -1 = unknown
+};
+
+// Runs one policy live. What keeps it from running at all is an error (exit code 4 when the engine is what is
+// missing); what goes wrong in it is in the report.
+[[nodiscard]] Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& request);
+
+// The times of a run for a simulation with measured times: rates by job and mean overheads.
+[[nodiscard]] MeasuredTimes measured_times(const Prepared& prepared,
+                                           const std::vector<live::LiveExecutor::Launch>& launches);
+
+// The worker program: `named`, or orrery-paced beside this program; an error that says how to get it.
+[[nodiscard]] Expected<std::string> find_worker(const std::string& named);
+
+}  // namespace orrery::app

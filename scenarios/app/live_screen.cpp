@@ -1,0 +1,125 @@
+#include "scenarios/app/live_screen.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "backend/live/files.hpp"
+#include "backend/live/process.hpp"
+
+namespace orrery::app {
+namespace {
+
+constexpr std::int64_t kSecond = 1'000'000'000;
+constexpr std::size_t kQueueShown = 6;
+
+struct Counts {
+  std::vector<const JobRecord*> holding{}, waiting{};
+};
+
+Counts count(const RunContext& context) {
+  Counts c;
+  for (const JobRecord& r : *context.records) {
+    if (!r.known || is_final(r.state)) continue;
+    (holds_gpus(r.state) ? c.holding : c.waiting).push_back(&r);
+  }
+  return c;
+}
+
+}  // namespace
+
+LiveScreen::LiveScreen(const Prepared& prepared, Options options)
+    : prepared_(&prepared), options_(std::move(options)), terminal_(::isatty(STDERR_FILENO) == 1) {}
+
+void LiveScreen::line(const std::string& text) {
+  if (options_.quiet) return;
+  std::string out;
+  if (drawn_lines_ > 0) out = fmt::format("\x1b[{}A\x1b[J", drawn_lines_);
+  drawn_lines_ = 0;
+  fmt::print(stderr, "{}{}\n", out, text);
+}
+
+void LiveScreen::failure(const std::string& why) {
+  ++failures_;
+  line("failed: " + why);
+}
+
+void LiveScreen::on_event(const Event& e) {
+  if (e.kind == EventKind::launch) ++launches_;
+  if (e.kind == EventKind::finished) ++finished_;
+  if (terminal_ || options_.quiet) return;
+  const bool shown = e.kind == EventKind::started || e.kind == EventKind::finished || e.kind == EventKind::stopped ||
+                     e.kind == EventKind::failed || e.kind == EventKind::launch_failed;
+  if (!shown) return;
+  const JobRecord& r = (*context_.records)[e.job.index()];
+  line(fmt::format("{:>9.1f} s  {:<13} {}{}", to_seconds(e.at), to_string(e.kind), r.spec->name,
+                   e.kind == EventKind::started ? fmt::format(" on {}", r.held.to_string()) : std::string()));
+}
+
+void LiveScreen::on_batch_end(Time now) {
+  const std::int64_t clock = live::monotonic_ns();
+  if (clock - written_ns_ >= kSecond) {
+    written_ns_ = clock;
+    (void)live::replace_file(options_.folder + "/status.json", status_json(now, false));  // the run matters more
+  }
+  if (terminal_ && !options_.quiet && clock - drawn_ns_ >= kSecond / 5) {
+    drawn_ns_ = clock;
+    redraw(now);
+  }
+}
+
+void LiveScreen::on_end(Time now) {
+  if (terminal_ && !options_.quiet) redraw(now);
+  (void)live::replace_file(options_.folder + "/status.json", status_json(now, true));
+}
+
+void LiveScreen::redraw(Time now) {
+  const std::string text = block(now);
+  const std::string up = drawn_lines_ > 0 ? fmt::format("\x1b[{}A\x1b[J", drawn_lines_) : std::string();
+  drawn_lines_ = static_cast<int>(std::count(text.begin(), text.end(), '\n'));
+  fmt::print(stderr, "{}{}", up, text);
+}
+
+std::string LiveScreen::block(Time now) const {
+  const Counts c = count(context_);
+  std::string out = fmt::format(
+      "{:.0f} s ({:.0f} s of wall clock)   {} of {} jobs finished, {} running, {} waiting, "
+      "{} launches, {} failures\n",
+      to_seconds(now), to_seconds(now) / static_cast<double>(options_.time_scale), finished_,
+      context_.records->size(), c.holding.size(), c.waiting.size(), launches_, failures_);
+  for (const JobRecord* r : c.holding)
+    out += fmt::format("  {:<16} {:<14} {}\n", r->held.to_string(), r->spec->name, to_string(r->state));
+  if (!c.waiting.empty()) {
+    out += "  queue:";
+    for (std::size_t i = 0; i < std::min(c.waiting.size(), kQueueShown); ++i) out += " " + c.waiting[i]->spec->name;
+    if (c.waiting.size() > kQueueShown) out += fmt::format(" and {} more", c.waiting.size() - kQueueShown);
+    out += "\n";
+  }
+  return out;
+}
+
+std::string LiveScreen::status_json(Time now, bool ended) const {
+  const Counts c = count(context_);
+  nlohmann::ordered_json j;
+  j["pid"] = ::getpid();
+  j["ended"] = ended;
+  j["time_s"] = to_seconds(now);
+  j["time_scale"] = options_.time_scale;
+  j["jobs"] = context_.records->size();
+  j["finished"] = finished_;
+  j["launches"] = launches_;
+  j["failures"] = failures_;
+  j["running"] = nlohmann::ordered_json::array();
+  for (const JobRecord* r : c.holding)
+    j["running"].push_back({{"job", r->spec->name}, {"state", to_string(r->state)}, {"gpus", r->held.to_string()}});
+  j["waiting"] = nlohmann::ordered_json::array();
+  for (const JobRecord* r : c.waiting) j["waiting"].push_back(r->spec->name);
+  return j.dump(2) + "\n";
+}
+
+}  // namespace orrery::app

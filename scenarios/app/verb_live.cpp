@@ -1,0 +1,218 @@
+// `orrery live run|validate|status`: the same policies on real processes of this machine.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "backend/live/files.hpp"
+#include "scenarios/app/cli.hpp"
+#include "scenarios/app/live_run.hpp"
+#include "scenarios/app/make_policy.hpp"
+#include "scenarios/app/scenario_args.hpp"
+#include "scenarios/report/fidelity.hpp"
+#include "scenarios/report/table.hpp"
+
+namespace orrery::app {
+namespace po = boost::program_options;
+namespace {
+
+// The paced gate, in percent: mean JCT and makespan from profiles against live. Wider where the machine's cores were
+// contended for.
+constexpr double kGatePct = 1;
+constexpr double kContendedGatePct = 3;
+constexpr double kContendedPressurePct = 60;
+
+int run_action(const std::vector<std::string>& arguments) {
+  Args args("orrery live run SCENARIO [--policy NAME] [--seed N] [-o DIR]", {"scenario"});
+  args.options()("policy", po::value<std::string>(), "this policy instead of the scenario's")(
+      "seed", po::value<std::uint64_t>()->default_value(1), "seed of everything random")(
+      "output,o", po::value<std::string>(), "run folder (default: output.dir/NAME-POLICY-sSEED-live)")(
+      "worker", po::value<std::string>(), "worker program (default: orrery-paced beside orrery)")(
+      "quiet,q", "no lines while it runs");
+  add_scenario_options(args);
+  if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
+  if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
+  auto scenario = scenario_from(args, args.text("policy"));
+  if (!scenario) return report_error(scenario.error());
+  if (args.has("print-config")) return print(effective_yaml(*scenario)) ? kOk : kRunFailed;
+  const auto seed = args.get<std::uint64_t>("seed");
+  auto prepared = prepare(std::move(*scenario), seed);
+  if (!prepared) return report_error(prepared.error());
+  const Scenario& s = prepared->scenario;
+  const std::string label = policy_label(s.policy);
+  auto worker = find_worker(args.text("worker"));
+  if (!worker) return report_error(worker.error()), kEngineUnavailable;
+  LiveRequest request;
+  request.worker = *worker;
+  request.quiet = args.has("quiet");
+  request.run.policy = s.policy;
+  request.run.seed = seed;
+  request.run.command = command_text("live run", arguments);
+  request.run.folder = args.text("output", fmt::format("{}/{}-{}-s{}-live", s.output_dir, s.name, label, seed));
+  auto report = run_live(*prepared, request);
+  if (!report) return report_error(report.error());
+  if (report->interrupted) {
+    fmt::print(stderr, "{}\n", report->run.failure);
+    return kInterrupted;
+  }
+  if (!report->run.failure.empty()) {
+    fmt::print(stderr, "error: {}\n", report->run.failure);
+    return kRunFailed;
+  }
+  const Summary& m = report->run.result.summary;
+  using report::human_duration;
+  const std::string out = fmt::format(
+      "{}\n{} (live): {} of {} jobs finished, {} failed, mean JCT {}, makespan {}, GPU use {:.1f} %, {} preemptions, "
+      "{} launches\ndecision replay: {} of {} equal\n-> {} (digest {})\n",
+      headline(*prepared), label, m.finished, m.jobs, m.failed, human_duration(m.mean_jct_s),
+      human_duration(m.makespan_s), 100 * m.gpu_util_ratio, m.preemptions, m.launches, report->decisions_replayed,
+      report->decisions, *request.run.folder, report->run.result_digest.substr(0, 16));
+  return print(out) ? kOk : kRunFailed;
+}
+
+std::vector<double> submits_of(const Prepared& p) {
+  std::vector<double> s;
+  for (const JobSpec& spec : p.workload.specs) s.push_back(to_seconds(spec.submit));
+  return s;
+}
+
+struct Validated {
+  report::Fidelity fidelity;
+  double gate_pct = kGatePct;
+};
+
+// One policy: live, then simulated with measured times, then from profiles.
+Expected<Validated> validate_policy(const Prepared& prepared, LiveRequest request) {
+  auto live = run_live(prepared, request);
+  if (!live) return tl::make_unexpected(std::move(live.error()));
+  if (!live->run.failure.empty())
+    return fail(fmt::format("{}: {}", policy_label(request.run.policy), live->run.failure));
+  RunRequest again = request.run;
+  again.folder.reset();
+  auto profiled = simulate(prepared, again);
+  const MeasuredTimes measured = measured_times(prepared, live->launches);
+  again.measured = &measured;
+  auto replayed = simulate(prepared, again);
+  for (auto* r : {&profiled, &replayed}) {
+    if (!*r) return tl::make_unexpected(std::move(r->error()));
+    if (!(*r)->failure.empty())
+      return fail(fmt::format("simulation of {}: {}", request.run.policy.name, (*r)->failure));
+  }
+  const std::vector<double> submits = submits_of(prepared);
+  const report::SeedResult& truth = live->run.result;
+  const auto against = [&](const RunReport& r) {
+    return report::gap(truth.summary, truth.jct_by_job_s, r.result.summary, r.result.jct_by_job_s, submits);
+  };
+  Validated v;
+  v.fidelity = {
+      policy_label(request.run.policy), truth.summary, against(*replayed), against(*profiled), live->decisions,
+      live->decisions_replayed};
+  if (live->cpu_pressure_pct > kContendedPressurePct) v.gate_pct = kContendedGatePct;
+  return v;
+}
+
+int validate_action(const std::vector<std::string>& arguments) {
+  Args args("orrery live validate SCENARIO [--policies a,b,c] [--seed N] [-o DIR]", {"scenario"});
+  args.options()("policies", po::value<std::string>(), "which, in this order (default: compare.policies)")(
+      "seed", po::value<std::uint64_t>()->default_value(1), "seed of everything random")(
+      "output,o", po::value<std::string>(), "keep the run folders of the live runs in this folder")(
+      "worker", po::value<std::string>(), "worker program (default: orrery-paced beside orrery)")(
+      "gate", po::value<double>(), "gate in percent (default: 1; 3 where CPU pressure is above 60 %)");
+  add_scenario_options(args);
+  if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
+  if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
+  auto scenario = scenario_from(args, "");
+  if (!scenario) return report_error(scenario.error());
+  auto policies = chosen_policies(args, *scenario);
+  if (!policies) return report_error(policies.error());
+  const auto seed = args.get<std::uint64_t>("seed");
+  auto prepared = prepare(std::move(*scenario), seed);
+  if (!prepared) return report_error(prepared.error());
+  auto worker = find_worker(args.text("worker"));
+  if (!worker) return report_error(worker.error()), kEngineUnavailable;
+  const Scenario& s = prepared->scenario;
+  const std::string folder = args.text("output", fmt::format("{}/{}-validate", s.output_dir, s.name));
+  std::vector<report::Fidelity> all;
+  bool passed = true;
+  double gate = 0;
+  for (const PolicyConfig& policy : *policies) {
+    LiveRequest request;
+    request.worker = *worker;
+    request.quiet = true;
+    request.run.policy = policy;
+    request.run.seed = seed;
+    request.run.command = command_text("live validate", arguments);
+    request.run.folder = fmt::format("{}/{}-s{}", folder, policy_label(policy), seed);
+    std::error_code ignored;
+    std::filesystem::create_directories(folder, ignored);
+    bool good = false;
+    for (int attempt = 1; attempt <= 2 && !good; ++attempt) {
+      fmt::print(stderr, "{}: live{}\n", policy_label(policy), attempt > 1 ? ", once more" : "");
+      auto v = validate_policy(*prepared, request);
+      if (!v) return report_error(v.error()), kRunFailed;
+      if (attempt > 1) all.pop_back();
+      all.push_back(v->fidelity);
+      const double allowed = args.has("gate") ? args.get<double>("gate") : v->gate_pct;
+      gate = std::max(gate, allowed);
+      good = report::within(v->fidelity, allowed);
+      if (!good)
+        fmt::print(stderr, "{}: outside {} %: mean JCT {:+.2f} %, makespan {:+.2f} %\n", policy_label(policy),
+                   allowed, v->fidelity.profiled.mean_jct_error_pct, v->fidelity.profiled.makespan_error_pct);
+    }
+    passed = passed && good;
+  }
+  if (!print(headline(*prepared) + "\n" + report::render_fidelity(all, gate))) return kRunFailed;
+  return passed ? kOk : kGateFailed;
+}
+
+int status_action(const std::vector<std::string>& arguments) {
+  Args args("orrery live status RUN", {"run"});
+  if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
+  if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
+  const std::string run = args.text("run");
+  auto text = live::read_file(run + ".live/status.json");
+  if (!text) text = live::read_file(run + "/live/status.json");
+  if (!text) {
+    Diagnostic d{fmt::format("no live run `{}`: neither `{}.live` nor `{}/live` has a status.json", run, run, run)};
+    return report_error(Error(std::move(d)));
+  }
+  const auto j = nlohmann::json::parse(*text, nullptr, false);
+  if (j.is_discarded() || !j.is_object()) return report_error(Error(Diagnostic{"status.json is damaged"}));
+  std::string out =
+      fmt::format("{}: {} of {} jobs finished at {:.1f} s, {} launches, {} failures\n",
+                  j.value("ended", false) ? "ended" : "running", j.value("finished", 0), j.value("jobs", 0),
+                  j.value("time_s", 0.0), j.value("launches", 0), j.value("failures", 0));
+  for (const auto& r : j.value("running", nlohmann::json::array()))
+    out += fmt::format("  {:<16} {:<14} {}\n", r.value("gpus", ""), r.value("job", ""), r.value("state", ""));
+  const auto waiting = j.value("waiting", std::vector<std::string>{});
+  if (!waiting.empty()) out += fmt::format("  queue: {}\n", fmt::join(waiting, " "));
+  return print(out) ? kOk : kRunFailed;
+}
+
+}  // namespace
+
+int live_verb(const std::vector<std::string>& arguments) {
+  static const std::vector<Verb> actions{
+      {"run", "one scenario under one policy on real processes; leaves a run folder", run_action},
+      {"validate", "live against simulation, policy by policy: decision replay, fidelity, ranking", validate_action},
+      {"status", "what a live run is doing, from another shell", status_action},
+  };
+  std::string help = "usage: orrery live ACTION [ARGUMENTS]\n\n";
+  std::vector<std::string_view> names;
+  for (const Verb& a : actions) {
+    help += fmt::format("  {:<9} {}\n", a.name, a.summary);
+    names.push_back(a.name);
+  }
+  if (!arguments.empty() && (arguments[0] == "--help" || arguments[0] == "-h")) return print(help) ? kOk : kRunFailed;
+  if (arguments.empty()) return std::fputs(help.c_str(), stderr), kUsage;
+  for (const Verb& a : actions)
+    if (a.name == arguments[0]) return a.run({arguments.begin() + 1, arguments.end()});
+  Diagnostic d{fmt::format("unknown action `{}` of live", arguments[0])};
+  if (const auto near = closest(arguments[0], names); !near.empty()) d.hint = fmt::format("did you mean `{}`?", near);
+  d.notes.push_back(fmt::format("actions: {}", fmt::join(names, ", ")));
+  return report_error(Error(std::move(d)));
+}
+
+}  // namespace orrery::app

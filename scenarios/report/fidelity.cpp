@@ -1,0 +1,106 @@
+#include "scenarios/report/fidelity.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "sim/core/assert.hpp"
+
+namespace orrery::report {
+namespace {
+
+double error_pct(double simulated, double live) {
+  if (live == 0) return simulated == 0 ? 0 : 100;
+  return 100 * (simulated - live) / live;
+}
+
+// The policies' names by mean JCT, best first.
+std::string ranking(const std::vector<Fidelity>& all, const std::vector<double>& mean_jct) {
+  std::vector<std::size_t> order(all.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return mean_jct[a] < mean_jct[b]; });
+  std::string out;
+  for (const std::size_t i : order)
+    out += fmt::format("{}{} {:.1f} s", out.empty() ? "" : ", ", all[i].policy, mean_jct[i]);
+  return out;
+}
+
+}  // namespace
+
+double kendall_tau(const std::vector<double>& x, const std::vector<double>& y) {
+  ORRERY_ASSERT(x.size() == y.size(), "{} against {} items", x.size(), y.size());
+  std::int64_t balance = 0, untied_x = 0, untied_y = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    for (std::size_t j = i + 1; j < x.size(); ++j) {
+      const int dx = x[i] < x[j] ? 1 : x[i] > x[j] ? -1 : 0;
+      const int dy = y[i] < y[j] ? 1 : y[i] > y[j] ? -1 : 0;
+      balance += dx * dy;
+      untied_x += dx * dx;
+      untied_y += dy * dy;
+    }
+  }
+  if (untied_x == 0 || untied_y == 0) return 1;
+  return static_cast<double>(balance) / std::sqrt(static_cast<double>(untied_x) * static_cast<double>(untied_y));
+}
+
+FidelityGap gap(const Summary& live, const std::vector<double>& live_jct_s, const Summary& simulated,
+                const std::vector<double>& simulated_jct_s, const std::vector<double>& submit_s) {
+  FidelityGap g;
+  g.summary = simulated;
+  g.mean_jct_error_pct = error_pct(simulated.mean_jct_s, live.mean_jct_s);
+  g.makespan_error_pct = error_pct(simulated.makespan_s, live.makespan_s);
+  std::vector<double> errors, x, y;
+  for (std::size_t j = 0; j < submit_s.size(); ++j) {
+    if (std::isnan(live_jct_s[j]) || std::isnan(simulated_jct_s[j])) continue;
+    errors.push_back(std::abs(error_pct(simulated_jct_s[j], live_jct_s[j])));
+    x.push_back(submit_s[j] + live_jct_s[j]);
+    y.push_back(submit_s[j] + simulated_jct_s[j]);
+  }
+  if (errors.empty()) return g;
+  std::sort(errors.begin(), errors.end());
+  g.p50_job_error_pct = quantile(errors, 0.5);
+  g.p90_job_error_pct = quantile(errors, 0.9);
+  g.order_tau = kendall_tau(x, y);
+  return g;
+}
+
+bool within(const Fidelity& f, double percent) {
+  return std::abs(f.profiled.mean_jct_error_pct) <= percent && std::abs(f.profiled.makespan_error_pct) <= percent;
+}
+
+std::string render_fidelity(const std::vector<Fidelity>& all, double gate_pct) {
+  std::string out = fmt::format("{:<14} {:<22} {:>10} {:>8} {:>10} {:>8} {:>9} {:>9} {:>7}  {}\n", "policy", "world",
+                                "mean JCT", "error", "makespan", "error", "job p50", "job p90", "order", "decisions");
+  const auto row = [&out](const std::string& policy, const char* world, const FidelityGap& g) {
+    out += fmt::format("{:<14} {:<22} {:>8.1f} s {:>+6.2f} % {:>8.1f} s {:>+6.2f} % {:>7.2f} % {:>7.2f} % {:>7.3f}\n",
+                       policy, world, g.summary.mean_jct_s, g.mean_jct_error_pct, g.summary.makespan_s,
+                       g.makespan_error_pct, g.p50_job_error_pct, g.p90_job_error_pct, g.order_tau);
+  };
+  for (const Fidelity& f : all) {
+    out += fmt::format("{:<14} {:<22} {:>8.1f} s {:>8} {:>8.1f} s {:>8} {:>9} {:>9} {:>7}  {} of {} equal\n",
+                       f.policy, "live", f.live.mean_jct_s, "", f.live.makespan_s, "", "", "", "",
+                       f.decisions_replayed, f.decisions);
+    row("", "sim, measured times", f.replayed);
+    row("", "sim, from profiles", f.profiled);
+  }
+  std::vector<double> live, simulated;
+  for (const Fidelity& f : all) {
+    live.push_back(f.live.mean_jct_s);
+    simulated.push_back(f.profiled.summary.mean_jct_s);
+  }
+  out += fmt::format("\nranking by mean JCT\n  live       {}\n  simulated  {}\n", ranking(all, live),
+                     ranking(all, simulated));
+  if (all.size() > 1) out += fmt::format("  agreement  tau {:.3f}\n", kendall_tau(live, simulated));
+  out += fmt::format(
+      "\nerror: (simulated - live) / live. job p50, p90: of |simulated JCT - live JCT| / live JCT over jobs. order: "
+      "Kendall's tau-b of the finish order.\nThe measured-times row shows what the simulator does not model; from it "
+      "to "
+      "the profiles row is what the profiles get wrong. Gate: profiles row within {:.0f} %.\n",
+      gate_pct);
+  return out;
+}
+
+}  // namespace orrery::report
