@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,13 +13,13 @@
 #include <utility>
 #include <variant>
 
+#include "backend/live/local_gang.hpp"
 #include "sim/core/assert.hpp"
 
 namespace orrery::live {
 namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
-constexpr std::size_t kTail = 2048;        // of stderr, in a failure's text
 constexpr std::size_t kBacklog = 1 << 20;  // unsent bytes beyond which lease renewals are left out
 constexpr std::uint64_t kWakeKey = ~std::uint64_t{0};
 enum What : int { kProcess = 0, kIn = 1, kOut = 2 };
@@ -33,25 +32,6 @@ std::uint64_t key_of(GangHandle gang, int rank, int what) {
 }
 
 }  // namespace
-
-struct LocalEngine::Gang {
-  Gang(GangHandle h, const GangSpec& spec, Duration least, Duration allowance)
-      : handle(h), name(spec.name), start(spec.start), watchdog(least, allowance) {}
-  GangHandle handle;
-  std::string name;
-  Start start;
-  std::vector<Rank> ranks{};
-  std::size_t ended = 0;
-  LineBuffer lines{};
-  Watchdog watchdog;
-  std::string blamed{};      // why it failed: the first cause
-  std::string last_error{};  // what rank 0 said of it
-  int blamed_rank = -1;      // whose stderr explains it
-  bool killing = false, frozen = false;
-  std::int64_t frozen_at = 0;
-  std::int64_t renew_at = kNever.ns, kill_at = kNever.ns;
-  std::string kill_reason{};
-};
 
 LocalEngine::LocalEngine(LocalEngineOptions options) : options_(options), cores_(own_cores()) {
   ORRERY_ASSERT(options_.slots > 0, "an engine of {} slots", options_.slots);
@@ -272,65 +252,6 @@ void LocalEngine::heard(Gang& g, const Expected<std::string>& line) {
   if (const auto* error = std::get_if<WorkerError>(&*message)) g.last_error = error->text;
   happened_.push_back(
       {.kind = EngineEvent::Kind::said, .gang = g.handle, .at_ns = now, .message = std::move(*message)});
-}
-
-void LocalEngine::reap(Gang& g, int rank) {
-  Rank& r = g.ranks[static_cast<std::size_t>(rank)];
-  int status = 0;
-  if (r.ended) return;
-  (void)::kill(-r.process.id.pid, SIGKILL);  // whatever it started itself; its number is not free before waitpid()
-  if (::waitpid(r.process.id.pid, &status, WNOHANG) != r.process.id.pid) return;
-  if (rank == 0) read_some(g);  // its last words
-  r.ended = true;
-  ++g.ended;
-  if (WIFEXITED(status)) r.status = WEXITSTATUS(status);
-  if (WIFSIGNALED(status)) r.signal = WTERMSIG(status);
-  r.process.pidfd.reset();
-  r.process.in.reset();
-  const std::int64_t now = monotonic_ns();
-  happened_.push_back({.kind = EngineEvent::Kind::exited,
-                       .gang = g.handle,
-                       .at_ns = now,
-                       .rank = rank,
-                       .status = r.status,
-                       .signal = r.signal});
-  const bool well = r.status == kExitDone || r.status == kExitStopped;
-  if (!well && !g.killing) {
-    std::string how = r.signal != 0 ? fmt::format("rank {} was ended by {}", rank, signal_name(r.signal))
-                                    : fmt::format("rank {} left with status {}", rank, r.status);
-    if (r.signal == 0 && !g.last_error.empty()) how += ": " + g.last_error;
-    g.blamed_rank = rank;
-    blame(g, std::move(how));
-    g.killing = true;
-    kill_all(g, SIGKILL);
-  } else if (!g.killing && g.kill_at > now + options_.straggler.ns) {
-    g.kill_at = now + options_.straggler.ns;
-    g.kill_reason = fmt::format("rank {} left, the others stayed", rank);
-  }
-  if (g.ended == g.ranks.size()) finish(g);
-}
-
-// The last event of a gang, which is forgotten.
-void LocalEngine::finish(Gang& g) {
-  EngineEvent e{.kind = EngineEvent::Kind::gone, .gang = g.handle, .at_ns = monotonic_ns()};
-  const auto all = [&g](int status) {
-    return !g.ranks.empty() &&
-           std::all_of(g.ranks.begin(), g.ranks.end(), [status](const Rank& r) { return r.status == status; });
-  };
-  e.verdict = !g.blamed.empty()   ? kExitError
-              : all(kExitDone)    ? kExitDone
-              : all(kExitStopped) ? kExitStopped
-                                  : kExitError;
-  if (e.verdict == kExitError) {
-    blame(g, "some ranks were done, others stopped");
-    e.text = fmt::format("{}: {}", g.name, g.blamed);
-    if (g.blamed_rank >= 0) {
-      const std::string tail = tail_of(fmt::format("{}/logs/rank-{}.err", g.start.run_folder, g.blamed_rank), kTail);
-      if (!tail.empty()) e.text += "; its stderr ends with: " + tail;
-    }
-  }
-  happened_.push_back(std::move(e));
-  gangs_.erase(g.handle);
 }
 
 // What is due: a lease to renew, a grace or a silence that is over.

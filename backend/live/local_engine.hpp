@@ -64,7 +64,8 @@ class LocalEngine final : public Engine {
   void read_some(Gang& g);
   void heard(Gang& g, const Expected<std::string>& line);
   void reap(Gang& g, int rank);
-  void blame(Gang& g, std::string why);
+  void accuse(Gang& g, int rank);
+  static void blame(Gang& g, std::string why);
   void kill_all(Gang& g, int signal);
   void act_on_time(Gang& g, std::int64_t now);
   [[nodiscard]] std::int64_t next_deadline() const;

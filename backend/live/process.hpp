@@ -41,6 +41,9 @@ struct Process {
 [[nodiscard]] std::vector<int> own_cores();
 [[nodiscard]] std::vector<int> cores_of_slot(const std::vector<int>& cores, int slot, int slots);
 
+// The signal that ended a child which nobody has waited for yet; 0 when it runs or ended otherwise.
+[[nodiscard]] int unreaped_signal(pid_t child);
+
 // The last `bytes` of a file, from the beginning of a line on; empty when it cannot be read.
 [[nodiscard]] std::string tail_of(const std::string& path, std::size_t bytes);
 
