@@ -35,6 +35,7 @@ std::unique_ptr<Policy> make_gittins(PolicySetup setup, OptionReader& options);
 std::unique_ptr<Policy> make_edf(PolicySetup setup, OptionReader& options);
 std::unique_ptr<Policy> make_drf(PolicySetup setup, OptionReader& options);
 std::unique_ptr<Policy> make_gandiva(PolicySetup setup, OptionReader& options);
+std::unique_ptr<Policy> make_scripted(PolicySetup setup, OptionReader& options);
 std::unique_ptr<Policy> make_tiresias(PolicySetup setup, OptionReader& options);
 
 }  // namespace orrery

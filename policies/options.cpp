@@ -136,6 +136,21 @@ std::vector<Duration> OptionReader::gpu_time_list(std::string_view name) {
   return out;
 }
 
+std::string OptionReader::path(std::string_view name) {
+  const Value v = value(name);
+  const std::string_view folder = std::string_view(v.where.file).substr(0, v.where.file.rfind('/') + 1);
+  if (v.text.empty() || v.text.front() == '/') return v.text;
+  return std::string(folder) + v.text;
+}
+
+void OptionReader::refuse(std::string_view name, std::string message, std::string hint) {
+  complain(name, value(name), std::move(message), std::move(hint));
+}
+
+void OptionReader::refuse(Error error) {
+  for (Diagnostic& d : error.items) errors_.push_back(std::move(d));
+}
+
 Expected<void> OptionReader::finish() const {
   if (errors_.empty()) return {};
   return tl::make_unexpected(Error(errors_));

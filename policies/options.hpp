@@ -15,7 +15,7 @@ namespace orrery {
 
 struct OptionSpec {
   std::string name;
-  std::string type;  // "integer", "boolean", "choice", "gpu_time_list"
+  std::string type;  // "integer", "boolean", "choice", "gpu_time_list", "file"
   std::string default_value;
   std::string doc;
   std::vector<std::string> choices{};
@@ -33,6 +33,14 @@ class OptionReader {
   [[nodiscard]] std::string choice(std::string_view name);
   // A list such as [3250GPUs, 2GPUh] or, for service counted in time alone, [30m, 1h]; increasing.
   [[nodiscard]] std::vector<Duration> gpu_time_list(std::string_view name);
+
+  // The name of a file, as it can be opened: relative to the file in which the option stands, or, for one of the
+  // command line, to the working directory. Empty when the option is not given.
+  [[nodiscard]] std::string path(std::string_view name);
+
+  // For options whose value is well-formed and yet wrong, and for what is wrong in a file that one names.
+  void refuse(std::string_view name, std::string message, std::string hint);
+  void refuse(Error error);
 
   // All errors of all options at once, unknown names included.
   [[nodiscard]] Expected<void> finish() const;

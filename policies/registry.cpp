@@ -63,6 +63,12 @@ const std::vector<PolicyInfo>& policy_table() {
        "Xiao et al., Gandiva, OSDI 2018", make_gandiva,
        {{"quantum", "gpu_time_list", "[60s]", "how long a turn lasts"},
         {"most", "integer", "4", "most jobs that share a set of GPUs; more wait"}}},
+      {"scripted", "what a file says, step by step; for tests and for trying things out by hand",
+       "Lines of WHEN JOB ACTION: `90s a run n0:0-1`, `@12 a preempt`; WHEN is a time of the run or the number of a "
+       "decision, the actions are run, preempt, suspend, cancel, checkpoint and publish. Jobs that the file does not "
+       "name are scheduled first-in, first-out.",
+       "", make_scripted,
+       {{"file", "file", "", "the script, relative to the scenario that names it; none = no job is named"}}},
       {"tiresias", "discretised least attained service (2D-LAS), with preemption",
        "Jobs sink through queues as their attained service crosses the limits; queues are served in order, each in "
        "the order of its list, past jobs that do not fit; running jobs that are not served are preempted.",

@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include <boost/container/small_vector.hpp>
 
@@ -58,5 +60,8 @@ class Allocation {
  private:
   Slices slices_;
 };
+
+// The inverse of to_string() but for CPUs and memory: "n3:0-3+5@250,n4:-"; empty when it is not an allocation.
+[[nodiscard]] std::optional<Allocation> parse_allocation(std::string_view text);
 
 }  // namespace orrery

@@ -5,9 +5,7 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "sim/control/observer.hpp"
@@ -27,8 +25,5 @@ struct LogHeader {
 [[nodiscard]] Expected<LogHeader> read_event_log(const std::string& path, Observer& observer);
 [[nodiscard]] Expected<LogHeader> read_event_log(const std::string& path,
                                                  const std::function<Observer*(const LogHeader&)>& on_header);
-
-// "n3:0-3+5@250,n4:-"; an empty optional when it is not an allocation.
-[[nodiscard]] std::optional<Allocation> parse_allocation(std::string_view text);
 
 }  // namespace orrery

@@ -1,0 +1,102 @@
+// The policy `scripted`: its file, the errors in it, and schedules worked out by hand.
+#include <catch2/catch.hpp>
+#include <fstream>
+
+#include "policies/parts/script.hpp"
+#include "tests/support/temp_dir.hpp"
+#include "tests/support/world.hpp"
+
+namespace {
+
+using namespace orrery;
+using namespace orrery::test;
+
+RunResult run_script(const std::string& text, const std::vector<NodeGroup>& groups,
+                     const std::vector<TinyJob>& jobs) {
+  const TempFolder dir;
+  std::ofstream(dir.file("script")) << text;
+  return run_world(groups, jobs, {"scripted", "count", {{"file", dir.file("script")}}});
+}
+
+}  // namespace
+
+TEST_CASE("a script's lines are read, and each malformed one is an error with its place", "[policies]") {
+  const auto good =
+      parse_script("s", "# first a\n\n90s a run n0:0-1,n1:3\n@12 b suspend # why\n1m c run n0:0 group 7\n");
+  REQUIRE(good);
+  REQUIRE(good->size() == 3);
+  CHECK((*good)[0].at == at_seconds(90));
+  CHECK((*good)[0].gpus->to_string() == "n0:0-1,n1:3");
+  CHECK((*good)[1].epoch == 12);
+  CHECK((*good)[1].what == ScriptLine::Do::suspend);
+  CHECK((*good)[2].group == GroupId(7));
+  CHECK((*good)[2].number == 5);
+  struct Bad {
+    const char* text;
+    int column;
+    const char* says;
+  };
+  for (const Bad& b : {Bad{"90s a\n", 5, "WHEN JOB ACTION"}, Bad{"90 a run\n", 1, "unit"},
+                       Bad{"@0 a run\n", 1, "decision"}, Bad{"1s a susspend\n", 6, "did you mean `suspend`?"},
+                       Bad{"1s a run n0\n", 10, "not an allocation"}, Bad{"1s a run n0:0 group x\n", 21, "group"},
+                       Bad{"1s a run n0:0 now\n", 15, "`now`"}, Bad{"1s a preempt n0:0\n", 14, "`n0:0`"}}) {
+    INFO(b.text);
+    const auto r = parse_script("s", b.text);
+    REQUIRE_FALSE(r);
+    REQUIRE(r.error().items.size() == 1);
+    CHECK(r.error().items[0].where.line == 1);
+    CHECK(r.error().items[0].where.column == b.column);
+    CHECK(render(r.error()).find(b.says) != std::string::npos);
+  }
+  CHECK(parse_script("s", "x\ny\n").error().items.size() == 2);
+}
+
+TEST_CASE("a script that cannot be read is an error of the option", "[policies]") {
+  const PolicyInfo& info = *find_policy("scripted");
+  PolicySetup setup;
+  setup.placement = make_placement("count", 1);
+  OptionReader reader("scripted", {{"file", "nowhere"}}, {{"file", {"of/scenario.yaml", 3, 4}}}, info.options);
+  CHECK(reader.path("file") == "of/nowhere");
+  (void)info.make(std::move(setup), reader);
+  REQUIRE_FALSE(reader.finish());
+  CHECK(render(reader.finish().error()).find("cannot be read") != std::string::npos);
+}
+
+//   j0  ===....=======      preempted at 3, back at 7
+//   j1     ====             starts where j0 was
+TEST_CASE("scripted: preempted and resumed at given times", "[policies]") {
+  const auto r =
+      run_script("0s j0 run\n3s j0 preempt\n3s j1 run n0:0\n7s j0 run\n", cluster(1, 1), {{0, 1, 10}, {0, 1, 4}});
+  CHECK(r.jobs[0].finish_s == 14);
+  CHECK(r.jobs[0].preemptions == 1);
+  CHECK(r.jobs[1].start_s == 3);
+  CHECK(r.jobs[1].finish_s == 7);
+}
+
+//   j0  ==ssss===           suspended from 2 to 6 with its state on the GPU
+//   j1    ====
+TEST_CASE("scripted: two jobs of a group hold one GPU in turns", "[policies]") {
+  const auto r = run_script("0s j0 run n0:0 group 1\n2s j0 suspend\n2s j1 run n0:0 group 1\n6s j0 run n0:0 group 1\n",
+                            cluster(1, 1), {{0, 1, 5}, {0, 1, 4}});
+  CHECK(r.jobs[0].finish_s == 9);
+  CHECK(r.jobs[0].preemptions == 0);
+  CHECK(r.jobs[1].start_s == 2);
+  CHECK(r.jobs[1].finish_s == 6);
+}
+
+TEST_CASE("scripted: jobs that are not named are scheduled first-in, first-out", "[policies]") {
+  const auto r = run_script("5s j1 run n0:1\n", cluster(1, 2), {{0, 1, 4}, {0, 1, 4}, {1, 1, 3}, {1, 1, 3}});
+  CHECK(r.jobs[0].start_s == 0);
+  CHECK(r.jobs[2].start_s == 1);
+  CHECK(r.jobs[3].start_s == 4);
+  CHECK(r.jobs[1].start_s == 5);
+}
+
+TEST_CASE("scripted: an allocation that the cluster does not have names its line", "[policies]") {
+  const TempFolder dir;
+  std::ofstream(dir.file("script")) << "\n0s j0 run n0:5\n";
+  const auto policy = make_policy({"scripted", "count", {{"file", dir.file("script")}}});
+  const Workload workload = make_workload({{0, 1, 5}});
+  CHECK_THROWS_WITH(run_world(cluster(1, 2), workload, *policy),
+                    Catch::Contains("script:2: the cluster has no n0:5"));
+}
