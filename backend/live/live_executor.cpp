@@ -233,6 +233,7 @@ void LiveExecutor::gone(Gang& g, const EngineEvent& e) {
   if (finished) g.done = g.committed = workload_->truths[g.job.index()].work;
   if (was != Phase::killing && !finished) g.done = g.committed;
   l.done = g.committed - g.at_start;
+  if (finished && was == Phase::suspended) happen(g, EventKind::resumed, 0);  // it was too late for that
   if (finished) return happen(g, EventKind::finished, 0);
   if (was == Phase::killing || (was == Phase::stopping && e.verdict == kExitStopped)) {
     g.done = g.committed;

@@ -32,7 +32,8 @@ Wire::Wire(bool speaks, Log& log) : speaks_(speaks), log_(&log), lease_ends_(kNo
   sigemptyset(&wanted);
   sigaddset(&wanted, SIGTERM);
   sigaddset(&wanted, SIGINT);
-  sigaddset(&wanted, SIGHUP);  // the kernel's to a stopped group whose parent has died
+  sigaddset(&wanted, SIGHUP);   // the kernel's to a stopped group whose parent has died
+  sigaddset(&wanted, SIGCONT);  // after a suspension; it continues the process all the same
   ::sigprocmask(SIG_BLOCK, &wanted, nullptr);
   signals_ = live::Fd(::signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC));
   (void)std::signal(SIGPIPE, SIG_IGN);
@@ -63,8 +64,11 @@ void Wire::add_to(std::vector<pollfd>& polled) const {
 void Wire::take(const std::vector<pollfd>& polled) {
   if (ready(polled, signals_.get(), POLLIN)) {
     signalfd_siginfo info{};
-    if (::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info))
-      want_stop(info.ssi_signo == SIGTERM ? "SIGTERM" : info.ssi_signo == SIGHUP ? "SIGHUP" : "SIGINT");
+    while (::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info))
+      if (info.ssi_signo == SIGCONT)
+        wants_.continued = true;
+      else
+        want_stop(info.ssi_signo == SIGTERM ? "SIGTERM" : info.ssi_signo == SIGHUP ? "SIGHUP" : "SIGINT");
   }
   if (open_ && ready(polled, STDIN_FILENO, kReadable | POLLNVAL)) read_lines();
   if (!out_.empty() && ready(polled, STDOUT_FILENO, POLLOUT | POLLHUP | POLLERR | POLLNVAL)) write_some();

@@ -23,12 +23,13 @@ struct Wants {
   int publish = 0;
   std::string stop{};        // why; empty = nobody wants that
   std::int64_t stop_ns = 0;  // since when (CLOCK_MONOTONIC)
+  bool continued = false;    // the process has been stopped and continued (SIGSTOP, SIGCONT)
   std::string violation{};   // what broke the protocol
 };
 
 class Wire {
  public:
-  // Blocks SIGTERM and SIGINT for the process and reads them instead; ignores SIGPIPE.
+  // Blocks SIGTERM, SIGINT, SIGHUP and SIGCONT for the process and reads them instead; ignores SIGPIPE.
   Wire(bool speaks, Log& log);
 
   Wants& wants() { return wants_; }

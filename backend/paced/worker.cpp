@@ -107,8 +107,8 @@ void Worker::restore() {
 void Worker::do_steps() {
   while (done_ < start_.total_work) {
     const Work part = std::min(start_.step_work, start_.total_work - done_);
-    const std::int64_t began = monotonic_ns();
-    // A rank that was suspended does not race to make up for it.
+    const std::int64_t began = monotonic_ns(), paused = paused_;
+    // What kept the rank from running for so long will not be made up for by a race.
     if (began - anchor_ > std::max(kSecond, add_ns(start_.step_time.ns, start_.step_time.ns))) {
       log_->note(fmt::format("{} ms late after step {}: not made up for", (began - anchor_) / 1'000'000, step_));
       anchor_ = began;
@@ -118,7 +118,7 @@ void Worker::do_steps() {
     const std::int64_t word = agree(wanted());
     ++step_;
     done_ = done_ + part;
-    spent_ += Duration{monotonic_ns() - began};
+    spent_ += Duration{monotonic_ns() - began - (paused_ - paused)};
     after_step(word);
   }
   publish();
@@ -188,24 +188,25 @@ Worker::Word Worker::wanted() {
 
 std::int64_t Worker::agree(std::int64_t word) {
   gang_->offer(word);
-  const std::int64_t began = monotonic_ns();
+  const std::int64_t began = monotonic_ns(), paused = paused_;
   std::optional<std::int64_t> result = gang_->agreed();
   while (!result) {
     check_peers();
     const bool asked = !wire_.wants().stop.empty();
     const std::int64_t patience =
         asked ? std::min(kStopPatience, options_.peer_s * kSecond) : options_.peer_s * kSecond;
-    if (monotonic_ns() - began >= patience)
+    if (monotonic_ns() - began - (paused_ - paused) >= patience)
       fail(fmt::format("a rank has been silent for {} s after step {}", patience / kSecond, step_));
-    listen(std::min(began + patience, monotonic_ns() + kSecond));
+    listen(std::min(began + (paused_ - paused) + patience, monotonic_ns() + kSecond));
     result = gang_->agreed();
   }
   return *result;
 }
 
 void Worker::rest_until(std::int64_t deadline) {
-  while (monotonic_ns() < deadline) {
-    listen(deadline);
+  const std::int64_t paused = paused_;
+  while (monotonic_ns() < deadline + (paused_ - paused)) {
+    listen(deadline + (paused_ - paused));
     check_peers();
     if (!ready_ && options_.rank == 0 && !wire_.wants().stop.empty()) throw Exit{live::kExitStopped};
   }
@@ -216,14 +217,27 @@ void Worker::listen(std::int64_t until) {
   std::vector<pollfd> polled;
   wire_.add_to(polled);
   if (gang_) gang_->add_to(polled);
-  const std::int64_t left = std::max<std::int64_t>(0, std::min(until, wire_.lease_ends()) - monotonic_ns());
+  const std::int64_t before = monotonic_ns();
+  const std::int64_t left = std::max<std::int64_t>(0, std::min(until, wire_.lease_ends()) - before);
   const timespec wait{left / kSecond, left % kSecond};
   // Interrupted says nothing of what is ready: a lease that waits in the pipe has to be read before it is missed.
   if (::ppoll(polled.data(), polled.size(), &wait, nullptr) < 0) return;
   wire_.take(polled);
   if (gang_) gang_->take();
+  if (std::exchange(wire_.wants().continued, false)) stand_still(before, until);
   if (!wire_.wants().violation.empty())
     fail(wire_.wants().violation, ready_ || gang_ ? live::kExitError : live::kExitUsage);
+}
+
+// The process was suspended in a wait that began at `before`; every deadline moves by as long. At what moment of the
+// wait nobody can know; halfway to its end, or to the next step's, is right on average.
+void Worker::stand_still(std::int64_t before, std::int64_t until) {
+  const std::int64_t end = std::min(until, add_ns(before, start_.step_time.ns));
+  const std::int64_t lost = monotonic_ns() - (before + (end - before) / 2);
+  if (monotonic_ns() <= end || lost <= 0) return;  // too short to have delayed anything
+  paused_ += lost;
+  anchor_ = add_ns(anchor_, lost);
+  log_->note(fmt::format("stood still for {} ms after step {}", lost / 1'000'000, step_));
 }
 
 void Worker::check_peers() {

@@ -1,0 +1,305 @@
+// The unchanged controller over real processes: what policies do with gangs, what becomes of them under faults, and
+// that the same batches lead a fresh policy to the same decisions. A second of wall clock is 20 s of the run.
+#include "backend/live/live_executor.hpp"
+
+#include <catch2/catch.hpp>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <map>
+
+#include "backend/live/checkpoint_dir.hpp"
+#include "backend/live/local_engine.hpp"
+#include "sim/core/random.hpp"
+#include "sim/exec/replay_executor.hpp"
+#include "tests/support/temp_dir.hpp"
+#include "tests/support/world.hpp"
+
+namespace {
+
+using namespace orrery;
+using namespace orrery::test;
+using live::Engine;
+using live::EngineEvent;
+using live::GangHandle;
+
+// An engine to whose gangs something happens: `see` is shown every event before anybody else.
+class WatchedEngine final : public Engine {
+ public:
+  using See = std::function<void(Engine&, const EngineEvent&)>;
+  WatchedEngine(live::LocalEngineOptions options, See see) : inner_(options), see_(std::move(see)) {}
+  [[nodiscard]] int slots() const override { return inner_.slots(); }
+  [[nodiscard]] std::string describe() const override { return inner_.describe(); }
+  void launch(GangHandle gang, const live::GangSpec& spec) override { inner_.launch(gang, spec); }
+  [[nodiscard]] std::vector<live::ProcessId> processes(GangHandle gang) const override {
+    return inner_.processes(gang);
+  }
+  void say(GangHandle gang, const live::ToWorker& message) override { inner_.say(gang, message); }
+  void stop(GangHandle gang, Duration grace) override { inner_.stop(gang, grace); }
+  void kill(GangHandle gang) override { inner_.kill(gang); }
+  void freeze(GangHandle gang) override { inner_.freeze(gang); }
+  void thaw(GangHandle gang) override { inner_.thaw(gang); }
+  [[nodiscard]] std::span<const EngineEvent> poll(std::int64_t deadline_ns) override {
+    const auto events = inner_.poll(deadline_ns);
+    copy_.assign(events.begin(), events.end());
+    if (see_)
+      for (const EngineEvent& e : copy_) see_(inner_, e);
+    return copy_;
+  }
+  void wake() override { inner_.wake(); }
+
+ private:
+  live::LocalEngine inner_;
+  See see_;
+  std::vector<EngineEvent> copy_;
+};
+
+class Diary final : public Observer {
+ public:
+  void on_event(const Event& e) override {
+    events.push_back(e);
+    events.back().gpus = nullptr;
+  }
+  void on_plan(Time now, std::uint64_t, const Plan& plan) override { plans.emplace_back(now, plan); }
+  [[nodiscard]] int count(EventKind kind, int job = -1) const {
+    return static_cast<int>(std::count_if(events.begin(), events.end(), [=](const Event& e) {
+      return e.kind == kind && (job < 0 || e.job == JobId(static_cast<std::uint32_t>(job)));
+    }));
+  }
+  [[nodiscard]] double when(EventKind kind, std::uint32_t job) const {
+    for (const Event& e : events)
+      if (e.kind == kind && e.job == JobId(job)) return to_seconds(e.at);
+    return -1;
+  }
+  std::vector<Event> events{};
+  std::vector<std::pair<Time, Plan>> plans{};
+};
+
+struct LiveWorld {
+  std::vector<NodeGroup> groups = cluster(1, 4);
+  Workload workload;
+  PolicyChoice policy{"fifo"};
+  WatchedEngine::See see{};
+  std::vector<std::string> worker{ORRERY_PACED};
+  CheckpointModel checkpoints{};
+  std::uint32_t retry_budget = 3;
+  TempFolder folder{};
+};
+
+struct LiveResult {
+  RunOutcome outcome;
+  Diary diary;
+  std::vector<JobRecord> records;
+  std::vector<live::LiveExecutor::Launch> launches;
+};
+
+// Runs it under the invariant checker, then replays its batches: both must agree in every decision.
+LiveResult run_live(const LiveWorld& world) {
+  const Topology topology(world.groups);
+  const IdealModel model;
+  LiveResult r;
+  Recording recording;
+  const auto controller_options = [&world] {
+    ControllerOptions o;
+    o.retry_budget = world.retry_budget;
+    o.check_views = true;
+    return o;
+  };
+  const auto estimate = [](const JobSpec& s) { return s.user_estimate; };
+  {
+    live::LocalEngineOptions engine;
+    engine.slots = static_cast<int>(topology.total_gpus());
+    live::LiveOptions options;
+    options.folder = world.folder.path();
+    options.worker = world.worker;
+    options.time_scale = 20;
+    options.step = milliseconds(20);
+    options.checkpoints = world.checkpoints;
+    live::LiveExecutor executor(topology, world.workload, model, std::make_unique<WatchedEngine>(engine, world.see),
+                                options);
+    RecordingExecutor recorder(executor, recording);
+    const auto policy = make_policy(world.policy);
+    JobSource source(world.workload.specs, estimate);
+    InvariantChecker checker;
+    Controller controller(recorder, *policy, source, world.workload.specs, world.workload.demands, model,
+                          controller_options(), {&checker, &r.diary});
+    r.outcome = controller.run();
+    r.records = controller.state().records();
+    r.launches = executor.launches();
+    for (const Violation& v : checker.violations())
+      FAIL_CHECK("invariant " << v.rule << " at " << to_seconds(v.at) << " s: " << v.text);
+  }
+  ReplayExecutor executor(topology, recording);
+  const auto policy = make_policy(world.policy);
+  JobSource source(world.workload.specs, estimate);
+  Diary again;
+  Controller controller(executor, *policy, source, world.workload.specs, world.workload.demands, model,
+                        controller_options(), {&again});
+  (void)controller.run();
+  CHECK(again.plans == r.diary.plans);
+  CHECK_FALSE(again.plans.empty());
+  return r;
+}
+
+void use_script(LiveWorld& w, const std::string& script, std::vector<NodeGroup> groups,
+                const std::vector<TinyJob>& jobs) {
+  std::ofstream(w.folder.file("script")) << script;
+  w.groups = std::move(groups);
+  w.workload = make_workload(jobs);
+  w.policy = {"scripted", "count", {{"file", w.folder.file("script")}}};
+}
+
+bool is_ready(const EngineEvent& e) {
+  return e.kind == EngineEvent::Kind::said && std::holds_alternative<live::Ready>(e.message);
+}
+
+}  // namespace
+
+TEST_CASE("live: srtf preempts a running gang, which goes on where it was", "[live]") {
+  LiveWorld w;
+  w.groups = cluster(1, 2);
+  w.workload = make_workload({{0, 2, 30}, {10, 1, 8}, {10, 2, 4}});
+  w.policy = {"srtf"};
+  const LiveResult r = run_live(w);
+  CHECK(r.outcome.status == RunStatus::completed);
+  for (const JobRecord& j : r.records) CHECK(j.state == JobState::finished);
+  CHECK(r.records[0].preemptions == 1);
+  CHECK(r.diary.count(EventKind::launch, 0) == 2);
+  // No work is done twice: 30 s of it, and the wait for the others.
+  CHECK(to_seconds(r.records[0].ran_before) == Approx(30).margin(3));
+}
+
+TEST_CASE("live: preempted, resized and resumed by a script", "[live]") {
+  LiveWorld w;
+  use_script(w, "0s j0 run n0:0-3\n8s j0 preempt\n12s j0 run n0:0-1\n20s j0 run n0:0-3\n", cluster(1, 4),
+             {{0, 4, 24}});
+  w.workload.specs[0].min_gpus = 1;
+  const LiveResult r = run_live(w);
+  CHECK(r.records[0].state == JobState::finished);
+  REQUIRE(r.launches.size() == 3);
+  CHECK(r.diary.count(EventKind::stopped, 0) == 2);
+  // Eight seconds on four GPUs, as long at half the speed on two, the rest on four again.
+  CHECK(to_seconds(Duration{r.launches[1].done.ns}) == Approx(4).margin(2));
+  Work all{};
+  for (const auto& l : r.launches) all.ns += l.done.ns;
+  CHECK(to_seconds(Duration{all.ns}) == Approx(24).margin(0.5));
+}
+
+TEST_CASE("live: suspended on its GPUs while another of its group runs there", "[live]") {
+  LiveWorld w;
+  use_script(w, "0s j0 run n0:0 group 1\n6s j0 suspend\n6s j1 run n0:0 group 1\n16s j0 run n0:0 group 1\n",
+             cluster(1, 1), {{0, 1, 12}, {0, 1, 5}});
+  const LiveResult r = run_live(w);
+  for (const JobRecord& j : r.records) CHECK(j.state == JobState::finished);
+  CHECK(r.launches.size() == 2);  // a job that is suspended keeps its processes
+  CHECK(r.diary.count(EventKind::suspended, 0) == 1);
+  CHECK(r.diary.count(EventKind::resumed, 0) == 1);
+  CHECK(r.diary.when(EventKind::finished, 1) < r.diary.when(EventKind::resumed, 0) + 1);
+  CHECK(r.diary.when(EventKind::finished, 0) > 20);
+}
+
+TEST_CASE("live: gandiva's time slices", "[live]") {
+  LiveWorld w;
+  w.groups = cluster(1, 1);
+  w.workload = make_workload({{0, 1, 15}, {0, 1, 15}, {0, 1, 15}});
+  w.policy = {"gandiva", "count", {{"quantum", "[5s]"}}};
+  const LiveResult r = run_live(w);
+  for (const JobRecord& j : r.records) CHECK(j.state == JobState::finished);
+  CHECK(r.diary.count(EventKind::suspended) >= 4);
+}
+
+TEST_CASE("live: two jobs at once on one slot, half of it each", "[live]") {
+  LiveWorld w;
+  w.groups = cluster(1, 1);
+  w.workload = make_workload({{0, 1, 10}, {0, 1, 10}});
+  for (JobSpec& s : w.workload.specs) {
+    s.demand.milli_per_gpu = 500;
+    s.demand_class = w.workload.demands.intern(s.demand);
+  }
+  w.policy = {"fifo", "spread"};
+  const LiveResult r = run_live(w);
+  for (const JobRecord& j : r.records) CHECK(j.state == JobState::finished);
+  CHECK(r.diary.when(EventKind::launch, 1) < 1);
+  CHECK(r.diary.when(EventKind::finished, 0) > r.diary.when(EventKind::started, 1));
+}
+
+TEST_CASE("live: a child starts when its parent has finished", "[live]") {
+  LiveWorld w;
+  w.workload = make_workload({{0, 1, 8}, {0, 1, 4}});
+  w.workload.specs[1].after.push_back({.parent = JobId(0)});
+  const LiveResult r = run_live(w);
+  for (const JobRecord& j : r.records) CHECK(j.state == JobState::finished);
+  CHECK(r.diary.when(EventKind::launch, 1) >= r.diary.when(EventKind::finished, 0));
+}
+
+TEST_CASE("live: a rank or a whole gang killed at random moments costs a retry, never a slot", "[live]") {
+  constexpr int kJobs = 12;
+  int kills = 0;
+  LiveWorld w;
+  std::vector<TinyJob> jobs;
+  for (int j = 0; j < kJobs; ++j) jobs.push_back({j, 1 + j % 2, 12});
+  w.workload = make_workload(jobs);
+  w.checkpoints.every = seconds(2);
+  w.retry_budget = kJobs;  // the same job may be hit again
+  RandomStream rng = stream(7, "tests/live/kills");
+  std::map<std::uint64_t, int> steps_to_live;
+  std::map<std::uint64_t, bool> whole;
+  w.see = [&](Engine& engine, const EngineEvent& e) {
+    if (is_ready(e) && e.gang.value <= kJobs) {
+      steps_to_live[e.gang.value] = static_cast<int>(uniform_below(rng, 3));
+      whole[e.gang.value] = uniform_below(rng, 2) == 0;
+    }
+    const auto it = steps_to_live.find(e.gang.value);
+    if (e.kind != EngineEvent::Kind::said || it == steps_to_live.end() || it->second-- > 0) return;
+    steps_to_live.erase(it);
+    const auto processes = engine.processes(e.gang);
+    for (const live::ProcessId& p : processes) {
+      (void)::kill(p.pid, SIGKILL);
+      if (!whole[e.gang.value]) break;
+    }
+    ++kills;
+  };
+  const LiveResult r = run_live(w);
+  CHECK(r.outcome.status == RunStatus::completed);
+  for (const JobRecord& j : r.records) CHECK(j.state == JobState::finished);
+  CHECK(kills == kJobs);
+  CHECK(r.diary.count(EventKind::failed) == kills);
+  std::printf("live: %d gangs killed, each finished by its next launch\n", kills);
+}
+
+TEST_CASE("live: a worker that never works is given up when its budget is spent", "[live]") {
+  LiveWorld w;
+  w.workload = make_workload({{0, 1, 5}, {0, 4, 5}});
+  w.worker = {"/bin/sh", "-c", "echo what is this; exit 3", "worker"};
+  w.retry_budget = 2;
+  const LiveResult r = run_live(w);
+  for (const JobRecord& j : r.records) {
+    CHECK(j.state == JobState::failed);
+    CHECK(j.incarnation == 3);
+  }
+  CHECK(r.launches.size() == 6);
+}
+
+TEST_CASE("live: a damaged checkpoint is passed over for the one before", "[live]") {
+  LiveWorld w;
+  use_script(w, "0s j0 run n0:0\n10s j0 preempt\n14s j0 run n0:0\n", cluster(1, 1), {{0, 1, 16}});
+  w.checkpoints.every = seconds(2);
+  std::int64_t damaged = 0;
+  w.see = [&](Engine&, const EngineEvent& e) {
+    if (e.kind != EngineEvent::Kind::gone || damaged > 0) return;
+    const auto newest = live::load_checkpoint(w.folder.file("jobs/0/checkpoints")).newest;
+    REQUIRE(newest);
+    damaged = newest->checkpoint.stamp.done.ns;
+    for (const auto& f : std::filesystem::directory_iterator(newest->path))
+      std::filesystem::resize_file(f.path(), f.file_size() / 2);
+  };
+  const LiveResult r = run_live(w);
+  CHECK(r.records[0].state == JobState::finished);
+  REQUIRE(r.launches.size() == 2);
+  CHECK(damaged > 0);
+  // The second launch begins before the damaged one's place, by one save at most.
+  const std::int64_t lost = r.launches[0].done.ns + r.launches[1].done.ns - seconds(16).ns;
+  CHECK(lost > 0);
+  CHECK(to_seconds(Duration{lost}) < 3);
+}
