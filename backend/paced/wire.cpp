@@ -72,7 +72,9 @@ void Wire::take(const std::vector<pollfd>& polled) {
   }
   if (open_ && ready(polled, STDIN_FILENO, kReadable | POLLNVAL)) read_lines();
   if (!out_.empty() && ready(polled, STDOUT_FILENO, POLLOUT | POLLHUP | POLLERR | POLLNVAL)) write_some();
-  // Only now: a renewal that waited in the pipe counts.
+  // A renewal that waits in the pipe counts, also one that came after the poll (while the process was suspended).
+  pollfd waiting{STDIN_FILENO, POLLIN, 0};
+  while (open_ && monotonic_ns() >= lease_ends_ && ::poll(&waiting, 1, 0) > 0) read_lines();
   if (monotonic_ns() >= lease_ends_) {
     lease_ends_ = kNoLease;
     want_stop("the lease was not renewed");
