@@ -7,6 +7,9 @@
 #include <fstream>
 #include <stdexcept>
 
+#include "backend/live/checkpoint_manifest.hpp"
+#include "backend/live/line_buffer.hpp"
+#include "policies/parts/script.hpp"
 #include "scenarios/app/scenario_reader.hpp"
 #include "sim/core/quantity.hpp"
 #include "sim/observe/event_log_reader.hpp"
@@ -93,6 +96,69 @@ void run_packed(std::string_view bytes) {
   require_message(decode_text("fuzz.gz", std::string(bytes)));
 }
 
+// A line of either direction is an error with one diagnostic, or a message that is written as it was read.
+void run_worker_lines(std::string_view bytes) {
+  live::LineBuffer whole, pieces;
+  std::vector<std::string> lines;
+  whole.append(bytes);
+  while (auto line = whole.next()) lines.push_back(line->value_or("overlong"));
+  std::size_t next = 0;
+  for (std::size_t at = 0, n = 1; at < bytes.size(); at += n, n = n * 3 % 7 + 1) {
+    pieces.append(bytes.substr(at, n));
+    while (auto line = pieces.next()) {
+      require(next < lines.size() && lines[next] == line->value_or("overlong"), "lines depend on how bytes come");
+      ++next;
+    }
+  }
+  require(next == lines.size() && whole.cut_off() == pieces.cut_off(), "a line is lost between pieces");
+  for (const std::string& line : lines) {
+    const auto to = live::parse_to_worker(line);
+    const auto from = live::parse_from_worker(line);
+    require_message(to);
+    require_message(from);
+    if (to) {
+      const std::string once = live::format(*to);
+      const auto again = live::parse_to_worker(std::string_view(once).substr(0, once.size() - 1));
+      require(again && *again == *to, "a message to a worker does not survive being written");
+    }
+    if (from)
+      require(live::format(*from) == line + '\n', "a message of a worker is written otherwise than it was read");
+  }
+}
+
+void run_manifest(std::string_view bytes) {
+  const auto manifest = live::parse_manifest(std::string(bytes));
+  require(manifest || !manifest.error().empty(), "a manifest is refused without a reason");
+}
+
+void run_script(std::string_view bytes) {
+  require_message(parse_script("script", bytes));
+}
+
+std::vector<std::string> worker_line_seeds() {
+  live::Start start;
+  start.job = "a";
+  start.run_folder = "runs/r/jobs/0/launch-1";
+  start.checkpoint_dir = "runs/r/jobs/0/checkpoints";
+  start.total_work = Work{1'000'000'000};
+  return {live::format(live::ToWorker{start}) + "save\nlease 30\npublish\nstop\n",
+          "hello 1 paced\nready 0 0\nstep 10 1000 2000\nsaved 10 1000 a/step-10\npublished 1 10 a/version-1\n"
+          "done 12\nerror no room\n",
+          "hello 2 paced\n", "lease 0\n"};
+}
+
+std::vector<std::string> manifest_seeds() {
+  live::Checkpoint c;
+  c.stamp.job = "a";
+  c.stamp.step = 5;
+  c.files = {{"state.txt", "step 5\n"}, {"other", ""}};
+  return {live::manifest_text(c)};
+}
+
+std::vector<std::string> script_seeds() {
+  return {"# why\n0s a run n0:0-1,n1:3 group 2\n@12 a suspend\n90s b preempt\n1h b cancel\n"};
+}
+
 std::vector<std::string> trace_seeds() {
   return {"job_id,submit_s,gpus,duration_s\na,0,1,10\nb,1.5,4,0.000000001\n",
           "# a comment\njob_id,submit_s,gpus,duration_s,tenant,kind,model,min_gpus,max_gpus,gpu_type,cpus,mem_bytes,"
@@ -159,11 +225,11 @@ std::vector<std::string> packed_seeds() {
 }  // namespace
 
 const std::vector<FuzzTarget>& fuzz_targets() {
-  static const std::vector<FuzzTarget> table{{"trace", run_trace, trace_seeds},
-                                             {"scenario", run_scenario, scenario_seeds},
-                                             {"quantity", run_quantity, quantity_seeds},
-                                             {"log", run_log, log_seeds},
-                                             {"packed", run_packed, packed_seeds}};
+  static const std::vector<FuzzTarget> table{
+      {"trace", run_trace, trace_seeds},          {"scenario", run_scenario, scenario_seeds},
+      {"quantity", run_quantity, quantity_seeds}, {"log", run_log, log_seeds},
+      {"packed", run_packed, packed_seeds},       {"worker_lines", run_worker_lines, worker_line_seeds},
+      {"manifest", run_manifest, manifest_seeds}, {"script", run_script, script_seeds}};
   return table;
 }
 

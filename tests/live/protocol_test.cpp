@@ -1,0 +1,99 @@
+// The words of the worker protocol, one by one: every message comes back as it was, every malformed line is one
+// error.
+#include "backend/live/protocol.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "backend/live/crc32c.hpp"
+#include "backend/live/line_buffer.hpp"
+
+namespace {
+
+using namespace orrery;
+using namespace orrery::live;
+
+std::string bare(std::string line) {
+  REQUIRE(line.back() == '\n');
+  line.pop_back();
+  return line;
+}
+
+std::string complaint(const Error& e) {
+  REQUIRE(e.items.size() == 1);
+  return e.items[0].message;
+}
+
+}  // namespace
+
+TEST_CASE("every message of the worker protocol survives its line", "[live]") {
+  Start start;
+  start.job = "a b";
+  start.incarnation = 3;
+  start.world = 4;
+  start.run_folder = "runs/\"r\"";
+  start.checkpoint_dir = "\xc3\xa4";
+  start.restore = true;
+  start.total_work = Work{9'223'372'036'854'775'807};
+  start.costs = {{1}, {2}, {3}, {4}};
+  start.lease_s = 30;
+  for (const ToWorker& m : std::vector<ToWorker>{start, Save{}, Publish{}, Stop{}, Lease{30}}) {
+    const auto again = parse_to_worker(bare(format(m)));
+    REQUIRE(again);
+    CHECK(*again == m);
+  }
+  for (const FromWorker& m : std::vector<FromWorker>{
+           Hello{1, "paced"}, Ready{7, Work{8}}, Step{9, Work{10}, Duration{11}}, Saved{12, Work{13}, "a b/step-12"},
+           Published{1, 2, "v"}, Done{3}, WorkerError{"x y"}}) {
+    const auto again = parse_from_worker(bare(format(m)));
+    REQUIRE(again);
+    CHECK(*again == m);
+  }
+}
+
+TEST_CASE("a malformed line of the worker protocol is one error that says why", "[live]") {
+  struct Bad {
+    std::string line;
+    const char* says;
+  };
+  for (const Bad& b :
+       {Bad{"", "empty"}, Bad{"hallo 1 paced", "a controller knows"}, Bad{"hello 2 trainer", "speaks protocol 2"},
+        Bad{"hello 1", "<worker> is missing"}, Bad{"ready 1", "<done_work_ns> is missing"},
+        Bad{"ready 1  2", "one space"}, Bad{"ready 01 2", "whole number"}, Bad{"ready -1 2", "whole number"},
+        Bad{"step 1 2 99999999999999999999", "63 bits"}, Bad{"done 1 2", "more than"}, Bad{"saved 1 2 ", "missing"},
+        Bad{"published 0 1 p", "not within 1"}, Bad{"done 1\r", "control character"},
+        Bad{"error \xff", "not UTF-8"}}) {
+    INFO(b.line);
+    const auto r = parse_from_worker(b.line);
+    REQUIRE_FALSE(r);
+    CHECK_THAT(complaint(r.error()), Catch::Contains(b.says));
+  }
+  for (const Bad& b : {Bad{"lease 0", "not within 1"}, Bad{"stop now", "more than"}, Bad{"start", "missing"},
+                       Bad{"start {}", "`protocol` is missing"}, Bad{"start {\"protocol\":2}", "speaks protocol 2"},
+                       Bad{"start []", "not a JSON object"}, Bad{"quit", "a worker knows"}}) {
+    INFO(b.line);
+    const auto r = parse_to_worker(b.line);
+    REQUIRE_FALSE(r);
+    CHECK_THAT(complaint(r.error()), Catch::Contains(b.says));
+  }
+}
+
+TEST_CASE("an overlong line is one error and the next line is read", "[live]") {
+  LineBuffer lines;
+  lines.append(std::string(kMaxLineBytes + 1, 'x'));
+  auto first = lines.next();
+  REQUIRE(first);
+  CHECK_FALSE(first->has_value());
+  CHECK_FALSE(lines.next());
+  CHECK(lines.cut_off());
+  lines.append("still that line\nsave\nst");
+  auto second = lines.next();
+  REQUIRE(second);
+  CHECK(second->value() == "save");
+  CHECK_FALSE(lines.next());
+  CHECK(lines.cut_off());
+}
+
+TEST_CASE("the checksum of checkpoints is CRC-32C", "[live]") {
+  CHECK(crc32c("123456789") == 0xE3069283U);
+  CHECK(crc32c("") == 0U);
+}
