@@ -121,6 +121,7 @@ struct Commit {
       if (std::find(keep.begin(), keep.end(), step) != keep.end()) continue;
       // Renamed first: a folder half removed must not look like a damaged checkpoint.
       const std::string aside = fmt::format("{}-old", tmp);
+      fs::remove_all(aside, error);  // what a crash has left there would keep the step from being renamed
       next("set an old step aside");
       fs::rename(step_path(dir, step), aside, error);
       next("remove an old step");

@@ -45,6 +45,7 @@ tl::expected<CheckpointManifest, std::string> parse_manifest(const std::string& 
   const auto bad = [](const char* why) { return tl::make_unexpected(std::string(why)); };
   Json json = Json::parse(text, nullptr, false);
   if (!json.is_object()) return bad("the manifest is not a JSON object");
+  if (dump(json) + "\n" != text) return bad("the manifest is not as it was written");
   try {
     const auto crc = json.at("crc32c").get<std::uint32_t>();
     json.erase("crc32c");
