@@ -138,6 +138,7 @@ std::vector<Duration> OptionReader::gpu_time_list(std::string_view name) {
 
 std::string OptionReader::path(std::string_view name) {
   const Value v = value(name);
+  if (v.where.line == 0) return v.text;  // of the command line
   const std::string_view folder = std::string_view(v.where.file).substr(0, v.where.file.rfind('/') + 1);
   if (v.text.empty() || v.text.front() == '/') return v.text;
   return std::string(folder) + v.text;

@@ -57,6 +57,8 @@ TEST_CASE("a script that cannot be read is an error of the option", "[policies]"
   setup.placement = make_placement("count", 1);
   OptionReader reader("scripted", {{"file", "nowhere"}}, {{"file", {"of/scenario.yaml", 3, 4}}}, info.options);
   CHECK(reader.path("file") == "of/nowhere");
+  OptionReader said("scripted", {{"file", "a/b"}}, {{"file", {"--set policy.file=a/b"}}}, info.options);
+  CHECK(said.path("file") == "a/b");
   (void)info.make(std::move(setup), reader);
   REQUIRE_FALSE(reader.finish());
   CHECK(render(reader.finish().error()).find("cannot be read") != std::string::npos);
