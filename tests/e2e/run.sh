@@ -149,6 +149,36 @@ exits "a slice that is empty" 2 "no job of the trace is left" \
 printf '; Version: 2.2\n1 0 -1 60 4\n' >"$tmp/bad.swf"
 exits "a short row of SWF is shown where it is" 2 "bad.swf:2:1" "$orrery" trace check "$tmp/bad.swf"
 
+# ---- real processes: a small run, one that is interrupted, and what is said of both
+paced=(scenarios/live/paced.yaml --set workload.generate.jobs=6 --set live.time_scale=40)
+"$orrery" live run "${paced[@]}" --policy srtf -o "$tmp/live" >"$tmp/out" 2>"$tmp/err" &
+pid=$!
+for _ in $(seq 100); do
+  [[ -e $tmp/live.live/status.json ]] && break
+  sleep 0.05
+done
+check "live status from another shell" bash -c "'$orrery' live status '$tmp/live' | grep -q '^running: . of 6 jobs finished'"
+got=0; wait $pid || got=$?
+check "live run ends well" [ "$got" = 0 ]
+check "every decision is replayed" grep -qE '^decision replay: ([0-9]+) of \1 equal' "$tmp/out"
+check "live status afterwards" bash -c "'$orrery' live status '$tmp/live' | grep -q '^ended: 6 of 6 jobs finished'"
+"$orrery" run "${paced[@]}" --policy srtf -o "$tmp/simulated" >/dev/null 2>&1
+for table in jobs.csv samples.csv; do
+  check "a live run has the columns of a simulated one: $table" \
+    [ "$(head -1 "$tmp/live/$table")" = "$(head -1 "$tmp/simulated/$table")" ]
+done
+"$orrery" live run "${paced[@]}" -o "$tmp/stopped" >"$tmp/out" 2>"$tmp/err" &
+pid=$!
+sleep 1
+kill -INT $pid
+got=0; wait $pid || got=$?
+check "Ctrl-C saves and leaves" [ "$got" = 130 ]
+check "Ctrl-C leaves no worker behind" bash -c "! pgrep -f '[o]rrery-paced.*$tmp/stopped' >/dev/null"
+exits "a live run is not started over one that has not ended" 2 "a live run that has not ended" \
+  "$orrery" live run "${paced[@]}" -o "$tmp/stopped"
+exits "no such live run" 2 "no live run" "$orrery" live status "$tmp/nowhere"
+exits "no worker program" 4 "there is no worker program" "$orrery" live run "${paced[@]}" --worker "$tmp/none" -o "$tmp/x"
+
 # ---- what is wrong is said once, clearly, with the exit code of the design
 exits "no verb" 2 "usage: orrery VERB" "$orrery"
 exits "misspelt verb" 2 'did you mean `compare`?' "$orrery" comapre
