@@ -157,7 +157,8 @@ for _ in $(seq 100); do
   [[ -e $tmp/live.live/status.json ]] && break
   sleep 0.05
 done
-check "live status from another shell" bash -c "'$orrery' live status '$tmp/live' | grep -q '^running: . of 6 jobs finished'"
+check "live status from another shell" \
+  bash -c "'$orrery' live status '$tmp/live' | grep -q '^running: . of 6 jobs finished'"
 got=0; wait $pid || got=$?
 check "live run ends well" [ "$got" = 0 ]
 check "every decision is replayed" grep -qE '^decision replay: ([0-9]+) of \1 equal' "$tmp/out"
@@ -177,7 +178,8 @@ check "Ctrl-C leaves no worker behind" bash -c "! pgrep -f '[o]rrery-paced.*$tmp
 exits "a live run is not started over one that has not ended" 2 "a live run that has not ended" \
   "$orrery" live run "${paced[@]}" -o "$tmp/stopped"
 exits "no such live run" 2 "no live run" "$orrery" live status "$tmp/nowhere"
-exits "no worker program" 4 "there is no worker program" "$orrery" live run "${paced[@]}" --worker "$tmp/none" -o "$tmp/x"
+exits "no worker program" 4 "there is no worker program" \
+  "$orrery" live run "${paced[@]}" --worker "$tmp/none" -o "$tmp/x"
 
 # ---- what is wrong is said once, clearly, with the exit code of the design
 exits "no verb" 2 "usage: orrery VERB" "$orrery"
