@@ -121,6 +121,7 @@ void LiveExecutor::stop(GangId gang, Incarnation incarnation, StopHow how, Durat
   if (g == nullptr || g->phase == Phase::killing) return;  // it has just ended: its event is on the way
   const GangHandle handle = g->handle;
   if (how == StopHow::suspend) {
+    if (g->phase == Phase::running) launch_of(*g).ran += now_ - g->began;
     g->phase = Phase::suspended;
     io_.tell([handle](Engine& e) { e.freeze(handle); });
     verdicts_.push_back({});
@@ -145,6 +146,7 @@ void LiveExecutor::resume(GangId gang, Incarnation incarnation) {
   Gang* g = find(gang, incarnation);
   if (g == nullptr || g->phase != Phase::suspended) return;
   g->phase = Phase::running;
+  g->began = now_;
   io_.tell([handle = g->handle](Engine& e) { e.thaw(handle); });
   verdicts_.push_back({});
   verdicts_.back().kind = EventKind::resumed;
@@ -227,7 +229,7 @@ void LiveExecutor::said(Gang& g, const FromWorker& message) {
 void LiveExecutor::gone(Gang& g, const EngineEvent& e) {
   Launch& l = launch_of(g);
   const Phase was = std::exchange(g.phase, Phase::idle);
-  if (was == Phase::running || was == Phase::suspended) l.ran += now_ - g.began;
+  if (was == Phase::running) l.ran += now_ - g.began;
   if (was == Phase::stopping) l.stop = now_ - g.began;
   const bool finished = e.verdict == kExitDone;
   if (finished) g.done = g.committed = workload_->truths[g.job.index()].work;

@@ -62,7 +62,7 @@ class LiveExecutor final : public Executor {
     Incarnation incarnation = 0;
     Time launched{};
     Duration start{};       // from launch to the first step
-    Duration ran{};         // from the first step until it ended or was asked to stop, saves included
+    Duration ran{};         // from the first step to its end or the stop: with saves, without suspensions
     Duration stop{};        // from being asked to stop until it was gone
     Work done{};            // by it
     std::string failure{};  // why it failed, if it did
