@@ -4,9 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
-#include <map>
 #include <nlohmann/json.hpp>
+#include <utility>
 #include <vector>
 
 #include "backend/live/files.hpp"
@@ -33,8 +34,11 @@ Counts count(const RunContext& context) {
 
 }  // namespace
 
-LiveScreen::LiveScreen(const Prepared& prepared, Options options)
-    : prepared_(&prepared), options_(std::move(options)), terminal_(::isatty(STDERR_FILENO) == 1) {}
+LiveScreen::LiveScreen(const Prepared& prepared, std::vector<double> expected_jct_s, Options options)
+    : prepared_(&prepared),
+      expected_jct_s_(std::move(expected_jct_s)),
+      options_(std::move(options)),
+      terminal_(::isatty(STDERR_FILENO) == 1) {}
 
 void LiveScreen::line(const std::string& text) {
   if (options_.quiet) return;
@@ -51,14 +55,31 @@ void LiveScreen::failure(const std::string& why) {
 
 void LiveScreen::on_event(const Event& e) {
   if (e.kind == EventKind::launch) ++launches_;
-  if (e.kind == EventKind::finished) ++finished_;
-  if (terminal_ || options_.quiet) return;
+  if (e.kind == EventKind::finished) ++finished_, drifted(e);
+  if (terminal_ || options_.quiet || e.at < options_.resumed_from) return;
   const bool shown = e.kind == EventKind::started || e.kind == EventKind::finished || e.kind == EventKind::stopped ||
                      e.kind == EventKind::failed || e.kind == EventKind::launch_failed;
   if (!shown) return;
   const JobRecord& r = (*context_.records)[e.job.index()];
   line(fmt::format("{:>9.1f} s  {:<13} {}{}", to_seconds(e.at), to_string(e.kind), r.spec->name,
                    e.kind == EventKind::started ? fmt::format(" on {}", r.held.to_string()) : std::string()));
+}
+
+void LiveScreen::drifted(const Event& e) {
+  if (e.job.index() >= expected_jct_s_.size() || std::isnan(expected_jct_s_[e.job.index()])) return;
+  const JobSpec& spec = *(*context_.records)[e.job.index()].spec;
+  const double later_s = to_seconds(e.at - spec.submit) - expected_jct_s_[e.job.index()];
+  ++drift_.jobs;
+  drift_.sum_s += later_s;
+  if (std::abs(later_s) < std::abs(drift_.largest_s)) return;
+  drift_.largest_s = later_s;
+  drift_.largest_job = spec.name;
+}
+
+std::string LiveScreen::drift_text() const {
+  if (drift_.jobs == 0) return {};
+  return fmt::format("drift against the simulation: {:+.1f} s a job, {:+.1f} s at most ({})",
+                     drift_.sum_s / static_cast<double>(drift_.jobs), drift_.largest_s, drift_.largest_job);
 }
 
 void LiveScreen::on_batch_end(Time now) {
@@ -75,6 +96,7 @@ void LiveScreen::on_batch_end(Time now) {
 
 void LiveScreen::on_end(Time now) {
   if (terminal_ && !options_.quiet) redraw(now);
+  if (!terminal_ && drift_.jobs > 0) line(fmt::format("{:>9.1f} s  {}", to_seconds(now), drift_text()));
   (void)live::replace_file(options_.folder + "/status.json", status_json(now, true));
 }
 
@@ -100,6 +122,7 @@ std::string LiveScreen::block(Time now) const {
     if (c.waiting.size() > kQueueShown) out += fmt::format(" and {} more", c.waiting.size() - kQueueShown);
     out += "\n";
   }
+  if (const std::string drift = drift_text(); !drift.empty()) out += "  " + drift + "\n";
   return out;
 }
 
@@ -114,6 +137,7 @@ std::string LiveScreen::status_json(Time now, bool ended) const {
   j["finished"] = finished_;
   j["launches"] = launches_;
   j["failures"] = failures_;
+  j["drift"] = drift_text();
   j["running"] = nlohmann::ordered_json::array();
   for (const JobRecord* r : c.holding)
     j["running"].push_back({{"job", r->spec->name}, {"state", to_string(r->state)}, {"gpus", r->held.to_string()}});
