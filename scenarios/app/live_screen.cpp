@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::size_t kQueueShown = 6;
+constexpr std::size_t kNodesShown = 8;
 
 struct Counts {
   std::vector<const JobRecord*> holding{}, waiting{};
@@ -30,6 +31,25 @@ Counts count(const RunContext& context) {
     (holds_gpus(r.state) ? c.holding : c.waiting).push_back(&r);
   }
   return c;
+}
+
+// A line per node: who is on each of its slots; `-` is a free one, `a+b` are two jobs at once.
+std::string slots_text(const Topology& topology, const std::vector<const JobRecord*>& holding) {
+  std::string out;
+  for (std::uint32_t n = 0; n < static_cast<std::uint32_t>(std::min(topology.node_count(), kNodesShown)); ++n) {
+    std::vector<std::string> slots(static_cast<std::size_t>(topology.node(NodeId(n)).gpus));
+    for (const JobRecord* r : holding)
+      for (const NodeSlice& slice : r->held.slices())
+        for (std::size_t i = 0; slice.node == NodeId(n) && i < slots.size(); ++i)
+          if ((slice.gpus >> i & 1U) != 0) slots[i] += (slots[i].empty() ? "" : "+") + r->spec->name;
+    out += fmt::format("  n{:<4}", n);
+    for (const std::string& who : slots) out += fmt::format(" {:<9}", who.empty() ? "-" : who);
+    out.erase(out.find_last_not_of(' ') + 1);
+    out += '\n';
+  }
+  if (topology.node_count() > kNodesShown)
+    out += fmt::format("  and {} more nodes\n", topology.node_count() - kNodesShown);
+  return out;
 }
 
 }  // namespace
@@ -114,6 +134,7 @@ std::string LiveScreen::block(Time now) const {
       "{} launches, {} failures\n",
       to_seconds(now), to_seconds(now) / static_cast<double>(options_.time_scale), finished_,
       context_.records->size(), c.holding.size(), c.waiting.size(), launches_, failures_);
+  out += slots_text(*prepared_->topology, c.holding);
   for (const JobRecord* r : c.holding)
     out += fmt::format("  {:<16} {:<14} {}\n", r->held.to_string(), r->spec->name, to_string(r->state));
   if (!c.waiting.empty()) {
@@ -130,6 +151,7 @@ std::string LiveScreen::status_json(Time now, bool ended) const {
   const Counts c = count(context_);
   nlohmann::ordered_json j;
   j["pid"] = ::getpid();
+  j["pid_start_time"] = live::identify(::getpid()).value_or(live::ProcessId{}).start_time;
   j["ended"] = ended;
   j["time_s"] = to_seconds(now);
   j["time_scale"] = options_.time_scale;

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "backend/live/files.hpp"
+#include "backend/live/process.hpp"
 #include "scenarios/app/cli.hpp"
 #include "scenarios/app/live_folder.hpp"
 #include "scenarios/app/live_run.hpp"
@@ -208,15 +209,21 @@ int status_action(const std::vector<std::string>& arguments) {
   }
   const auto j = nlohmann::json::parse(*text, nullptr, false);
   if (j.is_discarded() || !j.is_object()) return report_error(Error(Diagnostic{"status.json is damaged"}));
-  std::string out =
-      fmt::format("{}: {} of {} jobs finished at {:.1f} s, {} launches, {} failures\n",
-                  j.value("ended", false) ? "ended" : "running", j.value("finished", 0), j.value("jobs", 0),
-                  j.value("time_s", 0.0), j.value("launches", 0), j.value("failures", 0));
+  const bool ended = j.value("ended", false);
+  const live::ProcessId controller{j.value("pid", 0), j.value("pid_start_time", std::uint64_t{0})};
+  const bool stopped = !ended && live::identify(controller.pid) != controller;
+  std::string out = fmt::format("{}: {} of {} jobs finished at {:.1f} s, {} launches, {} failures\n",
+                                ended     ? "ended"
+                                : stopped ? "stopped"
+                                          : "running",
+                                j.value("finished", 0), j.value("jobs", 0), j.value("time_s", 0.0),
+                                j.value("launches", 0), j.value("failures", 0));
   for (const auto& r : j.value("running", nlohmann::json::array()))
     out += fmt::format("  {:<16} {:<14} {}\n", r.value("gpus", ""), r.value("job", ""), r.value("state", ""));
   const auto waiting = j.value("waiting", std::vector<std::string>{});
   if (!waiting.empty()) out += fmt::format("  queue: {}\n", fmt::join(waiting, " "));
   if (const auto drift = j.value("drift", ""); !drift.empty()) out += "  " + drift + "\n";
+  if (stopped) out += fmt::format("  its controller is gone: `orrery live resume {}` goes on with it\n", run);
   return print(out) ? kOk : kRunFailed;
 }
 

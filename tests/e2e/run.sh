@@ -178,6 +178,8 @@ check "Ctrl-C leaves no worker behind" bash -c "! pgrep -f '[o]rrery-paced.*$tmp
 check "Ctrl-C says how to go on" grep -q 'orrery live resume' "$tmp/err"
 exits "a live run is not started over one that has not ended" 2 "a live run that has not ended" \
   "$orrery" live run "${paced[@]}" -o "$tmp/stopped"
+check "status says that its controller is gone" \
+  bash -c "'$orrery' live status '$tmp/stopped' | grep -q '^stopped: . of 6 jobs finished'"
 "$orrery" live resume "$tmp/stopped" >"$tmp/out" 2>"$tmp/err"
 check "a run that was stopped is resumed to its end" grep -q '6 of 6 jobs finished, 0 failed' "$tmp/out"
 check "its decisions are those of one policy" grep -qE '^decision replay: ([0-9]+) of \1 equal' "$tmp/out"
