@@ -13,8 +13,11 @@
 #include <iterator>
 
 #include "backend/live/checkpoint_dir.hpp"
+#include "backend/live/journal.hpp"
 #include "backend/live/local_engine.hpp"
 #include "backend/live/process.hpp"
+#include "scenarios/app/journalled_executor.hpp"
+#include "sim/core/assert.hpp"
 #include "sim/core/random.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -115,4 +118,20 @@ TEST_CASE("a controller killed at 50 random moments loses no committed work and 
     ++runs;
   }
   std::printf("live: controller killed %d times, %d runs ended well\n", kills, runs);
+}
+
+TEST_CASE("a decision that is not the journal's ends a resumed run", "[live]") {
+  const test::TempFolder dir;
+  auto writer = live::JournalWriter::create(dir.file("journal"), "{}");
+  REQUIRE(writer);
+  Plan plan;
+  plan.wake_at = at_seconds(5);
+  app::PlanJournal plans(*writer, {live::digest_of(plan), live::digest_of(plan) + 1});
+  plans.on_plan(Time{}, 1, plan);
+  CHECK(plans.replayed() == 1);
+  CHECK_THROWS_AS(plans.on_plan(Time{}, 2, plan), AssertionFailed);
+  plans.on_plan(Time{}, 3, plan);  // beyond the journal: written to it
+  const auto contents = live::read_journal(dir.file("journal"));
+  REQUIRE(contents);
+  CHECK(contents->plans == std::vector<std::uint32_t>{live::digest_of(plan)});
 }
