@@ -53,6 +53,8 @@ void check_gpus(TableReader& rows, const Columns& c, TraceJob& j) {
     rows.complain(c["gpu_fraction"], fmt::format("may be below 1 only for one GPU, not for {}", j.gpus));
 }
 
+}  // namespace
+
 void read_kind(TableReader& rows, int column, TraceJob& j) {
   j.kind = rows.text(column);
   if (j.kind.empty()) return;
@@ -65,8 +67,6 @@ void read_kind(TableReader& rows, int column, TraceJob& j) {
   rows.complain(column, fmt::format("must be one of {}", fmt::join(kinds, ", ")),
                 near.empty() ? "" : fmt::format("did you mean `{}`?", near));
 }
-
-}  // namespace
 
 void read_canonical(TableReader& rows, Trace& trace) {
   const Columns c(rows);

@@ -18,6 +18,8 @@ void keep(const TableReader& rows, Trace& trace, TraceJob&& job);
 void keep(Trace& trace, TraceJob&& job);
 // What every table of rows does at its end: the reader's errors, or its counts into the report.
 [[nodiscard]] Expected<void> finish_rows(TableReader& rows, Trace& trace);
+// The job's kind: empty, or one of ours; another is an error of the row.
+void read_kind(TableReader& rows, int column, TraceJob& job);
 // Submit times counted from the earliest job.
 void count_from_first(Trace& trace);
 

@@ -22,7 +22,7 @@ void read_orrery(TableReader& rows, Trace& trace) {
     j.line = rows.line();
     j.job_id = rows.text(id);
     j.tenant = rows.text(tenant);
-    j.kind = rows.text(kind);
+    read_kind(rows, kind, j);
     j.model = rows.text(model);
     j.submit = Time{rows.fixed(submit, 9, 0, 0)};
     j.gpus = static_cast<std::int32_t>(rows.integer(gpus, 1, 0, 1'000'000));
