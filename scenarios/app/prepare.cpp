@@ -38,8 +38,8 @@ Expected<Trace> obtain_trace(const Scenario& s, std::uint64_t seed, std::int64_t
     spec.seed = seed;
     spec.load = s.workload.load;
     spec.cluster_gpus = gpus;
-    Trace trace = generate_poisson(spec);
-    sha256 = sha256_hex(canonical_text(trace));
+    auto trace = generate_poisson(spec);
+    if (trace) sha256 = sha256_hex(canonical_text(*trace));
     return trace;
   }
   ReadOptions read;
@@ -83,7 +83,9 @@ Expected<Prepared> prepare(Scenario scenario, std::uint64_t seed) {
   if (trace->jobs.empty())
     return fail(
         fmt::format("workload.slice leaves no jobs: the trace has {}, skip is {}", p.trace_jobs, s.workload.skip));
-  if (s.workload.load && !s.workload.generate) scale_to_load(*trace, *s.workload.load, p.topology->total_gpus());
+  if (s.workload.load && !s.workload.generate)
+    if (auto ok = scale_to_load(*trace, *s.workload.load, p.topology->total_gpus()); !ok)
+      return fail(fmt::format("workload.load is {}: {}", *s.workload.load, ok.error().items.front().message));
   p.load = offered_load(*trace, p.topology->total_gpus());
   auto workload = to_workload(*trace, *p.topology, s.workload.trace);
   if (!workload) return tl::make_unexpected(std::move(workload.error()));

@@ -162,7 +162,9 @@ int generate(const std::vector<std::string>& arguments) {
     return usage_error(fmt::format("unknown generator `{}`", args.text("model")), "poisson");
   auto spec = poisson_spec(args);
   if (!spec) return report_error(spec.error());
-  const Trace trace = generate_poisson(*spec);
+  const auto made = generate_poisson(*spec);
+  if (!made) return report_error(made.error());
+  const Trace& trace = *made;
   // The header holds what makes these bytes again.
   const std::vector<std::string> comments{
       fmt::format("generated, seed {}: {}", spec->seed, trace_command("gen", arguments))};

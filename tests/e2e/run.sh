@@ -75,6 +75,69 @@ check "run --json prints one object" \
   python3 -c "import json; assert json.load(open('$tmp/one.json'))['policy'] == 'fifo'"
 rm -rf runs/quickstart-fifo-s1; rmdir runs 2>/dev/null
 
+# ---- jobs that can never fit are rejected at admission, and counted
+printf 'job_id,submit_s,gpus,duration_s\nsmall,0,1,60\nhuge,1,65,60\nlater,2,1,60\n' >"$tmp/huge.csv"
+"$orrery" run scenarios/quickstart.yaml --set "workload.trace=$tmp/huge.csv" --json -o "$tmp/huge" \
+  >"$tmp/huge.json" 2>/dev/null
+check "a job that can never fit is rejected and counted, the others run" python3 - "$tmp/huge.json" "$tmp/huge" <<'P'
+import csv, json, sys
+r = json.load(open(sys.argv[1]))
+assert (r["jobs"], r["finished"], r["rejected"]) == (3, 2, 1), r
+rows = {r["job_id"]: r for r in csv.DictReader(open(sys.argv[2] + "/jobs.csv"))}
+assert rows["huge"]["state"] == "rejected" and rows["huge"]["finish_s"] == "" and rows["later"]["finish_s"] != ""
+P
+check "the table says how many were rejected" \
+  bash -c "'$orrery' compare scenarios/quickstart.yaml --set 'workload.trace=$tmp/huge.csv' 2>/dev/null |
+    grep -q 'finished  rejected'"
+
+# ---- the event log is on by default below 200,000 jobs; a run that is killed leaves nothing that looks finished
+for jobs in 199999 200000; do
+  "$orrery" trace gen poisson --jobs $jobs --load 0.5 --gpus 64x8 -o "$tmp/$jobs.csv.zst" >/dev/null
+done
+many=(run scenarios/quickstart.yaml --set cluster.groups.0.count=64)
+"$orrery" "${many[@]}" --set "workload.trace=$tmp/199999.csv.zst" -o "$tmp/with" >/dev/null 2>&1
+check "199,999 jobs have an event log" [ -s "$tmp/with/events.jsonl.zst" ]
+"$orrery" "${many[@]}" --set "workload.trace=$tmp/200000.csv.zst" -o "$tmp/without" >/dev/null 2>&1
+check "200,000 jobs have none" bash -c "[ -s '$tmp/without/jobs.csv' ] && [ ! -e '$tmp/without/events.jsonl.zst' ]"
+"$orrery" "${many[@]}" --set "workload.trace=$tmp/199999.csv.zst" -o "$tmp/murdered" >/dev/null 2>&1 &
+pid=$!
+for _ in $(seq 500); do
+  compgen -G "$tmp/murdered*/events.jsonl.zst" >/dev/null && break
+  sleep 0.02
+done
+kill -KILL $pid
+wait $pid 2>/dev/null
+check "a run that is killed leaves nothing that looks finished" bash -c "
+  compgen -G '$tmp/murdered.tmp*' >/dev/null && [ ! -e '$tmp/murdered' ] && ! compgen -G '$tmp/murdered*/run.json'"
+rm -rf "$tmp"/murdered* "$tmp/with" "$tmp/without"
+
+# ---- colours and progress are for terminals: stdout or stderr of the command is one
+terminal() { # FD COMMAND...: what it writes to a terminal that is its stdout (1) or stderr (2)
+  python3 - "$@" <<'P'
+import os, pty, subprocess, sys
+fd, command = int(sys.argv[1]), sys.argv[2:]
+inside, outside = pty.openpty()
+child = subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                         stdout=outside if fd == 1 else subprocess.DEVNULL,
+                         stderr=outside if fd == 2 else subprocess.DEVNULL)
+os.close(outside)
+try:
+    while piece := os.read(inside, 65536):
+        sys.stdout.buffer.write(piece)
+except OSError:
+    pass
+sys.exit(child.wait())
+P
+}
+escape=$'\e'
+TERM=xterm terminal 1 "$orrery" compare scenarios/quickstart.yaml >"$tmp/colour"
+check "a terminal gets colours" grep -q "$escape\[32m" "$tmp/colour"
+NO_COLOR=1 TERM=xterm terminal 1 "$orrery" compare scenarios/quickstart.yaml >"$tmp/plain"
+check "but not with NO_COLOR" bash -c "grep -q ' fifo ' '$tmp/plain' && ! grep -q '$escape' '$tmp/plain'"
+TERM=xterm terminal 2 "$orrery" compare scenarios/quickstart.yaml >"$tmp/progress"
+check "a terminal gets progress on stderr" grep -q '1/5  ' "$tmp/progress"
+check "other files get none" bash -c "'$orrery' compare scenarios/quickstart.yaml 2>&1 >/dev/null | grep -vq '1/5'"
+
 "$orrery" run scenarios/quickstart.yaml --policy tiresias --set cluster.groups.0.count=2 \
   --set 'policy.limits=[1GPUh]' -o "$tmp/set" >/dev/null 2>&1
 check "--set reaches cluster and policy" grep -q 'count: 2.*' "$tmp/set/scenario.yaml"
