@@ -103,8 +103,8 @@ struct TraceFormat {
 void slice_trace(Trace& trace, std::int64_t skip, std::int64_t jobs);
 
 // load = sum(gpus x duration) / (GPUs x span of submits). offered_load() computes it (0 when the span is 0);
-// scale_to_load() multiplies submit times by one factor so that it becomes `load` (rounded to ns); an error where there
-// is nothing to scale, or where the trace would last more than 73 years.
+// scale_to_load() multiplies submit times by one factor so that it becomes `load` (rounded to ns); an error where
+// there is nothing to scale, or where the trace would last more than 73 years.
 [[nodiscard]] double offered_load(const Trace& trace, std::int64_t cluster_gpus);
 [[nodiscard]] Expected<void> scale_to_load(Trace& trace, double load, std::int64_t cluster_gpus);
 

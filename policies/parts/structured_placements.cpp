@@ -109,8 +109,8 @@ class BuddyPlacement final : public StructuredPlacement {
   }
 };
 
-// Fewest racks, then fewest nodes, then most pairs of GPUs over NVLink (the largest pieces); among equals the rack that
-// leaves the least over. A job that no rack holds goes over the racks with the most free GPUs.
+// Fewest racks, then fewest nodes, then most pairs of GPUs over NVLink (the largest pieces); among equals the rack
+// that leaves the least over. A job that no rack holds goes over the racks with the most free GPUs.
 class TopologyPlacement final : public StructuredPlacement {
  public:
   [[nodiscard]] std::string_view name() const override { return "topology"; }

@@ -158,6 +158,7 @@ int generate(const std::vector<std::string>& arguments) {
       "output,o", po::value<std::string>(), "file to write (.gz and .zst packed); default: standard output");
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
   if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
+  if (!args.has("model")) return usage_error("`trace gen` wants a generator", "poisson");
   if (args.text("model") != "poisson")
     return usage_error(fmt::format("unknown generator `{}`", args.text("model")), "poisson");
   auto spec = poisson_spec(args);

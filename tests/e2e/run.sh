@@ -41,6 +41,14 @@ assert len(rows) == 5 and all(k in r for r in rows for k in keys)
 P
 check "compare --csv has a header and five rows" [ "$(wc -l <"$tmp/compare.csv")" = 6 ]
 check "compare --markdown is a table" grep -q '^| *fifo' "$tmp/compare.markdown"
+check "the table says which estimates were used" \
+  bash -c "grep -q '^  estimates: user' '$tmp/table' && grep -q '^estimates: user' '$tmp/compare.markdown'"
+for source in user history oracle; do
+  "$orrery" run scenarios/quickstart.yaml --policy easy --set workload.estimates=$source --no-output --json \
+    2>/dev/null >"$tmp/$source.run"
+done
+check "easy plans with the users' estimates, with history or with the truth" bash -c "
+  [ \"\$(cat '$tmp'/{user,history,oracle}.run | grep mean_jct_s | sort -u | wc -l)\" = 3 ]"
 
 # ---- run folders
 "$orrery" run scenarios/quickstart.yaml --policy srtf -o "$tmp/a" >/dev/null 2>&1
@@ -248,11 +256,23 @@ exits "no worker program" 4 "there is no worker program" \
 exits "no verb" 2 "usage: orrery VERB" "$orrery"
 exits "misspelt verb" 2 'did you mean `compare`?' "$orrery" comapre
 exits "misspelt option" 2 'did you mean `--policy`?' "$orrery" run scenarios/quickstart.yaml --polic fifo
+exits "a policy twice" 2 '`fifo` twice' "$orrery" compare scenarios/quickstart.yaml --policies fifo,easy,fifo
 exits "misspelt policy" 2 'did you mean `tiresias`?' "$orrery" run scenarios/quickstart.yaml --policy tiresia
 exits "misspelt key by --set" 2 'did you mean `gpus_per_node`?' \
   "$orrery" run scenarios/quickstart.yaml --set cluster.groups.0.gpu_per_node=4
 exits "no such file" 2 "No such file" "$orrery" run nowhere.yaml
 exits "a directory" 2 "it is a directory" "$orrery" trace check traces
+printf 'job_id,submit_s,gpus,duration_s\na,0,1,1\n' >"$tmp/secret.csv"
+chmod 000 "$tmp/secret.csv"
+nobody=()
+if ((EUID == 0)); then nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups); fi
+if ((EUID != 0)) || "${nobody[@]}" test -x "$orrery" 2>/dev/null; then
+  exits "a file that may not be read" 2 "Permission denied" "${nobody[@]}" "$orrery" trace check "$tmp/secret.csv"
+  exits "a folder that may not be written" 2 "Permission denied" "${nobody[@]}" "$orrery" trace gen poisson \
+    --rate 1/h --jobs 1 -o /usr/x.csv
+else
+  echo "skip files without permission (no other user can run orrery here)"
+fi
 exits "a folder that is no run folder is not replaced" 2 "tests" "$orrery" run scenarios/quickstart.yaml -o tests
 printf 'job_id,submit_s,gpus,duration_s\na,0,1,-37\n' >"$tmp/bad.csv"
 exits "a bad row is shown where it is" 2 "bad.csv:2:7" "$orrery" trace check "$tmp/bad.csv"

@@ -191,3 +191,15 @@ TEST_CASE("a restart costs what its model says", "[policies]") {
     check_schedule(run_world(cluster(1, 1), workload, *policy, sim), {{0, finish}, {6, 9}});
   }
 }
+
+// Found here: with times that are no whole seconds, its crossing rule asked to be woken every nanosecond: at 4.5 the
+// whole seconds left of j0 to its limit are none.
+TEST_CASE("tiresias emulated ends on times that are no whole seconds", "[policies]") {
+  Workload workload = make_workload({{0, 1, 10}, {0, 1, 3}});
+  workload.specs[1].submit = Time{seconds(4).ns + 500'000'000};
+  const auto policy = make_policy({"tiresias", "count", {{"limits", "[5GPUs]"}}, "tiresias"});
+  const auto r = run_world(cluster(1, 1), workload, *policy);
+  CHECK(r.jobs[0].state == JobState::finished);
+  CHECK(r.jobs[1].state == JobState::finished);
+  CHECK(r.outcome.decisions < 20);
+}
