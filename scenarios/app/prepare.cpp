@@ -28,9 +28,9 @@ Expected<void> apply_emulation(Prepared& p, const Trace& trace) {
     const JobSpec& spec = p.workload.specs[i];
     p.workload.truths[i].work = muri_work(trace.jobs[i].iterations, trace.jobs[i].iteration_time);
     if (p.workload.truths[i].work.ns == 0)
-      return fail(fmt::format("emulate is `muri`, whose work is iterations x iteration time, but the trace gives none "
-                              "for job `{}`",
-                              spec.name));
+      return fail(fmt::format(
+          "emulate is `muri`, whose work is iterations x iteration time, but the trace gives none for job `{}`",
+          spec.name));
     p.pause_per_event.push_back(muri_pause(spec.model, spec.demand.gpus));
   }
   return {};

@@ -25,7 +25,25 @@ exits() {
 }
 digest() { python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["result_digest"])' "$1/run.json"; }
 
-# ---- the commands of the README
+# ---- the commands of the README, each as it stands, in a folder of its own (those of `live` are below)
+mkdir "$tmp/readme"
+ln -s "$root/scenarios" "$root/traces" "$tmp/readme/"
+while IFS= read -r line; do
+  line=${line%%#*}
+  read -ra words <<<"${line#*./scripts/orrery }"
+  name="README: ${words[*]}"
+  if [[ $line == *../shared/traces* || $line == *scenarios/philly.yaml* ]]; then
+    if [[ ! -d ${ORRERY_TRACES:-../shared/traces} ]]; then
+      echo "skip $name (no recorded traces)"
+      continue
+    fi
+    traces=$(realpath "${ORRERY_TRACES:-../shared/traces}")
+    words=("${words[@]/#..\/shared\/traces/$traces}")
+  fi
+  check "$name" bash -c 'cd "$1" && ORRERY_TRACES=$2 "${@:3}" >/dev/null 2>"$1/err"' - \
+    "$tmp/readme" "${traces:-}" "$orrery" "${words[@]}"
+done < <(grep '^\$ ./scripts/orrery' README.md | grep -v 'orrery live ')
+check "the README has commands" [ "$(ls "$tmp/readme" | wc -l)" -gt 8 ]
 "$orrery" compare scenarios/quickstart.yaml >"$tmp/table" 2>/dev/null
 check "compare prints one row per policy" [ "$(grep -cE '^  (fifo|easy|srtf|srsf|tiresias) ' "$tmp/table")" = 5 ]
 check "no escape codes off a terminal" bash -c "! grep -q $'\e' '$tmp/table'"
