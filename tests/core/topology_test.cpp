@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <boost/graph/breadth_first_search.hpp>
+#include <boost/range/iterator_range.hpp>
 #include <map>
 
 #include "sim/core/topology.hpp"
