@@ -278,6 +278,13 @@ exits "a policy twice" 2 '`fifo` twice' "$orrery" compare scenarios/quickstart.y
 exits "misspelt policy" 2 'did you mean `tiresias`?' "$orrery" run scenarios/quickstart.yaml --policy tiresia
 exits "misspelt key by --set" 2 'did you mean `gpus_per_node`?' \
   "$orrery" run scenarios/quickstart.yaml --set cluster.groups.0.gpu_per_node=4
+printf '5s j1 preempt\n' >"$tmp/stall.txt"
+exits "a run that fails" 1 "left 1 jobs unfinished" "$orrery" run scenarios/quickstart.yaml --policy scripted \
+  --set "policy.file=$tmp/stall.txt" -o "$tmp/stalled"
+check "a run that fails leaves no folder" bash -c "! compgen -G '$tmp/stalled*' >/dev/null"
+exits "a comparison of which one point fails" 5 "error: scripted, seed 1: " "$orrery" compare \
+  scenarios/quickstart.yaml --set "compare.policies=[fifo, {name: scripted, file: $tmp/stall.txt}]"
+check "its other points are shown" grep -q '^  fifo ' "$tmp/out"
 exits "no such file" 2 "No such file" "$orrery" run nowhere.yaml
 exits "a directory" 2 "it is a directory" "$orrery" trace check traces
 printf 'job_id,submit_s,gpus,duration_s\na,0,1,1\n' >"$tmp/secret.csv"
