@@ -207,9 +207,10 @@ void Tiresias::ask_for_wake(const ClusterView& view, PlanBuilder& plan) {
     const std::int64_t executed = (view.job(r.job).ran - j.ran_base).ns;
     const std::int64_t limit = options_.limits[j.queue].ns;
     const std::int64_t g = r.gpus;
-    // Tiresias: whole seconds, executed time not multiplied by the GPUs. Muri: the limit alone is divided.
+    // Tiresias: whole seconds, executed time not multiplied by the GPUs; its clock goes on by a second at least.
+    // Muri: the limit alone is divided.
     const Duration left = options_.crossing == Crossing::tiresias
-                              ? seconds((limit - executed) / kNsPerSecond / g)
+                              ? std::max(seconds((limit - executed) / kNsPerSecond / g), seconds(1))
                               : seconds((limit / kNsPerSecond + g - 1) / g) - Duration{executed};
     plan.wake_at(view.now + std::max(left, Duration{1}));
   }

@@ -103,9 +103,10 @@ struct TraceFormat {
 void slice_trace(Trace& trace, std::int64_t skip, std::int64_t jobs);
 
 // load = sum(gpus x duration) / (GPUs x span of submits). offered_load() computes it (0 when the span is 0);
-// scale_to_load() multiplies submit times by one factor so that it becomes `load` (rounded to ns).
+// scale_to_load() multiplies submit times by one factor so that it becomes `load` (rounded to ns); an error where
+// there is nothing to scale, or where the trace would last more than 73 years.
 [[nodiscard]] double offered_load(const Trace& trace, std::int64_t cluster_gpus);
-void scale_to_load(Trace& trace, double load, std::int64_t cluster_gpus);
+[[nodiscard]] Expected<void> scale_to_load(Trace& trace, double load, std::int64_t cluster_gpus);
 
 // Rows -> specs and truths for a cluster: interns demands, resolves GPU types and `after` edges. JobIds are
 // the rows' order by (submit, row). A GPU type the cluster has not makes a job that fits nowhere; a parent that a

@@ -8,6 +8,7 @@
 
 #include "sim/core/quantity.hpp"
 #include "traces/canonical.hpp"
+#include "traces/formats.hpp"
 
 namespace orrery {
 namespace {
@@ -112,17 +113,21 @@ double offered_load(const Trace& trace, std::int64_t cluster_gpus) {
          (static_cast<double>(cluster_gpus) * static_cast<double>(span.ns));
 }
 
-void scale_to_load(Trace& trace, double load, std::int64_t cluster_gpus) {
+Expected<void> scale_to_load(Trace& trace, double load, std::int64_t cluster_gpus) {
   const double now = offered_load(trace, cluster_gpus);
-  if (now <= 0 || load <= 0) return;
+  if (now <= 0) return fail("the trace has no load to scale: all its jobs are submitted at once, or need no GPU");
   // One multiplication and one rounding per job: the order of submits cannot change.
   const double factor = now / load;
+  const Duration span = trace.jobs.back().submit - trace.jobs.front().submit;
+  if (!(static_cast<double>(span.ns) * factor <= static_cast<double>(kMaxTraceNs)))
+    return fail("at so small a load the trace would last more than 73 years");
   const Time zero = trace.jobs.front().submit;
   for (TraceJob& j : trace.jobs) {
     const Time before = j.submit;
     j.submit = zero + Duration{std::llround(static_cast<double>((j.submit - zero).ns) * factor)};
     if (j.deadline) j.deadline = *j.deadline + (j.submit - before);
   }
+  return {};
 }
 
 Expected<Workload> to_workload(const Trace& trace, const Topology& topology, const std::string& file) {

@@ -316,7 +316,7 @@ const std::vector<PlacementInfo>& placement_table() {
       {"pack", "nodes with the fewest free GPUs first"},
       {"spread", "one GPU per node in turn, emptiest nodes first"},
       {"buddy", "an aligned block of a power of two; larger jobs an aligned run of idle nodes"},
-      {"topology", "fewest racks, then fewest nodes, then the largest pieces"},
+      {"topology", "fewest racks, then fewest nodes, then most pairs of GPUs over NVLink"},
       {"random", "nodes in random order, from the run's seed"},
   };
   return table;

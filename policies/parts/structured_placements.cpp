@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <tuple>
 #include <vector>
 
 #include "policies/parts/placements.hpp"
@@ -108,8 +109,8 @@ class BuddyPlacement final : public StructuredPlacement {
   }
 };
 
-// Fewest racks, then fewest nodes, then the largest pieces (most pairs of GPUs over NVLink); among equals the place
-// that leaves the least over.
+// Fewest racks, then fewest nodes, then most pairs of GPUs over NVLink (the largest pieces); among equals the rack
+// that leaves the least over. A job that no rack holds goes over the racks with the most free GPUs.
 class TopologyPlacement final : public StructuredPlacement {
  public:
   [[nodiscard]] std::string_view name() const override { return "topology"; }
@@ -132,11 +133,9 @@ class TopologyPlacement final : public StructuredPlacement {
       if (rack.free > 0) racks.push_back(std::move(rack));
     }
     const Rack* best = nullptr;
-    for (const Rack& r : racks) {
-      if (r.free < d.gpus) continue;
-      if (best == nullptr || std::pair(r.nodes_for(d.gpus), r.free) < std::pair(best->nodes_for(d.gpus), best->free))
-        best = &r;
-    }
+    const auto worth = [&d](const Rack& r) { return std::tuple(r.nodes_for(d.gpus), -r.pairs_for(d.gpus), r.free); };
+    for (const Rack& r : racks)
+      if (r.free >= d.gpus && (best == nullptr || worth(r) < worth(*best))) best = &r;
     if (best != nullptr) return fill(d, free, best->nodes, d.gpus, out) == 0;
     std::stable_sort(racks.begin(), racks.end(), [](const Rack& a, const Rack& b) { return a.free > b.free; });
     Nodes nodes;  // of the fewest racks that hold the job together
@@ -158,6 +157,16 @@ class TopologyPlacement final : public StructuredPlacement {
       std::size_t n = 0;
       for (; gpus > 0; ++n) gpus += nodes[n].first;
       return n;
+    }
+    // Pairs of GPUs on one node, when so many are taken from the fewest nodes.
+    [[nodiscard]] int pairs_for(int gpus) const {
+      int pairs = 0;
+      for (std::size_t n = 0; gpus > 0; ++n) {
+        const int k = std::min(gpus, -nodes[n].first);
+        pairs += k * (k - 1) / 2;
+        gpus -= k;
+      }
+      return pairs;
     }
   };
 

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
 #include <sstream>
+#include <typeinfo>
 
 namespace orrery::app {
 namespace po = boost::program_options;
@@ -34,7 +36,15 @@ Expected<void> Args::parse(const std::vector<std::string>& arguments) {
   namespace style = po::command_line_style;
   const int flags = (style::unix_style & ~style::allow_guessing);
   try {
-    po::store(po::command_line_parser(arguments).options(all).positional(order).style(flags).run(), values_);
+    const auto parsed = po::command_line_parser(arguments).options(all).positional(order).style(flags).run();
+    po::store(parsed, values_);
+    // Boost reads -1 as the largest unsigned number.
+    for (const auto& o : parsed.options) {
+      if (o.value.empty() || o.value.front().rfind('-', 0) != 0 || values_.count(o.string_key) == 0) continue;
+      const std::type_info& type = values_[o.string_key].value().type();
+      if (type == typeid(unsigned) || type == typeid(std::uint64_t) || type == typeid(std::uint16_t))
+        return wrong(fmt::format("--{} is `{}`; it must be a whole number >= 0", o.string_key, o.value.front()));
+    }
   } catch (const po::unknown_option& e) {
     Diagnostic d{fmt::format("unknown option `{}`", e.get_option_name())};
     std::string wanted = e.get_option_name();

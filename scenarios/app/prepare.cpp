@@ -11,9 +11,9 @@ namespace {
 
 // An emulation is a named bundle of switches that reproduces a reference simulator; it overrides what the
 // scenario says about overheads and placement, and says so.
-void apply_emulation(Prepared& p, const Trace& trace) {
+Expected<void> apply_emulation(Prepared& p, const Trace& trace) {
   Scenario& s = p.scenario;
-  if (s.emulate == "none") return;
+  if (s.emulate == "none") return {};
   const std::string placement = s.emulate == "muri" ? "yarn (count under tiresias)" : "count";
   p.notes.push_back(
       fmt::format("emulate: {} reproduces that simulator's quirks; it overrides overheads, failures, checkpoints "
@@ -23,12 +23,17 @@ void apply_emulation(Prepared& p, const Trace& trace) {
   s.failures = FailureConfig{};
   s.checkpoints = CheckpointConfig{};
   s.policy.placement = s.emulate == "muri" ? "yarn" : "count";
-  if (s.emulate != "muri") return;
+  if (s.emulate != "muri") return {};
   for (std::size_t i = 0; i < trace.jobs.size(); ++i) {
     const JobSpec& spec = p.workload.specs[i];
     p.workload.truths[i].work = muri_work(trace.jobs[i].iterations, trace.jobs[i].iteration_time);
+    if (p.workload.truths[i].work.ns == 0)
+      return fail(fmt::format(
+          "emulate is `muri`, whose work is iterations x iteration time, but the trace gives none for job `{}`",
+          spec.name));
     p.pause_per_event.push_back(muri_pause(spec.model, spec.demand.gpus));
   }
+  return {};
 }
 
 // The trace of the scenario: read from its file, or generated.
@@ -38,8 +43,8 @@ Expected<Trace> obtain_trace(const Scenario& s, std::uint64_t seed, std::int64_t
     spec.seed = seed;
     spec.load = s.workload.load;
     spec.cluster_gpus = gpus;
-    Trace trace = generate_poisson(spec);
-    sha256 = sha256_hex(canonical_text(trace));
+    auto trace = generate_poisson(spec);
+    if (trace) sha256 = sha256_hex(canonical_text(*trace));
     return trace;
   }
   ReadOptions read;
@@ -83,12 +88,14 @@ Expected<Prepared> prepare(Scenario scenario, std::uint64_t seed) {
   if (trace->jobs.empty())
     return fail(
         fmt::format("workload.slice leaves no jobs: the trace has {}, skip is {}", p.trace_jobs, s.workload.skip));
-  if (s.workload.load && !s.workload.generate) scale_to_load(*trace, *s.workload.load, p.topology->total_gpus());
+  if (s.workload.load && !s.workload.generate)
+    if (auto ok = scale_to_load(*trace, *s.workload.load, p.topology->total_gpus()); !ok)
+      return fail(fmt::format("workload.load is {}: {}", *s.workload.load, ok.error().items.front().message));
   p.load = offered_load(*trace, p.topology->total_gpus());
   auto workload = to_workload(*trace, *p.topology, s.workload.trace);
   if (!workload) return tl::make_unexpected(std::move(workload.error()));
   p.workload = std::move(*workload);
-  apply_emulation(p, *trace);
+  if (auto ok = apply_emulation(p, *trace); !ok) return tl::make_unexpected(std::move(ok.error()));
   p.estimates = resolve_estimates(s, trace->has_estimates);
   if (s.workload.estimates == EstimateSource::user && !trace->has_estimates)
     return fail("workload.estimates is `user`, but the trace has no estimate column");

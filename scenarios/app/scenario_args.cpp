@@ -88,7 +88,8 @@ std::vector<std::string> split(const std::string& text) {
   std::vector<std::string> out;
   for (std::size_t from = 0; from <= text.size();) {
     const std::size_t comma = std::min(text.find(',', from), text.size());
-    if (comma > from) out.push_back(text.substr(from, comma - from));
+    const std::size_t first = text.find_first_not_of(' ', from);
+    if (first < comma) out.push_back(text.substr(first, text.find_last_not_of(' ', comma - 1) + 1 - first));
     from = comma + 1;
   }
   return out;
@@ -101,6 +102,10 @@ Expected<std::vector<PolicyConfig>> chosen_policies(const Args& args, const Scen
   if (args.has("policies")) {
     for (const std::string& name : split(args.get<std::string>("policies"))) out.push_back(policy_named(s, name));
     if (out.empty()) return fail(Diagnostic{"--policies names no policy"});
+    for (std::size_t i = 0; i < out.size(); ++i)
+      for (std::size_t k = 0; k < i; ++k)
+        if (policy_label(out[k]) == policy_label(out[i]))
+          return fail(Diagnostic{fmt::format("--policies names `{}` twice", policy_label(out[i]))});
   } else if (!s.compare_policies.empty()) {
     out = s.compare_policies;
   } else {

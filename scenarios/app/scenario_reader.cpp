@@ -278,7 +278,10 @@ void check_policies(YamlWalk& w, const Scenario& s) {
       for (Diagnostic& d : made.error().items) w.add(std::move(d));
   };
   check(s.policy);
-  for (const PolicyConfig& c : s.compare_policies) check(c);
+  for (PolicyConfig c : s.compare_policies) {
+    if (c.where.count("placement") == 0) c.placement = "count";  // a wrong one of `policy` is told of once
+    check(c);
+  }
   std::set<std::string> labels;
   for (const PolicyConfig& c : s.compare_policies)
     if (!labels.insert(policy_label(c)).second)

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "policies/registry.hpp"
 #include "scenarios/app/scenario_reader.hpp"
 #include "sim/core/quantity.hpp"
 
@@ -67,10 +68,15 @@ void write_generate(std::string& out, const PoissonSpec& g) {
   if (g.overestimate > 0) out += fmt::format("    overestimate: {}\n", decimal(g.overestimate));
 }
 
+// With all options of the policy, those that were not given with their defaults.
 std::string policy_line(const PolicyConfig& c) {
   std::string out = fmt::format("{{ name: {}, placement: {}", scalar(c.name), scalar(c.placement));
   if (!c.label.empty()) out += fmt::format(", label: {}", scalar(c.label));
-  for (const auto& [key, value] : c.options) out += fmt::format(", {}: {}", scalar(key), option(value));
+  std::map<std::string, std::string> options = c.options;
+  if (const PolicyInfo* info = find_policy(c.name))
+    for (const OptionSpec& o : info->options)
+      if (!o.default_value.empty()) options.try_emplace(o.name, o.default_value);
+  for (const auto& [key, value] : options) out += fmt::format(", {}: {}", scalar(key), option(value));
   return out + " }";
 }
 

@@ -139,8 +139,11 @@ int compare_verb(const std::vector<std::string>& arguments) {
   if (rows.empty()) return kRunFailed;
   const auto kind = scenario->workload.generate ? report::Workload::generated : report::Workload::recorded;
   const report::Comparison comparison = report::compare_rows(rows, kind, 1);
-  std::string notes;
-  for (const std::string& note : plan.prepared.front().notes) notes += "  " + note + "\n";
+  std::string notes, markdown_notes;
+  for (const std::string& note : plan.prepared.front().notes) {
+    notes += "  " + note + "\n";
+    markdown_notes += "\n" + note + "\n";
+  }
   const std::string head =
       headline(plan.prepared.front()) + (seeds > 1 ? fmt::format(", seeds 1 to {}", seeds) : std::string()) + "\n";
   std::string out;
@@ -149,14 +152,14 @@ int compare_verb(const std::vector<std::string>& arguments) {
   else if (args.has("csv"))
     out = report::render_csv(rows);
   else if (args.has("markdown"))
-    out = report::render_markdown(rows, comparison);
+    out = report::render_markdown(rows, comparison) + markdown_notes;
   else
     out = head + "\n" + report::render_text(rows, comparison, report::terminal_style(1).colour) + notes;
   if (!print(out)) return kRunFailed;
   if (!plan.folder.empty()) {
     for (const auto& [name, text] :
          {std::pair{"compare.json", report::render_json(rows)}, std::pair{"compare.csv", report::render_csv(rows)},
-          std::pair{"compare.md", head + "\n" + report::render_markdown(rows, comparison)}})
+          std::pair{"compare.md", head + "\n" + report::render_markdown(rows, comparison) + markdown_notes}})
       if (auto ok = write_text_file(plan.folder + "/" + name, text); !ok) return report_error(ok.error());
   }
   if (!args.has("json") && !args.has("csv") && !args.has("markdown"))

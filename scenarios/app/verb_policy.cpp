@@ -87,7 +87,10 @@ int policy_verb(const std::vector<std::string>& arguments) {
   const std::string action = args.text("action");
   if (action == "list" && !args.has("name")) return list_policies();
   if (action == "show" && args.has("name")) return show_policy(args.get<std::string>("name"));
-  return report_error(Error(Diagnostic{"`orrery policy` wants `list`, or `show` and a name"}));
+  Diagnostic d{"`orrery policy` wants `list`, or `show` and a name"};
+  const auto near = closest(action, std::vector<std::string_view>{"list", "show"});
+  if (!near.empty() && near != action) d.hint = fmt::format("did you mean `{}`?", near);
+  return report_error(Error(std::move(d)));
 }
 
 int metrics_verb(const std::vector<std::string>& arguments) {

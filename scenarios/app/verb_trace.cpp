@@ -158,11 +158,14 @@ int generate(const std::vector<std::string>& arguments) {
       "output,o", po::value<std::string>(), "file to write (.gz and .zst packed); default: standard output");
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
   if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
+  if (!args.has("model")) return usage_error("`trace gen` wants a generator", "poisson");
   if (args.text("model") != "poisson")
     return usage_error(fmt::format("unknown generator `{}`", args.text("model")), "poisson");
   auto spec = poisson_spec(args);
   if (!spec) return report_error(spec.error());
-  const Trace trace = generate_poisson(*spec);
+  const auto made = generate_poisson(*spec);
+  if (!made) return report_error(made.error());
+  const Trace& trace = *made;
   // The header holds what makes these bytes again.
   const std::vector<std::string> comments{
       fmt::format("generated, seed {}: {}", spec->seed, trace_command("gen", arguments))};

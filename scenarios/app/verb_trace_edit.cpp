@@ -36,23 +36,12 @@ std::int64_t parse_factor(std::string text) {
   return v ? std::max<std::int64_t>(0, *v) : 0;
 }
 
-// Submits of `trace` stretched to a load; an error where that cannot be.
-Expected<void> stretch_to_load(Trace& trace, double load, std::int64_t gpus) {
-  const double now = offered_load(trace, gpus);
-  if (now <= 0) return fail("the trace has no load to scale: all its jobs are submitted at once, or need no GPU");
-  const Duration span = trace.jobs.back().submit - trace.jobs.front().submit;
-  if (static_cast<double>(span.ns) * (now / load) > static_cast<double>(kMaxTraceNs))
-    return fail("at so small a load the trace would last more than 73 years");
-  scale_to_load(trace, load, gpus);
-  return {};
-}
-
 Expected<void> scale(Trace& trace, const Args& args, double load, std::int64_t gpus) {
   if (args.has("gpus-factor") && !scale_gpus(trace, parse_factor(args.text("gpus-factor"))))
     return fail("a job would ask for more than 1000000 GPUs");
   if (args.has("time") && !scale_submits(trace, parse_factor(args.text("time"))))
     return fail("the trace would last more than 73 years");
-  return args.has("load") ? stretch_to_load(trace, load, gpus) : Expected<void>{};
+  return args.has("load") ? scale_to_load(trace, load, gpus) : Expected<void>{};
 }
 
 // A file's name without folders and endings: "runs/a.csv.gz" is "a".

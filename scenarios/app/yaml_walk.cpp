@@ -115,6 +115,9 @@ const Override* YamlWalk::override_of(const std::string& path) const {
 SourcePos YamlWalk::where(const Place& at) const {
   if (const Override* o = override_of(at.path)) return {fmt::format("--set {}={}", o->first, o->second), 0, 0};
   const YAML::Mark mark = at.node.Mark();
+  for (const Override& o : overrides_)  // what an override made for its own key stands nowhere in the file
+    if (mark.line < 0 && o.first.rfind(at.path + ".", 0) == 0)
+      return {fmt::format("--set {}={}", o.first, o.second), 0, 0};
   return mark.line < 0 ? SourcePos{file_, 1, 1} : SourcePos{file_, mark.line + 1, mark.column + 1};
 }
 

@@ -86,6 +86,23 @@ TEST_CASE("the effective scenario reads back as itself", "[app]") {
   }
 }
 
+TEST_CASE("the effective scenario holds every option of its policies", "[app]") {
+  const auto s = read_scenario_text("s.yaml", minimal("policy: { name: tiresias, starvation: 3 }\n"
+                                                      "compare: { policies: [easy, fifo] }\n"));
+  REQUIRE(s);
+  const std::string written = effective_yaml(*s);
+  INFO(written);
+  CHECK(written.find("policy: { name: tiresias, placement: count, limits: [3250GPUs, 7200GPUs], service: dlas-gpu, "
+                     "starvation: 3 }\n") != std::string::npos);
+  CHECK(written.find("- { name: easy, placement: count, depth: 1 }\n") != std::string::npos);
+  CHECK(written.find("- { name: fifo, placement: count }\n") != std::string::npos);
+  // Saying what is the default changes nothing.
+  const auto said = read_scenario_text(
+      "s.yaml", minimal("policy: { name: tiresias, starvation: 3, limits: [3250GPUs, 7200GPUs] }\n"));
+  REQUIRE(said);
+  CHECK(config_digest_text(*said) == config_digest_text(*s));
+}
+
 TEST_CASE("--set overrides any key and obeys the same rules", "[app]") {
   const auto s =
       read_scenario_text("s.yaml", minimal("policy: { name: easy }\n"),

@@ -34,7 +34,7 @@ const World& world() {
     spec.cluster_gpus = 512;
     spec.gpu_mix = {{1, 0.6}, {2, 0.15}, {4, 0.1}, {8, 0.1}, {16, 0.05}};
     spec.law = DurationLaw::lognormal;
-    made.workload = to_workload(generate_poisson(spec), *made.topology).value();
+    made.workload = to_workload(generate_poisson(spec).value(), *made.topology).value();
     return made;
   }();
   return w;

@@ -2,6 +2,8 @@
 // incremental view equals a rebuilt one after every event, two runs give the same stream of events and plans.
 #include <catch2/catch.hpp>
 
+#include <set>
+
 #include "sim/core/random.hpp"
 #include "tests/support/fingerprint.hpp"
 #include "tests/support/world.hpp"
@@ -43,6 +45,12 @@ SimOptions costly() {
   return o;
 }
 
+std::vector<NodeGroup> racks(int nodes, int gpus_per_node, int rack_size) {
+  auto groups = cluster(nodes, gpus_per_node);
+  groups[0].rack_size = rack_size;
+  return groups;
+}
+
 std::vector<TinyJob> with_estimates(std::vector<TinyJob> jobs, std::int64_t percent) {
   for (TinyJob& j : jobs) j.estimate_s = std::max<std::int64_t>(1, j.duration_s * percent / 100);
   return jobs;
@@ -63,7 +71,9 @@ std::vector<SmallScenario> scenarios() {
           {"most_free", cluster(4, 4), random_jobs(50, 16, 10, 800), "most_free"},
           {"pack", cluster(4, 4), random_jobs(50, 16, 11, 800), "pack"},
           {"spread", cluster(4, 4), random_jobs(50, 16, 12, 800), "spread"},
-          {"random", cluster(4, 4), random_jobs(50, 16, 13, 800), "random"}};
+          {"random", cluster(4, 4), random_jobs(50, 16, 13, 800), "random"},
+          {"buddy", cluster(4, 4), random_jobs(50, 16, 14, 800), "buddy", costly()},
+          {"topology", racks(4, 4, 2), random_jobs(50, 16, 15, 800), "topology"}};
 }
 
 }  // namespace
@@ -82,6 +92,16 @@ TEST_CASE("every registered policy passes the conformance scenarios", "[conforma
       }
       CHECK(fingerprints[0] == fingerprints[1]);
     }
+  }
+}
+
+TEST_CASE("the conformance scenarios use every placement", "[conformance]") {
+  std::set<std::string_view> used;
+  const std::vector<SmallScenario> all = scenarios();
+  for (const SmallScenario& s : all) used.insert(s.placement);
+  for (const PlacementInfo& p : placement_table()) {
+    INFO("placement " << p.name);
+    CHECK(used.count(p.name) == 1);
   }
 }
 

@@ -25,7 +25,25 @@ exits() {
 }
 digest() { python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["result_digest"])' "$1/run.json"; }
 
-# ---- the commands of the README
+# ---- the commands of the README, each as it stands, in a folder of its own (those of `live` are below)
+mkdir "$tmp/readme"
+ln -s "$root/scenarios" "$root/traces" "$tmp/readme/"
+while IFS= read -r line; do
+  line=${line%%#*}
+  read -ra words <<<"${line#*./scripts/orrery }"
+  name="README: ${words[*]}"
+  if [[ $line == *../shared/traces* || $line == *scenarios/philly.yaml* ]]; then
+    if [[ ! -d ${ORRERY_TRACES:-../shared/traces} ]]; then
+      echo "skip $name (no recorded traces)"
+      continue
+    fi
+    traces=$(realpath "${ORRERY_TRACES:-../shared/traces}")
+    words=("${words[@]/#..\/shared\/traces/$traces}")
+  fi
+  check "$name" bash -c 'cd "$1" && ORRERY_TRACES=$2 "${@:3}" >/dev/null 2>"$1/err"' - \
+    "$tmp/readme" "${traces:-}" "$orrery" "${words[@]}"
+done < <(grep '^\$ ./scripts/orrery' README.md | grep -v 'orrery live ')
+check "the README has commands" [ "$(ls "$tmp/readme" | wc -l)" -gt 8 ]
 "$orrery" compare scenarios/quickstart.yaml >"$tmp/table" 2>/dev/null
 check "compare prints one row per policy" [ "$(grep -cE '^  (fifo|easy|srtf|srsf|tiresias) ' "$tmp/table")" = 5 ]
 check "no escape codes off a terminal" bash -c "! grep -q $'\e' '$tmp/table'"
@@ -41,6 +59,14 @@ assert len(rows) == 5 and all(k in r for r in rows for k in keys)
 P
 check "compare --csv has a header and five rows" [ "$(wc -l <"$tmp/compare.csv")" = 6 ]
 check "compare --markdown is a table" grep -q '^| *fifo' "$tmp/compare.markdown"
+check "the table says which estimates were used" \
+  bash -c "grep -q '^  estimates: user' '$tmp/table' && grep -q '^estimates: user' '$tmp/compare.markdown'"
+for source in user history oracle; do
+  "$orrery" run scenarios/quickstart.yaml --policy easy --set workload.estimates=$source --no-output --json \
+    2>/dev/null >"$tmp/$source.run"
+done
+check "easy plans with the users' estimates, with history or with the truth" bash -c "
+  [ \"\$(cat '$tmp'/{user,history,oracle}.run | grep mean_jct_s | sort -u | wc -l)\" = 3 ]"
 
 # ---- run folders
 "$orrery" run scenarios/quickstart.yaml --policy srtf -o "$tmp/a" >/dev/null 2>&1
@@ -74,6 +100,69 @@ check "nor in the run folders" [ "$(digest "$tmp/j1/tiresias-s1")" = "$(digest "
 check "run --json prints one object" \
   python3 -c "import json; assert json.load(open('$tmp/one.json'))['policy'] == 'fifo'"
 rm -rf runs/quickstart-fifo-s1; rmdir runs 2>/dev/null
+
+# ---- jobs that can never fit are rejected at admission, and counted
+printf 'job_id,submit_s,gpus,duration_s\nsmall,0,1,60\nhuge,1,65,60\nlater,2,1,60\n' >"$tmp/huge.csv"
+"$orrery" run scenarios/quickstart.yaml --set "workload.trace=$tmp/huge.csv" --json -o "$tmp/huge" \
+  >"$tmp/huge.json" 2>/dev/null
+check "a job that can never fit is rejected and counted, the others run" python3 - "$tmp/huge.json" "$tmp/huge" <<'P'
+import csv, json, sys
+r = json.load(open(sys.argv[1]))
+assert (r["jobs"], r["finished"], r["rejected"]) == (3, 2, 1), r
+rows = {r["job_id"]: r for r in csv.DictReader(open(sys.argv[2] + "/jobs.csv"))}
+assert rows["huge"]["state"] == "rejected" and rows["huge"]["finish_s"] == "" and rows["later"]["finish_s"] != ""
+P
+check "the table says how many were rejected" \
+  bash -c "'$orrery' compare scenarios/quickstart.yaml --set 'workload.trace=$tmp/huge.csv' 2>/dev/null |
+    grep -q 'finished  rejected'"
+
+# ---- the event log is on by default below 200,000 jobs; a run that is killed leaves nothing that looks finished
+for jobs in 199999 200000; do
+  "$orrery" trace gen poisson --jobs $jobs --load 0.5 --gpus 64x8 -o "$tmp/$jobs.csv.zst" >/dev/null
+done
+many=(run scenarios/quickstart.yaml --set cluster.groups.0.count=64)
+"$orrery" "${many[@]}" --set "workload.trace=$tmp/199999.csv.zst" -o "$tmp/with" >/dev/null 2>&1
+check "199,999 jobs have an event log" [ -s "$tmp/with/events.jsonl.zst" ]
+"$orrery" "${many[@]}" --set "workload.trace=$tmp/200000.csv.zst" -o "$tmp/without" >/dev/null 2>&1
+check "200,000 jobs have none" bash -c "[ -s '$tmp/without/jobs.csv' ] && [ ! -e '$tmp/without/events.jsonl.zst' ]"
+"$orrery" "${many[@]}" --set "workload.trace=$tmp/199999.csv.zst" -o "$tmp/murdered" >/dev/null 2>&1 &
+pid=$!
+for _ in $(seq 500); do
+  compgen -G "$tmp/murdered*/events.jsonl.zst" >/dev/null && break
+  sleep 0.02
+done
+kill -KILL $pid
+wait $pid 2>/dev/null
+check "a run that is killed leaves nothing that looks finished" bash -c "
+  compgen -G '$tmp/murdered.tmp*' >/dev/null && [ ! -e '$tmp/murdered' ] && ! compgen -G '$tmp/murdered*/run.json'"
+rm -rf "$tmp"/murdered* "$tmp/with" "$tmp/without"
+
+# ---- colours and progress are for terminals: stdout or stderr of the command is one
+terminal() { # FD COMMAND...: what it writes to a terminal that is its stdout (1) or stderr (2)
+  python3 - "$@" <<'P'
+import os, pty, subprocess, sys
+fd, command = int(sys.argv[1]), sys.argv[2:]
+inside, outside = pty.openpty()
+child = subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                         stdout=outside if fd == 1 else subprocess.DEVNULL,
+                         stderr=outside if fd == 2 else subprocess.DEVNULL)
+os.close(outside)
+try:
+    while piece := os.read(inside, 65536):
+        sys.stdout.buffer.write(piece)
+except OSError:
+    pass
+sys.exit(child.wait())
+P
+}
+escape=$'\e'
+TERM=xterm terminal 1 "$orrery" compare scenarios/quickstart.yaml >"$tmp/colour"
+check "a terminal gets colours" grep -q "$escape\[32m" "$tmp/colour"
+NO_COLOR=1 TERM=xterm terminal 1 "$orrery" compare scenarios/quickstart.yaml >"$tmp/plain"
+check "but not with NO_COLOR" bash -c "grep -q ' fifo ' '$tmp/plain' && ! grep -q '$escape' '$tmp/plain'"
+TERM=xterm terminal 2 "$orrery" compare scenarios/quickstart.yaml >"$tmp/progress"
+check "a terminal gets progress on stderr" grep -q '1/5  ' "$tmp/progress"
+check "other files get none" bash -c "'$orrery' compare scenarios/quickstart.yaml 2>&1 >/dev/null | grep -vq '1/5'"
 
 "$orrery" run scenarios/quickstart.yaml --policy tiresias --set cluster.groups.0.count=2 \
   --set 'policy.limits=[1GPUh]' -o "$tmp/set" >/dev/null 2>&1
@@ -208,11 +297,30 @@ exits "no worker program" 4 "there is no worker program" \
 exits "no verb" 2 "usage: orrery VERB" "$orrery"
 exits "misspelt verb" 2 'did you mean `compare`?' "$orrery" comapre
 exits "misspelt option" 2 'did you mean `--policy`?' "$orrery" run scenarios/quickstart.yaml --polic fifo
+exits "a policy twice" 2 '`fifo` twice' "$orrery" compare scenarios/quickstart.yaml --policies fifo,easy,fifo
 exits "misspelt policy" 2 'did you mean `tiresias`?' "$orrery" run scenarios/quickstart.yaml --policy tiresia
 exits "misspelt key by --set" 2 'did you mean `gpus_per_node`?' \
   "$orrery" run scenarios/quickstart.yaml --set cluster.groups.0.gpu_per_node=4
+printf '5s j1 preempt\n' >"$tmp/stall.txt"
+exits "a run that fails" 1 "left 1 jobs unfinished" "$orrery" run scenarios/quickstart.yaml --policy scripted \
+  --set "policy.file=$tmp/stall.txt" -o "$tmp/stalled"
+check "a run that fails leaves no folder" bash -c "! compgen -G '$tmp/stalled*' >/dev/null"
+exits "a comparison of which one point fails" 5 "error: scripted, seed 1: " "$orrery" compare \
+  scenarios/quickstart.yaml --set "compare.policies=[fifo, {name: scripted, file: $tmp/stall.txt}]"
+check "its other points are shown" grep -q '^  fifo ' "$tmp/out"
 exits "no such file" 2 "No such file" "$orrery" run nowhere.yaml
 exits "a directory" 2 "it is a directory" "$orrery" trace check traces
+printf 'job_id,submit_s,gpus,duration_s\na,0,1,1\n' >"$tmp/secret.csv"
+chmod 000 "$tmp/secret.csv"
+nobody=()
+if ((EUID == 0)); then nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups); fi
+if ((EUID != 0)) || "${nobody[@]}" test -x "$orrery" 2>/dev/null; then
+  exits "a file that may not be read" 2 "Permission denied" "${nobody[@]}" "$orrery" trace check "$tmp/secret.csv"
+  exits "a folder that may not be written" 2 "Permission denied" "${nobody[@]}" "$orrery" trace gen poisson \
+    --rate 1/h --jobs 1 -o /usr/x.csv
+else
+  echo "skip files without permission (no other user can run orrery here)"
+fi
 exits "a folder that is no run folder is not replaced" 2 "tests" "$orrery" run scenarios/quickstart.yaml -o tests
 printf 'job_id,submit_s,gpus,duration_s\na,0,1,-37\n' >"$tmp/bad.csv"
 exits "a bad row is shown where it is" 2 "bad.csv:2:7" "$orrery" trace check "$tmp/bad.csv"

@@ -30,7 +30,7 @@ std::uint64_t fingerprint(const std::string& policy_name, const std::string& pla
   spec.overestimate = 3;
   spec.seed = 11;
   const std::vector<NodeGroup> groups = cluster(4, 8);
-  const Workload workload = to_workload(generate_poisson(spec), Topology(groups)).value();
+  const Workload workload = to_workload(generate_poisson(spec).value(), Topology(groups)).value();
   SimOptions sim;
   if (overheads) {
     sim.overheads.launch = seconds(4);

@@ -116,11 +116,13 @@ TEST_CASE("golden: Tiresias 60 jobs on 16 GPUs", "[golden]") {
 }
 
 TEST_CASE("golden: Tiresias 60 jobs do not queue on 32 or 60 GPUs", "[golden]") {
-  const auto trace = golden_trace("tiresias/60_job.csv", 14);
+  constexpr const char* kPolicies[] = {"fifo", "fjf",          "sjf",  "smallest", "lpjf",
+                                       "easy", "conservative", "srtf", "srsf",     "tiresias"};
+  const auto trace = golden_trace("tiresias/60_job.csv", 2 * static_cast<int>(std::size(kPolicies)));
   if (!trace) return;
   for (const int nodes : {8, 15}) {
     std::vector<Row> rows;
-    for (const char* policy : {"fifo", "fjf", "smallest", "lpjf", "srtf", "srsf", "tiresias"})
+    for (const char* policy : kPolicies)
       rows.push_back({policy, {}, "", {"178.4167", "", "", "", 0}, {}});
     check_rows(scenario_for(*trace, nodes, 4), rows);
   }

@@ -175,3 +175,31 @@ TEST_CASE("a restart costs its overhead once per relaunch", "[policies]") {
   const auto r = run_world(cluster(1, 1), {{0, 1, 10}, {6, 1, 3}}, {"srtf"}, sim);
   check_schedule(r, {{0, 18}, {6, 10}});
 }
+
+// The same worlds with a restart per model: `bert` 4 s, everything else 1 s.
+TEST_CASE("a restart costs what its model says", "[policies]") {
+  for (const auto& [model, finish] : {std::pair{"bert", 17.0}, std::pair{"other", 14.0}}) {
+    Workload workload = make_workload({{0, 1, 10}, {6, 1, 3}});
+    workload.specs[0].model = model;
+    SimOptions sim;
+    sim.overheads.restart = OverheadModel::Restart::per_model;
+    sim.overheads.restart_default = seconds(1);
+    sim.overheads.restart_models = {{"bert", seconds(4)}};
+    const auto policy = make_policy({"srtf"});
+    INFO(model);
+    // j0 runs 0-6 and from 9 on, plus the restart; the first launch of each job costs nothing.
+    check_schedule(run_world(cluster(1, 1), workload, *policy, sim), {{0, finish}, {6, 9}});
+  }
+}
+
+// Found here: with times that are no whole seconds, its crossing rule asked to be woken every nanosecond: at 4.5 the
+// whole seconds left of j0 to its limit are none.
+TEST_CASE("tiresias emulated ends on times that are no whole seconds", "[policies]") {
+  Workload workload = make_workload({{0, 1, 10}, {0, 1, 3}});
+  workload.specs[1].submit = Time{seconds(4).ns + 500'000'000};
+  const auto policy = make_policy({"tiresias", "count", {{"limits", "[5GPUs]"}}, "tiresias"});
+  const auto r = run_world(cluster(1, 1), workload, *policy);
+  CHECK(r.jobs[0].state == JobState::finished);
+  CHECK(r.jobs[1].state == JobState::finished);
+  CHECK(r.outcome.decisions < 20);
+}

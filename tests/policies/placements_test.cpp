@@ -151,10 +151,11 @@ TEST_CASE("buddy keeps blocks aligned and the larger ones whole", "[policies]") 
   CHECK(a.to_string() == "n2:0-3,n3:0-3");  // n1 and n2 would be idle enough, but not aligned
 }
 
-TEST_CASE("topology takes the fewest racks, then the fewest nodes", "[policies]") {
+TEST_CASE("topology takes the fewest racks, then the fewest nodes, then most NVLink", "[policies]") {
   const SmallCluster c;  // rack 0: n0 two free, n1 three; rack 1: n2 four, n3 one
   CHECK(c.where("topology", 1) == "n3:3");
   CHECK(c.where("topology", 3) == "n1:1-3");
-  CHECK(c.where("topology", 5) == "n0:2-3,n1:1-3");  // both racks hold five on two nodes; the first is as tight
+  // Both racks hold five on two nodes: 2 + 3 make 1 + 3 pairs over NVLink, 4 + 1 make 6.
+  CHECK(c.where("topology", 5) == "n2:0-3,n3:3");
   CHECK(c.where("topology", 7) == "n1:1-3,n2:0-3");  // both racks, two nodes
 }

@@ -33,7 +33,7 @@ Trace generated() {
   spec.gpu_mix = {{1, 2}, {8, 1}};
   spec.tenants = 7;
   spec.overestimate = 4;
-  Trace t = generate_poisson(spec);
+  Trace t = generate_poisson(spec).value();
   for (std::size_t i = 0; i < t.jobs.size(); ++i) {
     TraceJob& j = t.jobs[i];
     j.job_id = fmt::format("{}", 1000 - i);

@@ -8,6 +8,7 @@
 
 #include "sim/core/quantity.hpp"
 #include "sim/core/random.hpp"
+#include "traces/formats.hpp"
 
 namespace orrery {
 namespace {
@@ -37,7 +38,7 @@ double draw_duration_ns(RandomStream& rng, const PoissonSpec& spec) {
 
 }  // namespace
 
-Trace generate_poisson(const PoissonSpec& spec) {
+Expected<Trace> generate_poisson(const PoissonSpec& spec) {
   RandomStream arrivals = stream(spec.seed, "synth/arrivals");
   RandomStream sizes = stream(spec.seed, "synth/gpus");
   RandomStream durations = stream(spec.seed, "synth/durations");
@@ -56,6 +57,7 @@ Trace generate_poisson(const PoissonSpec& spec) {
   for (std::int64_t i = 0; i < spec.jobs; ++i) {
     TraceJob j;
     j.job_id = fmt::format("j{}", i + 1);
+    if (at_ns > static_cast<double>(kMaxTraceNs)) return fail("at so low a rate the trace lasts more than 73 years");
     j.submit = Time{std::llround(at_ns)};
     at_ns += exponential(arrivals, gap_ns);
     j.gpus = draw_gpus(sizes, spec, total);
@@ -68,7 +70,8 @@ Trace generate_poisson(const PoissonSpec& spec) {
     }
     trace.jobs.push_back(std::move(j));
   }
-  if (spec.load) scale_to_load(trace, *spec.load, spec.cluster_gpus);
+  if (spec.load)
+    if (auto ok = scale_to_load(trace, *spec.load, spec.cluster_gpus); !ok) return tl::make_unexpected(ok.error());
   for (TraceJob& j : trace.jobs) j.submit = Time{to_whole_ms(static_cast<double>(j.submit.ns))};
   trace.report.rows = trace.report.kept = spec.jobs;
   return trace;

@@ -31,7 +31,7 @@ struct PoissonSpec {
 };
 
 // Times in whole milliseconds, run times at least 1 ms.
-[[nodiscard]] Trace generate_poisson(const PoissonSpec& spec);
+[[nodiscard]] Expected<Trace> generate_poisson(const PoissonSpec& spec);
 
 // "1:0.7,2:0.1,8:0.2" (GPUs : weight).
 [[nodiscard]] tl::expected<std::vector<std::pair<std::int32_t, double>>, std::string> parse_gpu_mix(
