@@ -8,6 +8,7 @@
 #include <iterator>
 #include <thread>
 
+#include "orrery_paths.hpp"
 #include "policies/registry.hpp"
 #include "scenarios/app/scenario_reader.hpp"
 #include "scenarios/app/simulate.hpp"

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "orrery_paths.hpp"
 #include "sim/core/random.hpp"
 #include "tests/fuzz/targets.hpp"
 

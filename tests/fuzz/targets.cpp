@@ -10,6 +10,7 @@
 #include "backend/live/checkpoint_manifest.hpp"
 #include "backend/live/journal.hpp"
 #include "backend/live/line_buffer.hpp"
+#include "orrery_paths.hpp"
 #include "policies/parts/script.hpp"
 #include "scenarios/app/scenario_reader.hpp"
 #include "sim/core/quantity.hpp"

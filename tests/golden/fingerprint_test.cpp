@@ -8,6 +8,7 @@
 #include <fstream>
 #include <map>
 
+#include "orrery_paths.hpp"
 #include "sim/core/random.hpp"
 #include "tests/support/fingerprint.hpp"
 #include "tests/support/world.hpp"

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "orrery_paths.hpp"
 #include "scenarios/app/scenario_reader.hpp"
 #include "traces/canonical.hpp"
 #include "traces/text_file.hpp"

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "backend/live/checkpoint_dir.hpp"
+#include "orrery_paths.hpp"
 #include "sim/observe/metrics.hpp"
 #include "tests/support/temp_dir.hpp"
 

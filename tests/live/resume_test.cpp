@@ -16,6 +16,7 @@
 #include "backend/live/journal.hpp"
 #include "backend/live/local_engine.hpp"
 #include "backend/live/process.hpp"
+#include "orrery_paths.hpp"
 #include "scenarios/app/journalled_executor.hpp"
 #include "sim/core/assert.hpp"
 #include "sim/core/random.hpp"

@@ -11,6 +11,7 @@
 
 #include "backend/live/live_executor.hpp"
 #include "backend/live/local_engine.hpp"
+#include "orrery_paths.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/world.hpp"
 

@@ -1,3 +1,4 @@
+#include "orrery_paths.hpp"
 #include "tests/support/traces.hpp"
 
 #include <catch2/catch.hpp>
