@@ -42,7 +42,7 @@ while IFS= read -r line; do
   fi
   check "$name" bash -c 'cd "$1" && ORRERY_TRACES=$2 "${@:3}" >/dev/null 2>"$1/err"' - \
     "$tmp/readme" "${traces:-}" "$orrery" "${words[@]}"
-done < <(grep '^\$ ./scripts/orrery' README.md | grep -v 'orrery live ')
+done < <(grep '^\$ ./scripts/orrery' README.md | grep -vE 'orrery live |runs/live')
 check "the README has commands" [ "$(ls "$tmp/readme" | wc -l)" -gt 8 ]
 "$orrery" compare scenarios/quickstart.yaml >"$tmp/table" 2>/dev/null
 check "compare prints one row per policy" [ "$(grep -cE '^  (fifo|easy|srtf|srsf|tiresias) ' "$tmp/table")" = 5 ]
