@@ -19,10 +19,10 @@ endif()
 if(TorchWheel_FOUND)
   # The trainer's library: everything but the two main files and what only a CUDA build compiles.
   file(GLOB_RECURSE trainer_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/backend/trainer/*.cpp
-       ${PROJECT_SOURCE_DIR}/backend/models/*.cpp ${PROJECT_SOURCE_DIR}/backend/data/*.cpp)
+       ${PROJECT_SOURCE_DIR}/backend/models/*.cpp)
   list(FILTER trainer_sources EXCLUDE REGEX "/backend/trainer/(main|main_cuda|cuda_.*)\\.cpp$")
   add_library(orrery_trainer STATIC ${trainer_sources})
-  target_link_libraries(orrery_trainer PUBLIC orrery_flags orrery_worker torchwheel::cpu
+  target_link_libraries(orrery_trainer PUBLIC orrery_flags orrery_worker orrery_data torchwheel::cpu
                                               nlohmann_json::nlohmann_json)
   # The wheel ships headers of a newer fmt than Debian's library, and its include folder comes first.
   target_compile_definitions(orrery_trainer PUBLIC FMT_HEADER_ONLY)

@@ -1,6 +1,7 @@
 #include "backend/data/maker.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>

@@ -1,6 +1,7 @@
 #include "sim/models/multimodal_config.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <functional>
 #include <nlohmann/json.hpp>
