@@ -13,6 +13,7 @@
 #include "scenarios/app/scenario_reader.hpp"
 #include "sim/core/quantity.hpp"
 #include "sim/observe/event_log_reader.hpp"
+#include "tests/fuzz/data_targets.hpp"
 #include "traces/exporters/exporters.hpp"
 #include "traces/formats.hpp"
 #include "traces/text_file.hpp"
@@ -229,7 +230,10 @@ const std::vector<FuzzTarget>& fuzz_targets() {
       {"trace", run_trace, trace_seeds},          {"scenario", run_scenario, scenario_seeds},
       {"quantity", run_quantity, quantity_seeds}, {"log", run_log, log_seeds},
       {"packed", run_packed, packed_seeds},       {"worker_lines", run_worker_lines, worker_line_seeds},
-      {"manifest", run_manifest, manifest_seeds}, {"script", run_script, script_seeds}};
+      {"manifest", run_manifest, manifest_seeds}, {"script", run_script, script_seeds},
+      {"tar", run_tar, tar_seeds},                {"sample", run_sample, sample_seeds},
+      {"tokenizer", run_tokenizer, tokenizer_seeds},
+      {"model_config", run_model_config, model_config_seeds}};
   return table;
 }
 
