@@ -106,6 +106,8 @@ void LiveExecutor::launch(const LaunchRequest& request) {
   g.at_start = g.committed;
   g.began = now_;
   launches_.push_back({.job = job, .incarnation = request.incarnation, .launched = now_});
+  launches_.back().ranks = std::max(1, request.gpus->gpu_count());
+  launches_.back().shared = request.sharing != Sharing::exclusive;
   g.handle = {launches_.size()};
   GangSpec spec;
   spec.name = fmt::format("{}.{}", workload_->specs[job.index()].name, g.incarnation);
@@ -213,17 +215,29 @@ void LiveExecutor::said(Gang& g, const FromWorker& message) {
     if (g.phase != Phase::starting) return;  // it was asked to stop meanwhile
     g.phase = Phase::running;
     launch_of(g).start = now_ - g.began;
+    launch_of(g).first_step = ready->step;
     g.began = now_;
     happen(g, EventKind::started, 0);
   } else if (const auto* step = std::get_if<Step>(&message)) {
     g.done = step->done;
+    stepped(launch_of(g), *step);
     if (options_.progress_every.ns > 0 && g.phase == Phase::running) happen(g, EventKind::progress, g.done.ns);
   } else if (const auto* saved = std::get_if<Saved>(&message)) {
     g.done = g.committed = saved->done;
+    if (g.phase == Phase::running) ++launch_of(g).saves;
     if (g.phase == Phase::running) happen(g, EventKind::checkpointed, g.committed.ns, options_.checkpoints.cost.ns);
   } else if (const auto* published = std::get_if<Published>(&message)) {
     if (g.phase == Phase::running) happen(g, EventKind::published, published->version);
   }
+}
+
+void LiveExecutor::stepped(Launch& l, const Step& report) {
+  const std::int64_t steps = report.step - l.first_step - l.steps;
+  if (steps <= 0) return;
+  const double one_s = to_seconds(report.spent) / static_cast<double>(steps);
+  l.steps += steps;
+  l.stepped = l.stepped + report.spent;
+  l.squares_s2 += one_s * one_s * static_cast<double>(steps);
 }
 
 void LiveExecutor::gone(Gang& g, const EngineEvent& e) {

@@ -66,6 +66,13 @@ class LiveExecutor final : public Executor {
     Duration stop{};        // from being asked to stop until it was gone
     Work done{};            // by it
     std::string failure{};  // why it failed, if it did
+    std::int32_t ranks = 1;
+    bool shared = false;  // had GPUs, or a part of one, beside others
+    // As it reported: steps, how long they took in all, the square of how long one of each report took times its
+    // steps (s^2; for the spread), checkpoints while it ran; times of the wall clock.
+    std::int64_t steps = 0, first_step = 0, saves = 0;
+    Duration stepped{};
+    double squares_s2 = 0;
   };
   [[nodiscard]] const std::vector<Launch>& launches() const { return launches_; }
 
@@ -89,6 +96,7 @@ class LiveExecutor final : public Executor {
   [[nodiscard]] std::vector<std::vector<int>> slots_of(const Allocation& gpus) const;
   void translate(const EngineEvent& e);
   void said(Gang& g, const FromWorker& message);
+  static void stepped(Launch& l, const Step& report);
   void gone(Gang& g, const EngineEvent& e);
   void happen(const Gang& g, EventKind kind, std::int64_t value, std::int64_t value2 = 0);
   [[nodiscard]] Duration wall(Duration run) const { return {run.ns / options_.time_scale}; }
