@@ -66,19 +66,6 @@ void read_kind(TableReader& rows, int column, TraceJob& j) {
                 near.empty() ? "" : fmt::format("did you mean `{}`?", near));
 }
 
-void append_field(std::string& out, std::string_view text) {
-  if (text.find_first_of(",\"\n\r") == std::string_view::npos && (text.empty() || text.front() != '#')) {
-    out += text;
-    return;
-  }
-  out += '"';
-  for (const char ch : text) {
-    if (ch == '"') out += '"';
-    out += ch;
-  }
-  out += '"';
-}
-
 }  // namespace
 
 void read_canonical(TableReader& rows, Trace& trace) {

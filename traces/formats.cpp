@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <unordered_map>
 
 #include "traces/text_file.hpp"
@@ -126,6 +127,8 @@ const std::vector<TraceFormat>& trace_formats() {
        {"submit_utc_s", "vc", "duration_s", "num_gpus"}, read_philly_derived},
       {"msft-itp", "clusterNN.csv of ElasticFlow's traces: Microsoft ITP, 2021",
        {"job_id", "submission_time", "duration", "num_gpu"}, read_msft_itp},
+      {"orrery", "a run folder of Orrery, or its jobs.csv: what ran becomes a workload",
+       {"job_id", "submit_s", "gpus", "run_s", "state"}, read_orrery},
       {"swf", "Standard Workload Format 2.2 of the Parallel Workloads Archive; processors are read as GPUs",
        {}, nullptr, recognises_swf, read_swf},
       {"batsim", "JSON workloads of Batsim, jobs with `delay` profiles; resources are read as GPUs",
@@ -135,6 +138,14 @@ const std::vector<TraceFormat>& trace_formats() {
 }
 
 namespace {
+
+// The jobs' table of a run folder; nothing when `path` is none.
+std::optional<std::string> table_of_run(const std::string& path) {
+  std::error_code ignored;
+  for (const char* name : {"/jobs.csv", "/jobs.csv.zst"})
+    if (std::filesystem::is_regular_file(path + name, ignored)) return path + name;
+  return std::nullopt;
+}
 
 // The format asked for; null for `auto`.
 Expected<const TraceFormat*> chosen_format(const ReadOptions& options) {
@@ -184,9 +195,10 @@ Expected<Trace> read_trace_text(const std::string& file, std::string_view text, 
 
 Expected<Trace> read_trace(const std::string& path, const ReadOptions& options) {
   if (const auto chosen = chosen_format(options); !chosen) return tl::make_unexpected(chosen.error());
-  const auto text = read_text_file(path);
+  const std::string file = table_of_run(path).value_or(path);
+  const auto text = read_text_file(file);
   if (!text) return tl::make_unexpected(text.error());
-  return read_trace_text(path, *text, options);
+  return read_trace_text(file, *text, options);
 }
 
 }  // namespace orrery

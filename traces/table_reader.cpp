@@ -289,4 +289,17 @@ Expected<void> TableReader::finish() {
   return tl::make_unexpected(Error(errors_));
 }
 
+void append_field(std::string& out, std::string_view text) {
+  if (text.find_first_of(",\"\n\r") == std::string_view::npos && (text.empty() || text.front() != '#')) {
+    out += text;
+    return;
+  }
+  out += '"';
+  for (const char ch : text) {
+    if (ch == '"') out += '"';
+    out += ch;
+  }
+  out += '"';
+}
+
 }  // namespace orrery

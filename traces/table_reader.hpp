@@ -96,4 +96,7 @@ class TableReader {
   std::map<std::string, std::int64_t> skipped_;
 };
 
+// Appends a field, quoted only where the reader would take it for something else (RFC 4180).
+void append_field(std::string& out, std::string_view text);
+
 }  // namespace orrery

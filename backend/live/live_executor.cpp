@@ -68,10 +68,18 @@ std::vector<std::vector<int>> LiveExecutor::slots_of(const Allocation& gpus) con
   return ranks;
 }
 
+const LiveTask* LiveExecutor::task_of(JobId job) const {
+  if (job.index() >= options_.tasks.size() || !options_.tasks[job.index()]) return nullptr;
+  return &options_.tasks[job.index()];
+}
+
 Start LiveExecutor::start_of(const Gang& g, const LaunchRequest& request) const {
   const JobSpec& spec = workload_->specs[g.job.index()];
   const Rate rate = model_->rate(spec, *request.gpus, request.members[0].config, {});
-  const Duration step{options_.step.ns * options_.time_scale};  // of the run
+  const LiveTask* const task = task_of(g.job);
+  // Of the run: a paced step takes the same time anywhere, a real one does the same work.
+  const Duration step = task != nullptr ? time_for(task->step_work, rate)
+                                        : Duration{options_.step.ns * options_.time_scale};
   const Duration first = options_.overheads.start_cost(spec, 1);
   const Duration save = options_.checkpoints.cost;
   Start s;
@@ -81,11 +89,12 @@ Start LiveExecutor::start_of(const Gang& g, const LaunchRequest& request) const 
   s.checkpoint_dir = folder_of(g.job) + "/checkpoints";
   s.restore = g.incarnation > 1;
   s.total_work = workload_->truths[g.job.index()].work;
-  s.step_time = options_.step;
-  s.step_work = std::max(work_in(step, rate), Work{1});
+  s.step_time = std::max(wall(step), Duration{1});
+  s.step_work = task != nullptr ? task->step_work : std::max(work_in(step, rate), Work{1});
   s.save_every_steps = options_.checkpoints.every.ns > 0 ? in_steps(options_.checkpoints.every, step) : 0;
   s.report_every_steps =
-      options_.progress_every.ns > 0 ? in_steps(options_.progress_every, step) : in_steps(kReport, options_.step);
+      options_.progress_every.ns > 0 ? in_steps(options_.progress_every, step) : in_steps(kReport, s.step_time);
+  if (task != nullptr) s.task = task->path;
   s.costs = {wall(first), wall(options_.overheads.start_cost(spec, g.incarnation) - first), wall(save),
              wall(options_.overheads.stop)};
   return s;
@@ -106,10 +115,12 @@ void LiveExecutor::launch(const LaunchRequest& request) {
   g.at_start = g.committed;
   g.began = now_;
   launches_.push_back({.job = job, .incarnation = request.incarnation, .launched = now_});
+  launches_.back().ranks = std::max(1, request.gpus->gpu_count());
+  launches_.back().shared = request.sharing != Sharing::exclusive;
   g.handle = {launches_.size()};
   GangSpec spec;
   spec.name = fmt::format("{}.{}", workload_->specs[job.index()].name, g.incarnation);
-  spec.argv = options_.worker;
+  spec.argv = task_of(job) != nullptr ? task_of(job)->worker : options_.worker;
   spec.start = start_of(g, request);
   spec.slots = slots_of(*request.gpus);
   spec.shared = request.sharing != Sharing::exclusive;
@@ -213,17 +224,29 @@ void LiveExecutor::said(Gang& g, const FromWorker& message) {
     if (g.phase != Phase::starting) return;  // it was asked to stop meanwhile
     g.phase = Phase::running;
     launch_of(g).start = now_ - g.began;
+    launch_of(g).first_step = ready->step;
     g.began = now_;
     happen(g, EventKind::started, 0);
   } else if (const auto* step = std::get_if<Step>(&message)) {
     g.done = step->done;
+    stepped(launch_of(g), *step);
     if (options_.progress_every.ns > 0 && g.phase == Phase::running) happen(g, EventKind::progress, g.done.ns);
   } else if (const auto* saved = std::get_if<Saved>(&message)) {
     g.done = g.committed = saved->done;
+    if (g.phase == Phase::running) ++launch_of(g).saves;
     if (g.phase == Phase::running) happen(g, EventKind::checkpointed, g.committed.ns, options_.checkpoints.cost.ns);
   } else if (const auto* published = std::get_if<Published>(&message)) {
     if (g.phase == Phase::running) happen(g, EventKind::published, published->version);
   }
+}
+
+void LiveExecutor::stepped(Launch& l, const Step& report) {
+  const std::int64_t steps = report.step - l.first_step - l.steps;
+  if (steps <= 0) return;
+  const double one_s = to_seconds(report.spent) / static_cast<double>(steps);
+  l.steps += steps;
+  l.stepped = l.stepped + report.spent;
+  l.squares_s2 += one_s * one_s * static_cast<double>(steps);
 }
 
 void LiveExecutor::gone(Gang& g, const EngineEvent& e) {

@@ -18,6 +18,14 @@
 
 namespace orrery::live {
 
+// How a job really trains; without one it is paced.
+struct LiveTask {
+  std::string path{};           // absolute: the JSON file that says what
+  std::vector<std::string> worker{};  // argv of a rank
+  Work step_work{1};            // of one step, whatever the number of ranks
+  [[nodiscard]] explicit operator bool() const { return !path.empty(); }
+};
+
 struct LiveOptions {
   std::string folder;                // absolute; a job's checkpoints and its launches' logs go to <folder>/jobs/NAME
   std::vector<std::string> worker;   // argv of a rank, without what the engine adds
@@ -28,6 +36,7 @@ struct LiveOptions {
   Duration progress_every{};  // cadence of step reports, in seconds of the run; 0 = every ten steps
   // What each job has already done and committed; of a run that is resumed. Empty: nothing.
   std::vector<Work> committed{};
+  std::vector<LiveTask> tasks{};  // [job]; empty: all are paced
   // Called with one line for people whenever a gang fails; may be empty.
   std::function<void(const std::string&)> on_failure{};
 };
@@ -66,6 +75,13 @@ class LiveExecutor final : public Executor {
     Duration stop{};        // from being asked to stop until it was gone
     Work done{};            // by it
     std::string failure{};  // why it failed, if it did
+    std::int32_t ranks = 1;
+    bool shared = false;  // had GPUs, or a part of one, beside others
+    // As it reported: steps, how long they took in all, the square of how long one of each report took times its
+    // steps (s^2; for the spread), checkpoints while it ran; times of the wall clock.
+    std::int64_t steps = 0, first_step = 0, saves = 0;
+    Duration stepped{};
+    double squares_s2 = 0;
   };
   [[nodiscard]] const std::vector<Launch>& launches() const { return launches_; }
 
@@ -84,11 +100,13 @@ class LiveExecutor final : public Executor {
   };
 
   [[nodiscard]] Gang* find(GangId gang, Incarnation incarnation);
+  [[nodiscard]] const LiveTask* task_of(JobId job) const;
   [[nodiscard]] Start start_of(const Gang& g, const LaunchRequest& request) const;
   [[nodiscard]] Launch& launch_of(const Gang& g) { return launches_[g.handle.value - 1]; }
   [[nodiscard]] std::vector<std::vector<int>> slots_of(const Allocation& gpus) const;
   void translate(const EngineEvent& e);
   void said(Gang& g, const FromWorker& message);
+  static void stepped(Launch& l, const Step& report);
   void gone(Gang& g, const EngineEvent& e);
   void happen(const Gang& g, EventKind kind, std::int64_t value, std::int64_t value2 = 0);
   [[nodiscard]] Duration wall(Duration run) const { return {run.ns / options_.time_scale}; }

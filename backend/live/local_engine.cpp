@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <climits>
 #include <csignal>
+#include <fstream>
 #include <utility>
 #include <variant>
 
@@ -125,6 +126,14 @@ bool LocalEngine::spawn_all(Gang& g, const GangSpec& spec) {
     watch(p.in.get(), g.handle, rank, kIn, EPOLLOUT | EPOLLET);
     if (p.out) watch(p.out.get(), g.handle, rank, kOut, EPOLLIN);
   }
+  // For a controller that takes over. A rank that was started and is not yet listed leaves by itself: it has not been
+  // told what to do, and its stdin closes.
+  std::string text;
+  for (const Rank& r : g.ranks) text += fmt::format("{} {}\n", r.process.id.pid, r.process.id.start_time);
+  if (auto ok = write_file(ranks_file(spec.start.run_folder), text); !ok) {
+    blame(g, ok.error().items.front().message);
+    return false;
+  }
   return true;
 }
 
@@ -133,6 +142,17 @@ void LocalEngine::watch(int fd, GangHandle gang, int rank, int what, std::uint32
   e.events = events;
   e.data.u64 = key_of(gang, rank, what);
   ORRERY_ASSERT(::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &e) == 0, "epoll refuses descriptor {}: {}", fd, errno);
+}
+
+std::string ranks_file(const std::string& run_folder) {
+  return run_folder + "/ranks";
+}
+
+std::vector<ProcessId> read_ranks(const std::string& run_folder) {
+  std::vector<ProcessId> ids;
+  std::ifstream in(ranks_file(run_folder));
+  for (ProcessId id; in >> id.pid >> id.start_time;) ids.push_back(id);
+  return ids;
 }
 
 std::vector<ProcessId> LocalEngine::processes(GangHandle gang) const {

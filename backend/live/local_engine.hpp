@@ -79,4 +79,8 @@ class LocalEngine final : public Engine {
   std::vector<EngineEvent> returned_{};
 };
 
+// Where the engine lists the processes of a gang, and who they were; a file cut short lists fewer.
+[[nodiscard]] std::string ranks_file(const std::string& run_folder);
+[[nodiscard]] std::vector<ProcessId> read_ranks(const std::string& run_folder);
+
 }  // namespace orrery::live

@@ -105,7 +105,9 @@ std::optional<ProcessId> identify(pid_t pid) {
   if (name_ends == std::string::npos) return std::nullopt;
   std::istringstream rest(text.substr(name_ends + 1));
   std::string word;
-  for (int field = 3; field < 22; ++field) rest >> word;
+  rest >> word;
+  if (word == "Z" || word == "X") return std::nullopt;  // ended, and its parent has not asked yet
+  for (int field = 4; field < 22; ++field) rest >> word;
   ProcessId id{pid, 0};
   if (!(rest >> id.start_time)) return std::nullopt;
   return id;

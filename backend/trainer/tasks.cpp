@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "backend/trainer/multimodal_task.hpp"
 #include "backend/trainer/task.hpp"
 #include "backend/trainer/toy_task.hpp"
 
@@ -16,6 +17,7 @@ struct Row {
   Make make;
 };
 constexpr Row kTasks[] = {
+    {"multimodal", make_multimodal_task},
     {"toy", make_toy_task},
 };
 

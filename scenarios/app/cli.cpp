@@ -18,9 +18,10 @@ const std::vector<Verb>& verbs() {
   static const std::vector<Verb> table{
       {"run", "one scenario under one policy; leaves a run folder", run_verb},
       {"compare", "several policies (and seeds) on one scenario; prints a table", compare_verb},
-      {"live", "run, validate, status: the same policies on real processes", live_verb},
+      {"live", "run, resume, validate, status: the same policies on real processes", live_verb},
       {"trace", "import, check, stats, gen, export, scale, slice, merge: work on trace files", trace_verb},
       {"policy", "list, show: the policies, placements and their options", policy_verb},
+      {"doctor", "what works on this machine", doctor_verb},
       {"metrics", "what each number of a report means, with its unit", metrics_verb},
   };
   return table;

@@ -1,21 +1,26 @@
 #include "scenarios/app/live_run.hpp"
 
 #include <fmt/format.h>
-#include <pthread.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <thread>
+#include <functional>
+#include <system_error>
 #include <utility>
 
 #include "backend/live/files.hpp"
 #include "backend/live/local_engine.hpp"
+#include "backend/live/priority.hpp"
+#include "scenarios/app/journalled_executor.hpp"
+#include "scenarios/app/live_folder.hpp"
+#include "scenarios/app/live_profile.hpp"
 #include "scenarios/app/live_screen.hpp"
+#include "scenarios/app/live_tasks.hpp"
 #include "scenarios/app/make_policy.hpp"
 #include "scenarios/app/run_parts.hpp"
+#include "scenarios/app/scenario_reader.hpp"
+#include "scenarios/app/stop_signals.hpp"
 #include "sim/core/assert.hpp"
 #include "sim/exec/replay_executor.hpp"
 
@@ -30,45 +35,6 @@ class PlanBook final : public Observer {
  public:
   void on_plan(Time now, std::uint64_t, const Plan& plan) override { plans.emplace_back(now, plan); }
   std::vector<std::pair<Time, Plan>> plans{};
-};
-
-// Ctrl-C: once ends the run so that everything is checkpointed and stopped, twice ends this program, and with it the
-// workers. Signals are taken by a thread of their own; the others must not get them.
-class StopSignals {
- public:
-  explicit StopSignals(std::function<void()> first) : first_(std::move(first)) {
-    sigemptyset(&set_);
-    for (const int s : {SIGINT, SIGTERM, SIGUSR2}) sigaddset(&set_, s);
-    pthread_sigmask(SIG_BLOCK, &set_, &before_);
-  }
-  StopSignals(const StopSignals&) = delete;
-  StopSignals& operator=(const StopSignals&) = delete;
-  ~StopSignals() {
-    if (thread_.joinable()) {
-      ending_ = true;
-      pthread_kill(thread_.native_handle(), SIGUSR2);
-      thread_.join();
-    }
-    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-  void listen() {
-    thread_ = std::thread([this] {
-      for (int times = 0;;) {
-        int signal = 0;
-        if (sigwait(&set_, &signal) != 0 || ending_) return;
-        if (signal == SIGUSR2) continue;
-        if (++times > 1) ::_exit(130);
-        fmt::print(stderr, "\nstopping: every job saves and leaves (again: kill them)\n");
-        first_();
-      }
-    });
-  }
-
- private:
-  std::function<void()> first_;
-  sigset_t set_{}, before_{};
-  std::atomic<bool> ending_ = false;
-  std::thread thread_{};
 };
 
 // Microseconds in which some process has waited for a core since boot; -1 where the kernel does not say.
@@ -126,6 +92,30 @@ live::LiveOptions live_options(const Prepared& prepared, const LiveConfig& confi
   return o;
 }
 
+// The journal of this run: a new one, or the one that a resumed run has left, with what is in it.
+Expected<LiveFolder::Journal> open_journal(const Prepared& prepared, const LiveRequest& request,
+                                           const LiveFolder& beside, const std::string& worker) {
+  Scenario effective = prepared.scenario;
+  effective.policy = request.run.policy;
+  const std::string identity = run_identity(effective, prepared.trace_sha256, request.run.seed, worker);
+  if (request.resume) return beside.reopen(identity);
+  auto writer = beside.create(effective_yaml(effective), identity);
+  if (!writer) return tl::make_unexpected(std::move(writer.error()));
+  return LiveFolder::Journal{std::move(*writer), {}};
+}
+
+// Workers that compute get the priority of any program.
+bool paces(const std::string& worker) {
+  return fs::path(worker).filename() == "orrery-paced";
+}
+
+// What a simulation from profiles says of every job; NaN where it does not finish. Empty when it cannot be run.
+std::vector<double> expected_jct_s(const Prepared& prepared, RunRequest request) {
+  request.folder.reset();
+  auto simulated = simulate(prepared, request);
+  return simulated ? std::move(simulated->result.jct_by_job_s) : std::vector<double>{};
+}
+
 }  // namespace
 
 Expected<std::string> find_worker(const std::string& named) {
@@ -145,39 +135,58 @@ Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& reque
   auto policy = make_policy(request.run.policy, prepared.scenario.emulate, request.run.seed);
   if (!policy) return tl::make_unexpected(std::move(policy.error()));
   ORRERY_ASSERT(request.run.folder.has_value(), "a live run needs a folder");
-  std::error_code failed;
-  const fs::path folder = fs::absolute(*request.run.folder, failed);
-  const std::string beside = folder.string() + ".live";
-  if (fs::exists(beside, failed))
-    return tl::make_unexpected(no_engine(fmt::format("`{}` is there: a live run that has not ended", beside),
-                                         "remove it, or choose another folder with -o"));
+  const LiveFolder beside(*request.run.folder);
   RunRequest run = request.run;
   run.live = true;
   auto parts = RunParts::make(prepared, run);
   if (!parts) return tl::make_unexpected(std::move(parts.error()));
   RunParts& p = **parts;
-  if (auto ok = live::make_folders(beside); !ok) return tl::make_unexpected(std::move(ok.error()));
+  auto journal = open_journal(prepared, request, beside, *worker);
+  if (!journal) return tl::make_unexpected(std::move(journal.error()));
+  live::JournalContents& past = journal->past;
 
   LiveReport report;
+  if (request.resume) {
+    auto killed = live::wait_or_kill(beside.processes(), kStopGrace);
+    if (!killed) return tl::make_unexpected(std::move(killed.error()));
+    report.leftovers_killed = *killed;
+    report.decisions_resumed = past.plans.size();
+  }
+  auto tasks = live_tasks(prepared, beside.path(), request.run.seed);
+  if (!tasks) return tl::make_unexpected(std::move(tasks.error()));
   PlanBook book;
   Recording recording;
-  LiveScreen screen(prepared, {beside, request.quiet, config.time_scale});
+  const Time from = past.batches.empty() ? Time{} : past.batches.back().now;
+  LiveScreen screen(prepared, expected_jct_s(prepared, request.run),
+                    {beside.path(), request.quiet, config.time_scale, from});
+  if (request.resume)
+    screen.line(fmt::format("resumed at {:.1f} s: {} decisions to take again, {} processes were left and killed",
+                            to_seconds(from), report.decisions_resumed, report.leftovers_killed));
   std::function<void()> on_interrupt;
   {
-    StopSignals signals([&on_interrupt] { on_interrupt(); });  // blocks them for the threads that follow
+    const live::RaisedPriority priority(paces(*worker));  // of the threads and processes that follow
+    report.priority_refused = paces(*worker) && !priority.granted();
+    StopSignals signals([&on_interrupt] { on_interrupt(); },  // blocks them for the threads that follow
+                        [&beside] { (void)live::wait_or_kill(beside.processes(), Duration{}); });
     live::LocalEngineOptions engine;
     engine.slots = static_cast<int>(prepared.topology->total_gpus());
     engine.gpus = config.gpus;
     engine.lease = config.lease;
     engine.watchdog = config.watchdog;
-    live::LiveOptions options = live_options(prepared, config, beside, *worker);
+    live::LiveOptions options = live_options(prepared, config, beside.path(), *worker);
+    options.tasks = *std::move(tasks);
     options.on_failure = [&screen](const std::string& why) { screen.failure(why); };
+    const auto committed = [&beside](JobId job) { return beside.committed(job); };
+    if (request.resume)
+      for (const JobSpec& spec : prepared.workload.specs) options.committed.push_back(committed(spec.id));
     live::LiveExecutor executor(*prepared.topology, prepared.workload, p.model,
-                                std::make_unique<live::LocalEngine>(engine), std::move(options));
+                                std::make_unique<live::LocalEngine>(engine), std::move(options), from);
     on_interrupt = [&executor] { executor.interrupt(); };
     signals.listen();
-    RecordingExecutor recorder(executor, recording);
+    JournalledExecutor recorder(executor, journal->writer, std::move(past.batches), committed, recording);
+    PlanJournal plans(journal->writer, std::move(past.plans));
     std::vector<Observer*> observers = p.observers();
+    observers.push_back(&plans);
     observers.push_back(&book);
     observers.push_back(&screen);
     Controller controller(recorder, **policy, p.source, prepared.workload.specs, prepared.workload.demands, p.model,
@@ -188,7 +197,11 @@ Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& reque
       report.run = p.run(controller);
     } catch (const live::Interrupted&) {
       report.interrupted = true;
-      report.run.failure = fmt::format("interrupted; {} jobs saved and left", executor.stop_all(kStopGrace));
+      report.run.failure = fmt::format("interrupted; {} jobs saved and left; `orrery live resume {}` goes on",
+                                       executor.stop_all(kStopGrace), *request.run.folder);
+    } catch (const JournalFailed& e) {
+      (void)executor.stop_all(kStopGrace);
+      return tl::make_unexpected(e.error);
     }
     report.launches = executor.launches();
     const std::int64_t took_us = std::max<std::int64_t>(1, (live::monotonic_ns() - began) / 1000);
@@ -203,9 +216,13 @@ Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& reque
   if (!digest) return tl::make_unexpected(std::move(digest.error()));
   report.run.result_digest = *std::move(digest);
   if (report.run.failure.empty()) {
-    fs::rename(beside, folder / "live", failed);
-    if (failed)
-      return fail(fmt::format("cannot rename `{}` to `{}/live`: {}", beside, folder.string(), failed.message()));
+    const std::string profile = profile_text(measured_profile(prepared, report.launches, config.time_scale, beside));
+    if (auto ok = live::write_file(beside.path() + "/profile.csv", profile); !ok)
+      return tl::make_unexpected(std::move(ok.error()));
+    const std::string to = *request.run.folder + "/live";
+    std::error_code failed;
+    fs::rename(beside.path(), to, failed);
+    if (failed) return fail(fmt::format("cannot rename `{}` to `{}`: {}", beside.path(), to, failed.message()));
   }
   return report;
 }

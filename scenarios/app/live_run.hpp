@@ -13,9 +13,10 @@
 namespace orrery::app {
 
 struct LiveRequest {
-  RunRequest run;      // with a folder
-  std::string worker;  // path of the worker program; empty: orrery-paced beside this program
-  bool quiet = false;  // no lines while it runs
+  RunRequest run;       // with a folder
+  std::string worker;   // path of the worker program; empty: orrery-paced beside this program
+  bool quiet = false;   // no lines while it runs
+  bool resume = false;  // go on with what is in DIR.live
 };
 
 struct LiveReport {
@@ -25,7 +26,10 @@ struct LiveReport {
   std::uint64_t decisions_replayed = 0;  // of these, equal when the recorded batches went to a fresh policy
   std::string replay_difference;         // the first decision that differed; empty = all are equal
   bool interrupted = false;
-  double cpu_pressure_pct = 0;  // share of the run in which some process waited for a core; -1 = unknown
+  std::uint64_t decisions_resumed = 0;  // of a resumed run: taken again from the journal, each as it was
+  int leftovers_killed = 0;             // of a resumed run: processes that had not left by themselves
+  bool priority_refused = false;        // paced workers had to wait for cores like everybody else
+  double cpu_pressure_pct = 0;          // share of the run in which some process waited for a core; -1 = unknown
 };
 
 // Runs one policy live. What keeps it from running at all is an error (exit code 4 when the engine is what is

@@ -4,9 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
-#include <map>
 #include <nlohmann/json.hpp>
+#include <utility>
 #include <vector>
 
 #include "backend/live/files.hpp"
@@ -17,6 +18,7 @@ namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::size_t kQueueShown = 6;
+constexpr std::size_t kNodesShown = 8;
 
 struct Counts {
   std::vector<const JobRecord*> holding{}, waiting{};
@@ -31,10 +33,32 @@ Counts count(const RunContext& context) {
   return c;
 }
 
+// A line per node: who is on each of its slots; `-` is a free one, `a+b` are two jobs at once.
+std::string slots_text(const Topology& topology, const std::vector<const JobRecord*>& holding) {
+  std::string out;
+  for (std::uint32_t n = 0; n < static_cast<std::uint32_t>(std::min(topology.node_count(), kNodesShown)); ++n) {
+    std::vector<std::string> slots(static_cast<std::size_t>(topology.node(NodeId(n)).gpus));
+    for (const JobRecord* r : holding)
+      for (const NodeSlice& slice : r->held.slices())
+        for (std::size_t i = 0; slice.node == NodeId(n) && i < slots.size(); ++i)
+          if ((slice.gpus >> i & 1U) != 0) slots[i] += (slots[i].empty() ? "" : "+") + r->spec->name;
+    out += fmt::format("  n{:<4}", n);
+    for (const std::string& who : slots) out += fmt::format(" {:<9}", who.empty() ? "-" : who);
+    out.erase(out.find_last_not_of(' ') + 1);
+    out += '\n';
+  }
+  if (topology.node_count() > kNodesShown)
+    out += fmt::format("  and {} more nodes\n", topology.node_count() - kNodesShown);
+  return out;
+}
+
 }  // namespace
 
-LiveScreen::LiveScreen(const Prepared& prepared, Options options)
-    : prepared_(&prepared), options_(std::move(options)), terminal_(::isatty(STDERR_FILENO) == 1) {}
+LiveScreen::LiveScreen(const Prepared& prepared, std::vector<double> expected_jct_s, Options options)
+    : prepared_(&prepared),
+      expected_jct_s_(std::move(expected_jct_s)),
+      options_(std::move(options)),
+      terminal_(::isatty(STDERR_FILENO) == 1) {}
 
 void LiveScreen::line(const std::string& text) {
   if (options_.quiet) return;
@@ -51,14 +75,31 @@ void LiveScreen::failure(const std::string& why) {
 
 void LiveScreen::on_event(const Event& e) {
   if (e.kind == EventKind::launch) ++launches_;
-  if (e.kind == EventKind::finished) ++finished_;
-  if (terminal_ || options_.quiet) return;
+  if (e.kind == EventKind::finished) ++finished_, drifted(e);
+  if (terminal_ || options_.quiet || e.at < options_.resumed_from) return;
   const bool shown = e.kind == EventKind::started || e.kind == EventKind::finished || e.kind == EventKind::stopped ||
                      e.kind == EventKind::failed || e.kind == EventKind::launch_failed;
   if (!shown) return;
   const JobRecord& r = (*context_.records)[e.job.index()];
   line(fmt::format("{:>9.1f} s  {:<13} {}{}", to_seconds(e.at), to_string(e.kind), r.spec->name,
                    e.kind == EventKind::started ? fmt::format(" on {}", r.held.to_string()) : std::string()));
+}
+
+void LiveScreen::drifted(const Event& e) {
+  if (e.job.index() >= expected_jct_s_.size() || std::isnan(expected_jct_s_[e.job.index()])) return;
+  const JobSpec& spec = *(*context_.records)[e.job.index()].spec;
+  const double later_s = to_seconds(e.at - spec.submit) - expected_jct_s_[e.job.index()];
+  ++drift_.jobs;
+  drift_.sum_s += later_s;
+  if (std::abs(later_s) < std::abs(drift_.largest_s)) return;
+  drift_.largest_s = later_s;
+  drift_.largest_job = spec.name;
+}
+
+std::string LiveScreen::drift_text() const {
+  if (drift_.jobs == 0) return {};
+  return fmt::format("drift against the simulation: {:+.1f} s a job, {:+.1f} s at most ({})",
+                     drift_.sum_s / static_cast<double>(drift_.jobs), drift_.largest_s, drift_.largest_job);
 }
 
 void LiveScreen::on_batch_end(Time now) {
@@ -75,6 +116,7 @@ void LiveScreen::on_batch_end(Time now) {
 
 void LiveScreen::on_end(Time now) {
   if (terminal_ && !options_.quiet) redraw(now);
+  if (!terminal_ && drift_.jobs > 0) line(fmt::format("{:>9.1f} s  {}", to_seconds(now), drift_text()));
   (void)live::replace_file(options_.folder + "/status.json", status_json(now, true));
 }
 
@@ -92,6 +134,7 @@ std::string LiveScreen::block(Time now) const {
       "{} launches, {} failures\n",
       to_seconds(now), to_seconds(now) / static_cast<double>(options_.time_scale), finished_,
       context_.records->size(), c.holding.size(), c.waiting.size(), launches_, failures_);
+  out += slots_text(*prepared_->topology, c.holding);
   for (const JobRecord* r : c.holding)
     out += fmt::format("  {:<16} {:<14} {}\n", r->held.to_string(), r->spec->name, to_string(r->state));
   if (!c.waiting.empty()) {
@@ -100,6 +143,7 @@ std::string LiveScreen::block(Time now) const {
     if (c.waiting.size() > kQueueShown) out += fmt::format(" and {} more", c.waiting.size() - kQueueShown);
     out += "\n";
   }
+  if (const std::string drift = drift_text(); !drift.empty()) out += "  " + drift + "\n";
   return out;
 }
 
@@ -107,6 +151,7 @@ std::string LiveScreen::status_json(Time now, bool ended) const {
   const Counts c = count(context_);
   nlohmann::ordered_json j;
   j["pid"] = ::getpid();
+  j["pid_start_time"] = live::identify(::getpid()).value_or(live::ProcessId{}).start_time;
   j["ended"] = ended;
   j["time_s"] = to_seconds(now);
   j["time_scale"] = options_.time_scale;
@@ -114,6 +159,7 @@ std::string LiveScreen::status_json(Time now, bool ended) const {
   j["finished"] = finished_;
   j["launches"] = launches_;
   j["failures"] = failures_;
+  j["drift"] = drift_text();
   j["running"] = nlohmann::ordered_json::array();
   for (const JobRecord* r : c.holding)
     j["running"].push_back({{"job", r->spec->name}, {"state", to_string(r->state)}, {"gpus", r->held.to_string()}});

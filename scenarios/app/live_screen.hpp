@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "scenarios/app/simulate.hpp"
 #include "sim/control/observer.hpp"
@@ -16,9 +17,11 @@ class LiveScreen final : public Observer {
     std::string folder;  // where status.json goes
     bool quiet = false;
     std::int64_t time_scale = 1;
+    Time resumed_from{};  // what was before is replayed: counted, not shown again
   };
-  // `prepared` must outlive it.
-  LiveScreen(const Prepared& prepared, Options options);
+  // `prepared` must outlive it. `expected_jct_s`: by job, what a simulation of the same run says, NaN where it says
+  // nothing; may be empty.
+  LiveScreen(const Prepared& prepared, std::vector<double> expected_jct_s, Options options);
 
   void on_begin(const RunContext& context) override { context_ = context; }
   void on_event(const Event& e) override;
@@ -26,20 +29,31 @@ class LiveScreen final : public Observer {
   void on_end(Time now) override;
   // A gang failed; one line for people.
   void failure(const std::string& why);
+  // A line of the run's own.
+  void line(const std::string& text);
 
  private:
-  void line(const std::string& text);
   void redraw(Time now);
   [[nodiscard]] std::string status_json(Time now, bool ended) const;
   [[nodiscard]] std::string block(Time now) const;
+  // How much later than simulated the jobs have finished so far: mean and the largest by amount, s of the run.
+  struct Drift {
+    std::int64_t jobs = 0;
+    double sum_s = 0, largest_s = 0;
+    std::string largest_job{};
+  };
+  void drifted(const Event& finished);
+  [[nodiscard]] std::string drift_text() const;
 
   const Prepared* prepared_;
+  std::vector<double> expected_jct_s_;
   Options options_;
   RunContext context_{};
   bool terminal_ = false;
   int drawn_lines_ = 0;
   std::int64_t drawn_ns_ = 0, written_ns_ = 0;  // CLOCK_MONOTONIC
   std::int64_t finished_ = 0, failures_ = 0, launches_ = 0;
+  Drift drift_{};
 };
 
 }  // namespace orrery::app

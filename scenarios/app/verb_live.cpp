@@ -1,4 +1,4 @@
-// `orrery live run|validate|status`: the same policies on real processes of this machine.
+// `orrery live run|resume|validate|status`: the same policies on real processes of this machine.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,7 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "backend/live/files.hpp"
+#include "backend/live/process.hpp"
 #include "scenarios/app/cli.hpp"
+#include "scenarios/app/live_folder.hpp"
 #include "scenarios/app/live_run.hpp"
 #include "scenarios/app/make_policy.hpp"
 #include "scenarios/app/scenario_args.hpp"
@@ -23,6 +25,29 @@ namespace {
 constexpr double kGatePct = 1;
 constexpr double kContendedGatePct = 3;
 constexpr double kContendedPressurePct = 60;
+
+// Runs or resumes it and says how it went.
+int run_and_tell(const Prepared& prepared, const LiveRequest& request) {
+  auto report = run_live(prepared, request);
+  if (!report) return report_error(report.error());
+  if (report->interrupted) {
+    fmt::print(stderr, "{}\n", report->run.failure);
+    return kInterrupted;
+  }
+  if (!report->run.failure.empty()) {
+    fmt::print(stderr, "error: {}\n", report->run.failure);
+    return kRunFailed;
+  }
+  const Summary& m = report->run.result.summary;
+  using report::human_duration;
+  const std::string out = fmt::format(
+      "{}\n{} (live): {} of {} jobs finished, {} failed, mean JCT {}, makespan {}, GPU use {:.1f} %, {} preemptions, "
+      "{} launches\ndecision replay: {} of {} equal\n-> {} (digest {})\n",
+      headline(prepared), policy_label(request.run.policy), m.finished, m.jobs, m.failed,
+      human_duration(m.mean_jct_s), human_duration(m.makespan_s), 100 * m.gpu_util_ratio, m.preemptions, m.launches,
+      report->decisions_replayed, report->decisions, *request.run.folder, report->run.result_digest.substr(0, 16));
+  return print(out) ? kOk : kRunFailed;
+}
 
 int run_action(const std::vector<std::string>& arguments) {
   Args args("orrery live run SCENARIO [--policy NAME] [--seed N] [-o DIR]", {"scenario"});
@@ -51,25 +76,7 @@ int run_action(const std::vector<std::string>& arguments) {
   request.run.seed = seed;
   request.run.command = command_text("live run", arguments);
   request.run.folder = args.text("output", fmt::format("{}/{}-{}-s{}-live", s.output_dir, s.name, label, seed));
-  auto report = run_live(*prepared, request);
-  if (!report) return report_error(report.error());
-  if (report->interrupted) {
-    fmt::print(stderr, "{}\n", report->run.failure);
-    return kInterrupted;
-  }
-  if (!report->run.failure.empty()) {
-    fmt::print(stderr, "error: {}\n", report->run.failure);
-    return kRunFailed;
-  }
-  const Summary& m = report->run.result.summary;
-  using report::human_duration;
-  const std::string out = fmt::format(
-      "{}\n{} (live): {} of {} jobs finished, {} failed, mean JCT {}, makespan {}, GPU use {:.1f} %, {} preemptions, "
-      "{} launches\ndecision replay: {} of {} equal\n-> {} (digest {})\n",
-      headline(*prepared), label, m.finished, m.jobs, m.failed, human_duration(m.mean_jct_s),
-      human_duration(m.makespan_s), 100 * m.gpu_util_ratio, m.preemptions, m.launches, report->decisions_replayed,
-      report->decisions, *request.run.folder, report->run.result_digest.substr(0, 16));
-  return print(out) ? kOk : kRunFailed;
+  return run_and_tell(*prepared, request);
 }
 
 std::vector<double> submits_of(const Prepared& p) {
@@ -109,7 +116,7 @@ Expected<Validated> validate_policy(const Prepared& prepared, LiveRequest reques
   v.fidelity = {
       policy_label(request.run.policy), truth.summary, against(*replayed), against(*profiled), live->decisions,
       live->decisions_replayed};
-  if (live->cpu_pressure_pct > kContendedPressurePct) v.gate_pct = kContendedGatePct;
+  if (live->priority_refused || live->cpu_pressure_pct > kContendedPressurePct) v.gate_pct = kContendedGatePct;
   return v;
 }
 
@@ -119,7 +126,8 @@ int validate_action(const std::vector<std::string>& arguments) {
       "seed", po::value<std::uint64_t>()->default_value(1), "seed of everything random")(
       "output,o", po::value<std::string>(), "keep the run folders of the live runs in this folder")(
       "worker", po::value<std::string>(), "worker program (default: orrery-paced beside orrery)")(
-      "gate", po::value<double>(), "gate in percent (default: 1; 3 where CPU pressure is above 60 %)");
+      "gate", po::value<double>(),
+      "gate in percent (default: 1; 3 where raised priority is refused or CPU pressure is above 60 %)");
   add_scenario_options(args);
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
   if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
@@ -167,6 +175,27 @@ int validate_action(const std::vector<std::string>& arguments) {
   return passed ? kOk : kGateFailed;
 }
 
+int resume_action(const std::vector<std::string>& arguments) {
+  Args args("orrery live resume RUN", {"run"});
+  args.options()("worker", po::value<std::string>(), "worker program (default: the one it began with)")(
+      "quiet,q", "no lines while it runs");
+  if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
+  if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
+  auto unfinished = unfinished_run(args.text("run"));
+  if (!unfinished) return report_error(unfinished.error());
+  LiveRequest request;
+  request.resume = true;
+  request.quiet = args.has("quiet");
+  request.worker = unfinished->worker;
+  request.run.policy = unfinished->scenario.policy;
+  request.run.seed = unfinished->seed;
+  request.run.command = command_text("live resume", arguments);
+  request.run.folder = args.text("run");
+  auto prepared = prepare(std::move(unfinished->scenario), unfinished->seed);
+  if (!prepared) return report_error(prepared.error());
+  return run_and_tell(*prepared, request);
+}
+
 int status_action(const std::vector<std::string>& arguments) {
   Args args("orrery live status RUN", {"run"});
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
@@ -180,14 +209,21 @@ int status_action(const std::vector<std::string>& arguments) {
   }
   const auto j = nlohmann::json::parse(*text, nullptr, false);
   if (j.is_discarded() || !j.is_object()) return report_error(Error(Diagnostic{"status.json is damaged"}));
-  std::string out =
-      fmt::format("{}: {} of {} jobs finished at {:.1f} s, {} launches, {} failures\n",
-                  j.value("ended", false) ? "ended" : "running", j.value("finished", 0), j.value("jobs", 0),
-                  j.value("time_s", 0.0), j.value("launches", 0), j.value("failures", 0));
+  const bool ended = j.value("ended", false);
+  const live::ProcessId controller{j.value("pid", 0), j.value("pid_start_time", std::uint64_t{0})};
+  const bool stopped = !ended && live::identify(controller.pid) != controller;
+  std::string out = fmt::format("{}: {} of {} jobs finished at {:.1f} s, {} launches, {} failures\n",
+                                ended     ? "ended"
+                                : stopped ? "stopped"
+                                          : "running",
+                                j.value("finished", 0), j.value("jobs", 0), j.value("time_s", 0.0),
+                                j.value("launches", 0), j.value("failures", 0));
   for (const auto& r : j.value("running", nlohmann::json::array()))
     out += fmt::format("  {:<16} {:<14} {}\n", r.value("gpus", ""), r.value("job", ""), r.value("state", ""));
   const auto waiting = j.value("waiting", std::vector<std::string>{});
   if (!waiting.empty()) out += fmt::format("  queue: {}\n", fmt::join(waiting, " "));
+  if (const auto drift = j.value("drift", ""); !drift.empty()) out += "  " + drift + "\n";
+  if (stopped) out += fmt::format("  its controller is gone: `orrery live resume {}` goes on with it\n", run);
   return print(out) ? kOk : kRunFailed;
 }
 
@@ -196,6 +232,7 @@ int status_action(const std::vector<std::string>& arguments) {
 int live_verb(const std::vector<std::string>& arguments) {
   static const std::vector<Verb> actions{
       {"run", "one scenario under one policy on real processes; leaves a run folder", run_action},
+      {"resume", "goes on with a run whose controller was stopped or killed", resume_action},
       {"validate", "live against simulation, policy by policy: decision replay, fidelity, ranking", validate_action},
       {"status", "what a live run is doing, from another shell", status_action},
   };

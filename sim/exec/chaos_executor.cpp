@@ -174,6 +174,11 @@ void ChaosExecutor::node_down(NodeId node, int flaps) {
     }
   }
   take_in(inner_->wait_until(now()));
+  const auto dying = [this, node] {
+    return std::any_of(gangs_.begin(), gangs_.end(),
+                       [node](const Gang& g) { return g.phase == Gang::live && g.gpus.touches(node); });
+  };
+  while (dying()) take_in(inner_->wait_until(kNever));  // real processes take a moment
   Event e;
   e.at = now();
   e.kind = EventKind::capacity;

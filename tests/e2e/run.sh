@@ -175,8 +175,31 @@ kill -INT $pid
 got=0; wait $pid || got=$?
 check "Ctrl-C saves and leaves" [ "$got" = 130 ]
 check "Ctrl-C leaves no worker behind" bash -c "! pgrep -f '[o]rrery-paced.*$tmp/stopped' >/dev/null"
+check "Ctrl-C says how to go on" grep -q 'orrery live resume' "$tmp/err"
 exits "a live run is not started over one that has not ended" 2 "a live run that has not ended" \
   "$orrery" live run "${paced[@]}" -o "$tmp/stopped"
+check "status says that its controller is gone" \
+  bash -c "'$orrery' live status '$tmp/stopped' | grep -q '^stopped: . of 6 jobs finished'"
+"$orrery" live resume "$tmp/stopped" >"$tmp/out" 2>"$tmp/err"
+check "a run that was stopped is resumed to its end" grep -q '6 of 6 jobs finished, 0 failed' "$tmp/out"
+check "its decisions are those of one policy" grep -qE '^decision replay: ([0-9]+) of \1 equal' "$tmp/out"
+exits "a run that has ended is not resumed" 2 "that run has ended" "$orrery" live resume "$tmp/stopped"
+"$orrery" live run "${paced[@]}" -o "$tmp/twice" >"$tmp/out" 2>"$tmp/err" &
+pid=$!
+sleep 1
+kill -INT $pid; sleep 0.02; kill -INT $pid
+got=0; wait $pid || got=$?
+check "Ctrl-C twice kills" [ "$got" = 130 ]
+check "Ctrl-C twice leaves no worker behind" bash -c "sleep 0.2; ! pgrep -f '[o]rrery-paced.*$tmp/twice' >/dev/null"
+"$orrery" trace import orrery "$tmp/live" -o "$tmp/again.csv" >"$tmp/report"
+check "a live run becomes a trace" grep -q 'kept 6, dropped 0' "$tmp/report"
+check "a live run leaves a profile table" grep -q \
+  '^model,mode,gpu,world,local_batch,corunners,step_s,step_cv,start_s,save_s,restore_s,stop_s,bytes$' \
+  "$tmp/live/live/profile.csv"
+"$orrery" doctor >"$tmp/out"
+check "doctor finds the simulator and the local engine" \
+  [ "$(grep -cE '^(ok|warn) +(simulator|local engine)' "$tmp/out")" = 2 ]
+check "doctor --json is JSON" bash -c "'$orrery' doctor --json | python3 -m json.tool >/dev/null"
 exits "no such live run" 2 "no live run" "$orrery" live status "$tmp/nowhere"
 exits "no worker program" 4 "there is no worker program" \
   "$orrery" live run "${paced[@]}" --worker "$tmp/none" -o "$tmp/x"

@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "backend/live/checkpoint_manifest.hpp"
+#include "backend/live/journal.hpp"
 #include "backend/live/line_buffer.hpp"
 #include "policies/parts/script.hpp"
 #include "scenarios/app/scenario_reader.hpp"
@@ -16,6 +17,7 @@
 #include "tests/fuzz/data_targets.hpp"
 #include "traces/exporters/exporters.hpp"
 #include "traces/formats.hpp"
+#include "traces/profile_table.hpp"
 #include "traces/text_file.hpp"
 
 namespace orrery::test {
@@ -136,6 +138,54 @@ void run_script(std::string_view bytes) {
   require_message(parse_script("script", bytes));
 }
 
+// What is read back is written as it was read, but for decimals that the table rounds.
+void run_profile(std::string_view bytes) {
+  const auto rows = read_profile_text("profile.csv", bytes);
+  require_message(rows);
+  if (!rows) return;
+  const auto again = read_profile_text("again.csv", profile_text(*rows));
+  require(again && profile_text(*again) == profile_text(*rows), "a profile table does not survive being written");
+}
+
+// Whatever the bytes: an error, or whole records within them.
+void run_journal(std::string_view bytes) {
+  const auto journal = live::parse_journal("journal", bytes);
+  require_message(journal);
+  require(!journal || journal->bytes <= bytes.size(), "a journal holds more than its bytes");
+}
+
+std::vector<std::string> profile_seeds() {
+  ProfileRow r;
+  r.model = "vit";
+  r.mode = "lora";
+  r.gpu = "cpu";
+  r.step = milliseconds(50);
+  ProfileRow wide = r;
+  wide.world = 4;
+  wide.step_cv = 0.25;
+  wide.bytes = 1000;
+  return {profile_text({r, wide})};
+}
+
+std::vector<std::string> journal_seeds() {
+  const auto path = std::filesystem::temp_directory_path() / fmt::format("orrery-fuzz-{}.journal", ::getpid());
+  std::filesystem::remove(path);
+  {
+    auto writer = live::JournalWriter::create(path.string(), "{}");
+    require(writer.has_value(), "cannot write a seed");
+    Event e;
+    e.kind = EventKind::started;
+    e.job = JobId(0);
+    const std::vector<Event> events{e, e};
+    require(writer->batch(Time{5}, Time{9}, events) && writer->plan(7) && writer->batch(Time{9}, kNever, {}),
+            "cannot write a seed");
+  }
+  std::ifstream in(path, std::ios::binary);
+  std::vector<std::string> seeds{{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()}};
+  std::filesystem::remove(path);
+  return seeds;
+}
+
 std::vector<std::string> worker_line_seeds() {
   live::Start start;
   start.job = "a";
@@ -173,6 +223,7 @@ std::vector<std::string> trace_seeds() {
           "11:00:00,90,2,180,c1\n",
           "submit_utc_s,vc,duration_s,num_gpus\n1506902400,vc1,60,1\n1506902460,vc2,70,8\n",
           "job_id,submission_time,duration,num_gpu\n1,100,60,1\n2,160,61,4\n",
+          "job_id,tenant,kind,model,gpus,submit_s,run_s,state\na,,,vit,2,1.5,11,finished\nb,,,,1,2,0,rejected\n",
           "; Version: 2.2\n  1 0 10 100 4 -1 -1 4 200 -1 1 3 1 -1 1 -1 -1 -1\n  2 5 -1 50 1 -1 -1 -1 -1 -1 1 4 1 -1 "
           "1 -1 -1 -1\n",
           R"({"nb_res":8,"jobs":[{"id":"1","subtime":0.5,"res":2,"walltime":30,"profile":"p"}],)"
@@ -231,6 +282,7 @@ const std::vector<FuzzTarget>& fuzz_targets() {
       {"quantity", run_quantity, quantity_seeds}, {"log", run_log, log_seeds},
       {"packed", run_packed, packed_seeds},       {"worker_lines", run_worker_lines, worker_line_seeds},
       {"manifest", run_manifest, manifest_seeds}, {"script", run_script, script_seeds},
+      {"profile", run_profile, profile_seeds},    {"journal", run_journal, journal_seeds},
       {"tar", run_tar, tar_seeds},                {"sample", run_sample, sample_seeds},
       {"tokenizer", run_tokenizer, tokenizer_seeds},
       {"model_config", run_model_config, model_config_seeds}};

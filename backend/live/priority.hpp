@@ -1,0 +1,23 @@
+// Raised priority of the thread that asks and of the threads and processes it starts afterwards, while this lives:
+// paced workers sleep nearly always, but when they wake they should not have to wait for a core.
+#pragma once
+
+namespace orrery::live {
+
+class RaisedPriority {
+ public:
+  explicit RaisedPriority(bool wanted);
+  RaisedPriority(const RaisedPriority&) = delete;
+  RaisedPriority& operator=(const RaisedPriority&) = delete;
+  ~RaisedPriority();
+  [[nodiscard]] bool granted() const { return granted_; }
+
+ private:
+  int before_ = 0;
+  bool granted_ = false;
+};
+
+// Whether this user may raise priority.
+[[nodiscard]] bool may_raise_priority();
+
+}  // namespace orrery::live

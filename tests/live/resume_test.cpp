@@ -1,0 +1,137 @@
+// A controller that is killed at random moments, as a user's machine would kill it: every time `live resume` goes on,
+// until the run has ended well.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "backend/live/checkpoint_dir.hpp"
+#include "backend/live/journal.hpp"
+#include "backend/live/local_engine.hpp"
+#include "backend/live/process.hpp"
+#include "scenarios/app/journalled_executor.hpp"
+#include "sim/core/assert.hpp"
+#include "sim/core/random.hpp"
+#include "tests/support/temp_dir.hpp"
+
+namespace {
+
+using namespace orrery;
+namespace fs = std::filesystem;
+constexpr int kJobs = 8;
+
+// Runs `orrery WORDS...` with its output in `log`; kills it after `life` (0 = never). Its wait status.
+int run_orrery(const std::vector<std::string>& words, const std::string& log, Duration life) {
+  std::vector<char*> argv;
+  std::vector<std::string> all{ORRERY_BINARY};
+  all.insert(all.end(), words.begin(), words.end());
+  for (std::string& w : all) argv.push_back(w.data());
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 1, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
+  posix_spawn_file_actions_adddup2(&actions, 1, 2);
+  pid_t pid = 0;
+  REQUIRE(posix_spawn(&pid, ORRERY_BINARY, &actions, nullptr, argv.data(), environ) == 0);
+  posix_spawn_file_actions_destroy(&actions);
+  if (life.ns > 0) {
+    const std::int64_t until = live::monotonic_ns() + life.ns;
+    int status = 0;
+    while (live::monotonic_ns() < until) {
+      if (::waitpid(pid, &status, WNOHANG) == pid) return status;
+      ::usleep(1000);
+    }
+    ::kill(pid, SIGKILL);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(pid, &status, 0) == pid);
+  return status;
+}
+
+std::vector<std::int64_t> committed(const std::string& run) {
+  std::vector<std::int64_t> all;
+  for (int j = 0; j < kJobs; ++j) {
+    const auto found = live::load_checkpoint(fmt::format("{}.live/jobs/{}/checkpoints", run, j)).newest;
+    all.push_back(found ? found->checkpoint.stamp.done.ns : 0);
+  }
+  return all;
+}
+
+std::string text_of(const std::string& path) {
+  std::ifstream in(path);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+}  // namespace
+
+TEST_CASE("a controller killed at 50 random moments loses no committed work and leaves no orphan", "[live][slow]") {
+  int kills = 0, runs = 0;
+  for (std::uint64_t seed = 1; kills < 50; ++seed) {
+    INFO("seed " << seed);
+    const test::TempFolder dir;
+    const std::string run = dir.file("run"), log = dir.file("log");
+    RandomStream rng = stream(seed, "tests/live/controller-kills");
+    std::vector<std::string> words{"live",
+                                   "run",
+                                   std::string(ORRERY_SOURCE_DIR) + "/scenarios/live/paced.yaml",
+                                   "--set",
+                                   fmt::format("workload.generate.jobs={}", kJobs),
+                                   "--set",
+                                   "live.time_scale=40",
+                                   "--policy",
+                                   seed % 2 == 0 ? "srtf" : "fifo",
+                                   "-o",
+                                   run};
+    std::vector<std::int64_t> before(kJobs, 0);
+    for (int attempt = 0; attempt < 60; ++attempt) {
+      const Duration life = milliseconds(20 + static_cast<std::int64_t>(uniform_below(rng, 1200)));
+      const int status = run_orrery(words, log, kills < 50 ? life : Duration{});
+      INFO(text_of(log));
+      if (WIFEXITED(status)) {
+        REQUIRE(WEXITSTATUS(status) == 0);
+        break;
+      }
+      ++kills;
+      if (fs::exists(run + ".live/journal")) {
+        if (words[1] != "resume") words = {"live", "resume", run};
+        const std::vector<std::int64_t> now = committed(run);
+        for (int j = 0; j < kJobs; ++j)
+          CHECK(now[static_cast<std::size_t>(j)] >= before[static_cast<std::size_t>(j)]);
+        before = now;
+      }
+    }
+    INFO(text_of(log));
+    const std::string said = text_of(log);
+    CHECK_THAT(said, Catch::Contains(fmt::format("{} of {} jobs finished, 0 failed", kJobs, kJobs)));
+    REQUIRE(fs::exists(run + "/jobs.csv"));
+    for (const auto& f : fs::recursive_directory_iterator(run + "/live/jobs"))
+      if (f.path().filename() == "ranks")
+        for (const live::ProcessId& id : live::read_ranks(f.path().parent_path().string()))
+          CHECK(live::identify(id.pid) != id);
+    ++runs;
+  }
+  std::printf("live: controller killed %d times, %d runs ended well\n", kills, runs);
+}
+
+TEST_CASE("a decision that is not the journal's ends a resumed run", "[live]") {
+  const test::TempFolder dir;
+  auto writer = live::JournalWriter::create(dir.file("journal"), "{}");
+  REQUIRE(writer);
+  Plan plan;
+  plan.wake_at = at_seconds(5);
+  app::PlanJournal plans(*writer, {live::digest_of(plan), live::digest_of(plan) + 1});
+  plans.on_plan(Time{}, 1, plan);
+  CHECK(plans.replayed() == 1);
+  CHECK_THROWS_AS(plans.on_plan(Time{}, 2, plan), AssertionFailed);
+  plans.on_plan(Time{}, 3, plan);  // beyond the journal: written to it
+  const auto contents = live::read_journal(dir.file("journal"));
+  REQUIRE(contents);
+  CHECK(contents->plans == std::vector<std::uint32_t>{live::digest_of(plan)});
+}
