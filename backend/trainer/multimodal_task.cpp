@@ -17,6 +17,7 @@
 #include "backend/models/multimodal.hpp"
 #include "backend/trainer/collate.hpp"
 #include "backend/trainer/pretrained.hpp"
+#include "sim/core/random.hpp"
 #include "sim/models/multimodal_config.hpp"
 
 namespace orrery::trainer {
@@ -214,13 +215,17 @@ Expected<std::unique_ptr<data::Loader>> open_data(const Json& config, const char
                                                   const TaskContext& context, bool training, bool shuffle) {
   const Json& section = config.at(key);
   if (!section.is_object()) return fail(fmt::format("`{}` is not a set of keys", key));
+  // Relative folders lie beside the job's own, where other jobs find the same data.
+  const std::filesystem::path beside = std::filesystem::path(context.work_folder).parent_path();
   std::string folder = section.value("folder", "");
+  if (!folder.empty()) folder = (beside / folder).string();
   if (const auto make = section.find("make"); make != section.end()) {
     const auto options = data::maker_options_from_json(make->dump());
     if (!options) return tl::make_unexpected(options.error());
-    if (folder.empty())
-      folder = fmt::format("{}/data-{}", context.work_folder, data::set_kind_names()[static_cast<std::size_t>(options->kind)]);
-    if (!training) folder += context.work_folder.empty() || section.contains("folder") ? "" : "-test";
+    if (folder.empty()) {
+      const std::uint64_t hash = hash64(data::to_json(*options));
+      folder = (beside / fmt::format("data/{}-{:016x}", data::set_kind_names()[static_cast<std::size_t>(options->kind)], hash)).string();
+    }
     std::filesystem::create_directories(std::filesystem::path(folder).parent_path());
     if (const auto made = data::make_dataset(folder, *options); !made) return tl::make_unexpected(made.error());
   }

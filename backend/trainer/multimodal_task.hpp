@@ -11,9 +11,10 @@
 namespace orrery::trainer {
 
 // Keys of `config`: `model` (sim/models/multimodal_config.hpp), `data` {folder | make, augment}, `evaluate` {folder |
-// make, samples}, `precision`. `make` (backend/data/maker.hpp) renders the set first when it is not there; without a
-// folder it lies in the job's work folder. With model.head the samples need labels and evaluate() gives `accuracy`,
-// else `recall` of images by captions among the samples. A probe computes the features of a sample once.
+// make, samples}, `precision`. `make` (backend/data/maker.hpp) renders the set first when it is not there. Relative
+// folders lie beside the job's own; without one, a set that is made gets a name of its options. With model.head the
+// samples need labels and evaluate() gives `accuracy`, else `recall` of images by captions among the samples. A probe
+// computes the features of a sample once.
 [[nodiscard]] Expected<std::unique_ptr<Task>> make_multimodal_task(const nlohmann::json& config,
                                                                    const TaskContext& context);
 

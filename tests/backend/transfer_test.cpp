@@ -94,7 +94,7 @@ class Lab {
     context.comm = comm_.get();
     context.seed = config["seed"];
     context.from = from;
-    context.work_folder = dir_.path();
+    context.work_folder = dir_.file("job");
     auto session = trainer::Session::make(config, context, *comm_);
     INFO((session ? std::string() : render(session.error())));
     REQUIRE(session);
