@@ -38,7 +38,7 @@ inline models::Batch random_batch(const ModelConfig& m, std::int64_t size, std::
     b.text_valid = at::arange(length).unsqueeze(0) < ends;
     b.tokens = at::randint(3, m.text->vocabulary, {size, length}, g).masked_fill(b.text_valid.logical_not(), 0);
     const std::int64_t holes = masked_count(length, m.objectives.text_ratio);
-    b.text_positions = at::rand({size, 3}, g).argsort(1).narrow(1, 0, std::min<std::int64_t>(holes, 3)) + 1;
+    b.text_positions = at::rand({size, 3}, g).argsort(1, false).narrow(1, 0, std::min<std::int64_t>(holes, 3)) + 1;
     b.text_targets = b.tokens.gather(1, b.text_positions);
     b.text_weights = at::rand(b.text_positions.sizes(), g, floats);
     b.text_weights = b.text_weights / b.text_weights.sum(1, true);
@@ -47,7 +47,7 @@ inline models::Batch random_batch(const ModelConfig& m, std::int64_t size, std::
   if (m.image) {
     b.image = at::randn({size, m.image->channels, m.image->size, m.image->size}, g, floats);
     const std::int64_t holes = masked_count(m.image->tokens(), m.objectives.image_ratio);
-    b.image_positions = at::rand({size, m.image->tokens()}, g).argsort(1).narrow(1, 0, holes).contiguous();
+    b.image_positions = at::rand({size, m.image->tokens()}, g).argsort(1, false).narrow(1, 0, holes).contiguous();
   }
   if (m.audio) b.audio = at::randn({size, m.audio->mels, m.audio->frames}, g, floats);
   b.label = at::randint(0, m.head ? m.head->classes : 2, {size}, g);
