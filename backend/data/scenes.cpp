@@ -76,7 +76,7 @@ Image render(const Scene& scene, int size, std::uint64_t key) {
   const double cell = size / 4.0;
   for (int i = 0; i < scene.count; ++i) {
     const int at = cells[static_cast<std::size_t>(i)];
-    const double radius = cell * (0.36 + 0.1 * draw.uniform());
+    const double radius = cell * (0.38 + 0.1 * draw.uniform());
     const double room = cell / 2 - radius;
     objects.push_back({(scene.quarter % 2 * 2 + at % 2 + 0.5) * cell + room * (2 * draw.uniform() - 1),
                        (scene.quarter / 2 * 2 + at / 2 + 0.5) * cell + room * (2 * draw.uniform() - 1), radius});
@@ -96,7 +96,7 @@ Image render(const Scene& scene, int size, std::uint64_t key) {
       }
       const double part = covered / 9.0;
       for (const int channel : {paint.r, paint.g, paint.b}) {
-        const double value = part * channel * light + (1 - part) * ground + 30 * (draw.uniform() - 0.5);
+        const double value = part * channel * light + (1 - part) * ground + 20 * (draw.uniform() - 0.5);
         image.pixels[out++] = static_cast<std::uint8_t>(std::clamp(value, 0.0, 255.0));
       }
     }
