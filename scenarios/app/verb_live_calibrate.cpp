@@ -44,10 +44,17 @@ struct Watched {
   std::string failure{};
 };
 
+live::LocalEngineOptions engine_options(int slots, bool gpus) {
+  live::LocalEngineOptions o;
+  o.slots = slots;
+  o.gpus = gpus;
+  return o;
+}
+
 class Bench {
  public:
   Bench(std::string folder, std::string trainer, int slots, bool gpus, std::int64_t steps)
-      : folder_(std::move(folder)), trainer_(std::move(trainer)), steps_(steps), engine_({slots, gpus}) {}
+      : folder_(std::move(folder)), trainer_(std::move(trainer)), steps_(steps), engine_(engine_options(slots, gpus)) {}
 
   // `corunners` gangs of `subject` at once on the same slots: start, steps, a save, a stop; then start again.
   Expected<ProfileRow> measure(const Subject& subject, int corunners, const std::string& gpu) {

@@ -86,7 +86,8 @@ live::GangSpec gang_of(const Run& run, const std::string& trainer, const std::st
   s.restore = true;
   s.total_work = {run.job.steps * kStepWork.ns};
   s.step_work = kStepWork;
-  s.report_every_steps = std::max<std::int64_t>(1, run.job.config.value("report_every", std::int64_t{10}));
+  const nlohmann::json every = run.job.config.value("report_every", nlohmann::json(10));
+  s.report_every_steps = every.is_number_integer() ? std::max<std::int64_t>(1, every.get<std::int64_t>()) : 10;
   s.costs.start = kSlowStart;
   s.task = task;
   return spec;
