@@ -5,6 +5,8 @@
 #include <cuda_runtime_api.h>
 #include <fmt/format.h>
 
+#include <cstdlib>
+#include <torch/csrc/distributed/c10d/HashStore.hpp>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 
@@ -13,10 +15,12 @@
 namespace orrery::trainer {
 namespace {
 
-// A lonely rank has an NCCL communicator as well: its streams and errors are then the same ones.
-std::unique_ptr<Communicator> make_nccl(const c10::intrusive_ptr<c10d::Store>& store, const std::string& name,
-                                        int rank, int world) {
-  if (world == 1) return make_lonely_communicator();
+// A rank alone needs no NCCL; ORRERY_NCCL_ALONE=1 gives it one all the same (scripts/gpu-check).
+std::unique_ptr<Communicator> make_nccl(const c10::intrusive_ptr<c10d::Store>& met, const std::string& name, int rank,
+                                        int world) {
+  if (world == 1 && std::getenv("ORRERY_NCCL_ALONE") == nullptr) return make_lonely_communicator();
+  c10::intrusive_ptr<c10d::Store> store = met;
+  if (!store) store = c10::make_intrusive<c10d::HashStore>();
   auto options = c10d::ProcessGroupNCCL::Options::create();
   options->timeout = std::chrono::hours(24);  // a suspended gang must not be taken for a hung one
   const auto own = c10::make_intrusive<c10d::PrefixStore>(name, store);

@@ -42,7 +42,7 @@ class Reader {
     const Json* at = find(key);
     if (at == nullptr) return;
     if (!at->is_string() && error.empty()) error = fmt::format("`{}{}` is not a string", prefix_, key);
-    if (at->is_string()) value = *at;
+    if (at->is_string()) value = at->get<std::string>();
   }
   const Json* find(const char* key) {
     seen_.insert(key);
@@ -81,8 +81,8 @@ std::string read_optimizer(const Json& json, OptimizerConfig& o) {
     const auto good = [](const Json& b) { return b.is_number() && b.get<double>() >= 0 && b.get<double>() < 1; };
     if (!betas->is_array() || betas->size() != 2 || !good((*betas)[0]) || !good((*betas)[1]))
       return "`optimizer.betas` is not a list of two numbers from 0 to below 1";
-    o.beta1 = (*betas)[0];
-    o.beta2 = (*betas)[1];
+    o.beta1 = (*betas)[0].get<double>();
+    o.beta2 = (*betas)[1].get<double>();
   }
   r.no_others();
   return r.error;

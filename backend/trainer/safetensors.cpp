@@ -77,7 +77,7 @@ Expected<std::map<std::string, at::Tensor>> read_safetensors(const std::string& 
 Expected<std::map<std::string, at::Tensor>> load_model(const std::string& dir) {
   live::CheckpointSearch found = live::load_checkpoint(dir);
   if (!found.newest) {
-    if (auto whole = live::load_checkpoint_at(dir)) found.newest = {*std::move(whole), dir};
+    if (auto whole = live::load_checkpoint_at(dir)) found.newest = live::LoadedCheckpoint{*std::move(whole), dir};
   }
   if (!found.newest) {
     Diagnostic d{fmt::format("`{}` holds no whole checkpoint to start from", dir)};

@@ -57,16 +57,19 @@ std::string index_text(const std::vector<live::CheckpointFile>& files, std::int6
   for (const live::CheckpointFile& file : files) {
     const auto header = worker::parse_tensor_header(file.bytes);
     if (!header) continue;
-    for (const worker::TensorEntry& e : header->tensors)
-      tensors[e.name] = {{"dtype", e.dtype},
-                         {"shape", e.shape},
-                         {"parts", {{{"file", file.name},
-                                     {"begin", header->data_at + e.begin},
-                                     {"end", header->data_at + e.end},
-                                     {"first", 0},
-                                     {"rows", e.shape.empty() ? 1 : e.shape[0]}}}}};
+    for (const worker::TensorEntry& e : header->tensors) {
+      const Json part = {{"file", file.name},
+                         {"begin", header->data_at + e.begin},
+                         {"end", header->data_at + e.end},
+                         {"first", 0},
+                         {"rows", e.shape.empty() ? 1 : e.shape[0]}};
+      tensors[e.name]["dtype"] = e.dtype;
+      tensors[e.name]["shape"] = e.shape;
+      tensors[e.name]["parts"] = Json::array({part});
+    }
   }
-  return Json({{"schema", 1}, {"step", step}, {"world", world}, {"tensors", tensors}}).dump(1) + "\n";
+  const Json index = {{"schema", 1}, {"step", step}, {"world", world}, {"tensors", tensors}};
+  return index.dump(1) + "\n";
 }
 
 }  // namespace

@@ -36,6 +36,7 @@ class Session {
   [[nodiscard]] std::int64_t steps_done() const { return step_; }
   [[nodiscard]] const JobConfig& config() const { return config_; }
   [[nodiscard]] Task& task() { return *task_; }
+  [[nodiscard]] const Buckets& buckets() const { return buckets_; }
 
   // Everything that has to be kept, as files; whole on rank 0, empty on the others. Files: model.safetensors
   // ("model.NAME"), optim.safetensors ("optim.NAME.exp_avg", ".exp_avg_sq", of trained ones only), rng.safetensors

@@ -151,9 +151,10 @@ void TrainerWorker::do_steps() {
   while (done_ < start_.total_work) {
     const std::int64_t began = monotonic_ns();
     const Work part = std::min(start_.step_work, start_.total_work - done_);
-    const std::int64_t next = session_->steps_done() + 1, every = session_->config().report_every;
+    const JobConfig& config = session_->config();
+    const auto due = [next = session_->steps_done() + 1](std::int64_t every) { return every > 0 && next % every == 0; };
     const bool last = part >= start_.total_work - done_;
-    const StepReport report = session_->step(last || (every > 0 && next % every == 0));
+    const StepReport report = session_->step(last || due(config.report_every) || due(config.evaluate_every));
     listen(0);
     const std::int64_t word = control_->max(wanted());
     done_ = done_ + part;

@@ -28,7 +28,7 @@ tl::expected<TensorEntry, std::string> entry_from(const std::string& name, const
   if (dtype == json.end() || shape == json.end() || offsets == json.end())
     return bad(fmt::format("tensor `{}` lacks dtype, shape or data_offsets", name));
   if (!dtype->is_string()) return bad(fmt::format("the dtype of tensor `{}` is not a string", name));
-  e.dtype = *dtype;
+  e.dtype = dtype->get<std::string>();
   std::uint64_t elements = 1;
   if (element_bytes(e.dtype) == 0) return bad(fmt::format("tensor `{}` has an unknown dtype", name));
   if (!shape->is_array()) return bad(fmt::format("the shape of tensor `{}` is not a list", name));
@@ -42,8 +42,8 @@ tl::expected<TensorEntry, std::string> entry_from(const std::string& name, const
   if (!offsets->is_array() || offsets->size() != 2 || !(*offsets)[0].is_number_unsigned() ||
       !(*offsets)[1].is_number_unsigned())
     return bad(fmt::format("the data_offsets of tensor `{}` are not two numbers", name));
-  e.begin = (*offsets)[0];
-  e.end = (*offsets)[1];
+  e.begin = (*offsets)[0].get<std::uint64_t>();
+  e.end = (*offsets)[1].get<std::uint64_t>();
   if (e.end < e.begin || e.end - e.begin != elements * element_bytes(e.dtype))
     return bad(fmt::format("the data_offsets of tensor `{}` do not fit its shape", name));
   return e;
@@ -74,7 +74,7 @@ tl::expected<TensorHeader, std::string> parse_tensor_header(std::string_view byt
       if (!value.is_object()) return bad("`__metadata__` is not an object");
       for (const auto& [key, text_of_key] : value.items()) {
         if (!text_of_key.is_string()) return bad("`__metadata__` holds what is not a string");
-        h.metadata[key] = text_of_key;
+        h.metadata[key] = text_of_key.get<std::string>();
       }
       continue;
     }

@@ -105,7 +105,7 @@ Expected<JobFile> read_job_file(const std::string& path) {
   if (!take(job.config, "global_batch", 1, job.global_batch)) return bad("`global_batch` is a number of at least 1");
   if (const auto from = job.config.find("from"); from != job.config.end() && !from->is_null()) {
     if (!from->is_string()) return bad("`from` is a path or a name");
-    job.from = *from;
+    job.from = from->get<std::string>();
   }
   return job;
 }
