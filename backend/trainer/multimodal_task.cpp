@@ -79,7 +79,7 @@ class MultimodalTask final : public Task {
   }
   ~MultimodalTask() override {
     const data::LoaderStatus s = train_->status();
-    if (context_.comm->rank() == 0)
+    if (context_.comm->rank() == 0 && s.prepared > 0)
       fmt::print(stderr, "data: {} samples prepared at {:.0f} us of a core each, {} corrupt\n", s.prepared,
                  s.cpu_us_per_sample, s.corrupt);
   }
