@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "backend/live/checkpoint_dir.hpp"
+#include "backend/live/files.hpp"
 #include "backend/trainer/adamw.hpp"
 #include "backend/trainer/buckets.hpp"
 #include "backend/trainer/flat.hpp"
