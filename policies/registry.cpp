@@ -63,6 +63,11 @@ const std::vector<PolicyInfo>& policy_table() {
        "Xiao et al., Gandiva, OSDI 2018", make_gandiva,
        {{"quantum", "gpu_time_list", "[60s]", "how long a turn lasts"},
         {"most", "integer", "4", "most jobs that share a set of GPUs; more wait"}}},
+      {"optimus", "the next GPU to the job whose remaining time it shortens most, with preemption",
+       "Every period each job gets its least number of GPUs, in order of arrival, then one GPU after another goes to "
+       "the job that gains most. Between periods waiting jobs start on their least, nothing is resized.",
+       "Peng et al., Optimus, EuroSys 2018", make_optimus,
+       {{"period", "gpu_time_list", "[600s]", "how often numbers of GPUs are reconsidered"}}},
       {"scripted", "what a file says, step by step; for tests and for trying things out by hand",
        "Lines of WHEN JOB ACTION: `90s a run n0:0-1`, `@12 a preempt`; WHEN is a time of the run or the number of a "
        "decision, the actions are run, preempt, suspend, cancel, checkpoint and publish. Jobs that the file does not "
