@@ -3,18 +3,18 @@
 // are reconsidered every period; between periods jobs only start, on their least. Under `emulate: pollux` and `titan`
 // decisions are made at periods alone, as those simulators' re-implementations do, with their oddities.
 #include <algorithm>
-#include <map>
 #include <queue>
 
 #include "policies/factories.hpp"
-#include "policies/parts/class_queues.hpp"
+#include "policies/parts/least_starter.hpp"
 #include "policies/parts/sizes.hpp"
 #include "policies/parts/ticks.hpp"
 
 namespace orrery {
 namespace {
 
-enum class Variant { standard, pollux, titan };
+// `titan` as corrected; `titan_released` works out every gain but the first with the last job of the list.
+enum class Variant { standard, pollux, titan, titan_released };
 
 class Optimus final : public Policy {
  public:
@@ -26,11 +26,13 @@ class Optimus final : public Policy {
   }
 
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
-    for (const Event& e : view.since_last) follow(view, e);
+    const bool standard = variant_ == Variant::standard;
+    if (standard)
+      for (const Event& e : view.since_last) starter_.follow(view, e);
     if (ticks_.due(view.now))
       resize(view, plan);
-    else if (variant_ == Variant::standard)
-      start_waiting(view, plan);
+    else if (standard)
+      starter_.start(view, plan, *placement_, [](JobId) {});
     ticks_.ask(view, plan);
   }
 
@@ -42,47 +44,17 @@ class Optimus final : public Policy {
     std::int32_t before = 0;  // what its standing target holds
     std::int64_t gain = 0;    // ns that one more GPU would save
   };
-  using Queues = ClassQueues<std::int64_t>;
 
-  void follow(const ClusterView& view, const Event& e) {
-    if (variant_ != Variant::standard || !e.job.valid()) return;
-    const JobView v = view.job(e.job);
-    if (enters_queue(e.kind) && !is_final(v.state) && v.target == nullptr)
-      waiting_.insert(class_of(*v.spec), 0, e.job);
-    else if (e.kind == EventKind::reject || e.kind == EventKind::cancel)
-      waiting_.erase(class_of(*v.spec), 0, e.job);
-  }
+  [[nodiscard]] bool titan() const { return variant_ == Variant::titan || variant_ == Variant::titan_released; }
 
-  // Jobs of one class fit, or do not, on their least number of GPUs together.
-  [[nodiscard]] DemandClass class_of(const JobSpec& spec) {
-    const auto fresh = DemandClass(static_cast<std::uint32_t>(classes_.size()));
-    return classes_.try_emplace({spec.demand_class, spec.min_gpus}, fresh).first->second;
-  }
-
-  void start_waiting(const ClusterView& view, PlanBuilder& plan) {
-    scan_.begin(waiting_);
-    while (!scan_.done() && plan.free().free_gpus() > 0) {
-      const JobId job = scan_.head().second;
-      const std::int32_t least = (*view.records)[job.index()].spec->min_gpus;
-      if (start_sized(view, plan, *placement_, job, least, least) == 0) {
-        scan_.drop_class();
-        continue;
-      }
-      const DemandClass c = scan_.head_class();
-      scan_.take();
-      waiting_.erase(c, 0, job);
-    }
-  }
-
-  // Saved by one GPU more than it has.
-  [[nodiscard]] std::int64_t gain_of(const ClusterView& view, const Job& j) const {
-    if (j.gpus + 1 > j.most) return 0;
-    return saved(view, j.id, j.gpus);
-  }
-  [[nodiscard]] static std::int64_t saved(const ClusterView& view, JobId id, std::int32_t gpus) {
-    const JobView v = view.job(id);
+  // Saved by one GPU more than `gpus`.
+  [[nodiscard]] static std::int64_t saved(const ClusterView& view, const Job& j, std::int32_t gpus) {
+    const JobView v = view.job(j.id);
     const Duration now = view.predict->time_left(v, gpus), then = view.predict->time_left(v, gpus + 1);
     return now == kForever || then == kForever ? 0 : (now - then).ns;
+  }
+  [[nodiscard]] static std::int64_t gain_of(const ClusterView& view, const Job& j) {
+    return j.gpus + 1 > j.most ? 0 : saved(view, j, j.gpus);
   }
 
   void collect(const ClusterView& view) {
@@ -95,9 +67,16 @@ class Optimus final : public Policy {
       j.least = std::max(r.spec->min_gpus, r.spec->demand.gpus > 0 ? 1 : 0);
       j.most = std::max(r.spec->max_gpus, j.least);
       if (r.has_target) j.before = static_cast<std::int32_t>(r.target.gpus.gpu_count());
+      j.gain = titan() ? view.predict->time_left(view.job(id), 1).ns : 0;
       jobs_.push_back(j);
     }
-    std::stable_sort(jobs_.begin(), jobs_.end(), [](const Job& a, const Job& b) { return a.least < b.least; });
+    const auto submit = [&view](const Job& j) { return (*view.records)[j.id.index()].spec->submit; };
+    if (titan())
+      std::stable_sort(jobs_.begin(), jobs_.end(), [&](const Job& a, const Job& b) {
+        return std::pair(submit(a), a.gain) < std::pair(submit(b), b.gain);
+      });
+    else
+      std::stable_sort(jobs_.begin(), jobs_.end(), [](const Job& a, const Job& b) { return a.least < b.least; });
   }
 
   void share_out(const ClusterView& view, std::int64_t left) {
@@ -108,16 +87,18 @@ class Optimus final : public Policy {
       if (j.least > left) continue;
       j.gpus = j.least;
       left -= j.least;
-      const std::int64_t gain = left > 0 ? gain_of(view, j) : 0;
+      const std::int64_t gain = titan() ? saved(view, j, j.gpus) : left > 0 ? gain_of(view, j) : 0;
       if (gain > 0) best.emplace(gain, -static_cast<std::int64_t>(i));
     }
     while (left > 0 && !best.empty()) {
-      Job& j = jobs_[static_cast<std::size_t>(-best.top().second)];
       const std::int64_t index = best.top().second;
+      Job& j = jobs_[static_cast<std::size_t>(-index)];
       best.pop();
       ++j.gpus;
       --left;
-      if (const std::int64_t gain = gain_of(view, j); gain > 0) best.emplace(gain, index);
+      Job asked = variant_ == Variant::titan_released ? jobs_.back() : j;
+      asked.gpus = j.gpus;
+      if (const std::int64_t gain = gain_of(view, asked); gain > 0) best.emplace(gain, index);
     }
   }
 
@@ -126,25 +107,23 @@ class Optimus final : public Policy {
     share_out(view, plan.free().usable_gpus());
     for (const Job& j : jobs_)
       if (j.before > 0 && j.before != j.gpus) plan.preempt(j.id);
-    std::stable_sort(jobs_.begin(), jobs_.end(), [](const Job& a, const Job& b) { return a.gpus < b.gpus; });
+    const bool widest_first = titan();
+    std::stable_sort(jobs_.begin(), jobs_.end(), [widest_first](const Job& a, const Job& b) {
+      return widest_first ? a.gpus > b.gpus : a.gpus < b.gpus;
+    });
     for (Job& j : jobs_) {
       const bool stays = j.before > 0 && j.before == j.gpus;
-      if (!stays && j.gpus > 0) j.gpus = start_sized(view, plan, *placement_, j.id, j.gpus, j.least);
-      if (variant_ != Variant::standard || stays) continue;
-      const DemandClass c = class_of(*(*view.records)[j.id.index()].spec);
-      if (j.gpus > 0)
-        waiting_.erase(c, 0, j.id);
-      else
-        waiting_.insert(c, 0, j.id);
+      const std::int32_t least = titan() ? j.gpus : j.least;
+      if (!stays && j.gpus > 0) j.gpus = start_sized(view, plan, *placement_, j.id, j.gpus, least);
+      if (variant_ == Variant::standard && !stays)
+        starter_.set_waiting(*(*view.records)[j.id.index()].spec, j.gpus == 0);
     }
   }
 
   std::unique_ptr<Placement> placement_;
   Ticks ticks_;
   Variant variant_;
-  Queues waiting_;  // standard only
-  ClassScan<std::int64_t> scan_;
-  std::map<std::pair<DemandClass, std::int32_t>, DemandClass> classes_;
+  LeastStarter starter_;  // standard only
   std::vector<JobId> ids_;
   std::vector<Job> jobs_;
 };
@@ -153,10 +132,11 @@ class Optimus final : public Policy {
 
 std::unique_ptr<Policy> make_optimus(PolicySetup setup, OptionReader& options) {
   const std::vector<Duration> period = options.gpu_time_list("period");
+  const bool released = options.choice("gains") == "released";
   Duration every = period.empty() ? seconds(600) : period.front();
   Variant variant = Variant::standard;
   if (setup.emulate_pollux) variant = Variant::pollux, every = seconds(60);
-  if (setup.emulate_titan) variant = Variant::titan, every = seconds(300);
+  if (setup.emulate_titan) variant = released ? Variant::titan_released : Variant::titan, every = seconds(300);
   return std::make_unique<Optimus>(std::move(setup.placement), every, variant);
 }
 

@@ -67,13 +67,31 @@ const std::vector<PolicyInfo>& policy_table() {
        "Every period each job gets its least number of GPUs, in order of arrival, then one GPU after another goes to "
        "the job that gains most. Between periods waiting jobs start on their least, nothing is resized.",
        "Peng et al., Optimus, EuroSys 2018", make_optimus,
-       {{"period", "gpu_time_list", "[600s]", "how often numbers of GPUs are reconsidered"}}},
+       {{"period", "gpu_time_list", "[600s]", "how often numbers of GPUs are reconsidered"},
+        {"gains", "choice", "released",
+         "under `emulate: titan` only: gains of the last job in the list for every job, as released, or right ones",
+         {"released", "corrected"}}}},
       {"scripted", "what a file says, step by step; for tests and for trying things out by hand",
        "Lines of WHEN JOB ACTION: `90s a run n0:0-1`, `@12 a preempt`; WHEN is a time of the run or the number of a "
        "decision, the actions are run, preempt, suspend, cancel, checkpoint and publish. Jobs that the file does not "
        "name are scheduled first-in, first-out.",
        "", make_scripted,
        {{"file", "file", "", "the script, relative to the scenario that names it; none = no job is named"}}},
+      {"themis", "finish-time fairness: GPUs on leases, free ones to the jobs treated worst, with preemption",
+       "Jobs hold GPUs on leases. What is free or whose lease is over goes to the jobs with the largest ratio of their "
+       "time in the shared cluster to their time alone on an equal share of it; the others are offered what is left. "
+       "Deterministic: the partial-allocation auction of the paper is not bid for.",
+       "Mahajan et al., Themis, NSDI 2020", make_themis,
+       {{"lease", "gpu_time_list", "[1200s]", "how long GPUs are granted for"},
+        {"percent", "integer", "80", "share of the jobs, the worst-treated ones, that are served first"}}},
+      {"titan", "numbers of GPUs that together bring every job closest to its fair share, with preemption",
+       "Every period the jobs with least to do, one per GPU, get the numbers of GPUs that minimise the sum over jobs "
+       "of remaining time over remaining time on an equal share. Exact: a knapsack over the cluster's GPUs. Between "
+       "periods waiting jobs start on their least. Tasks are not merged.",
+       "Gao et al., Titan, SoCC 2022", make_titan,
+       {{"period", "gpu_time_list", "[120s]", "how often numbers of GPUs are reconsidered"},
+        {"sizes", "choice", "nodes", "sizes considered: 1 to 4 and multiples of 4, or every number",
+         {"nodes", "all"}}}},
       {"tiresias", "discretised least attained service (2D-LAS), with preemption",
        "Jobs sink through queues as their attained service crosses the limits; queues are served in order, each in "
        "the order of its list, past jobs that do not fit; running jobs that are not served are preempted.",

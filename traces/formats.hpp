@@ -27,6 +27,8 @@ void read_muri(TableReader& rows, Trace& trace);
 void read_philly(TableReader& rows, Trace& trace);
 void read_philly_derived(TableReader& rows, Trace& trace);
 void read_msft_itp(TableReader& rows, Trace& trace);
+void read_pollux(TableReader& rows, Trace& trace);
+void read_titan(TableReader& rows, Trace& trace);
 
 [[nodiscard]] bool recognises_swf(std::string_view text);
 [[nodiscard]] Expected<void> read_swf(const TraceText& source, Trace& trace);

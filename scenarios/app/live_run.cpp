@@ -92,7 +92,7 @@ void replay_decisions(const Prepared& prepared, const LiveRequest& request, cons
   PlanBook book;
   ReplayExecutor executor(*prepared.topology, recording);
   RunParts& p = **parts;
-  Controller controller(executor, **policy, p.source, prepared.workload.specs, prepared.workload.demands, p.model,
+  Controller controller(executor, **policy, p.source, prepared.workload.specs, prepared.workload.demands, p.model(),
                         p.controller_options(), {&p.fold, &book});
   try {
     (void)controller.run();
@@ -172,7 +172,7 @@ Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& reque
     engine.watchdog = config.watchdog;
     live::LiveOptions options = live_options(prepared, config, beside, *worker);
     options.on_failure = [&screen](const std::string& why) { screen.failure(why); };
-    live::LiveExecutor executor(*prepared.topology, prepared.workload, p.model,
+    live::LiveExecutor executor(*prepared.topology, prepared.workload, p.model(),
                                 std::make_unique<live::LocalEngine>(engine), std::move(options));
     on_interrupt = [&executor] { executor.interrupt(); };
     signals.listen();
@@ -180,7 +180,7 @@ Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& reque
     std::vector<Observer*> observers = p.observers();
     observers.push_back(&book);
     observers.push_back(&screen);
-    Controller controller(recorder, **policy, p.source, prepared.workload.specs, prepared.workload.demands, p.model,
+    Controller controller(recorder, **policy, p.source, prepared.workload.specs, prepared.workload.demands, p.model(),
                           p.controller_options(), observers);
     const std::int64_t waited = cpu_wait_us();
     const std::int64_t began = live::monotonic_ns();

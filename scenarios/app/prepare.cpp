@@ -5,6 +5,7 @@
 #include "scenarios/app/simulate.hpp"
 #include "sim/models/emulation.hpp"
 #include "sim/observe/digest.hpp"
+#include "traces/profiles/profiles.hpp"
 
 namespace orrery::app {
 namespace {
@@ -14,21 +15,59 @@ namespace {
 void apply_emulation(Prepared& p, const Trace& trace) {
   Scenario& s = p.scenario;
   if (s.emulate == "none") return;
-  const std::string placement = s.emulate == "muri" ? "yarn (count under tiresias)" : "count";
+  const std::string placement = s.emulate == "muri"     ? "yarn (count under tiresias)"
+                                : s.emulate == "pollux" ? "most_free"
+                                                        : "count";
   p.notes.push_back(
-      fmt::format("emulate: {} reproduces that simulator's quirks; it overrides overheads, failures, checkpoints "
+      fmt::format("emulate: {} reproduces that simulator's quirks; it overrides overheads{}, failures, checkpoints "
                   "(none) and policy.placement ({})",
-                  s.emulate, placement));
+                  s.emulate, s.emulate == "pollux" ? " (30 s at every launch)" : "", placement));
   s.overheads = OverheadConfig{};
   s.failures = FailureConfig{};
   s.checkpoints = CheckpointConfig{};
-  s.policy.placement = s.emulate == "muri" ? "yarn" : "count";
+  s.policy.placement = s.emulate == "muri" ? "yarn" : s.emulate == "pollux" ? "most_free" : "count";
+  if (s.emulate == "pollux") {
+    s.overheads.launch = seconds(30);
+    p.rounding = {seconds(1), seconds(60)};
+  }
   if (s.emulate != "muri") return;
   for (std::size_t i = 0; i < trace.jobs.size(); ++i) {
     const JobSpec& spec = p.workload.specs[i];
     p.workload.truths[i].work = muri_work(trace.jobs[i].iterations, trace.jobs[i].iteration_time);
     p.pause_per_event.push_back(muri_pause(spec.model, spec.demand.gpus));
   }
+}
+
+// Compiles the profiles that the scenario names and works out from them what the trace does not say: run times on the
+// requested GPUs, and how many GPUs each job can use.
+Expected<void> apply_profiles(Prepared& p, Trace& trace) {
+  const Scenario& s = p.scenario;
+  if (!s.performance) return {};
+  const PerformanceConfig& c = *s.performance;
+  auto profiles = read_pollux_profiles(c.profiles_resolved, c.hardware);
+  if (!profiles) return tl::make_unexpected(std::move(profiles.error()));
+  int widest = 0;
+  for (const NodeGroup& g : s.cluster.groups) widest = std::max(widest, g.gpus_per_node);
+  auto model = ProfiledModel::compile(std::move(*profiles), widest,
+                                      s.emulate == "pollux" ? ProfileBelief::pollux : ProfileBelief::consistent);
+  if (!model) return tl::make_unexpected(std::move(model.error()));
+  std::vector<Diagnostic> errors;
+  for (TraceJob& j : trace.jobs) {
+    auto ok = (*model)->add({j.model, j.batch, j.gpus, 0}, c.clamp);
+    if (!ok) {
+      Diagnostic d = std::move(ok.error().items.front());
+      d.where = {s.workload.trace, j.line, 0};
+      errors.push_back(std::move(d));
+      if (errors.size() == 20) break;
+      continue;
+    }
+    j.duration = (*model)->reference_time();
+    if (!j.min_gpus) j.min_gpus = 1;
+    if (!j.max_gpus) j.max_gpus = (*model)->most_gpus();
+  }
+  if (!errors.empty()) return tl::make_unexpected(Error(std::move(errors)));
+  p.profiled = std::move(*model);
+  return {};
 }
 
 // The trace of the scenario: read from its file, or generated.
@@ -83,6 +122,7 @@ Expected<Prepared> prepare(Scenario scenario, std::uint64_t seed) {
   if (trace->jobs.empty())
     return fail(
         fmt::format("workload.slice leaves no jobs: the trace has {}, skip is {}", p.trace_jobs, s.workload.skip));
+  if (auto ok = apply_profiles(p, *trace); !ok) return tl::make_unexpected(std::move(ok.error()));
   if (s.workload.load && !s.workload.generate) scale_to_load(*trace, *s.workload.load, p.topology->total_gpus());
   p.load = offered_load(*trace, p.topology->total_gpus());
   auto workload = to_workload(*trace, *p.topology, s.workload.trace);

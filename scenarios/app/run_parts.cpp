@@ -55,10 +55,10 @@ JobTable table_of(const Prepared& p) {
   return table;
 }
 
-// A simulated run at unit rate has no work lost; Muri's pauses are not work.
+// A simulated run at unit rate has no work lost; Muri's pauses are not work, and profiles have rates of their own.
 InvariantOptions invariant_options(const Prepared& p, bool measured) {
   InvariantOptions o;
-  if (measured || !p.pause_per_event.empty()) return o;
+  if (measured || !p.pause_per_event.empty() || p.profiled != nullptr) return o;
   o.true_work = [&p](JobId id) -> std::optional<Work> { return p.workload.truths[id.index()].work; };
   return o;
 }
@@ -98,6 +98,11 @@ Expected<std::unique_ptr<RunParts>> RunParts::make(const Prepared& p, const RunR
     parts->log_.emplace(parts->job_table_, parts->node_gpus_,
                         EventLogOptions{parts->folder_->path("events.jsonl.zst")});
   return parts;
+}
+
+const PerformanceModel& RunParts::model() const {
+  if (prepared_->profiled != nullptr) return *prepared_->profiled;
+  return ideal_;
 }
 
 std::optional<Duration> RunParts::estimate(const JobSpec& spec) const {

@@ -41,11 +41,13 @@ class RunParts {
   std::vector<std::int32_t> node_gpus_;
 
  public:
-  IdealModel model{};
+  // How fast jobs run, as far as anybody is told: the scenario's profiles, else linear in GPUs.
+  [[nodiscard]] const PerformanceModel& model() const;
   JobSource source;
   MetricsFold fold;
 
  private:
+  IdealModel ideal_{};
   RunParts(const Prepared& prepared, const RunRequest& request);
   [[nodiscard]] std::optional<Duration> estimate(const JobSpec& spec) const;
   [[nodiscard]] RunManifest manifest_of(const RunReport& report) const;

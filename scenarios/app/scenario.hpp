@@ -65,6 +65,15 @@ struct CheckpointConfig {
   Duration cost{};   // how long a job stands still for one
 };
 
+// Where run times and speeds come from when not from the trace: profiles of applications.
+struct PerformanceConfig {
+  std::string profiles;           // folder as written, may start with ${ORRERY_TRACES}
+  std::string profiles_resolved;  // folder to open
+  std::string family = "pollux";  // how the folder's tables are laid out: pollux
+  std::string hardware = "aws";   // which of its GPU types every GPU of the cluster is
+  bool clamp = false;             // `missing: clamp`: what was not measured is the nearest that was
+};
+
 // How `orrery live` runs the scenario; the simulator does not look at it.
 struct LiveConfig {
   std::int64_t time_scale = 1;       // seconds of the run per second of wall clock
@@ -84,8 +93,9 @@ struct Scenario {
   OverheadConfig overheads;
   FailureConfig failures;
   CheckpointConfig checkpoints;
+  std::optional<PerformanceConfig> performance;
   std::optional<LiveConfig> live;
-  std::string emulate = "none";  // none | tiresias | muri
+  std::string emulate = "none";  // none | tiresias | muri | pollux
   int seeds = 1;                 // seeds 1..n
   std::string output_dir = "runs";
   std::optional<bool> log_events;  // `output.events`; default: on below 200,000 jobs

@@ -89,7 +89,8 @@ void SimExecutor::launch(const LaunchRequest& request) {
   } else {
     g.rate = model_->rate(spec, *request.gpus, request.members[0].config, {});
   }
-  const Time start = now_ + options_.overheads.start_cost(spec, request.incarnation);
+  const Time start =
+      now_ + options_.overheads.start_cost(spec, request.incarnation) + model_->start_cost(spec);
   g.next = schedule(g, start, kStartClass, EventKind::started, 0);
   if (gangs_on_.empty()) return;
   g.gpus = *request.gpus;

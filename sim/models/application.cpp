@@ -46,7 +46,8 @@ Expected<Application> Application::compile(ApplicationProfile profile) {
 
 std::int32_t Application::most_gpus(std::int64_t batch) const {
   if (profile_.most_gpus > 0) return profile_.most_gpus;
-  const std::int64_t most = batch / profile_.min_local_batch;
+  const std::int64_t limit = profile_.gpu_limit > 0 ? profile_.gpu_limit : 1'000'000;
+  const std::int64_t most = std::min(batch / profile_.min_local_batch, limit);
   return static_cast<std::int32_t>(std::clamp<std::int64_t>(most, 1, 1'000'000));
 }
 

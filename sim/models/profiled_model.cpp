@@ -10,6 +10,13 @@ namespace {
 constexpr double kLongestNs = 4e18;  // 127 years
 constexpr int kBelievedGpus = 64;    // compiled ahead; wider shapes are worked out when asked for
 
+// As Python's round() does.
+std::int64_t round_half_even(double v) {
+  const auto whole = static_cast<std::int64_t>(v);
+  const double rest = v - static_cast<double>(whole);
+  return whole + (rest > 0.5 || (rest == 0.5 && whole % 2 != 0) ? 1 : 0);
+}
+
 std::int64_t to_ns(double seconds) {
   const double ns = std::min(seconds * 1e9, kLongestNs);
   return ns < 1 ? 1 : static_cast<std::int64_t>(ns + 0.5);
@@ -31,18 +38,21 @@ Expected<std::shared_ptr<ProfiledModel>> ProfiledModel::compile(ProfileSet profi
 
 Expected<ProfiledModel::Class> ProfiledModel::make_class(const Job& job, bool clamp) const {
   Class c;
+  // "model@data set" is profiled as "model".
+  const std::string model = job.application.substr(0, job.application.find('@'));
   const auto found = std::find_if(applications_.begin(), applications_.end(),
-                                  [&job](const Application& a) { return a.name() == job.application; });
+                                  [&model](const Application& a) { return a.name() == model; });
   if (found == applications_.end()) {
-    Diagnostic d{fmt::format("there is no profile of `{}`", job.application)};
+    Diagnostic d{fmt::format("there is no profile of `{}`", model)};
     std::vector<std::string_view> names;
     for (const Application& a : applications_) names.push_back(a.name());
-    if (const auto near = closest(job.application, names); !near.empty())
+    if (const auto near = closest(model, names); !near.empty())
       d.hint = fmt::format("did you mean `{}`?", near);
     d.notes.push_back(fmt::format("profiles: {}", fmt::join(names, ", ")));
     return fail(std::move(d));
   }
   const Application& a = *found;
+  c.name = job.application;
   c.application = static_cast<std::size_t>(found - applications_.begin());
   c.batch = job.batch > 0 ? job.batch : a.initial_batch();
   c.gpus = job.gpus;
@@ -56,6 +66,7 @@ Expected<ProfiledModel::Class> ProfiledModel::make_class(const Job& job, bool cl
   if (!clamp && !a.step_times().covers(shape, static_cast<double>(split.per_gpu)))
     return tl::make_unexpected(a.step_times().missing(shape, static_cast<double>(split.per_gpu)));
   c.step_s = a.step_s(shape, split);
+  c.total = split.total;
   if (!(c.step_s > 0)) return fail(fmt::format("the step time of `{}` is not above 0", job.application));
   double begin = 0;
   std::int64_t work = 0;
@@ -64,9 +75,9 @@ Expected<ProfiledModel::Class> ProfiledModel::make_class(const Job& job, bool cl
     c.ends.push_back(work);
     begin = c.progress[e];
   }
-  c.believed_step_s.push_back(0);
+  c.believed.push_back({});
   for (int g = 1; g <= std::min<int>(c.most_gpus, kBelievedGpus); ++g)
-    c.believed_step_s.push_back(believed_step(c, g));
+    c.believed.push_back(believed_step(c, g));
   return c;
 }
 
@@ -74,7 +85,7 @@ Expected<void> ProfiledModel::add(const Job& job, bool clamp) {
   for (std::size_t i = 0; i < classes_.size(); ++i) {
     const Class& c = classes_[i];
     const std::int64_t batch = job.batch > 0 ? job.batch : applications_[c.application].initial_batch();
-    if (applications_[c.application].name() != job.application || c.batch != batch || c.gpus != job.gpus ||
+    if (c.name != job.application || c.batch != batch || c.gpus != job.gpus ||
         c.samples != job.samples)
       continue;
     of_job_.push_back(static_cast<std::uint32_t>(i));
@@ -106,7 +117,7 @@ PerformanceModel::Stretch ProfiledModel::stretch(const JobSpec& spec, const Allo
   const double begin = e == 0 ? 0 : c.progress[e - 1];
   const std::int64_t begin_ns = e == 0 ? 0 : c.ends[e - 1];
   const double part_left = static_cast<double>(c.ends[e] - done.ns) / static_cast<double>(c.ends[e] - begin_ns);
-  const double speed = goodput(c, Shape(gpus), e);
+  const double speed = goodput(c, shape_of(c, gpus), e);
   return {Work{c.ends[e]}, Duration{to_ns((c.progress[e] - begin) * part_left / speed)}};
 }
 
@@ -114,14 +125,26 @@ Rate ProfiledModel::rate(const JobSpec& spec, const Allocation& gpus, const RunC
                          std::span<const JobId>) const {
   const Class& c = class_of(spec.id);
   const Application& a = applications_[c.application];
-  const Shape shape(gpus);
+  const Shape shape = shape_of(c, gpus);
   if (shape.gpus() == 0) return {};
-  const double speed = c.step_s / a.step_s(shape, a.split(c.batch, shape.gpus()));
+  const Application::Split split = a.split(c.batch, shape.gpus());
+  const double steps = c.step_s / a.step_s(shape, split);
+  const double speed = split.total == c.total ? steps : steps * a.gain(split.total, 0) / a.gain(c.total, 0);
   return {static_cast<std::int64_t>(speed * static_cast<double>(kUnitRate.per_billion) + 0.5)};
 }
 
-// Seconds of one optimiser step as believed by policies.
-double ProfiledModel::believed_step(const Class& c, int gpus) const {
+Duration ProfiledModel::start_cost(const JobSpec& spec) const {
+  const double seconds = applications_[class_of(spec.id).application].start_s();
+  return seconds > 0 ? Duration{to_ns(seconds)} : Duration{};
+}
+
+// Titan's simulator lists nodes by number, Pollux' as it filled them.
+Shape ProfiledModel::shape_of(const Class& c, const Allocation& gpus) const {
+  const bool titan = applications_[c.application].split_rule() == SplitRule::titan;
+  return Shape(gpus, titan ? Shape::Order::by_node : Shape::Order::most_first);
+}
+
+ProfiledModel::Step ProfiledModel::believed_step(const Class& c, int gpus) const {
   const Application& a = applications_[c.application];
   Application::Split split = a.split(c.batch, gpus);
   const Shape shape = Shape::packed(gpus, gpus_per_node_);
@@ -131,24 +154,30 @@ double ProfiledModel::believed_step(const Class& c, int gpus) const {
     split.per_gpu = (c.batch + 1) / 2;
   }
   if (belief_ == ProfileBelief::titan) split.accumulation += 1;  // its predictor charges one pass too many
-  return a.step_s(shape, split);
+  return {a.step_s(shape, split), split.total};
 }
 
 Duration ProfiledModel::time_left(const JobView& job, std::int32_t gpus) const {
   const Class& c = class_of(job.id());
   if (gpus < 1) return kForever;
   const auto g = static_cast<std::size_t>(gpus);
-  const double step = g < c.believed_step_s.size() ? c.believed_step_s[g] : believed_step(c, gpus);
+  const Step step = g < c.believed.size() ? c.believed[g] : believed_step(c, gpus);
   const Application& a = applications_[c.application];
   double steps = 0;
   if (belief_ == ProfileBelief::pollux && a.epochs() > 0) {
     // Whole epochs as reported, up to the last but one (its completion epoch counts from 0).
     const std::size_t epoch = epoch_of(c, job.reported), last = a.epochs() - 1;
     steps = epoch >= last ? 1 : a.iterations(c.batch, last) - a.iterations(c.batch, epoch);
-    return Duration{static_cast<std::int64_t>(steps * step * 1e9)};
+    return Duration{static_cast<std::int64_t>(steps * step.seconds * 1e9)};
   }
-  const double left = static_cast<double>(std::max<std::int64_t>(c.ends.back() - job.done.ns, 0));
-  return Duration{to_ns(left / 1e9 * step / c.step_s)};
+  const double left_s = static_cast<double>(std::max<std::int64_t>(c.ends.back() - job.done.ns, 0)) / 1e9;
+  double seconds = left_s / c.step_s * step.seconds;
+  if (step.total != c.total) {
+    const std::size_t epoch = std::min(epoch_of(c, job.done), c.ends.size() - 1);
+    seconds = seconds * a.gain(c.total, epoch) / a.gain(step.total, epoch);
+  }
+  if (belief_ != ProfileBelief::titan) return Duration{to_ns(seconds)};
+  return Duration{round_half_even(seconds) * kNsPerSecond};
 }
 
 }  // namespace orrery

@@ -38,14 +38,21 @@ class ProfiledModel final : public PerformanceModel {
 
   [[nodiscard]] Rate rate(const JobSpec& spec, const Allocation& gpus, const RunConfig& config,
                           std::span<const JobId> with) const override;
+  [[nodiscard]] Duration start_cost(const JobSpec& spec) const override;
   [[nodiscard]] Duration time_left(const JobView& job, std::int32_t gpus) const override;
   [[nodiscard]] bool in_stretches() const override { return true; }
   [[nodiscard]] Stretch stretch(const JobSpec& spec, const Allocation& gpus, const RunConfig& config,
                                 Work done) const override;
 
  private:
+  // One optimiser step, as policies are told.
+  struct Step {
+    double seconds = 0;
+    std::int64_t total = 0;  // samples
+  };
   // Jobs that are equal in everything the model looks at.
   struct Class {
+    std::string name;
     std::size_t application = 0;
     std::int64_t batch = 0;
     int gpus = 1;
@@ -54,7 +61,8 @@ class ProfiledModel final : public PerformanceModel {
     std::vector<double> progress;    // at the end of each epoch
     std::vector<std::int64_t> ends;  // work (ns) at the end of each epoch
     double step_s = 0;               // on the requested GPUs
-    std::vector<double> believed_step_s;  // [GPUs], packed; of one optimiser step
+    std::int64_t total = 0;          // samples of an optimiser step there
+    std::vector<Step> believed;      // [GPUs], packed
   };
   ProfiledModel(std::vector<Application> applications, int gpus_per_node, ProfileBelief belief)
       : applications_(std::move(applications)), gpus_per_node_(gpus_per_node), belief_(belief) {}
@@ -62,7 +70,8 @@ class ProfiledModel final : public PerformanceModel {
   [[nodiscard]] static std::size_t epoch_of(const Class& c, Work done);
   [[nodiscard]] double goodput(const Class& c, const Shape& shape, std::size_t epoch) const;
   [[nodiscard]] Expected<Class> make_class(const Job& job, bool clamp) const;
-  [[nodiscard]] double believed_step(const Class& c, int gpus) const;
+  [[nodiscard]] Step believed_step(const Class& c, int gpus) const;
+  [[nodiscard]] Shape shape_of(const Class& c, const Allocation& gpus) const;
 
   std::vector<Application> applications_;
   std::vector<Class> classes_;

@@ -37,6 +37,8 @@ struct ApplicationProfile {
   std::int64_t max_batch = 0;      // 0 = the largest of `batches`, or no limit
   std::int64_t min_local_batch = 0, max_local_batch = 0;  // 0 = the smallest and largest measured
   std::int32_t most_gpus = 0;      // 0 = as many as the batch allows
+  std::int32_t gpu_limit = 0;      // no more than these even if the batch allows more; 0 = no limit
+  double start_s = 0;              // measured from launch to first step; 0 = not measured
 };
 
 using ProfileSet = std::vector<ApplicationProfile>;

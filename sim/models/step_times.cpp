@@ -7,18 +7,17 @@
 
 namespace orrery {
 
-Shape::Shape(const Allocation& gpus) {
-  for (const NodeSlice& s : gpus.slices()) add(s.gpu_count());
+Shape::Shape(const Allocation& gpus, Order order) {
+  for (const NodeSlice& s : gpus.slices()) add(s.gpu_count(), order);
 }
 
-// Keeps the nodes sorted, most GPUs first.
-void Shape::add(int gpus) {
+void Shape::add(int gpus, Order order) {
   gpus_ += gpus;
   if (gpus == 0) return;
   const int kept = std::min(nodes_, kMaxNodes);
   const auto g = static_cast<std::uint8_t>(std::min(gpus, 255));
   int at = kept;
-  while (at > 0 && on_node_[static_cast<std::size_t>(at - 1)] < g) --at;
+  while (order == Order::most_first && at > 0 && on_node_[static_cast<std::size_t>(at - 1)] < g) --at;
   for (int i = std::min(kept, kMaxNodes - 1); i > at; --i)
     on_node_[static_cast<std::size_t>(i)] = on_node_[static_cast<std::size_t>(i - 1)];
   if (at < kMaxNodes) on_node_[static_cast<std::size_t>(at)] = g;
@@ -27,7 +26,7 @@ void Shape::add(int gpus) {
 
 Shape Shape::packed(int gpus, int per_node) {
   Shape s;
-  for (int left = gpus; left > 0; left -= per_node) s.add(std::min(left, per_node));
+  for (int left = gpus; left > 0; left -= per_node) s.add(std::min(left, per_node), Order::most_first);
   return s;
 }
 

@@ -27,12 +27,14 @@ struct StepPoint {
   double sync_s = 0;       // of it, synchronisation
 };
 
-// GPUs per node of an allocation, in the order in which nodes were filled: most first.
+// GPUs per node of an allocation, the nodes in a ring.
 class Shape {
  public:
   static constexpr int kMaxNodes = 64;
+  // In the order in which nodes were filled, most GPUs first, or as the nodes are numbered.
+  enum class Order : std::uint8_t { most_first, by_node };
   Shape() = default;
-  explicit Shape(const Allocation& gpus);
+  explicit Shape(const Allocation& gpus, Order order = Order::most_first);
   // `gpus` GPUs on as few nodes of `per_node` GPUs as can be.
   [[nodiscard]] static Shape packed(int gpus, int per_node);
 
@@ -42,7 +44,7 @@ class Shape {
   [[nodiscard]] std::uint64_t placement() const;
 
  private:
-  void add(int gpus);
+  void add(int gpus, Order order);
   std::array<std::uint8_t, kMaxNodes> on_node_{};  // of the first kMaxNodes nodes
   int nodes_ = 0;
   int gpus_ = 0;

@@ -56,6 +56,7 @@ inline std::unique_ptr<Policy> make_policy(const PolicyChoice& choice, const Pla
   if (placement != nullptr) *placement = setup.placement.get();
   setup.emulate_tiresias = choice.emulate == "tiresias";
   setup.emulate_muri = choice.emulate == "muri";
+  setup.emulate_pollux = choice.emulate == "pollux";
   OptionReader reader(choice.name, choice.options, {}, info->options);
   auto policy = info->make(std::move(setup), reader);
   REQUIRE(reader.finish().has_value());

@@ -5,7 +5,7 @@
 #include <charconv>
 #include <filesystem>
 
-#include "traces/profiles/profiles.hpp"
+#include "traces/profiles/profile_files.hpp"
 #include "traces/text_file.hpp"
 
 namespace orrery {
@@ -17,22 +17,6 @@ namespace fs = std::filesystem;
 void set_limits(ApplicationProfile& p) {
   if (p.name == "yolov3") p.max_local_batch = 8;  // more does not fit the smallest GPUs
   if (p.name == "ncf") p.most_gpus = 1;           // too short to be worth distributing
-}
-
-// The text of NAME or of NAME.gz; nothing when there is neither.
-std::optional<Expected<std::string>> text_of(const fs::path& file) {
-  std::error_code ignored;
-  for (const char* ending : {"", ".gz"})
-    if (const fs::path p = file.string() + ending; fs::exists(p, ignored)) return read_text_file(p.string());
-  return std::nullopt;
-}
-
-Expected<std::vector<StepPoint>> points_of(const fs::path& file, bool& there) {
-  const auto text = text_of(file);
-  there = text.has_value();
-  if (!there) return {};
-  if (!*text) return tl::make_unexpected(text->error());
-  return read_step_points(file.string(), **text);
 }
 
 // BATCH of validation-BATCH.csv; 0 for other names.
@@ -50,12 +34,12 @@ Expected<ApplicationProfile> read_application(const fs::path& folder, const std:
   ApplicationProfile p;
   p.name = folder.filename().string();
   p.hardware = hardware;
-  auto exact = points_of(folder / fmt::format("placements-{}.csv", hardware), there);
+  auto exact = profile_points(folder / fmt::format("placements-{}.csv", hardware), there);
   if (!exact) return tl::make_unexpected(std::move(exact.error()));
   if (!there) return p;
   p.exact = std::move(*exact);
   bool scales = false;
-  auto scaling = points_of(folder / fmt::format("scalability-{}.csv", hardware), scales);
+  auto scaling = profile_points(folder / fmt::format("scalability-{}.csv", hardware), scales);
   if (!scaling) return tl::make_unexpected(std::move(scaling.error()));
   p.scaling = std::move(*scaling);
   std::error_code ignored;

@@ -1,8 +1,10 @@
 // The two tables that all profile families are made of: step times, and epochs.
+#include <algorithm>
 #include <charconv>
 
-#include "traces/profiles/profiles.hpp"
+#include "traces/profiles/profile_files.hpp"
 #include "traces/table_reader.hpp"
+#include "traces/text_file.hpp"
 
 namespace orrery {
 namespace {
@@ -73,6 +75,31 @@ Expected<std::vector<EpochStats>> read_epoch_stats(const std::string& file, std:
   }
   if (auto ok = rows.finish(); !ok) return tl::make_unexpected(std::move(ok.error()));
   return epochs;
+}
+
+std::optional<Expected<std::string>> profile_text(const std::filesystem::path& file) {
+  std::error_code ignored;
+  for (const char* ending : {"", ".gz"})
+    if (const std::filesystem::path p = file.string() + ending; std::filesystem::exists(p, ignored))
+      return read_text_file(p.string());
+  return std::nullopt;
+}
+
+Expected<std::vector<StepPoint>> profile_points(const std::filesystem::path& file, bool& there) {
+  const auto text = profile_text(file);
+  there = text.has_value();
+  if (!there) return {};
+  if (!*text) return tl::make_unexpected(text->error());
+  return read_step_points(file.string(), **text);
+}
+
+Expected<double> read_longest(const std::string& file, std::string_view text, std::string_view column) {
+  TableReader rows(file, text);
+  const int at = rows.required(column);
+  double longest = 0;
+  while (rows.next()) longest = std::max(longest, number(rows, at, 0));
+  if (auto ok = rows.finish(); !ok) return tl::make_unexpected(std::move(ok.error()));
+  return longest;
 }
 
 }  // namespace orrery
