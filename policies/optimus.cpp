@@ -27,8 +27,10 @@ class Optimus final : public Policy {
 
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     const bool standard = variant_ == Variant::standard;
-    if (standard)
-      for (const Event& e : view.since_last) starter_.follow(view, e);
+    for (const Event& e : view.since_last) {
+      if (standard) starter_.follow(view, e);
+      if (titan() && e.job.valid() && enters_queue(e.kind)) pending_.push_back(e.job);
+    }
     if (ticks_.due(view.now))
       resize(view, plan);
     else if (standard)
@@ -42,7 +44,6 @@ class Optimus final : public Policy {
     std::int32_t least = 1, most = 1;
     std::int32_t gpus = 0;
     std::int32_t before = 0;  // what its standing target holds
-    std::int64_t gain = 0;    // ns that one more GPU would save
   };
 
   [[nodiscard]] bool titan() const { return variant_ == Variant::titan || variant_ == Variant::titan_released; }
@@ -57,8 +58,25 @@ class Optimus final : public Policy {
     return j.gpus + 1 > j.most ? 0 : saved(view, j, j.gpus);
   }
 
+  // TitanSched's lists: jobs submitted in the same second come in the order of these.
+  void drop_ended(const ClusterView& view, std::vector<JobId>& list) const {
+    const auto ended = [&view](JobId id) { return is_final((*view.records)[id.index()].state); };
+    list.erase(std::remove_if(list.begin(), list.end(), ended), list.end());
+  }
+  static void move_to(JobId id, std::vector<JobId>& from, std::vector<JobId>& to) {
+    from.erase(std::remove(from.begin(), from.end(), id), from.end());
+    if (std::find(to.begin(), to.end(), id) == to.end()) to.push_back(id);
+  }
+
   void collect(const ClusterView& view) {
-    wanting_jobs(view, ids_);
+    if (titan()) {
+      drop_ended(view, running_);
+      drop_ended(view, pending_);
+      ids_ = running_;
+      ids_.insert(ids_.end(), pending_.begin(), pending_.end());
+    } else {
+      wanting_jobs(view, ids_);
+    }
     jobs_.clear();
     for (const JobId id : ids_) {
       const JobRecord& r = (*view.records)[id.index()];
@@ -67,13 +85,12 @@ class Optimus final : public Policy {
       j.least = std::max(r.spec->min_gpus, r.spec->demand.gpus > 0 ? 1 : 0);
       j.most = std::max(r.spec->max_gpus, j.least);
       if (r.has_target) j.before = static_cast<std::int32_t>(r.target.gpus.gpu_count());
-      j.gain = titan() ? view.predict->time_left(view.job(id), 1).ns : 0;
       jobs_.push_back(j);
     }
     const auto submit = [&view](const Job& j) { return (*view.records)[j.id.index()].spec->submit; };
     if (titan())
       std::stable_sort(jobs_.begin(), jobs_.end(), [&](const Job& a, const Job& b) {
-        return std::pair(submit(a), a.gain) < std::pair(submit(b), b.gain);
+        return submit(a) < submit(b);
       });
     else
       std::stable_sort(jobs_.begin(), jobs_.end(), [](const Job& a, const Job& b) { return a.least < b.least; });
@@ -105,8 +122,12 @@ class Optimus final : public Policy {
   void resize(const ClusterView& view, PlanBuilder& plan) {
     collect(view);
     share_out(view, plan.free().usable_gpus());
-    for (const Job& j : jobs_)
-      if (j.before > 0 && j.before != j.gpus) plan.preempt(j.id);
+    order_ = jobs_;
+    for (const Job& j : jobs_) {
+      if (j.before == 0 || j.before == j.gpus) continue;
+      plan.preempt(j.id);
+      if (titan()) move_to(j.id, running_, pending_);
+    }
     const bool widest_first = titan();
     std::stable_sort(jobs_.begin(), jobs_.end(), [widest_first](const Job& a, const Job& b) {
       return widest_first ? a.gpus > b.gpus : a.gpus < b.gpus;
@@ -118,6 +139,9 @@ class Optimus final : public Policy {
       if (variant_ == Variant::standard && !stays)
         starter_.set_waiting(*(*view.records)[j.id.index()].spec, j.gpus == 0);
     }
+    if (!titan()) return;
+    for (const Job& j : order_)
+      if (plan.planned(j.id) != nullptr) move_to(j.id, pending_, running_);
   }
 
   std::unique_ptr<Placement> placement_;
@@ -125,7 +149,8 @@ class Optimus final : public Policy {
   Variant variant_;
   LeastStarter starter_;  // standard only
   std::vector<JobId> ids_;
-  std::vector<Job> jobs_;
+  std::vector<Job> jobs_, order_;
+  std::vector<JobId> running_, pending_;  // titan only
 };
 
 }  // namespace
