@@ -9,12 +9,6 @@
 
 namespace orrery {
 
-// To whole seconds, halves to the even one.
-[[nodiscard]] constexpr std::int64_t whole_seconds(Duration d) {
-  const std::int64_t whole = d.ns / kNsPerSecond, rest = d.ns % kNsPerSecond;
-  return whole + (rest * 2 > kNsPerSecond || (rest * 2 == kNsPerSecond && whole % 2 != 0) ? 1 : 0);
-}
-
 // One job's counts; update() at every tick, while the job is there.
 struct TitanClock {
   Time last{};                 // tick

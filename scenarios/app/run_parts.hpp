@@ -16,6 +16,7 @@
 #include "sim/observe/fold.hpp"
 #include "sim/observe/invariants.hpp"
 #include "sim/observe/run_folder.hpp"
+#include "sim/observe/stepped_clock.hpp"
 
 namespace orrery::app {
 
@@ -60,6 +61,7 @@ class RunParts {
   std::optional<RunFolder> folder_{};
   std::optional<EventLog> log_{};
   InvariantChecker checker_;
+  std::optional<SteppedClock> stepped_{};  // emulate: titan
   std::chrono::steady_clock::time_point decision_start_{};
   double decision_s_ = 0;
 };

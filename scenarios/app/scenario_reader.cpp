@@ -162,7 +162,7 @@ void read_performance(YamlWalk& w, const Place& at, Scenario& s) {
   PerformanceConfig c;
   w.section(at, {
       {"profiles", [&](const Place& p) { c.profiles = w.word(p); }},
-      {"family", [&](const Place& p) { c.family = w.choice(p, {"pollux"}); }},
+      {"family", [&](const Place& p) { c.family = w.choice(p, {"pollux", "titan"}); }},
       {"hardware", [&](const Place& p) { c.hardware = w.word(p); }},
       {"missing", [&](const Place& p) { c.clamp = w.choice(p, {"error", "clamp"}) == "clamp"; }},
   });
@@ -224,6 +224,7 @@ void read_failures(YamlWalk& w, const Place& at, Scenario& s) {
          if (f.repair.ns == 0) w.complain(p, "`" + p.path + "` must be > 0");
        }},
       {"outages", [&](const Place& p) { w.each(p, [&](const Place& item) { read_outage(w, item, s); }); }},
+      {"capacity", [&](const Place& p) { f.capacity = w.word(p); }},
       {"retries", [&](const Place& p) { f.retries = w.integer(p, 0, 1'000'000); }},
   });
 }
@@ -322,7 +323,7 @@ void read_all(YamlWalk& w, Scenario& s) {
       {"failures", [&](const Place& p) { failures = p; }},
       {"checkpoints", [&](const Place& p) { read_checkpoints(w, p, s); }},
       {"live", [&](const Place& p) { s.live = read_live(w, p); }},
-      {"emulate", [&](const Place& p) { s.emulate = w.choice(p, {"none", "tiresias", "muri", "pollux"}); }},
+      {"emulate", [&](const Place& p) { s.emulate = w.choice(p, {"none", "tiresias", "muri", "pollux", "titan"}); }},
       {"seeds", [&](const Place& p) { s.seeds = static_cast<int>(w.integer(p, 1, 1'000'000)); }},
       {"check", [&](const Place& p) { s.check = w.boolean(p); }},
       {"output", [&](const Place& p) {
@@ -364,6 +365,7 @@ Expected<Scenario> read_scenario_text(const std::string& file, const std::string
   if (w.root().node.IsMap()) read_all(w, s);
   if (!w.errors().empty()) return tl::make_unexpected(Error(std::move(w.errors())));
   if (!s.workload.trace.empty()) s.workload.trace_resolved = resolve_trace(s.workload.trace, file);
+  if (!s.failures.capacity.empty()) s.failures.capacity_resolved = resolve_trace(s.failures.capacity, file);
   if (s.performance) s.performance->profiles_resolved = resolve_trace(s.performance->profiles, file);
   return s;
 }

@@ -136,6 +136,8 @@ std::string yaml_of(const Scenario& s, bool digest) {
   const FailureConfig& f = s.failures;
   out += fmt::format("failures:\n  node_mtbf: {}\n  repair: {}\n  retries: {}\n", format_duration(f.node_mtbf),
                      format_duration(f.repair), f.retries);
+  if (!f.capacity.empty() && !digest)
+    out += fmt::format("  capacity: {}\n", path_text(f.capacity, f.capacity_resolved));
   if (!f.outages.empty()) out += "  outages:\n";
   for (const Outage& away : f.outages)
     out += fmt::format("    - {{ node: {}, from: {}, to: {} }}\n", away.node.value,

@@ -16,7 +16,7 @@ SimOptions sim_options(const Prepared& p, const RunRequest& request) {
     o.overheads = request.measured->overheads;
     return o;
   }
-  o.failures = {p.scenario.failures.node_mtbf, p.scenario.failures.repair, request.seed, p.scenario.failures.outages};
+  o.failures = {p.scenario.failures.node_mtbf, p.scenario.failures.repair, request.seed, p.outages};
   o.checkpoints = {p.scenario.checkpoints.every, p.scenario.checkpoints.cost};
   o.overheads = overhead_model(p.scenario.overheads);
   o.pause_per_event = p.pause_per_event;

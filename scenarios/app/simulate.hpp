@@ -32,6 +32,7 @@ struct Prepared {
   std::vector<Duration> pause_per_event;              // emulate: muri
   SimOptions::Rounding rounding;                      // emulate: pollux
   std::shared_ptr<const ProfiledModel> profiled;      // `performance`: speed from profiles
+  std::vector<Outage> outages;                        // the scenario's, and those of recorded capacity
   std::vector<std::string> notes;                     // what the user should know: overrides, estimates, drops
 };
 

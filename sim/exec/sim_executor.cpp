@@ -13,13 +13,6 @@ constexpr std::int64_t kPlanned = -1;
 // Marks the end of a stretch of even speed.
 constexpr std::int64_t kStretch = -2;
 
-// As Python rounds: to the nearest multiple of `unit`, halves to the even one.
-Time rounded(Time t, Duration unit) {
-  const std::int64_t whole = t.ns / unit.ns, rest = t.ns % unit.ns;
-  const bool up = rest * 2 > unit.ns || (rest * 2 == unit.ns && whole % 2 != 0);
-  return Time{(whole + (up ? 1 : 0)) * unit.ns};
-}
-
 }  // namespace
 
 SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, const PerformanceModel& model,
@@ -129,7 +122,7 @@ void SimExecutor::begin_stretch(Gang& g) {
   if (g.stretch.left == kForever) return;
   Time end = now_ + g.stretch.left;
   if (const auto& r = options_.rounding; r.unit.ns > 0) {
-    const Time at = std::max(rounded(end, r.unit), now_);
+    const Time at = std::max(Time{round_half_even(end.ns, r.unit.ns) * r.unit.ns}, now_);
     const bool late = at < end && r.interval.ns > 0 && at.ns % r.interval.ns == 0;
     end = late ? at + Duration{1} : at;
   }
