@@ -80,9 +80,10 @@ class Optimus final : public Policy {
     jobs_.clear();
     for (const JobId id : ids_) {
       const JobRecord& r = (*view.records)[id.index()];
+      if (r.spec->demand.gpus == 0) continue;  // CPUs alone have no size to choose
       Job j;
       j.id = id;
-      j.least = std::max(r.spec->min_gpus, r.spec->demand.gpus > 0 ? 1 : 0);
+      j.least = std::max(r.spec->min_gpus, 1);
       j.most = std::max(r.spec->max_gpus, j.least);
       if (r.has_target) j.before = static_cast<std::int32_t>(r.target.gpus.gpu_count());
       jobs_.push_back(j);
@@ -135,10 +136,11 @@ class Optimus final : public Policy {
     for (Job& j : jobs_) {
       const bool stays = j.before > 0 && j.before == j.gpus;
       const std::int32_t least = titan() ? j.gpus : j.least;
-      if (!stays && j.gpus > 0) j.gpus = start_sized(view, plan, *placement_, j.id, j.gpus, least);
+      if (!stays && j.gpus > 0) j.gpus = std::max(start_sized(view, plan, *placement_, j.id, j.gpus, least), 0);
       if (variant_ == Variant::standard && !stays)
         starter_.set_waiting(*(*view.records)[j.id.index()].spec, j.gpus == 0);
     }
+    if (variant_ == Variant::standard) starter_.start(view, plan, *placement_, [](JobId) {});
     if (!titan()) return;
     for (const Job& j : order_)
       if (plan.planned(j.id) != nullptr) move_to(j.id, pending_, running_);

@@ -49,11 +49,12 @@ class Titan final : public Policy {
     jobs_.clear();
     for (const JobId id : ids_) {
       const JobRecord& r = (*view.records)[id.index()];
+      if (r.spec->demand.gpus == 0) continue;  // CPUs alone have no size to choose
       Job j;
       j.id = id;
-      j.least = std::max(r.spec->min_gpus, r.spec->demand.gpus > 0 ? 1 : 0);
+      j.least = std::max(r.spec->min_gpus, 1);
       j.most = std::max(r.spec->max_gpus, j.least);
-      j.alone = view.predict->time_left(view.job(id), std::max(j.least, 1));
+      j.alone = view.predict->time_left(view.job(id), j.least);
       if (r.has_target) j.before = static_cast<std::int32_t>(r.target.gpus.gpu_count());
       jobs_.push_back(j);
     }
@@ -90,9 +91,10 @@ class Titan final : public Policy {
     for (Job& j : jobs_) {
       if (j.before > 0 && j.before == j.gpus) continue;
       const std::int32_t least = ticks_only_ ? j.gpus : j.least;
-      if (j.gpus > 0) j.gpus = start_sized(view, plan, *placement_, j.id, j.gpus, least);
+      if (j.gpus > 0) j.gpus = std::max(start_sized(view, plan, *placement_, j.id, j.gpus, least), 0);
       if (!ticks_only_) starter_.set_waiting(*(*view.records)[j.id.index()].spec, j.gpus == 0);
     }
+    if (!ticks_only_) starter_.start(view, plan, *placement_, [](JobId) {});
   }
 
   std::unique_ptr<Placement> placement_;

@@ -160,15 +160,15 @@ std::vector<Outage> outages_of(const CapacityTrace& trace, std::int64_t nodes, i
   std::vector<Outage> out;
   const auto there = [&](std::int64_t count) { return trace.gpus ? count / std::max(gpus_per_node, 1) : count; };
   for (std::int64_t n = 0; n < nodes; ++n) {
-    std::optional<Time> down;
+    Time down = kNever;  // since when it is out
     for (const CapacityStep& s : trace.steps) {
       const bool up = there(s.count) > n;
-      if (!up && !down) down = s.at;
-      if (!up || !down) continue;
-      out.push_back({NodeId(static_cast<std::uint32_t>(n)), *down, s.at});
-      down.reset();
+      if (!up) down = std::min(down, s.at);
+      if (!up || down == kNever) continue;
+      out.push_back({NodeId(static_cast<std::uint32_t>(n)), down, s.at});
+      down = kNever;
     }
-    if (down && trace.end > *down) out.push_back({NodeId(static_cast<std::uint32_t>(n)), *down, trace.end});
+    if (down < trace.end) out.push_back({NodeId(static_cast<std::uint32_t>(n)), down, trace.end});
   }
   return out;
 }

@@ -33,10 +33,10 @@ class LeastStarter {
   template <class Started>
   void start(const ClusterView& view, PlanBuilder& plan, Placement& placement, Started started) {
     scan_.begin(waiting_);
-    while (!scan_.done() && plan.free().free_gpus() > 0) {
+    while (!scan_.done()) {
       const JobId job = scan_.head().second;
       const std::int32_t least = (*view.records)[job.index()].spec->min_gpus;
-      if (start_sized(view, plan, placement, job, least, least) == 0) {
+      if (start_sized(view, plan, placement, job, least, least) == kNowhere) {
         scan_.drop_class();
         continue;
       }

@@ -30,7 +30,7 @@ std::int32_t start_sized(const ClusterView& view, PlanBuilder& plan, Placement& 
     const Sharing sharing = asked.milli_per_gpu < kMilliPerGpu ? Sharing::fraction : Sharing::exclusive;
     if (plan.run(job, where, {}, sharing)) return g;
   }
-  return 0;
+  return kNowhere;
 }
 
 }  // namespace orrery

@@ -72,6 +72,7 @@ bool ScatterTable::triangulate() {
     if (f->upperdelaunay == 0U) cell_of[f->id] = count++;
   for (facetT* f = qh->facet_list; f != nullptr && f->next != nullptr; f = f->next) {
     if (f->upperdelaunay != 0U) continue;
+    if (qh_setsize(qh, f->vertices) != 4 || qh_setsize(qh, f->neighbors) != 4) return false;
     Cell c;
     for (int i = 0; i < 4; ++i) {
       const auto* vertex = static_cast<vertexT*>(f->vertices->e[i].p);
