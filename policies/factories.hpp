@@ -43,9 +43,4 @@ std::unique_ptr<Policy> make_themis(PolicySetup setup, OptionReader& options);
 std::unique_ptr<Policy> make_tiresias(PolicySetup setup, OptionReader& options);
 std::unique_ptr<Policy> make_titan(PolicySetup setup, OptionReader& options);
 
-// What make_tiresias gives under `emulate: pollux` and `titan`: interval_tiresias.cpp.
-std::unique_ptr<Policy> make_interval_tiresias(PolicySetup setup);
-// What make_srtf gives under `emulate: titan`: interval_srtf.cpp.
-std::unique_ptr<Policy> make_interval_srtf(PolicySetup setup);
-
 }  // namespace orrery

@@ -1,7 +1,7 @@
-// Themis (Mahajan et al., NSDI'20) in a deterministic form, without bidding: jobs hold GPUs on leases; what is free or
-// whose lease is over goes to the jobs that are treated worst, by finish-time fairness rho = time in the shared cluster
-// over time alone on an equal share of it (policies.md 1.12). Under `emulate: titan` as TitanSched's simulator does it,
-// every 60 s, with its own estimate of rho.
+// Themis (Mahajan et al., NSDI'20) in a deterministic form, without bidding: jobs hold GPUs on leases; what is free
+// or whose lease is over goes to the jobs that are treated worst, by finish-time fairness rho = time in the shared
+// cluster over time alone on an equal share of it (policies.md 1.12). Under `emulate: titan` as TitanSched's
+// simulator does it, every 60 s, with its own estimate of rho.
 #include <algorithm>
 
 #include "policies/factories.hpp"
@@ -78,8 +78,8 @@ class Themis final : public Policy {
     return std::any_of(ids.begin(), ids.end(), [&](JobId id) { return lease_over(view, id); });
   }
 
-  // Time in the shared cluster, if it runs from now on, over time alone on an equal share of the cluster, by the number
-  // of jobs there were on average since it came. Without an estimate: as if there were nothing left to do.
+  // Time in the shared cluster, if it runs from now on, over time alone on an equal share of the cluster, by the
+  // number of jobs there were on average since it came. Without an estimate: as if there were nothing left to do.
   [[nodiscard]] double rho(const ClusterView& view, const JobView& v) {
     const Duration here = view.now - v.spec->submit;
     const std::int64_t gpus = std::max(v.gpus(), 1);

@@ -1,6 +1,6 @@
-// Titan (Gao et al., SoCC'22) without task merging: every period it shares the GPUs out anew so that jobs together come
-// closest to what an equal share would give each (policies.md 2.1). The reference solves a binary program; over one
-// kind of GPU that is a knapsack with one choice per job, solved exactly here.
+// Titan (Gao et al., SoCC'22) without task merging: every period it shares the GPUs out anew so that jobs together
+// come closest to what an equal share would give each (policies.md 2.1). The reference solves a binary program; over
+// one kind of GPU that is a knapsack with one choice per job, solved exactly here.
 #include <algorithm>
 
 #include "policies/factories.hpp"

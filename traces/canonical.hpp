@@ -22,8 +22,8 @@ struct TraceJob {
   std::string job_id;
   Time submit{};                      // submit_s, >= 0
   std::int32_t gpus = 1;              // 0 is legal when cpus > 0
-  Duration duration{};                // duration_s, > 0: run time on the requested GPUs; 0 (an empty field) = what the
-                                      // profile of `model` says
+  Duration duration{};  // duration_s, > 0: run time on the requested GPUs; 0 (an empty field) = what the
+                        // profile of `model` says
   std::string tenant;                 // tenant
   std::string kind;                   // kind: pretrain|transfer|eval|hpo or empty
   std::string model;                  // model

@@ -217,7 +217,8 @@ std::vector<Outage> outages_of(const std::vector<GpuLife>& lives, std::int64_t n
     locations.insert(g.location);
     if (g.end != GpuLife::End::none) ends.push_back(&g);
   }
-  std::stable_sort(ends.begin(), ends.end(), [](const GpuLife* a, const GpuLife* b) { return a->remove < b->remove; });
+  std::stable_sort(ends.begin(), ends.end(),
+                   [](const GpuLife* a, const GpuLife* b) { return a->remove < b->remove; });
   const std::vector<std::string_view> sorted(locations.begin(), locations.end());
   std::vector<Outage> out;
   std::vector<Time> up_at(static_cast<std::size_t>(std::max<std::int64_t>(nodes, 0)));

@@ -1,5 +1,6 @@
-// Recorded capacity: how many nodes (or GPUs) a cluster or a spot market had over time, and when GPUs failed. Read from
-// the forms in which such recordings are published and turned into outages, which executors replay as capacity events.
+// Recorded capacity: how many nodes (or GPUs) a cluster or a spot market had over time, and when GPUs failed. Read
+// from the forms in which such recordings are published and turned into outages, which executors replay as capacity
+// events.
 #pragma once
 
 #include <cstdint>
@@ -28,14 +29,14 @@ struct CapacityTrace {
   Time end{};                       // of the recording
 };
 
-// Forms: JSON of skypilot spot traces ({"metadata": {"gap_seconds": n}, "data": [...]}); `ms,add|remove,node` of Bamboo;
-// `date, time, running` of its gcloud recordings; `time,active,total` of HeliosArtifact's Philly; `date,...,total` (GPUs
-// per day) of Helios.
+// Forms: JSON of skypilot spot traces ({"metadata": {"gap_seconds": n}, "data": [...]}); `ms,add|remove,node` of
+// Bamboo; `date, time, running` of its gcloud recordings; `time,active,total` of HeliosArtifact's Philly;
+// `date,...,total` (GPUs per day) of Helios.
 [[nodiscard]] Expected<CapacityTrace> read_capacity_text(const std::string& file, std::string_view text);
 [[nodiscard]] Expected<CapacityTrace> read_capacity(const std::string& path);
 
-// The trace on a cluster of `nodes` equal nodes: node i is out while at most i are there, so the last come and go first.
-// What a cluster has beyond the recording's largest number is there all the time only up to that number.
+// The trace on a cluster of `nodes` equal nodes: node i is out while at most i are there, so the last come and go
+// first. What a cluster has beyond the recording's largest number is there all the time only up to that number.
 [[nodiscard]] std::vector<Outage> outages_of(const CapacityTrace& trace, std::int64_t nodes, int gpus_per_node);
 
 // One GPU of the Titan supercomputer (OLCF, SC'20): a serial number in one slot, from insertion to removal.
@@ -49,7 +50,8 @@ struct GpuLife {
 };
 [[nodiscard]] Expected<std::vector<GpuLife>> read_gpu_lives_text(const std::string& file, std::string_view text);
 [[nodiscard]] Expected<std::vector<GpuLife>> read_gpu_lives(const std::string& path);
-// Every error takes its node out for `repair`; nodes are numbered by location, modulo `nodes`. Times from the first one.
+// Every error takes its node out for `repair`; nodes are numbered by location, modulo `nodes`. Times from the first
+// one.
 [[nodiscard]] std::vector<Outage> outages_of(const std::vector<GpuLife>& lives, std::int64_t nodes, Duration repair);
 
 }  // namespace orrery

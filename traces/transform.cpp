@@ -172,7 +172,8 @@ Expected<Workload> to_workload(const Trace& trace, const Topology& topology, con
     if (j.duration.ns <= 0 && errors.size() < 20) {
       Diagnostic bad{fmt::format("job `{}` has no run time", j.job_id)};
       bad.where = {file, j.line, 0};
-      bad.hint = fmt::format("it follows from the profile of `{}`: name `performance.profiles` in the scenario", j.model);
+      bad.hint =
+          fmt::format("it follows from the profile of `{}`: name `performance.profiles` in the scenario", j.model);
       errors.push_back(std::move(bad));
     }
     w.specs.push_back(std::move(s));

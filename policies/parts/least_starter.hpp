@@ -1,6 +1,6 @@
-// Waiting jobs of a policy that sizes jobs every so often: between those decisions they start on their least number of
-// GPUs, in order of arrival, past those that do not fit. Costs what is started and one try per class of equal demands,
-// whatever the length of the queue.
+// Waiting jobs of a policy that sizes jobs every so often: between those decisions they start on their least number
+// of GPUs, in order of arrival, past those that do not fit. Costs what is started and one try per class of equal
+// demands, whatever the length of the queue.
 #pragma once
 
 #include <map>

@@ -15,8 +15,8 @@ namespace orrery {
 // decision looks at every job anyway.
 void wanting_jobs(const ClusterView& view, std::vector<JobId>& out);
 
-// Places the job on `gpus` GPUs, or on as many fewer as fit, but at least `least`; the number, kNowhere when none fits.
-// It must hold nothing under the plan so far.
+// Places the job on `gpus` GPUs, or on as many fewer as fit, but at least `least`; the number, kNowhere when none
+// fits. It must hold nothing under the plan so far.
 inline constexpr std::int32_t kNowhere = -1;
 [[nodiscard]] std::int32_t start_sized(const ClusterView& view, PlanBuilder& plan, Placement& placement, JobId job,
                                        std::int32_t gpus, std::int32_t least);

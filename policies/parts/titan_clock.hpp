@@ -1,6 +1,6 @@
-// How TitanSched's simulator counts a job's time, for `emulate: titan` only: in steps of its scheduling interval, each
-// of which rounds the time that the job ran in it to whole seconds. A job that starts up for 60.4 s of its first 300 s
-// thus "runs" 240 s, not 239.6. Policies of that simulator see these counts.
+// How TitanSched's simulator counts a job's time, for `emulate: titan` only: in steps of its scheduling interval,
+// each of which rounds the time that the job ran in it to whole seconds. A job that starts up for 60.4 s of its first
+// 300 s thus "runs" 240 s, not 239.6. Policies of that simulator see these counts.
 #pragma once
 
 #include <cstdint>

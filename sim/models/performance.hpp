@@ -1,5 +1,5 @@
-// How fast a job runs where it was put. A model is a pure function of (spec, allocation, config, work done); executors
-// use one as the truth, policies may be given another as their belief (Predictor).
+// How fast a job runs where it was put. A model is a pure function of (spec, allocation, config, work done);
+// executors use one as the truth, policies may be given another as their belief (Predictor).
 #pragma once
 
 #include "sim/core/view.hpp"
@@ -13,8 +13,8 @@ class PerformanceModel : public Predictor {
     Work until{};
     Duration left{};
   };
-  // Time from a launch to the first step, over and above what the scenario's overheads say: loading and warming up the
-  // model, where it was measured.
+  // Time from a launch to the first step, over and above what the scenario's overheads say: loading and warming up
+  // the model, where it was measured.
   [[nodiscard]] virtual Duration start_cost(const JobSpec&) const { return {}; }
   // True when speed changes as work is done: executors then ask for stretch() after stretch instead of rate().
   [[nodiscard]] virtual bool in_stretches() const { return false; }

@@ -1,6 +1,6 @@
 // Jobs of profiled applications: speed from measured step times, progress from gradient statistics epoch by epoch
-// (policies.md 3.1), or in samples. Work of such a job is nanoseconds on its requested GPUs, packed on as few nodes as
-// can be, with its batch: so a Work is comparable to every other model's. One stretch per epoch.
+// (policies.md 3.1), or in samples. Work of such a job is nanoseconds on its requested GPUs, packed on as few nodes
+// as can be, with its batch: so a Work is comparable to every other model's. One stretch per epoch.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@
 
 namespace orrery {
 
-// What policies are told about remaining times. `pollux` and `titan` keep the oddities of those simulators' predictors
-// (only for `emulate:`), `consistent` is what the model itself expects.
+// What policies are told about remaining times. `pollux` and `titan` keep the oddities of those simulators'
+// predictors (only for `emulate:`), `consistent` is what the model itself expects.
 enum class ProfileBelief : std::uint8_t { consistent, pollux, titan };
 
 class ProfiledModel final : public PerformanceModel {

@@ -12,8 +12,8 @@ extern "C" {
 namespace orrery {
 namespace {
 
-// A point this little outside a cell (in barycentric coordinates) counts as inside: corners and shared faces. Towards a
-// flat cell it may be further out.
+// A point this little outside a cell (in barycentric coordinates) counts as inside: corners and shared faces. Towards
+// a flat cell it may be further out.
 constexpr double kSlack = 100 * 2.220446049250313e-16;
 constexpr double kBroadSlack = 1.4901161193847656e-07;
 

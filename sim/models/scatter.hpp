@@ -1,6 +1,6 @@
 // Values at scattered points of three dimensions, and between them: piecewise linear over the Delaunay triangulation
-// of the points, computed once by Qhull. Profile tables need it where no measurement has the same placement. A compiled
-// table is flat and immutable; a look-up allocates nothing and gives the same bits on every machine.
+// of the points, computed once by Qhull. Profile tables need it where no measurement has the same placement. A
+// compiled table is flat and immutable; a look-up allocates nothing and gives the same bits on every machine.
 #pragma once
 
 #include <array>

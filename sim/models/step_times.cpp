@@ -82,7 +82,7 @@ Expected<StepTimes> StepTimes::compile(std::string name, const std::vector<StepP
   t.min_batch_ = t.max_batch_ = sorted.front().local_batch;
   for (const StepPoint& p : sorted) {
     if (t.exact_.empty() || t.exact_.back().placement != p.placement)
-      t.exact_.push_back({p.placement, static_cast<std::uint32_t>(t.rows_.size()), 0});
+      t.exact_.push_back({p.placement, static_cast<std::uint32_t>(t.rows_.size()), 0, p.nodes, p.gpus});
     t.rows_.push_back({p.local_batch, {p.step_s, p.sync_s}});
     t.exact_.back().last = static_cast<std::uint32_t>(t.rows_.size());
     t.min_batch_ = std::min(t.min_batch_, p.local_batch);
@@ -97,13 +97,7 @@ Expected<StepTimes> StepTimes::compile(std::string name, const std::vector<StepP
     ys.push_back({p.step_s, p.sync_s});
     t.most_nodes_ = std::max(t.most_nodes_, p.nodes);
   }
-  auto scatter = ScatterTable::make(std::move(xs), std::move(ys));
-  if (!scatter) {
-    Error e = std::move(scatter.error());
-    e.items.front().notes.push_back("in the profile of " + t.name_);
-    return tl::make_unexpected(std::move(e));
-  }
-  t.scatter_ = std::move(*scatter);
+  if (auto scatter = ScatterTable::make(std::move(xs), std::move(ys))) t.scatter_ = std::move(*scatter);
   return t;
 }
 
@@ -117,28 +111,41 @@ Point3 StepTimes::point(const Shape& shape, double local_batch) const {
   return {static_cast<double>(std::min(shape.nodes(), most_nodes_)), static_cast<double>(shape.gpus()), local_batch};
 }
 
+// The measured placement closest in GPUs, then in nodes.
+const StepTimes::Exact& StepTimes::nearest(const Shape& shape) const {
+  const auto distance = [&shape](const Exact& e) {
+    const auto apart = [](int a, int b) { return a > b ? a - b : b - a; };
+    return std::pair(apart(e.gpus, shape.gpus()), apart(e.nodes, shape.nodes()));
+  };
+  return *std::min_element(exact_.begin(), exact_.end(),
+                           [&](const Exact& a, const Exact& b) { return distance(a) < distance(b); });
+}
+
+StepTime StepTimes::between(const Exact& e, double local_batch) const {
+  const Row* first = rows_.data() + e.first;
+  const Row* last = rows_.data() + e.last;
+  if (local_batch <= first->local_batch || last - first == 1) return first->time;
+  if (local_batch >= last[-1].local_batch) return last[-1].time;
+  const Row* above = std::lower_bound(first, last, local_batch,
+                                      [](const Row& r, double b) { return r.local_batch < b; });
+  const Row& lo = above[-1];
+  const Row& hi = *above;
+  const double part = local_batch - lo.local_batch, width = hi.local_batch - lo.local_batch;
+  return {(hi.time.step_s - lo.time.step_s) / width * part + lo.time.step_s,
+          (hi.time.sync_s - lo.time.sync_s) / width * part + lo.time.sync_s};
+}
+
 StepTime StepTimes::at(const Shape& shape, double local_batch) const {
-  if (const Exact* e = find(shape.placement())) {
-    const Row* first = rows_.data() + e->first;
-    const Row* last = rows_.data() + e->last;
-    if (local_batch <= first->local_batch || last - first == 1) return first->time;
-    if (local_batch >= last[-1].local_batch) return last[-1].time;
-    const Row* above = std::lower_bound(first, last, local_batch,
-                                        [](const Row& r, double b) { return r.local_batch < b; });
-    const Row& lo = above[-1];
-    const Row& hi = *above;
-    const double part = local_batch - lo.local_batch, width = hi.local_batch - lo.local_batch;
-    return {(hi.time.step_s - lo.time.step_s) / width * part + lo.time.step_s,
-            (hi.time.sync_s - lo.time.sync_s) / width * part + lo.time.sync_s};
-  }
-  const ScatterTable::Values v = scatter_.at_or_clamped(point(shape, local_batch));
+  if (const Exact* e = find(shape.placement())) return between(*e, local_batch);
+  if (!scatter_) return between(nearest(shape), local_batch);
+  const ScatterTable::Values v = scatter_->at_or_clamped(point(shape, local_batch));
   return {v[0], v[1]};
 }
 
 bool StepTimes::covers(const Shape& shape, double local_batch) const {
   if (const Exact* e = find(shape.placement()))
     return local_batch >= rows_[e->first].local_batch && local_batch <= rows_[e->last - 1].local_batch;
-  return shape.nodes() <= most_nodes_ && scatter_.at(point(shape, local_batch)).has_value();
+  return shape.nodes() <= most_nodes_ && scatter_ && scatter_->at(point(shape, local_batch)).has_value();
 }
 
 Error StepTimes::missing(const Shape& shape, double local_batch) const {

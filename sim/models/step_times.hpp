@@ -79,14 +79,17 @@ class StepTimes {
   struct Exact {
     std::uint64_t placement = 0;
     std::uint32_t first = 0, last = 0;  // rows
+    int nodes = 0, gpus = 0;
   };
   [[nodiscard]] const Exact* find(std::uint64_t placement) const;
+  [[nodiscard]] const Exact& nearest(const Shape& shape) const;
+  [[nodiscard]] StepTime between(const Exact& e, double local_batch) const;
   [[nodiscard]] Point3 point(const Shape& shape, double local_batch) const;
 
   std::string name_;
   std::vector<Exact> exact_;  // by placement
   std::vector<Row> rows_;     // of each placement by batch
-  ScatterTable scatter_;
+  std::optional<ScatterTable> scatter_{};  // none where the measurements span no volume
   int most_nodes_ = 0;
   double min_batch_ = 0, max_batch_ = 0;
 };

@@ -180,12 +180,14 @@ std::vector<std::string> manifest_seeds() {
 }
 
 std::vector<std::string> capacity_seeds() {
-  return {R"({"metadata": {"gap_seconds": 300}, "data": [0, 3, 3, 16]})", "0,add,node1\n0,add,node2\n350,remove,node1\n",
-          "2021-12-11, 11:11:30, 55\n2021-12-11, 11:13:10, 54\n",
-          "time,active,total\n2017-10-03 00:00:00,312,420\n2017-10-03 00:01:00,309,419\n",
-          "date,vchbv,total\n2020-04-01,112,784\n",
-          "SN,location,insert,remove,duration,out,event\n1,c1-0c0s0n1,2017-04-09 21:36:19,2019-08-01 20:07:33,72916274,"
-          "FALSE,DBE\n"};
+  return {
+      R"({"metadata": {"gap_seconds": 300}, "data": [0, 3, 3, 16]})",
+      "0,add,node1\n0,add,node2\n350,remove,node1\n",
+      "2021-12-11, 11:11:30, 55\n2021-12-11, 11:13:10, 54\n",
+      "time,active,total\n2017-10-03 00:00:00,312,420\n2017-10-03 00:01:00,309,419\n",
+      "date,vchbv,total\n2020-04-01,112,784\n",
+      "SN,location,insert,remove,duration,out,event\n1,c1-0c0s0n1,2017-04-09 21:36:19,2019-08-01 20:07:33,72916274,"
+      "FALSE,DBE\n"};
 }
 
 std::vector<std::string> profile_seeds() {
@@ -217,12 +219,15 @@ std::vector<std::string> trace_seeds() {
           "name,time,application,num_replicas,batch_size\ncifar10-0,107,cifar10,6,2048\n",
           "name,submission_time,application,num_gpus,target_batch_size\na,45,roberta-base@mrpc,1,128\n",
           "LM (batch size 10)\tcmd\td\t--steps\t1\t134583\t1\tgns\t1\t1.5\t1418\t0\n",
-          "job_id,submit_time,iteration,model_name,ddl,batch_size,num_gpu,duration,best_effort\n0,5,77,r50,4426,256,1,39,0\n",
-          "name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos,pod_phase,creation_time,deletion_time,scheduled_time\n"
+          "job_id,submit_time,iteration,model_name,ddl,batch_size,num_gpu,duration,best_effort\n0,5,77,r50,4426,256,"
+          "1,39,0\n",
+          "name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos,pod_phase,creation_time,deletion_time,scheduled_"
+          "time\n"
           "p0,12000,16384,1,460,T4|P100,LS,Running,0,125,10\np1,500,64,0,0,,BE,Pending,7,90,\n",
           "arrival_s,duration_s,node_num,gpu_num,cpu_num,mem_per_pod_GB,pretrain\n0,104,8,64,960,1000,1\n",
           "job_id,user,vc,gpu_num,cpu_num,submit_time,duration\n1,u,vcA,8,64,2020-04-01 00:00:10,60\n",
-          "job_name,task_name,inst_num,start_time,end_time,plan_cpu,plan_mem,plan_gpu,gpu_type\nj,w,4,1,9,600,2.5,50,T4\n",
+          "job_name,task_name,inst_num,start_time,end_time,plan_cpu,plan_mem,plan_gpu,gpu_type\nj,w,4,1,9,600,2.5,50,"
+          "T4\n",
           R"({"nb_res":8,"jobs":[{"id":"1","subtime":0.5,"res":2,"walltime":30,"profile":"p"}],)"
           R"("profiles":{"p":{"type":"delay","delay":20.25}}})"};
 }

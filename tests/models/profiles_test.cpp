@@ -78,7 +78,8 @@ TEST_CASE("between scattered points a linear function comes back, outside there 
     CHECK(table->at_or_clamped({0.5, 0.5, 5})[1] <= 1 + 1e-9);
     CHECK(table->at_or_clamped({0.5, 0.5, 5})[1] > 0.9);
   }
-  CHECK_FALSE(ScatterTable::make({{0, 0, 0}, {1, 0, 0}, {0, 1, 0}, {1, 1, 0}, {2, 2, 0}}, std::vector<ScatterTable::Values>(5)));
+  CHECK_FALSE(ScatterTable::make({{0, 0, 0}, {1, 0, 0}, {0, 1, 0}, {1, 1, 0}, {2, 2, 0}},
+                                 std::vector<ScatterTable::Values>(5)));
 }
 
 TEST_CASE("a shape is named by its smallest rotation", "[models]") {
@@ -133,8 +134,8 @@ TEST_CASE("a batch is split over GPUs and accumulation steps", "[models]") {
   CHECK(a.step_s(Shape(on({1})), {16, 2, 48}) == Approx(2 * (step_s(1, 1, 16) - 0.1) + step_s(1, 1, 16)));
 }
 
-// Two epochs that end at progress 100 and 300; with var = 3 and sqr = 1, doubling the batch gains (3 + 1) / (3/2 + 1) =
-// 1.6 iterations of the initial size per step. On its requested GPU a step takes 0.16 + 0.1 + 0.02 = 0.28 s.
+// Two epochs that end at progress 100 and 300; with var = 3 and sqr = 1, doubling the batch gains (3 + 1) / (3/2 + 1)
+// = 1.6 iterations of the initial size per step. On its requested GPU a step takes 0.16 + 0.1 + 0.02 = 0.28 s.
 TEST_CASE("work of a profiled job is time on its requested GPUs, in stretches of one epoch", "[models]") {
   ApplicationProfile p = profile();
   p.batches = {{16, {{100, 100, 1, 3}, {300, 300, 1, 3}}}, {32, {{110, 60, 1, 3}, {300, 190, 1, 3}}}};

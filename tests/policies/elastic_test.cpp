@@ -1,4 +1,5 @@
-// Schedules of policies that decide at intervals, worked out by hand. Elastic jobs run at a speed linear in their GPUs.
+// Schedules of policies that decide at intervals, worked out by hand. Elastic jobs run at a speed linear in their
+// GPUs.
 #include <catch2/catch.hpp>
 
 #include "policies/parts/knapsack.hpp"
@@ -39,8 +40,8 @@ TEST_CASE("optimus leaves jobs without an estimate at their least", "[policies]"
   CHECK(r.jobs[1].finish_s == Approx(100.0 / 3));
 }
 
-// Four GPUs, two jobs: an equal share is two GPUs each, and no other split costs less (A on 1, 2, 3, 4 GPUs: 2, 1, 2/3,
-// 1/2; B: 2, 1, 1, 1, since less than a period counts as one). B ends at 120, A has all four from then on.
+// Four GPUs, two jobs: an equal share is two GPUs each, and no other split costs less (A on 1, 2, 3, 4 GPUs: 2, 1,
+// 2/3, 1/2; B: 2, 1, 1, 1, since less than a period counts as one). B ends at 120, A has all four from then on.
 TEST_CASE("titan brings every job closest to its fair share", "[policies]") {
   const auto r = run_world(cluster(1, 4), {elastic(0, 1200), elastic(0, 240)}, {"titan"});
   CHECK(r.jobs[1].finish_s == 120);
@@ -68,7 +69,8 @@ TEST_CASE("the knapsack agrees with trying everything", "[policies]") {
     for (auto& g : groups) {
       g.push_back({0, 1 + static_cast<double>(uniform_below(rng, 100))});
       for (std::uint64_t o = uniform_below(rng, 4); o-- > 0;)
-        g.push_back({static_cast<std::int32_t>(1 + uniform_below(rng, 6)), static_cast<double>(uniform_below(rng, 100))});
+        g.push_back(
+            {static_cast<std::int32_t>(1 + uniform_below(rng, 6)), static_cast<double>(uniform_below(rng, 100))});
     }
     const auto capacity = static_cast<std::int32_t>(uniform_below(rng, 12));
     const auto value = [&](const std::vector<std::size_t>& chosen, std::int32_t& weight) {

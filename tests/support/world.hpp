@@ -139,7 +139,8 @@ inline RunResult run_world(const std::vector<NodeGroup>& groups, const std::vect
   const Workload workload = make_workload(jobs);
   const auto policy = make_policy(choice);
   InvariantOptions options;
-  options.true_work = [&workload](JobId id) -> std::optional<Work> {  // nothing of jobs whose speed depends on their size
+  options.true_work =
+      [&workload](JobId id) -> std::optional<Work> {  // nothing of jobs whose speed depends on their size
     const JobSpec& s = workload.specs[id.index()];
     return s.min_gpus == s.max_gpus ? std::optional(workload.truths[id.index()].work) : std::nullopt;
   };

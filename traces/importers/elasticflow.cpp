@@ -1,5 +1,5 @@
-// Job lists of ElasticFlow's simulator (pkusys/ElasticFlow, ASPLOS'23): seconds; `ddl` is the time, on the same clock, by
-// which a job must have ended.
+// Job lists of ElasticFlow's simulator (pkusys/ElasticFlow, ASPLOS'23): seconds; `ddl` is the time, on the same
+// clock, by which a job must have ended.
 #include <limits>
 
 #include "traces/formats.hpp"

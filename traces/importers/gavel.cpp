@@ -1,6 +1,6 @@
-// Job lists of Gavel (stanford-futuredata/gavel, OSDI'20) and Shockwave (uw-mad-dash/shockwave, NSDI'23): tab-separated,
-// without a header. Seven fields (shapes of Philly jobs), ten, or twelve with the mode of batch-size adaptation and a
-// duration; others have no run time, which follows from steps and the profile of the job type.
+// Job lists of Gavel (stanford-futuredata/gavel, OSDI'20) and Shockwave (uw-mad-dash/shockwave, NSDI'23):
+// tab-separated, without a header. Seven fields (shapes of Philly jobs), ten, or twelve with the mode of batch-size
+// adaptation and a duration; others have no run time, which follows from steps and the profile of the job type.
 #include <fmt/format.h>
 
 #include <algorithm>

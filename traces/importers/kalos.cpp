@@ -1,6 +1,8 @@
-// kalos_completed_derived.csv: the jobs of the Acme cluster Kalos (Shanghai AI Lab, 2023; InternLM/AcmeTrace) that ended
-// well. Seconds; CPUs of the whole job, memory per node.
+// kalos_completed_derived.csv: the jobs of the Acme cluster Kalos (Shanghai AI Lab, 2023; InternLM/AcmeTrace) that
+// ended well. Seconds; CPUs of the whole job, memory per node.
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "traces/formats.hpp"
 
@@ -20,7 +22,7 @@ void read_kalos(TableReader& rows, Trace& trace) {
     j.gpus = static_cast<std::int32_t>(rows.integer(gpus, 0, 0, 1'000'000));
     j.cpu_milli = rows.fixed(cpus, 3, 0, 0);
     const std::int64_t pods = rows.integer(nodes, 1, 1, 1'000'000);
-    j.mem_bytes = rows.integer(memory, 0, 0, 1'000) * pods * kGigabyte;
+    j.mem_bytes = rows.integer(memory, 0, 0, 10'000) * std::min<std::int64_t>(pods, 100'000) * kGigabyte;
     if (rows.integer(pretrain, 0, 0, 1) == 1) j.kind = "pretrain";
     keep(rows, trace, std::move(j));
   }

@@ -1,6 +1,6 @@
-// Pod lists of alibaba/clusterdata gpu-v2023 ("openb", FGD, ATC'23): seconds; shares of one GPU in thousandths, CPU-only
-// pods, and GPU types as alternatives (A|B). A pod runs from when it was scheduled until it was deleted; one that never
-// was is taken to want as long as it waited. At least a second, which is as fine as the clock is.
+// Pod lists of alibaba/clusterdata gpu-v2023 ("openb", FGD, ATC'23): seconds; shares of one GPU in thousandths,
+// CPU-only pods, and GPU types as alternatives (A|B). A pod runs from when it was scheduled until it was deleted; one
+// that never was is taken to want as long as it waited. At least a second, which is as fine as the clock is.
 #include <algorithm>
 
 #include "traces/formats.hpp"
@@ -38,7 +38,8 @@ void read_openb(TableReader& rows, Trace& trace) {
     }
   }
   if (never_ran > 0)
-    trace.report.notes.push_back(std::to_string(never_ran) + " pods were never scheduled; run time = time they waited");
+    trace.report.notes.push_back(std::to_string(never_ran) +
+                                 " pods were never scheduled; run time = time they waited");
 }
 
 }  // namespace orrery

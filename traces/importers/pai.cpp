@@ -1,6 +1,7 @@
-// pai_task_table of alibaba/clusterdata gpu-v2020 (PAI, NSDI'22), with its columns' names as a header: one row per task of
-// a job, seconds. `plan_gpu` is per cent of a GPU and `plan_cpu` per cent of a core, per instance; GB of memory. A task is
-// read as a job of inst_num instances; several instances with a share of a GPU each hold whole ones together.
+// pai_task_table of alibaba/clusterdata gpu-v2020 (PAI, NSDI'22), with its columns' names as a header: one row per
+// task of a job, seconds. `plan_gpu` is per cent of a GPU and `plan_cpu` per cent of a core, per instance; GB of
+// memory. A task is read as a job of inst_num instances; several instances with a share of a GPU each hold whole ones
+// together.
 #include <fmt/format.h>
 
 #include <algorithm>

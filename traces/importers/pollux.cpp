@@ -1,5 +1,5 @@
-// Workloads of Pollux (petuum/adaptdl, OSDI'21) and Sia (siasosp23/artifacts, SOSP'23): seconds; `num_replicas` is what
-// a rigid scheduler is asked for. There is no run time: it follows from the profile of the application.
+// Workloads of Pollux (petuum/adaptdl, OSDI'21) and Sia (siasosp23/artifacts, SOSP'23): seconds; `num_replicas` is
+// what a rigid scheduler is asked for. There is no run time: it follows from the profile of the application.
 #include <limits>
 
 #include "traces/formats.hpp"
@@ -9,7 +9,8 @@ namespace orrery {
 void read_pollux(TableReader& rows, Trace& trace) {
   const int name = rows.column("name"), time = rows.column("time"), application = rows.column("application"),
             gpus = rows.column("num_replicas"), batch = rows.column("batch_size");
-  trace.report.notes.emplace_back("no run times: they follow from the profiles that the scenario names (`performance`)");
+  trace.report.notes.emplace_back(
+      "no run times: they follow from the profiles that the scenario names (`performance`)");
   while (rows.next()) {
     TraceJob j;
     j.line = rows.line();

@@ -1,6 +1,7 @@
-// Fine-tuning workloads of TitanSched (SoCC'22): seconds; the application is MODEL@DATASET, and a job is done when its
-// metric reaches a target. The source keeps its training curves in a binary cache; what they say of these workloads, the
-// samples each application needs, is in the tables of its published runs (`max_progress`) and taken from there.
+// Fine-tuning workloads of TitanSched (SoCC'22): seconds; the application is MODEL@DATASET, and a job is done when
+// its metric reaches a target. The source keeps its training curves in a binary cache; what they say of these
+// workloads, the samples each application needs, is in the tables of its published runs (`max_progress`) and taken
+// from there.
 #include <array>
 #include <limits>
 
@@ -70,7 +71,8 @@ void read_titan(TableReader& rows, Trace& trace) {
   const int name = rows.column("name"), submit = rows.column("submission_time"),
             application = rows.column("application"), gpus = rows.column("num_gpus"),
             batch = rows.column("target_batch_size");
-  trace.report.notes.emplace_back("no run times: they follow from the profiles that the scenario names (`performance`)");
+  trace.report.notes.emplace_back(
+      "no run times: they follow from the profiles that the scenario names (`performance`)");
   while (rows.next()) {
     TraceJob j;
     j.line = rows.line();

@@ -16,8 +16,8 @@ namespace orrery {
 // dgx-ext, quad. Applications without tables for it are left out.
 [[nodiscard]] Expected<ProfileSet> read_pollux_profiles(const std::string& folder, const std::string& hardware);
 
-// TitanSched (gaow0007/TitanSched): a folder per GPU type (V100, A100) with MODEL_placements.csv, MODEL_scalability.csv
-// and MODEL_context_switch.csv (seconds from launch to the first step).
+// TitanSched (gaow0007/TitanSched): a folder per GPU type (V100, A100) with MODEL_placements.csv,
+// MODEL_scalability.csv and MODEL_context_switch.csv (seconds from launch to the first step).
 [[nodiscard]] Expected<ProfileSet> read_titan_profiles(const std::string& folder, const std::string& hardware);
 
 // One table of step times from text: `placement` or `num_nodes,num_replicas`, then local_bsz, step_time, sync_time.

@@ -1,5 +1,5 @@
-// Profiles of TitanSched (SoCC'22): fine-tuning of foundation models on V100 and A100 nodes. One application per model;
-// what it is tuned on only decides how many samples that takes.
+// Profiles of TitanSched (SoCC'22): fine-tuning of foundation models on V100 and A100 nodes. One application per
+// model; what it is tuned on only decides how many samples that takes.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -1,9 +1,9 @@
 // What TitanSched calls SRTF, for `emulate: titan` only: every interval waiting jobs start in order of predicted
-// remaining time on their requested GPUs while as many are free; running jobs are left alone. What is chosen by number
-// alone is then placed, widest first, and waits on where it does not fit. policies.md 5.3.
+// remaining time on their requested GPUs while as many are free; running jobs are left alone. What is chosen by
+// number alone is then placed, widest first, and waits on where it does not fit. policies.md 5.3.
 #include <algorithm>
 
-#include "policies/factories.hpp"
+#include "policies/parts/interval_policies.hpp"
 #include "policies/parts/ticks.hpp"
 
 namespace orrery {
@@ -51,7 +51,7 @@ class IntervalSrtf final : public Policy {
 
 }  // namespace
 
-std::unique_ptr<Policy> make_interval_srtf(PolicySetup setup) {
+std::unique_ptr<Policy> interval_srtf(PolicySetup setup) {
   return std::make_unique<IntervalSrtf>(std::move(setup.placement));
 }
 

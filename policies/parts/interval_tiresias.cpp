@@ -1,10 +1,10 @@
-// Tiresias as the simulators of Pollux and TitanSched re-implement it, for `emulate:` only: two queues, looked at every
-// interval; service is compared with the limit at intervals alone. Strict priority, queue by queue, past jobs that do
-// not fit; the rest is preempted. Service counts from launch, start-up included. Pollux keeps the queues as lists;
-// TitanSched keeps them in order of submission and rounds as TitanClock says. policies.md 1.5, 5.1, 5.3.
+// Tiresias as the simulators of Pollux and TitanSched re-implement it, for `emulate:` only: two queues, looked at
+// every interval; service is compared with the limit at intervals alone. Strict priority, queue by queue, past jobs
+// that do not fit; the rest is preempted. Service counts from launch, start-up included. Pollux keeps the queues as
+// lists; TitanSched keeps them in order of submission and rounds as TitanClock says. policies.md 1.5, 5.1, 5.3.
 #include <algorithm>
 
-#include "policies/factories.hpp"
+#include "policies/parts/interval_policies.hpp"
 #include "policies/parts/ticks.hpp"
 #include "policies/parts/titan_clock.hpp"
 
@@ -109,7 +109,7 @@ class IntervalTiresias final : public Policy {
 
 }  // namespace
 
-std::unique_ptr<Policy> make_interval_tiresias(PolicySetup setup) {
+std::unique_ptr<Policy> interval_tiresias(PolicySetup setup) {
   return std::make_unique<IntervalTiresias>(std::move(setup.placement), setup.emulate_titan);
 }
 
