@@ -16,10 +16,11 @@ namespace orrery {
 namespace {
 
 constexpr std::int64_t kMaxGpus = 1'000'000;
-constexpr std::array<std::string_view, 20> kColumns{
+constexpr std::array<std::string_view, 22> kColumns{
     "job_id",   "submit_s",     "gpus",     "duration_s", "tenant",    "kind",       "model",
     "min_gpus", "max_gpus",     "gpu_fraction", "gpu_type", "cpus",    "mem_bytes",  "estimate_s",
-    "deadline_s", "weight",     "batch",    "after",      "iterations", "iteration_s"};
+    "deadline_s", "weight",     "batch",    "after",      "iterations", "iteration_s",
+    "gain",     "tflop"};
 
 struct Columns {
   explicit Columns(const TableReader& r) {
@@ -104,6 +105,8 @@ void read_canonical(TableReader& rows, Trace& trace) {
     j.after = rows.text(c["after"]);
     j.iterations = rows.integer(c["iterations"], 0, 0, std::numeric_limits<std::int64_t>::max());
     j.iteration_time = Duration{rows.fixed(c["iteration_s"], 9, 0, 0)};
+    j.gain = rows.text(c["gain"]);
+    j.tflop = rows.integer(c["tflop"], 0, 0, std::numeric_limits<std::int64_t>::max());
     check_gpus(rows, c, j);
     if (rows.row_ok()) trace.jobs.push_back(std::move(j));
   }
@@ -157,6 +160,10 @@ const std::array<Column, kColumns.size()>& columns() {
        [](std::string& o, const TraceJob& j) { append_fixed(o, j.iterations, 0); }},
       {"iteration_s", [](const TraceJob& j) { return j.iteration_time.ns != 0; },
        [](std::string& o, const TraceJob& j) { append_fixed(o, j.iteration_time.ns, 9); }},
+      {"gain", [](const TraceJob& j) { return !j.gain.empty(); },
+       [](std::string& o, const TraceJob& j) { append_field(o, j.gain); }},
+      {"tflop", [](const TraceJob& j) { return j.tflop != 0; },
+       [](std::string& o, const TraceJob& j) { append_fixed(o, j.tflop, 0); }},
   }};
   return table;
 }

@@ -22,6 +22,7 @@ void apply_emulation(Prepared& p, const Trace& trace) {
   s.overheads = OverheadConfig{};
   s.failures = FailureConfig{};
   s.checkpoints = CheckpointConfig{};
+  s.publish = PublishConfig{};
   s.policy.placement = s.emulate == "muri" ? "yarn" : "count";
   if (s.emulate != "muri") return;
   for (std::size_t i = 0; i < trace.jobs.size(); ++i) {
@@ -34,11 +35,11 @@ void apply_emulation(Prepared& p, const Trace& trace) {
 // The trace of the scenario: read from its file, or generated.
 Expected<Trace> obtain_trace(const Scenario& s, std::uint64_t seed, std::int64_t gpus, std::string& sha256) {
   if (s.workload.generate) {
-    PoissonSpec spec = *s.workload.generate;
+    GenerateSpec spec = *s.workload.generate;
     spec.seed = seed;
     spec.load = s.workload.load;
     spec.cluster_gpus = gpus;
-    Trace trace = generate_poisson(spec);
+    Trace trace = generate(spec);
     sha256 = sha256_hex(canonical_text(trace));
     return trace;
   }

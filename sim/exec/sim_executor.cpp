@@ -19,7 +19,9 @@ SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, con
       workload_(&workload),
       model_(&model),
       options_(std::move(options)),
-      gangs_(workload.specs.size()) {
+      gangs_(workload.specs.size()),
+      points_(publish_points(options_.publishes, workload.specs)),
+      versions_(points_.size()) {
   if (!options_.failures.active()) return;
   gangs_on_.resize(topology.node_count());
   Event e;
@@ -74,6 +76,7 @@ void SimExecutor::launch(const LaunchRequest& request) {
   g.phase = Phase::starting;
   const JobSpec& spec = workload_->specs[job.index()];
   g.rate = model_->rate(spec, *request.gpus, request.members[0].config, {});
+  inherit(g, request.members[0].config);
   const Time start = now_ + options_.overheads.start_cost(spec, request.incarnation);
   g.next = schedule(g, start, kStartClass, EventKind::started, 0);
   if (gangs_on_.empty()) return;
@@ -92,14 +95,20 @@ void SimExecutor::cancel_pending(Gang& g) {
   if (g.next != Queue::kNone) queue_.cancel(g.next);
   if (g.report != Queue::kNone) queue_.cancel(g.report);
   if (g.save != Queue::kNone) queue_.cancel(g.save);
-  g.next = g.report = g.save = Queue::kNone;
+  if (g.publish != Queue::kNone) queue_.cancel(g.publish);
+  g.next = g.report = g.save = g.publish = Queue::kNone;
   g.saving = false;
+}
+
+void SimExecutor::plan_end(Gang& g) {
+  const Duration needed = time_for(g.total - g.done, g.rate);
+  if (needed != kForever) g.next = schedule(g, now_ + needed, kFinishClass, EventKind::finished, 0);
 }
 
 // The next checkpoint, unless the job finishes first.
 void SimExecutor::plan_checkpoint(Gang& g) {
   const Duration every = options_.checkpoints.every;
-  if (every.ns <= 0 || time_for(workload_->truths[g.job.index()].work - g.done, g.rate) <= every) return;
+  if (every.ns <= 0 || time_for(g.total - g.done, g.rate) <= every) return;
   g.save = schedule(g, now_ + every, kProgressClass, EventKind::checkpointed, kPlanned);
 }
 
@@ -112,7 +121,8 @@ bool SimExecutor::checkpoint(Gang& g, Event& e) {
     if (cost.ns > 0) {
       g.saving = true;
       if (g.next != Queue::kNone) queue_.cancel(g.next);
-      g.next = Queue::kNone;
+      if (g.publish != Queue::kNone) queue_.cancel(g.publish);
+      g.next = g.publish = Queue::kNone;
       g.save = schedule(g, now_ + cost, kProgressClass, EventKind::checkpointed, kPlanned);
       return false;
     }
@@ -123,9 +133,9 @@ bool SimExecutor::checkpoint(Gang& g, Event& e) {
   if (g.saving) {
     g.saving = false;
     g.since = now_;
-    const Duration needed = time_for(workload_->truths[g.job.index()].work - g.done, g.rate);
-    if (needed != kForever) g.next = schedule(g, now_ + needed, kFinishClass, EventKind::finished, 0);
+    plan_end(g);
   }
+  plan_publication(g);
   plan_checkpoint(g);
   return true;
 }
@@ -175,12 +185,11 @@ void SimExecutor::run_from_now(Gang& g) {
   g.phase = Phase::running;
   g.since = now_;
   g.saving = false;
-  const Work left = workload_->truths[g.job.index()].work - g.done;
-  const Duration needed = time_for(left, g.rate);
-  if (needed != kForever) g.next = schedule(g, now_ + needed, kFinishClass, EventKind::finished, 0);
+  plan_end(g);
   if (options_.progress_every.ns > 0)
     g.report = schedule(g, now_ + options_.progress_every, kProgressClass, EventKind::progress, 0);
   plan_checkpoint(g);
+  plan_publication(g);
 }
 
 void SimExecutor::stop(GangId gang, Incarnation incarnation, StopHow how, Duration) {
@@ -212,6 +221,11 @@ void SimExecutor::command(GangId gang, Incarnation incarnation, const Command& c
   Gang* g = find(gang, incarnation);
   if (g == nullptr) return;
   settle(*g);
+  if (command.kind == Command::Kind::publish && g->phase == Phase::running && !g->saving && !versions_.empty()) {
+    if (g->publish != Queue::kNone) queue_.cancel(g->publish);
+    g->publish = schedule(*g, now_, kProgressClass, EventKind::published, 0);
+    return;
+  }
   const bool saves = command.kind == Command::Kind::checkpoint && g->phase == Phase::running && !g->saving;
   if (saves) g->committed = g->done;
   schedule(*g, now_, kProgressClass, saves ? EventKind::checkpointed : EventKind::command_failed, g->done.ns);
@@ -227,6 +241,7 @@ void SimExecutor::happen(Event e) {
     case EventKind::started:
     case EventKind::resumed:
       g.next = Queue::kNone;
+      tell_inheritance(g);
       run_from_now(g);
       break;
     case EventKind::finished:
@@ -234,7 +249,11 @@ void SimExecutor::happen(Event e) {
       settle(g);
       cancel_pending(g);
       g.phase = Phase::idle;
+      publish_last(g);
       leave_nodes(g);
+      break;
+    case EventKind::published:
+      if (!publish(g, e)) return;
       break;
     case EventKind::stopped:
       g.next = Queue::kNone;
@@ -263,7 +282,7 @@ void SimExecutor::pause_running(Duration elapsed) {
     const Duration pause = options_.pause_per_event[g.job.index()];
     g.done = g.done + Work{std::max<std::int64_t>(elapsed.ns - pause.ns, 0)};
     g.since = now_;
-    queue_.reschedule(g.next, now_ + time_for(workload_->truths[g.job.index()].work - g.done, kUnitRate));
+    queue_.reschedule(g.next, now_ + time_for(g.total - g.done, kUnitRate));
     Event e;
     e.at = now_;
     e.kind = EventKind::progress;
