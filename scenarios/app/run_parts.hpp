@@ -16,6 +16,7 @@
 #include "sim/observe/fold.hpp"
 #include "sim/observe/invariants.hpp"
 #include "sim/observe/run_folder.hpp"
+#include "sim/observe/study.hpp"
 
 namespace orrery::app {
 
@@ -44,6 +45,7 @@ class RunParts {
   IdealModel model{};
   JobSource source;
   MetricsFold fold;
+  StudyFold study;
 
  private:
   RunParts(const Prepared& prepared, const RunRequest& request);

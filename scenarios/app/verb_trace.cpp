@@ -46,8 +46,9 @@ std::string stats_text(const TraceStats& s, const Trace& trace, std::int64_t gpu
 }
 
 std::string lineage_text(const LineageStats& s) {
-  std::string out = fmt::format("lineage        {} roots, {} parents, {} children; {} hard and {} soft edges, depth {}\n",
-                                s.roots, s.parents, s.children, s.hard_edges, s.soft_edges, s.depth);
+  std::string out =
+      fmt::format("lineage        {} roots, {} parents, {} children; {} hard and {} soft edges, depth {}\n", s.roots,
+                  s.parents, s.children, s.hard_edges, s.soft_edges, s.depth);
   out += fmt::format("  per parent   {:.2f} children, at most {}\n", s.mean_children, s.max_children);
   out += fmt::format("  GPU-time     {:.1f} % in children\n", 100 * s.child_gpu_time_share);
   for (const auto& [per_mille, edges] : s.thresholds)
@@ -189,8 +190,8 @@ int generate(const std::vector<std::string>& arguments) {
       "sigma", po::value<std::string>(), "lognormal: standard deviation of ln(run time), default 1.5")(
       "zipf", po::value<std::string>(), "lineage: how unevenly children choose parents, default 1.1")(
       "deadlines", "gavel: a deadline of 1.2, 2 or 10 times the run time")(
-      "priorities", "gavel: a fifth of the jobs weighs 5")(
-      "tenants", po::value<std::uint16_t>()->default_value(0), "users; 0 = none, or the generator's own number")(
+      "priorities", "gavel: a fifth of the jobs weighs 5")("tenants", po::value<std::uint16_t>()->default_value(0),
+                                                           "users; 0 = none, or the generator's own number")(
       "overestimate", po::value<std::string>(), "adds estimate_s, up to so many times the run time")(
       "seed", po::value<std::uint64_t>()->default_value(1), "same seed, same bytes")(
       "output,o", po::value<std::string>(), "file to write (.gz and .zst packed); default: standard output");
@@ -204,7 +205,8 @@ int generate(const std::vector<std::string>& arguments) {
   if (args.wants_help()) return print(args.help() + "\ngenerators:\n" + known) ? kOk : kRunFailed;
   const Generator* generator = find_generator(args.text("model"));
   if (generator == nullptr)
-    return usage_error(fmt::format("unknown generator `{}`", args.text("model")), fmt::format("{}", fmt::join(names, ", ")));
+    return usage_error(fmt::format("unknown generator `{}`", args.text("model")),
+                       fmt::format("{}", fmt::join(names, ", ")));
   auto spec = generate_spec(args, *generator);
   if (!spec) return report_error(spec.error());
   const Trace trace = orrery::generate(*spec);

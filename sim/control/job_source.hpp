@@ -43,8 +43,8 @@ class JobSource {
   const std::vector<JobSpec>* specs_;
   EstimateOf estimate_;
   std::vector<std::vector<JobId>> children_;  // empty when no job has parents
-  std::vector<Parent> parents_;   // [job], likewise
-  std::vector<bool> ready_;       // [job], likewise: said to be ready
+  std::vector<Parent> parents_;               // [job], likewise
+  std::vector<bool> ready_;                   // [job], likewise: said to be ready
   std::size_t next_ = 0;
 };
 

@@ -8,7 +8,9 @@
 namespace orrery {
 namespace {
 
-std::int32_t newest(const std::vector<std::int32_t>& versions) { return versions.empty() ? 0 : versions.back(); }
+std::int32_t newest(const std::vector<std::int32_t>& versions) {
+  return versions.empty() ? 0 : versions.back();
+}
 
 }  // namespace
 

@@ -15,7 +15,9 @@ constexpr double kSaturation = 0.3;  // q0
 constexpr std::int64_t kWhole = 1'000'000'000;
 
 // x^p for x > 0.
-double power(double x, double p) { return portable_exp(p * portable_log(x)); }
+double power(double x, double p) {
+  return portable_exp(p * portable_log(x));
+}
 
 }  // namespace
 

@@ -1,5 +1,5 @@
-// What a child inherits from a pretraining job: its work as a function of the version it starts from, the law by which
-// gains differ between pairs of source and target, and when parents publish. Gains are sparse, directional and
+// What a child inherits from a pretraining job: its work as a function of the version it starts from, the law by
+// which gains differ between pairs of source and target, and when parents publish. Gains are sparse, directional and
 // sometimes negative (measured on the fine-tuning tables of TitanSched; policies.md 3.14). Pure functions; the truths
 // of a workload own the gains.
 #pragma once
@@ -20,8 +20,8 @@ inline constexpr std::int32_t kMaxGainPerMille = 950;
 [[nodiscard]] std::int64_t transfer_share(std::int32_t progress_per_mille);
 
 // Work of a child whose base checkpoint would cost it `base`, from a version with `progress_per_mille` of a parent
-// that would save `gain_per_mille` of it when finished (negative: would cost it): base (1 - gain g(q)), at least 1 ns.
-// This is the inverse of L(D, q) = E + A (D + D_T(q))^-b at a fixed target loss, with D_T(q) = D_T(1) g(q).
+// that would save `gain_per_mille` of it when finished (negative: would cost it): base (1 - gain g(q)), at least 1
+// ns. This is the inverse of L(D, q) = E + A (D + D_T(q))^-b at a fixed target loss, with D_T(q) = D_T(1) g(q).
 [[nodiscard]] Work transfer_work(Work base, std::int32_t gain_per_mille, std::int32_t progress_per_mille);
 
 // Effective data transferred, D_T = k D_F^alpha N^beta (Hernandez et al. 2021): what pretraining is worth to a
@@ -55,8 +55,8 @@ struct PublishModel {
   std::int32_t every_per_mille = 0;  // 0 = only where edges ask for it
   Duration cost{};
 };
-// [job] the progress, per mille, at which it publishes before its end; ascending. Empty where no job has parents; jobs
-// without children publish nothing.
+// [job] the progress, per mille, at which it publishes before its end; ascending. Empty where no job has parents;
+// jobs without children publish nothing.
 [[nodiscard]] std::vector<std::vector<std::int32_t>> publish_points(const PublishModel& model,
                                                                     const std::vector<JobSpec>& specs);
 

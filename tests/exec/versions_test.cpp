@@ -17,7 +17,8 @@ Dependency edge(std::uint32_t parent, bool hard, std::int32_t per_mille = 1000) 
 class Said final : public Observer {
  public:
   void on_event(const Event& e) override {
-    const bool wanted = e.kind == EventKind::published || e.kind == EventKind::inherited || e.kind == EventKind::ready;
+    const bool wanted =
+        e.kind == EventKind::published || e.kind == EventKind::inherited || e.kind == EventKind::ready;
     if (!wanted) return;
     text += fmt::format("{} {} j{}", to_seconds(e.at), to_string(e.kind), e.job.value);
     if (e.kind == EventKind::published) text += fmt::format(" v{} at {}", e.value, e.value2);
@@ -179,8 +180,7 @@ TEST_CASE("transfer: the work a version leaves", "[lineage]") {
         Approx((1 - std::exp(-1.0)) / (1 - std::exp(-10.0 / 3))).epsilon(1e-9));
   for (std::int32_t q = 1; q <= 1000; ++q) {  // rises, ever more slowly
     CHECK(transfer_share(q) > transfer_share(q - 1));
-    if (q > 1)
-      CHECK(transfer_share(q) - transfer_share(q - 1) <= transfer_share(q - 1) - transfer_share(q - 2) + 1);
+    if (q > 1) CHECK(transfer_share(q) - transfer_share(q - 1) <= transfer_share(q - 1) - transfer_share(q - 2) + 1);
   }
 }
 

@@ -12,7 +12,9 @@ constexpr double kHourNs = 3600e9;
 constexpr double kDayNs = 24 * kHourNs;
 constexpr std::int64_t kNsPerMs = 1'000'000;
 
-std::int64_t whole_ms(double ns) { return std::llround(ns / static_cast<double>(kNsPerMs)) * kNsPerMs; }
+std::int64_t whole_ms(double ns) {
+  return std::llround(ns / static_cast<double>(kNsPerMs)) * kNsPerMs;
+}
 
 // Time as it would be on an even day, and back: the integral of the pattern over the hours.
 class Hours {
@@ -103,8 +105,7 @@ void place_arrivals(Trace& trace, const PoissonSpec& spec, const DayPattern& day
     const auto span = static_cast<double>(trace.jobs.back().submit.ns);
     if (now > 0) factor = hours.even(span * now / *spec.load) / span;
   }
-  for (TraceJob& j : trace.jobs)
-    j.submit = Time{whole_ms(hours.clock(static_cast<double>(j.submit.ns) * factor))};
+  for (TraceJob& j : trace.jobs) j.submit = Time{whole_ms(hours.clock(static_cast<double>(j.submit.ns) * factor))};
 }
 
 void finish_generated(Trace& trace, const PoissonSpec& spec, std::string_view name) {

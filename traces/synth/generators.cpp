@@ -8,14 +8,20 @@ namespace orrery {
 
 const std::vector<Generator>& generators() {
   static const std::vector<Generator> table{
-      {"poisson", "Poisson arrivals, a mix of GPU counts, exponential or log-normal run times",
-       {"gpus", "law", "mean", "sigma"}, [](const GenerateSpec& s) { return generate_poisson(s); }},
-      {"gavel", "Gavel's published generator (OSDI'20), by its distributions", {"deadlines", "priorities"},
+      {"poisson",
+       "Poisson arrivals, a mix of GPU counts, exponential or log-normal run times",
+       {"gpus", "law", "mean", "sigma"},
+       [](const GenerateSpec& s) { return generate_poisson(s); }},
+      {"gavel",
+       "Gavel's published generator (OSDI'20), by its distributions",
+       {"deadlines", "priorities"},
        generate_gavel},
       {"philly", "jobs as in Microsoft's Philly, 2017", {}, generate_philly},
       {"acme", "jobs as in Acme's Kalos (LLM development), 2023", {}, generate_acme},
-      {"lineage", "pretraining jobs that publish, and the transfer jobs, grids and evaluations that descend from them",
-       {"zipf"}, generate_lineage},
+      {"lineage",
+       "pretraining jobs that publish, and the transfer jobs, grids and evaluations that descend from them",
+       {"zipf"},
+       generate_lineage},
   };
   return table;
 }

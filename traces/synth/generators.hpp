@@ -1,5 +1,6 @@
-// The table of workload generators behind `orrery trace gen NAME` and `workload.generate: { model: NAME }`. A generator
-// is one file and one row; it draws each property from its own named stream. Same specification and seed, same bytes.
+// The table of workload generators behind `orrery trace gen NAME` and `workload.generate: { model: NAME }`. A
+// generator is one file and one row; it draws each property from its own named stream. Same specification and seed,
+// same bytes.
 #pragma once
 
 #include <string>
@@ -14,9 +15,9 @@ namespace orrery {
 // overestimate and seed; the mix and the law of run times are the poisson model's own.
 struct GenerateSpec : PoissonSpec {
   std::string model = "poisson";
-  double zipf = 1.1;         // lineage: how unevenly children choose their parents
-  std::int64_t deadlines = 0;  // gavel: 1 = every job gets a deadline of 1.2, 2 or 10 times its run time
-  std::int64_t priorities = 0; // gavel: 1 = a fifth of the jobs weighs 5
+  double zipf = 1.1;            // lineage: how unevenly children choose their parents
+  std::int64_t deadlines = 0;   // gavel: 1 = every job gets a deadline of 1.2, 2 or 10 times its run time
+  std::int64_t priorities = 0;  // gavel: 1 = a fifth of the jobs weighs 5
 };
 
 struct Generator {
@@ -32,22 +33,22 @@ struct Generator {
 [[nodiscard]] Trace generate(const GenerateSpec& spec);
 
 // Gavel's trace generator, by its published distributions (OSDI'20): GPUs 1/2/4/8 with probability .7/.1/.15/.05; run
-// time 60 x 10^U(1.5,3) s for four jobs of five, else 60 x 10^U(3,4) s; Poisson arrivals; 26 job types, uniformly. The
-// numbers are drawn from our streams, not from CPython's: the same distributions, not the same traces.
+// time 60 x 10^U(1.5,3) s for four jobs of five, else 60 x 10^U(3,4) s; Poisson arrivals; 26 job types, uniformly.
+// The numbers are drawn from our streams, not from CPython's: the same distributions, not the same traces.
 [[nodiscard]] Trace generate_gavel(const GenerateSpec& spec);
 
 // Jobs as in Microsoft's Philly, 2017: mean run time 18,006 s, median 874 s, at most 4,240,676 s, mean 1.93 GPUs, at
 // most 128, most jobs on one GPU, virtual clusters of uneven size, more submits by day.
 [[nodiscard]] Trace generate_philly(const GenerateSpec& spec);
 
-// Jobs as in Acme's Kalos, 2023: 92.9 % evaluations that take about 0.8 % of GPU-time, 3.2 % pretraining jobs of up to
-// 1,024 GPUs that take 94 %, the rest fine-tuning and debugging.
+// Jobs as in Acme's Kalos, 2023: 92.9 % evaluations that take about 0.8 % of GPU-time, 3.2 % pretraining jobs of up
+// to 1,024 GPUs that take 94 %, the rest fine-tuning and debugging.
 [[nodiscard]] Trace generate_acme(const GenerateSpec& spec);
 
 // Lineage workloads: rare, large multimodal pretraining jobs that publish checkpoints, and what descends from them:
 // transfer jobs (full fine-tunes, LoRA, linear probes) that choose a parent by Zipf's law, grids of hyper-parameters
-// that share a backbone, and evaluations. Edges (`p17@hard:0.8;p9@soft`), gains per (family, task) and model FLOPs are
-// columns of the trace. Sizes follow spec.cluster_gpus, 512 where it is unknown.
+// that share a backbone, and evaluations. Edges (`p17@hard:0.8;p9@soft`), gains per (family, task) and model FLOPs
+// are columns of the trace. Sizes follow spec.cluster_gpus, 512 where it is unknown.
 [[nodiscard]] Trace generate_lineage(const GenerateSpec& spec);
 
 }  // namespace orrery

@@ -16,8 +16,8 @@ struct Family {
   const char* name;
   std::string_view modalities;
 };
-constexpr std::array<Family, 6> kFamilies{{{"clip", "it"}, {"mae", "i"}, {"bridge", "ta"}, {"omni", "itav"},
-                                           {"vidlm", "vt"}, {"flava", "it"}}};
+constexpr std::array<Family, 6> kFamilies{
+    {{"clip", "it"}, {"mae", "i"}, {"bridge", "ta"}, {"omni", "itav"}, {"vidlm", "vt"}, {"flava", "it"}}};
 constexpr std::array<char, 4> kModalities{'i', 't', 'a', 'v'};
 
 // A way of transfer: what it needs, how often it is chosen, and how well it uses its GPUs.
@@ -207,6 +207,8 @@ class Maker {
 
 }  // namespace
 
-Trace generate_lineage(const GenerateSpec& spec) { return Maker(spec).make(); }
+Trace generate_lineage(const GenerateSpec& spec) {
+  return Maker(spec).make();
+}
 
 }  // namespace orrery
