@@ -88,7 +88,11 @@ GenerateSpec read_generate(YamlWalk& w, const Place& at) {
          for (const Generator& known : generators()) names.push_back(known.name);
          g.model = w.choice(p, names);
        }},
-      {"zipf", [&](const Place& p) { g.zipf = w.number(p); own("zipf", p); }},
+      {"zipf", [&](const Place& p) {
+         g.zipf = w.number(p);
+         own("zipf", p);
+         if (g.zipf > 10) w.complain(p, "`" + p.path + "` must be at most 10");
+       }},
       {"deadlines", [&](const Place& p) { g.deadlines = flag(p); own("deadlines", p); }},
       {"priorities", [&](const Place& p) { g.priorities = flag(p); own("priorities", p); }},
       {"jobs", [&](const Place& p) { g.jobs = w.integer(p, 1, 100'000'000); }},

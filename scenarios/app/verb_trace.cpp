@@ -169,6 +169,7 @@ Expected<GenerateSpec> generate_spec(const Args& args, const Generator& generato
   s.overestimate = decimal("overestimate", 0);
   s.seed = args.get<std::uint64_t>("seed");
   s.zipf = decimal("zipf", s.zipf);
+  if (s.zipf > 10) wrong("--zipf must be at most 10");
   s.deadlines = args.has("deadlines");
   s.priorities = args.has("priorities");
   for (const char* key : {"zipf", "deadlines", "priorities"})

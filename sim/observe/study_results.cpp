@@ -93,9 +93,8 @@ void StudyFold::add_fairness(StudySummary& s, const MetricsFold& base) const {
 
 void StudyFold::add_work(StudySummary& s, const MetricsFold& base) const {
   double held = 0, service = 0, productive = 0, held_of_known = 0, service_of_known = 0;
-  double tflop = 0, peak_tflop = 0, usable = 0;
+  double tflop = 0, peak_tflop = 0;
   bool known = false;
-  Time last{};
   for (std::size_t i = 0; i < jobs_.size(); ++i) {
     const JobId id(static_cast<std::uint32_t>(i));
     if (!base.submitted(id)) continue;
@@ -103,7 +102,6 @@ void StudyFold::add_work(StudySummary& s, const MetricsFold& base) const {
     held += to_gpu_seconds(row.held);
     service += to_gpu_seconds(row.service);
     if (row.state != JobState::finished) continue;
-    last = std::max(last, row.finish);
     if (in_.jobs[i].tflop > 0 && jobs_[i].peak_gflop > 0) {
       tflop += static_cast<double>(in_.jobs[i].tflop);
       peak_tflop += static_cast<double>(jobs_[i].peak_gflop) / kMilliNsPerGpuS / 1000;
@@ -126,7 +124,7 @@ void StudyFold::add_work(StudySummary& s, const MetricsFold& base) const {
   if (!known) return;
   s.lost_gpu_s = service_of_known - productive;
   if (held_of_known > 0) s.ettr_ratio = productive / held_of_known;
-  usable = static_cast<double>(base.usable_gpu_time_milli_ns()) / kMilliNsPerGpuS;
+  const double usable = static_cast<double>(base.usable_gpu_time_milli_ns()) / kMilliNsPerGpuS;
   if (usable > 0) s.work_goodput_ratio = productive / usable;
 }
 
