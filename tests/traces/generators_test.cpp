@@ -1,4 +1,5 @@
 // The generators against the figures they were made after, and their promise: same seed, same bytes.
+#include <fmt/format.h>
 #include <catch2/catch.hpp>
 
 #include <algorithm>
@@ -143,7 +144,7 @@ TEST_CASE("lineage workloads: roots, modes, edges, gains", "[generators][lineage
   CHECK(l.children > 2500);
   CHECK(l.depth == 2);  // pretraining, transfer, evaluation
   CHECK(l.soft_edges > 50);
-  CHECK(l.max_children > 4 * l.mean_children);  // Zipf
+  CHECK(static_cast<double>(l.max_children) > 4 * l.mean_children);  // Zipf
   for (const char* mode : {"transfer/full", "transfer/lora", "transfer/probe", "hpo/lora", "hpo/probe", "eval"})
     CHECK(l.modes.count(mode) == 1);
   for (const std::int32_t at : {200, 250, 500, 750, 800, 900, 1000}) CHECK(l.thresholds.count(at) == 1);
