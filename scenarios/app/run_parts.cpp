@@ -55,10 +55,10 @@ JobTable table_of(const Prepared& p) {
   return table;
 }
 
-// A simulated run at unit rate has no work lost; Muri's pauses are not work.
+// A simulated run at unit rate has no work lost; Muri's pauses are not work, and a network slows jobs down.
 InvariantOptions invariant_options(const Prepared& p, bool measured) {
   InvariantOptions o;
-  if (measured || !p.pause_per_event.empty()) return o;
+  if (measured || !p.pause_per_event.empty() || p.scenario.network) return o;
   o.true_work = [&p](JobId id) -> std::optional<Work> { return p.workload.truths[id.index()].work; };
   return o;
 }

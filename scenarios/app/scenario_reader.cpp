@@ -7,6 +7,7 @@
 #include <set>
 
 #include "scenarios/app/make_policy.hpp"
+#include "scenarios/app/network_reader.hpp"
 #include "scenarios/app/yaml_walk.hpp"
 #include "traces/text_file.hpp"
 
@@ -35,6 +36,7 @@ NodeGroup read_group(YamlWalk& w, const Place& at) {
       {"rack_size", [&](const Place& p) { g.rack_size = static_cast<int>(w.integer(p, 1, 1'000'000)); }},
       {"nvlink", [&](const Place& p) { g.nvlink_bytes_per_s = w.quantity(p, parse_bandwidth); }},
       {"nic", [&](const Place& p) { g.nic_bytes_per_s = w.quantity(p, parse_bandwidth); }},
+      {"uplink", [&](const Place& p) { g.uplink_bytes_per_s = w.quantity(p, parse_bandwidth); }},
   });
   if (!at.node.IsMap()) return g;
   if (!named) w.missing(at, "name", "what this group of equal nodes is called");
@@ -307,6 +309,7 @@ void read_all(YamlWalk& w, Scenario& s) {
       {"overheads", [&](const Place& p) { read_overheads(w, p, s); }},
       {"failures", [&](const Place& p) { failures = p; }},
       {"checkpoints", [&](const Place& p) { read_checkpoints(w, p, s); }},
+      {"network", [&](const Place& p) { s.network = read_network(w, p); }},
       {"live", [&](const Place& p) { s.live = read_live(w, p); }},
       {"emulate", [&](const Place& p) { s.emulate = w.choice(p, {"none", "tiresias", "muri"}); }},
       {"seeds", [&](const Place& p) { s.seeds = static_cast<int>(w.integer(p, 1, 1'000'000)); }},
@@ -322,6 +325,8 @@ void read_all(YamlWalk& w, Scenario& s) {
     if (!cluster) w.missing(w.root(), "cluster", "the machine to schedule on");
     if (!workload) w.missing(w.root(), "workload", "the jobs to schedule");
   }
+  if (s.network && s.emulate != "none")
+    w.complain(w.root(), fmt::format("`emulate: {}` is of a simulator without a network; drop `network`", s.emulate));
   if (!failures.path.empty()) read_failures(w, failures, s);
   if (policy.node.IsDefined() && !policy.path.empty()) s.policy = read_policy(w, policy, {}, false);
   if (!compare.path.empty())

@@ -52,7 +52,22 @@ void write_group(std::string& out, const NodeGroup& g) {
   if (g.rack_size > 0) out += fmt::format(", rack_size: {}", g.rack_size);
   if (g.nvlink_bytes_per_s > 0) out += fmt::format(", nvlink: {}", format_bandwidth(g.nvlink_bytes_per_s));
   if (g.nic_bytes_per_s > 0) out += fmt::format(", nic: {}", format_bandwidth(g.nic_bytes_per_s));
+  if (g.uplink_bytes_per_s > 0) out += fmt::format(", uplink: {}", format_bandwidth(g.uplink_bytes_per_s));
   out += " }\n";
+}
+
+std::string step_text(const StepTraffic& t) {
+  const std::string hidden =
+      t.hidden_per_mille > 0 ? fmt::format(", hidden: {}", decimal(t.hidden_per_mille / 1000.0)) : "";
+  return fmt::format("{{ compute: {}, gradients: {}{} }}", format_duration(t.compute), format_bytes(t.gradient_bytes),
+                     hidden);
+}
+
+void write_network(std::string& out, const NetworkConfig& c) {
+  out += fmt::format("network:\n  step: {}\n", step_text(c.step));
+  if (!c.models.empty()) out += "  models:\n";
+  for (const auto& [model, t] : c.models) out += fmt::format("    {}: {}\n", scalar(model), step_text(t));
+  out += fmt::format("  contention: {}\n", c.contention);
 }
 
 void write_generate(std::string& out, const PoissonSpec& g) {
@@ -131,6 +146,7 @@ std::string yaml_of(const Scenario& s, bool digest) {
                        format_duration(away.from - Time{}), format_duration(away.to - Time{}));
   out += fmt::format("checkpoints:\n  every: {}\n  cost: {}\n", format_duration(s.checkpoints.every),
                      format_duration(s.checkpoints.cost));
+  if (s.network) write_network(out, *s.network);
   out += fmt::format("emulate: {}\n", s.emulate);
   if (digest) return out;
   if (s.live)

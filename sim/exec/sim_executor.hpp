@@ -4,12 +4,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "sim/control/executor.hpp"
 #include "sim/core/truth.hpp"
 #include "sim/engine/event_queue.hpp"
 #include "sim/models/failures.hpp"
+#include "sim/models/network_model.hpp"
 #include "sim/models/overheads.hpp"
 #include "sim/models/performance.hpp"
 
@@ -19,6 +21,7 @@ struct SimOptions {
   OverheadModel overheads;
   FailureModel failures;
   CheckpointModel checkpoints;
+  const NetworkModel* network = nullptr;  // set: running jobs share its links; outlives the executor
   Duration progress_every{};  // cadence of `progress` events of running jobs; 0 = none
   // Emulation of Muri's simulator only (`emulate: muri`): [job] time that every event takes from a running job.
   std::vector<Duration> pause_per_event{};
@@ -52,7 +55,7 @@ class SimExecutor : public Executor {
     Work done{};                          // of the job, kept between its gangs
     Work committed{};                     // what survives a failure
     bool saving = false;                  // stands still for a checkpoint
-    Allocation gpus;                      // kept where nodes fail
+    Allocation gpus;                      // kept where nodes fail, or links are shared
     Queue::Handle next = Queue::kNone;    // its start, finish or stop
     Queue::Handle report = Queue::kNone;  // its next progress report
     Queue::Handle save = Queue::kNone;    // begin or end of its next checkpoint
@@ -71,6 +74,7 @@ class SimExecutor : public Executor {
                          std::int64_t value2 = 0);
   void happen(Event e);
   void pause_running(Duration elapsed);
+  void share_network();
 
   const Topology* topology_;
   const Workload* workload_;
@@ -81,6 +85,7 @@ class SimExecutor : public Executor {
   std::vector<Gang> gangs_;         // [job]: the job's present or last gang
   std::vector<JobId> job_of_gang_;  // [gang]
   std::vector<Event> batch_;
+  std::optional<NetworkContention> contention_;
   std::vector<NodeFailures> node_failures_;   // [node], where nodes fail
   std::vector<std::vector<JobId>> gangs_on_;  // [node], where nodes fail: in order of launch
 };

@@ -9,7 +9,9 @@
 namespace orrery {
 namespace {
 
-double bandwidth(double bytes_per_s) { return bytes_per_s > 0 ? bytes_per_s : std::numeric_limits<double>::infinity(); }
+double bandwidth(double bytes_per_s) {
+  return bytes_per_s > 0 ? bytes_per_s : std::numeric_limits<double>::infinity();
+}
 
 // What one of `nodes` has of the storage.
 double storage_share(int nodes, const StorageCost& storage) {
@@ -30,12 +32,15 @@ SaveCost save_cost(double bytes, int nodes, const StorageCost& storage, bool asy
   return asynchronous ? SaveCost{copy, copy + part / storage_share(nodes, storage)} : SaveCost{write, write};
 }
 
-double restart_s(const RestartCost& c, int ranks, double bytes, int nodes, const StorageCost& storage, bool resident) {
+double restart_s(const RestartCost& c, int ranks, double bytes, int nodes, const StorageCost& storage,
+                 bool resident) {
   const double load = resident ? 0 : save_cost(bytes, nodes, storage, false).write_s;
   return c.detect_s + c.start_s + c.connect_s + c.connect_per_rank_s * ranks + load + c.wind_s + c.warm_up_s;
 }
 
-double young_interval_s(double save_s, double mtbf_s) { return std::sqrt(2 * save_s * mtbf_s); }
+double young_interval_s(double save_s, double mtbf_s) {
+  return std::sqrt(2 * save_s * mtbf_s);
+}
 
 double daly_interval_s(double save_s, double mtbf_s) {
   if (save_s >= 2 * mtbf_s) return mtbf_s;
@@ -44,7 +49,7 @@ double daly_interval_s(double save_s, double mtbf_s) {
 }
 
 double expected_time_s(double work_s, double interval_s, double save_s, double restart_s, double mtbf_s) {
-  const double a = std::exp(restart_s / mtbf_s);               // tidy: allow not in the event path
+  const double a = std::exp(restart_s / mtbf_s);                // tidy: allow not in the event path
   const double b = std::expm1((interval_s + save_s) / mtbf_s);  // tidy: allow not in the event path
   return mtbf_s * a * b * work_s / interval_s;
 }

@@ -37,7 +37,8 @@ struct RestartCost {
 [[nodiscard]] double daly_interval_s(double save_s, double mtbf_s);
 
 // Expected time for `work_s` with failures by chance: M e^(R/M) (e^((t + d)/M) - 1) W / t.
-[[nodiscard]] double expected_time_s(double work_s, double interval_s, double save_s, double restart_s, double mtbf_s);
+[[nodiscard]] double expected_time_s(double work_s, double interval_s, double save_s, double restart_s,
+                                     double mtbf_s);
 
 // Productive share of a long run: (1 - N r (u + t/2)) / (1 + w/t); r in failures per node and second. Valid while
 // failures cost little; never below 0.

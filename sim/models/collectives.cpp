@@ -9,9 +9,13 @@ namespace orrery {
 namespace {
 
 // ceil(log2 n)
-int levels(int ranks) { return std::bit_width(static_cast<unsigned>(ranks - 1)); }
+int levels(int ranks) {
+  return std::bit_width(static_cast<unsigned>(ranks - 1));
+}
 
-double wire(double bytes, HopCost hop) { return hop.bytes_per_s > 0 ? bytes / hop.bytes_per_s : 0; }
+double wire(double bytes, HopCost hop) {
+  return hop.bytes_per_s > 0 ? bytes / hop.bytes_per_s : 0;
+}
 
 // hops * alpha + share * S / B, for more than one rank.
 double cost(int ranks, double hops, double share, double bytes, HopCost hop) {
@@ -20,7 +24,9 @@ double cost(int ranks, double hops, double share, double bytes, HopCost hop) {
 }
 
 // (n - 1) / n
-double others(int ranks) { return static_cast<double>(ranks - 1) / ranks; }
+double others(int ranks) {
+  return static_cast<double>(ranks - 1) / ranks;
+}
 
 }  // namespace
 
@@ -33,20 +39,30 @@ double tree_all_reduce_s(int ranks, double bytes, HopCost hop) {
 double ring_reduce_scatter_s(int ranks, double bytes, HopCost hop) {
   return cost(ranks, ranks - 1, others(ranks), bytes, hop);
 }
-double ring_all_gather_s(int ranks, double bytes, HopCost hop) { return ring_reduce_scatter_s(ranks, bytes, hop); }
-double all_to_all_s(int ranks, double bytes, HopCost hop) { return ring_reduce_scatter_s(ranks, bytes, hop); }
+double ring_all_gather_s(int ranks, double bytes, HopCost hop) {
+  return ring_reduce_scatter_s(ranks, bytes, hop);
+}
+double all_to_all_s(int ranks, double bytes, HopCost hop) {
+  return ring_reduce_scatter_s(ranks, bytes, hop);
+}
 double recursive_all_gather_s(int ranks, double bytes, HopCost hop) {
   return cost(ranks, levels(ranks), others(ranks), bytes, hop);
 }
-double ring_broadcast_s(int ranks, double bytes, HopCost hop) { return cost(ranks, ranks - 1, 1, bytes, hop); }
-double tree_broadcast_s(int ranks, double bytes, HopCost hop) { return cost(ranks, levels(ranks), 1, bytes, hop); }
+double ring_broadcast_s(int ranks, double bytes, HopCost hop) {
+  return cost(ranks, ranks - 1, 1, bytes, hop);
+}
+double tree_broadcast_s(int ranks, double bytes, HopCost hop) {
+  return cost(ranks, levels(ranks), 1, bytes, hop);
+}
 
 double hierarchical_all_reduce_s(int gpus_per_node, int nodes, double bytes, HopCost inside, HopCost between) {
   return ring_reduce_scatter_s(gpus_per_node, bytes, inside) +
          ring_all_reduce_s(nodes, bytes / gpus_per_node, between) + ring_all_gather_s(gpus_per_node, bytes, inside);
 }
 
-double all_reduce_bus_factor(int ranks) { return 2 * others(ranks); }
+double all_reduce_bus_factor(int ranks) {
+  return 2 * others(ranks);
+}
 
 double all_reduce_at_bus_s(int ranks, double bytes, double bus_bytes_per_s) {
   return ring_all_reduce_s(ranks, bytes, {0, bus_bytes_per_s});
@@ -61,8 +77,8 @@ NcclChoice nccl_all_reduce(int gpus_per_node, int nodes, double bytes, const Ncc
   constexpr double kTreeEfficiency = 0.92;
   const int n = gpus_per_node * nodes;
   if (n == 1) return {};
-  const double bus = nodes > 1 ? std::min(node.bus_gb_per_s, node.network_gb_per_s * gpus_per_node)
-                               : node.bus_gb_per_s;
+  const double bus =
+      nodes > 1 ? std::min(node.bus_gb_per_s, node.network_gb_per_s * gpus_per_node) : node.bus_gb_per_s;
   ORRERY_ASSERT(bus > 0, "no bandwidth between {} GPUs", n);
   NcclChoice best{-1, false, 0};
   for (int p = 0; p < 3; ++p) {

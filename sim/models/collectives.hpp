@@ -1,7 +1,7 @@
 // What collective operations take, in seconds, by the alpha-beta model: a latency per hop and bytes over a bandwidth
 // (Thakur, Rabenseifner and Gropp, IJHPCA 2005; Patarasuk and Yuan, JPDC 2009 for the ring's optimality). Also how
-// many bytes each kind of sharded data parallelism moves (Rajbhandari et al., ZeRO, SC 2020). Pure functions; compiled
-// into integer rates before a run, never called in the event path.
+// many bytes each kind of sharded data parallelism moves (Rajbhandari et al., ZeRO, SC 2020). Pure functions;
+// compiled into integer rates before a run, never called in the event path.
 #pragma once
 
 #include <cstdint>
@@ -40,9 +40,9 @@ struct HopCost {
 // NCCL's own cost model for all-reduce (its tuner; constants of its public sources, microseconds and GB/s): the best
 // of ring and tree over its three protocols.
 struct NcclNode {
-  double bus_gb_per_s = 0;       // of one node's links between GPUs: links x GB/s each
-  double network_gb_per_s = 0;   // of one GPU's share of the network, both between nodes only
-  bool nvlink = true;            // false: PCIe
+  double bus_gb_per_s = 0;      // of one node's links between GPUs: links x GB/s each
+  double network_gb_per_s = 0;  // of one GPU's share of the network, both between nodes only
+  bool nvlink = true;           // false: PCIe
 };
 struct NcclChoice {
   double time_us = 0;
@@ -51,8 +51,9 @@ struct NcclChoice {
 };
 [[nodiscard]] NcclChoice nccl_all_reduce(int gpus_per_node, int nodes, double bytes, const NcclNode& node);
 
-// Bytes that each rank sends per optimiser step for P parameters of e bytes: DP and ZeRO-1/2 2 P e (n - 1) / n; ZeRO-3
-// gathers parameters in every forward and backward pass (accumulation s: s + 1 of each), then scatters gradients once.
+// Bytes that each rank sends per optimiser step for P parameters of e bytes: DP and ZeRO-1/2 2 P e (n - 1) / n;
+// ZeRO-3 gathers parameters in every forward and backward pass (accumulation s: s + 1 of each), then scatters
+// gradients once.
 enum class Sharding : std::uint8_t { none, zero1, zero2, zero3 };
 [[nodiscard]] double data_parallel_bytes(Sharding sharding, int ranks, double parameters, double bytes_each,
                                          int accumulation = 0, double trainable_fraction = 1);

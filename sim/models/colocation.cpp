@@ -43,7 +43,9 @@ std::optional<double> colocated_speed(std::span<const double> demands, std::span
   return std::max(0.0, 1 - 0.05 * (k - 1)) / std::max(use, 1.0);
 }
 
-double time_sliced_speed(double share) { return share * (1 - 0.02); }
+double time_sliced_speed(double share) {
+  return share * (1 - 0.02);
+}
 
 double gang_speed(std::span<const double> speeds) {
   ORRERY_ASSERT(!speeds.empty(), "a gang without ranks");

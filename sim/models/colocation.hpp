@@ -20,8 +20,8 @@ struct Interleaving {
 // At most four jobs, one stage of each at a time: T = sum_i max_j t_j[(i - j) mod 4], the best of all orders.
 [[nodiscard]] Interleaving interleave(std::span<const StageTimes> jobs);
 
-// Shares of the GPU's multiprocessors that each of k jobs would use alone, in sum U: each runs at (1 - 0.05 (k - 1)) /
-// max(U, 1). Nothing where their memory, as shares of the GPU's, does not fit. Our assumption, from no paper.
+// Shares of the GPU's multiprocessors that each of k jobs would use alone, in sum U: each runs at (1 - 0.05 (k - 1))
+// / max(U, 1). Nothing where their memory, as shares of the GPU's, does not fit. Our assumption, from no paper.
 [[nodiscard]] std::optional<double> colocated_speed(std::span<const double> demands, std::span<const double> memory);
 // With time slices: the share, less 2 % for switching.
 [[nodiscard]] double time_sliced_speed(double share);
@@ -33,8 +33,9 @@ struct Interleaving {
 enum class PackingLabel { tiny, medium, jumbo };
 [[nodiscard]] PackingLabel packing_label(double mean_colocated_speed);
 
-// Stragglers by chance: D ranks wait for the slowest at every step of m micro-batches whose times vary by a coefficient
-// of variation c. Expected slow-down 1 + c sqrt(2 ln D) / sqrt(m) (maximum of Gaussians, asymptotically; an upper bound).
+// Stragglers by chance: D ranks wait for the slowest at every step of m micro-batches whose times vary by a
+// coefficient of variation c. Expected slow-down 1 + c sqrt(2 ln D) / sqrt(m) (maximum of Gaussians, asymptotically;
+// an upper bound).
 [[nodiscard]] double straggler_inflation(int ranks, int micro_batches, double variation);
 
 }  // namespace orrery

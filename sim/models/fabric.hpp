@@ -1,6 +1,6 @@
-// The links of a topology as SharedLinks numbers them, and which of them traffic uses. Every edge of the tree of GPUs,
-// nodes, racks and spine is two links, one a direction; an edge of unknown bandwidth never fills and is left out.
-// Built once per run; immutable. Routes are unique in a tree, so nothing is searched at run time.
+// The links of a topology as SharedLinks numbers them, and which of them traffic uses. Every edge of the tree of
+// GPUs, nodes, racks and spine is two links, one a direction; an edge of unknown bandwidth never fills and is left
+// out. Built once per run; immutable. Routes are unique in a tree, so nothing is searched at run time.
 #pragma once
 
 #include <span>
@@ -38,8 +38,8 @@ class Fabric {
   [[nodiscard]] LinkUses counted(std::vector<LinkId>& links) const;
 
   const Topology* topology_;
-  std::vector<Vertex> parent_;         // [vertex]; the spine's own is itself
-  std::vector<std::uint32_t> depth_;   // [vertex]; 0 = spine
+  std::vector<Vertex> parent_;        // [vertex]; the spine's own is itself
+  std::vector<std::uint32_t> depth_;  // [vertex]; 0 = spine
   std::vector<std::int64_t> capacities_;
 };
 

@@ -88,8 +88,8 @@ void SharedLinks::reach(FlowId flow) {
   solving_.push_back(flow);
 }
 
-// All flows that a change can reach: those that are new, those on changed links that could or can fill, and those that
-// meet them where a link can fill.
+// All flows that a change can reach: those that are new, those on changed links that could or can fill, and those
+// that meet them where a link can fill.
 void SharedLinks::collect() {
   for (const LinkId id : dirty_) {
     Link& l = links_[id];

@@ -1,16 +1,14 @@
 // Links shared by flows, max-min fairly: no flow can go faster without slowing one that is not faster. A flow uses
 // several links at once (a route, or all links of a collective that moves at one speed) and may be capped. Rates are
 // whole bytes per second, so that the result depends on neither the order of changes nor the machine. Owned by
-// whoever simulates traffic; after a change only what it can reach is solved again: flows that meet on links which can
-// be full. Progressive filling: Bertsekas and Gallager, "Data Networks", 1992, section 6.5.2.
+// whoever simulates traffic; after a change only what it can reach is solved again: flows that meet on links which
+// can be full. Progressive filling: Bertsekas and Gallager, "Data Networks", 1992, section 6.5.2.
 #pragma once
 
 #include <cstdint>
 #include <limits>
 #include <span>
 #include <vector>
-
-#include <boost/container/small_vector.hpp>
 
 #include "sim/core/units.hpp"
 
@@ -26,7 +24,7 @@ struct LinkUse {
   std::int64_t weight = 1;  // >= 1
   friend bool operator==(const LinkUse&, const LinkUse&) = default;
 };
-using LinkUses = boost::container::small_vector<LinkUse, 8>;
+using LinkUses = std::vector<LinkUse>;
 
 class SharedLinks {
  public:
@@ -69,8 +67,8 @@ class SharedLinks {
     std::vector<FlowId> flows;
     Int128 wanted = 0;  // sum of weight * alone: where it fits the capacity, the link holds nobody back
     bool dirty = false, could_fill = false;  // changed since the last update; whether it could fill then
-    bool reached = false;                  // while solving
-    std::int64_t left = 0, weight = 0;     // while solving: capacity and weights of flows not yet fixed
+    bool reached = false;                    // while solving
+    std::int64_t left = 0, weight = 0;       // while solving: capacity and weights of flows not yet fixed
     [[nodiscard]] bool can_fill() const { return capacity != kUnlimited && wanted > capacity; }
   };
 

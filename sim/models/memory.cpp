@@ -14,7 +14,9 @@ double model_state_bytes(double parameters, Sharding sharding, int ranks) {
   return 0;
 }
 
-double megatron_state_bytes(double parameters, int data_parallel) { return parameters * (6 + 12.0 / data_parallel); }
+double megatron_state_bytes(double parameters, int data_parallel) {
+  return parameters * (6 + 12.0 / data_parallel);
+}
 
 double adapter_state_bytes(double frozen, double trained, bool four_bit) {
   return frozen * (four_bit ? 0.55 : 2) + 16 * trained;
@@ -30,7 +32,9 @@ double layer_activation_bytes(const LayerShape& shape, Recompute recompute, int 
   return 0;
 }
 
-double contrastive_logit_bytes(double global_batch, double rows) { return 4 * rows * global_batch; }
+double contrastive_logit_bytes(double global_batch, double rows) {
+  return 4 * rows * global_batch;
+}
 
 bool fits_memory(double state_bytes, double activation_bytes, double memory_bytes) {
   return (state_bytes + activation_bytes) * kFragmentation + kReservedBytes <= memory_bytes;

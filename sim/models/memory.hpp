@@ -1,7 +1,7 @@
 // What training a Transformer needs of a GPU's memory, in bytes: model states by how they are sharded (Rajbhandari et
-// al., ZeRO, SC 2020; Megatron-LM's distributed optimiser), activations by how much is recomputed (Korthikanti et al.,
-// MLSys 2023), the logits of a contrastive loss. For models of the live families the exact count is step_memory() of
-// their configuration; this is for jobs of which only sizes are known. Pure functions.
+// al., ZeRO, SC 2020; Megatron-LM's distributed optimiser), activations by how much is recomputed (Korthikanti et
+// al., MLSys 2023), the logits of a contrastive loss. For models of the live families the exact count is
+// step_memory() of their configuration; this is for jobs of which only sizes are known. Pure functions.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +29,8 @@ enum class Recompute : std::uint8_t {
   attention,  // 34 s b h: scores are made again, or never stored (flash attention)
   all,        // 2 s b h: only the layer's input
 };
-// Bytes that one layer keeps for its backward pass, 16-bit activations; tensor parallelism t with sequence parallelism
-// divides all of it by t. Layers with nothing trained before or in them keep nothing; leave them out.
+// Bytes that one layer keeps for its backward pass, 16-bit activations; tensor parallelism t with sequence
+// parallelism divides all of it by t. Layers with nothing trained before or in them keep nothing; leave them out.
 [[nodiscard]] double layer_activation_bytes(const LayerShape& shape, Recompute recompute, int tensor_parallel = 1);
 
 // Logits of a contrastive loss over a global batch, 4 bytes each: B x B, or b x B where each rank has its own rows.

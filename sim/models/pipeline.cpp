@@ -152,7 +152,9 @@ class Builder {
   std::vector<LinkId> to_next_, to_previous_;
 };
 
-Duration times(Duration d, std::int64_t n) { return Duration{d.ns * n}; }
+Duration times(Duration d, std::int64_t n) {
+  return Duration{d.ns * n};
+}
 
 }  // namespace
 

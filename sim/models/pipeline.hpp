@@ -1,7 +1,7 @@
-// Pipeline parallelism: the closed forms of its time and bubbles, and the same step as a graph that the step simulator
-// runs, for stages of unequal speed, sends between them, and gradients reduced at the end. Sources: Huang et al.,
-// GPipe, NeurIPS 2019; Narayanan et al., PipeDream, SOSP 2019 (1F1B) and Megatron-LM, SC 2021 (interleaved); Qi et al.,
-// Zero Bubble Pipeline Parallelism, ICLR 2024 (ZB-H1).
+// Pipeline parallelism: the closed forms of its time and bubbles, and the same step as a graph that the step
+// simulator runs, for stages of unequal speed, sends between them, and gradients reduced at the end. Sources: Huang
+// et al., GPipe, NeurIPS 2019; Narayanan et al., PipeDream, SOSP 2019 (1F1B) and Megatron-LM, SC 2021 (interleaved);
+// Qi et al., Zero Bubble Pipeline Parallelism, ICLR 2024 (ZB-H1).
 #pragma once
 
 #include <vector>
@@ -28,11 +28,11 @@ struct PipelineSpec {
   PipelineSchedule schedule = PipelineSchedule::one_f_one_b;
   std::vector<StageCost> devices;
   int micro_batches = 1;
-  int chunks = 1;                       // interleaved: per device; micro_batches is then a multiple of the devices
-  Duration send_latency{};              // of activations and gradients between neighbouring stages
-  std::int64_t boundary_bytes = 0;      // sent each way per micro-batch
+  int chunks = 1;                   // interleaved: per device; micro_batches is then a multiple of the devices
+  Duration send_latency{};          // of activations and gradients between neighbouring stages
+  std::int64_t boundary_bytes = 0;  // sent each way per micro-batch
   std::int64_t link_bytes_per_s = kUnlimited;  // of the link between two neighbours, each direction
-  std::int64_t gradient_bytes = 0;      // sent by each device after its last backward (2 (n-1)/n of its parameters)
+  std::int64_t gradient_bytes = 0;  // sent by each device after its last backward (2 (n-1)/n of its parameters)
   std::int64_t gradient_bytes_per_s = kUnlimited;
 };
 

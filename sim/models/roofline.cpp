@@ -11,7 +11,9 @@ double forward_flops(const Transformer& t) {
   return t.layers * (24 * t.tokens * t.width * t.width + attention);
 }
 
-double patch_flops(double patches, double values, double width) { return 2 * patches * values * width; }
+double patch_flops(double patches, double values, double width) {
+  return 2 * patches * values * width;
+}
 
 double megatron_iteration_flops(double batch, double sequence, double layers, double width, double vocabulary) {
   return 72 * batch * sequence * layers * width * width *

@@ -1,8 +1,8 @@
-// From operations to time: published FLOP counts of Transformers, a device as a roofline, and the step of a multimodal
-// model whose samples have different numbers of tokens on different ranks. For models of the live families the
-// operations come from step_flops() of their configuration; the closed forms here are for jobs known by size only.
-// Sources: Vaswani et al. 2017; Narayanan et al., SC 2021 (per iteration); Williams et al., CACM 2009 (roofline);
-// Chowdhery et al., PaLM, 2022 (model FLOPs utilisation). Seconds, bytes, FLOPs (a multiply-add is two).
+// From operations to time: published FLOP counts of Transformers, a device as a roofline, and the step of a
+// multimodal model whose samples have different numbers of tokens on different ranks. For models of the live families
+// the operations come from step_flops() of their configuration; the closed forms here are for jobs known by size
+// only. Sources: Vaswani et al. 2017; Narayanan et al., SC 2021 (per iteration); Williams et al., CACM 2009
+// (roofline); Chowdhery et al., PaLM, 2022 (model FLOPs utilisation). Seconds, bytes, FLOPs (a multiply-add is two).
 #pragma once
 
 #include <cstdint>
@@ -66,7 +66,7 @@ struct MultimodalStep {
   double step_s = 0;       // of the slowest rank, with the synchronisation
   double mean_rank_s = 0;  // computation only
   double slowest_rank_s = 0;
-  double flops = 0;        // of all ranks
+  double flops = 0;  // of all ranks
   [[nodiscard]] double imbalance() const { return mean_rank_s > 0 ? slowest_rank_s / mean_rank_s : 1; }
 };
 // Data-parallel step over given samples: max over ranks of the sum over its micro-batches, + sync_s. Each sample goes

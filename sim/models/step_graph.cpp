@@ -177,7 +177,9 @@ StepGraph::Op StepGraph::add(Operation operation, std::initializer_list<Op> afte
   return op;
 }
 
-StepGraph::Timeline StepGraph::run() const { return Run(*this).go(); }
+StepGraph::Timeline StepGraph::run() const {
+  return Run(*this).go();
+}
 
 Duration StepGraph::longest_path() const {
   std::vector<Op> from_last;

@@ -1,7 +1,7 @@
 // One training step as a graph: what is computed, what is sent, and what waits for what. Run by the event engine: an
-// operation occupies its resource (a device, a communication stream) alone, in order of priority; what it sends shares
-// links max-min fairly with everything else that is being sent. Whoever builds the graph owns it; running it changes
-// nothing. Exact in integer nanoseconds, so that closed forms are tests and not approximations.
+// operation occupies its resource (a device, a communication stream) alone, in order of priority; what it sends
+// shares links max-min fairly with everything else that is being sent. Whoever builds the graph owns it; running it
+// changes nothing. Exact in integer nanoseconds, so that closed forms are tests and not approximations.
 #pragma once
 
 #include <boost/graph/adjacency_list.hpp>
@@ -18,13 +18,13 @@ enum class OpKind : std::uint8_t { forward, backward, weight_gradient, send, red
 
 struct Operation {
   OpKind kind = OpKind::forward;
-  std::uint32_t part = 0;         // the builder's: tower, stage
-  std::uint32_t micro_batch = 0;  // the builder's
+  std::uint32_t part = 0;                // the builder's: tower, stage
+  std::uint32_t micro_batch = 0;         // the builder's
   std::uint32_t resource = 0xffffffffU;  // kNoResource: starts as soon as it is ready
-  std::int64_t priority = 0;      // among what is ready for a resource: smallest first, then in order of addition
-  Duration duration{};            // of the computation, or the latency before the first byte
-  std::int64_t bytes = 0;         // then sent over `links`, at the rate the links give
-  LinkUses links{};               // empty: sent at once
+  std::int64_t priority = 0;  // among what is ready for a resource: smallest first, then in order of addition
+  Duration duration{};        // of the computation, or the latency before the first byte
+  std::int64_t bytes = 0;     // then sent over `links`, at the rate the links give
+  LinkUses links{};           // empty: sent at once
 };
 
 class StepGraph {

@@ -37,7 +37,8 @@ class Builder {
   };
 
   // A device does its work in the order in which it is added: it is a program, it does not look for something to do.
-  Op compute(OpKind kind, std::uint32_t part, int m, std::uint32_t device, Duration d, std::initializer_list<Op> after) {
+  Op compute(OpKind kind, std::uint32_t part, int m, std::uint32_t device, Duration d,
+             std::initializer_list<Op> after) {
     Operation o;
     o.kind = kind;
     o.part = part;
@@ -105,8 +106,8 @@ class Builder {
     std::vector<Op> sent;
     for (const Bucket& b : buckets_) {
       if (spec_.ranks == 1) break;
-      const Op op = graph_.add(traffic(OpKind::reduce, b.part, ring_bytes(spec_.ranks, b.bytes), 2 * (spec_.ranks - 1)),
-                               {b.made});
+      const Op op = graph_.add(
+          traffic(OpKind::reduce, b.part, ring_bytes(spec_.ranks, b.bytes), 2 * (spec_.ranks - 1)), {b.made});
       if (!sent.empty()) graph_.order(sent.back(), op);
       if (!spec_.overlap)
         for (const Op end : ends_) graph_.order(end, op);
@@ -137,7 +138,8 @@ class Builder {
 }  // namespace
 
 StepGraph training_step(const TrainingStepSpec& spec) {
-  ORRERY_ASSERT(spec.micro_batches >= 1 && spec.ranks >= 1, "{} micro-batches, {} ranks", spec.micro_batches, spec.ranks);
+  ORRERY_ASSERT(spec.micro_batches >= 1 && spec.ranks >= 1, "{} micro-batches, {} ranks", spec.micro_batches,
+                spec.ranks);
   return Builder(spec).build();
 }
 

@@ -28,7 +28,8 @@ TEST_CASE("collectives by the alpha-beta model", "[models][collectives]") {
   CHECK(tree_all_reduce_s(8, 8e6, hop) == Approx(6e-6 + 16e-3));
   CHECK(tree_all_reduce_s(5, 0, hop) == Approx(6e-6));  // three levels
   CHECK(ring_reduce_scatter_s(8, 8e6, hop) == Approx(7e-6 + 7e-3));
-  CHECK(ring_all_gather_s(8, 8e6, hop) + ring_reduce_scatter_s(8, 8e6, hop) == Approx(ring_all_reduce_s(8, 8e6, hop)));
+  CHECK(ring_all_gather_s(8, 8e6, hop) + ring_reduce_scatter_s(8, 8e6, hop) ==
+        Approx(ring_all_reduce_s(8, 8e6, hop)));
   CHECK(recursive_all_gather_s(8, 8e6, hop) == Approx(3e-6 + 7e-3));
   CHECK(all_to_all_s(4, 8e6, hop) == Approx(3e-6 + 6e-3));
   CHECK(ring_broadcast_s(4, 8e6, hop) == Approx(3e-6 + 8e-3));
@@ -71,8 +72,8 @@ TEST_CASE("NCCL's tuner: a protocol by size, a ring inside a node, a tree for sm
 TEST_CASE("bytes that sharded data parallelism moves", "[models][collectives]") {
   CHECK(data_parallel_bytes(Sharding::none, 4, 1e9, 2) == 3e9);
   CHECK(data_parallel_bytes(Sharding::zero2, 4, 1e9, 2) == 3e9);
-  CHECK(data_parallel_bytes(Sharding::zero3, 4, 1e9, 2) == 4.5e9);     // 3 P e (n - 1) / n
-  CHECK(data_parallel_bytes(Sharding::zero3, 4, 1e9, 2, 3) == 13.5e9);  // gathers four times
+  CHECK(data_parallel_bytes(Sharding::zero3, 4, 1e9, 2) == 4.5e9);                // 3 P e (n - 1) / n
+  CHECK(data_parallel_bytes(Sharding::zero3, 4, 1e9, 2, 3) == 13.5e9);            // gathers four times
   CHECK(data_parallel_bytes(Sharding::none, 4, 1e9, 2, 0, 0.01) == Approx(3e7));  // LoRA
   CHECK(data_parallel_bytes(Sharding::zero3, 1, 1e9, 2) == 0);
   CHECK(tensor_parallel_bytes(2, 1024, 4096, 2) == 4.0 * 2 * 1024 * 4096 * 2);
@@ -125,11 +126,11 @@ TEST_CASE("roofline, utilisation, energy and loading", "[models][flops]") {
   d.peak_flops = 1e12;
   d.efficiency = 0.5;
   d.memory_bytes_per_s = 1e11;
-  CHECK(roofline_s(1e12, 1e9, 8, d) == 2.0);    // computation
-  CHECK(roofline_s(1e10, 1e11, 8, d) == 1.0);   // memory
+  CHECK(roofline_s(1e12, 1e9, 8, d) == 2.0);   // computation
+  CHECK(roofline_s(1e10, 1e11, 8, d) == 1.0);  // memory
   d.half_batch = 8;
   d.launch_s = 0.25;
-  CHECK(roofline_s(1e12, 0, 8, d) == 4.25);     // half of the efficiency, and the launches
+  CHECK(roofline_s(1e12, 0, 8, d) == 4.25);  // half of the efficiency, and the launches
   CHECK(roofline_s(0, 0, 8, d) == 0);
   CHECK(model_flops_utilisation(4e15, 10, 8, 1e14) == 0.5);
   CHECK(energy_joules(100, 700, 0.5, 10) == 4000);
@@ -171,7 +172,7 @@ TEST_CASE("the cost of saving and of restarting", "[models][checkpoint]") {
   CHECK(checkpoint_bytes(1e9, 1e6, false) == 2e9 + 12e6);
   CHECK(checkpoint_bytes(1e9, 1e9, true) == 2e9);
   const StorageCost storage{25e9, 10e9, 4e9};
-  CHECK(save_cost(14e9, 1, storage, false).stall_s == 3.5);       // one node's 4 GB/s
+  CHECK(save_cost(14e9, 1, storage, false).stall_s == 3.5);          // one node's 4 GB/s
   CHECK(save_cost(14e9, 4, storage, false).stall_s == Approx(1.4));  // the storage's 10 GB/s
   const SaveCost async = save_cost(14e9, 4, storage, true);
   CHECK(async.stall_s == Approx(0.14));
@@ -181,7 +182,8 @@ TEST_CASE("the cost of saving and of restarting", "[models][checkpoint]") {
   CHECK(save_cost(50e9, 1, {25e9, 0, 0}, false).stall_s == 2);
   CHECK(restart_s({30, 20, 1, 0.01, 2, 5}, 100, 14e9, 4, storage, false) == Approx(30 + 20 + 1 + 1 + 1.4 + 2 + 5));
   CHECK(restart_s({30, 20, 1, 0.01, 2, 5}, 100, 14e9, 4, storage, true) == Approx(59));
-  // 16384 GPUs are 2048 nodes at 6.5 failures in 1000 node-days: 13.3 a day. 5 minutes to restart, hourly saves of 10 s.
+  // 16384 GPUs are 2048 nodes at 6.5 failures in 1000 node-days: 13.3 a day. 5 minutes to restart, hourly saves of 10
+  // s.
   const double ratio = effective_time_ratio(2048, 6.5e-3 / 86400, 300, 3600, 10);
   CHECK(ratio == Approx((1 - 13.312 / 86400 * 2100) / (1 + 10.0 / 3600)));
   CHECK(effective_time_ratio(1'000'000, 1, 300, 3600, 10) == 0);

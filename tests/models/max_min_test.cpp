@@ -117,7 +117,8 @@ TEST_CASE("random changes: the definition holds, and incremental equals from not
           flows.erase(it);
         } else {
           const auto l = static_cast<std::size_t>(below(n));
-          if (capacities[l] != kUnlimited) links.set_capacity(static_cast<LinkId>(l), capacities[l] = below(1'000'000));
+          if (capacities[l] != kUnlimited)
+            links.set_capacity(static_cast<LinkId>(l), capacities[l] = below(1'000'000));
         }
       }
       (void)links.update();
@@ -145,7 +146,8 @@ TEST_CASE("random changes: the definition holds, and incremental equals from not
       for (const auto& [f, r] : incremental) REQUIRE(links.rate(f) == r);
       SharedLinks fresh(capacities);
       std::map<FlowId, FlowId> of;
-      for (auto it = flows.rbegin(); it != flows.rend(); ++it) of[it->first] = fresh.add(it->second.uses, it->second.cap);
+      for (auto it = flows.rbegin(); it != flows.rend(); ++it)
+        of[it->first] = fresh.add(it->second.uses, it->second.cap);
       (void)fresh.update();
       for (const auto& [f, r] : incremental) REQUIRE(fresh.rate(of[f]) == r);
     }
@@ -165,7 +167,8 @@ TEST_CASE("routes, rings and all-to-all over the topology", "[models][network]")
   const auto node = [&](std::uint32_t n) { return topology.node_vertex(NodeId(n)); };
   const auto names = [&](const LinkUses& uses) {
     std::string out;
-    for (const LinkUse& u : uses) out += fabric.name(u.link) + (u.weight > 1 ? "*" + std::to_string(u.weight) : "") + "; ";
+    for (const LinkUse& u : uses)
+      out += fabric.name(u.link) + (u.weight > 1 ? "*" + std::to_string(u.weight) : "") + "; ";
     return out;
   };
   CHECK(names(fabric.route(node(0), node(1))) == "h-n0 up; h-n1 down; ");

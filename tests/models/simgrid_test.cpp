@@ -48,7 +48,8 @@ Pattern::Flow flow(std::int64_t bytes, std::initializer_list<LinkId> links, std:
 std::vector<Pattern> patterns() {
   std::vector<Pattern> out;
   out.push_back({"one link", {kGB}, {flow(kGB, {0}), flow(2 * kGB, {0}), flow(kGB / 2, {0})}});
-  out.push_back({"dumb-bell", {kGB, kGB, kGB / 2, 3 * kGB, kGB},
+  out.push_back({"dumb-bell",
+                 {kGB, kGB, kGB / 2, 3 * kGB, kGB},
                  {flow(kGB, {0, 3}), flow(kGB, {1, 3}), flow(3 * kGB, {2, 3}), flow(kGB, {4, 3})}});
   Pattern lot{"parking lot", std::vector<std::int64_t>(6, kGB), {}};  // one long flow against six short ones
   lot.flows.push_back(flow(5 * kGB, {0, 1, 2, 3, 4, 5}));
@@ -57,7 +58,8 @@ std::vector<Pattern> patterns() {
   Pattern incast{"incast", std::vector<std::int64_t>(16, kGB), {}};  // fifteen senders, one receiver
   for (LinkId l = 0; l < 15; ++l) incast.flows.push_back(flow(kGB / 10 * (1 + l % 4), {l, 15}));
   out.push_back(incast);
-  out.push_back({"capped flows leave the rest to others", {kGB, 2 * kGB},
+  out.push_back({"capped flows leave the rest to others",
+                 {kGB, 2 * kGB},
                  {flow(kGB, {0, 1}, kGB / 10), flow(kGB, {0, 1}), flow(kGB, {1}, kGB / 2), flow(kGB, {1})}});
 
   // Two racks of four nodes behind half the bandwidth: pairs inside and across, a shifted permutation, all-to-all.
@@ -86,10 +88,12 @@ std::vector<Pattern> patterns() {
   for (int i = 0; i < 10; ++i) {
     Pattern random{fmt::format("random {}", i), {}, {}};
     const std::uint64_t n = 2 + uniform_below(rng, 12);
-    for (std::uint64_t l = 0; l < n; ++l) random.links.push_back(kGB / 10 * (1 + static_cast<std::int64_t>(uniform_below(rng, 40))));
+    for (std::uint64_t l = 0; l < n; ++l)
+      random.links.push_back(kGB / 10 * (1 + static_cast<std::int64_t>(uniform_below(rng, 40))));
     for (std::uint64_t f = 3 + uniform_below(rng, 30); f > 0; --f) {
       std::set<LinkId> on;
-      for (std::uint64_t k = 1 + uniform_below(rng, 4); k > 0; --k) on.insert(static_cast<LinkId>(uniform_below(rng, n)));
+      for (std::uint64_t k = 1 + uniform_below(rng, 4); k > 0; --k)
+        on.insert(static_cast<LinkId>(uniform_below(rng, n)));
       Pattern::Flow one{kGB / 100 * (1 + static_cast<std::int64_t>(uniform_below(rng, 500))), 0, {}};
       if (uniform_below(rng, 4) == 0) one.cap = kGB / 20 * (1 + static_cast<std::int64_t>(uniform_below(rng, 20)));
       for (const LinkId l : on) one.uses.push_back({l, 1});

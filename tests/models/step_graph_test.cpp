@@ -13,7 +13,9 @@ using namespace orrery;
 
 namespace {
 
-constexpr Duration us(std::int64_t n) { return Duration{n * 1000}; }
+constexpr Duration us(std::int64_t n) {
+  return Duration{n * 1000};
+}
 
 PipelineSpec equal(PipelineSchedule schedule, int devices, int micro_batches, StageCost cost, int chunks = 1) {
   PipelineSpec spec;
@@ -95,7 +97,8 @@ TEST_CASE("a pipeline of unequal stages: exact for GPipe, a bound for 1F1B", "[m
     PipelineSpec spec;
     for (std::uint64_t p = 1 + uniform_below(rng, 6); p > 0; --p)
       spec.devices.push_back({us(1 + static_cast<std::int64_t>(uniform_below(rng, 50))),
-                              us(1 + static_cast<std::int64_t>(uniform_below(rng, 50))), {}});
+                              us(1 + static_cast<std::int64_t>(uniform_below(rng, 50))),
+                              {}});
     spec.micro_batches = 1 + static_cast<int>(uniform_below(rng, 12));
     spec.schedule = PipelineSchedule::gpipe;
     const StepGraph gpipe = pipeline_step(spec);
@@ -236,8 +239,7 @@ TEST_CASE("whatever the graph: no resource does two things at once, nothing star
       last = std::max(last, t.spans[op].end);
       REQUIRE(t.spans[op].end - t.spans[op].start >= graph.at(op).duration);
       const auto [first, end] = boost::in_edges(op, graph.dag());
-      for (auto e = first; e != end; ++e)
-        REQUIRE(t.spans[op].start >= t.spans[boost::source(*e, graph.dag())].end);
+      for (auto e = first; e != end; ++e) REQUIRE(t.spans[op].start >= t.spans[boost::source(*e, graph.dag())].end);
       if (graph.at(op).resource != StepGraph::kNoResource)
         held[graph.at(op).resource].push_back({t.spans[op].start.ns, t.spans[op].end.ns});
     }

@@ -1,6 +1,6 @@
 // What SimGrid says of flows that share links: a program of its own, because SimGrid takes over a process (signals,
-// contexts). Reads `link <bytes/s>` and `flow <bytes> <cap or 0> <link>...` lines; writes the second at which each flow
-// ends, one a line. The plain fluid model: no latency, no TCP factors, no traffic of acknowledgements.
+// contexts). Reads `link <bytes/s>` and `flow <bytes> <cap or 0> <link>...` lines; writes the second at which each
+// flow ends, one a line. The plain fluid model: no latency, no TCP factors, no traffic of acknowledgements.
 #include <simgrid/s4u.hpp>
 
 #include <cstdio>
