@@ -61,15 +61,17 @@ void Wire::add_to(std::vector<pollfd>& polled) const {
   polled.push_back({signals_.get(), POLLIN, 0});
 }
 
+void Wire::take_signals() {
+  signalfd_siginfo info{};
+  while (::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info))
+    if (info.ssi_signo == SIGCONT)
+      wants_.continued = true;
+    else
+      want_stop(info.ssi_signo == SIGTERM ? "SIGTERM" : info.ssi_signo == SIGHUP ? "SIGHUP" : "SIGINT");
+}
+
 void Wire::take(const std::vector<pollfd>& polled) {
-  if (ready(polled, signals_.get(), POLLIN)) {
-    signalfd_siginfo info{};
-    while (::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info))
-      if (info.ssi_signo == SIGCONT)
-        wants_.continued = true;
-      else
-        want_stop(info.ssi_signo == SIGTERM ? "SIGTERM" : info.ssi_signo == SIGHUP ? "SIGHUP" : "SIGINT");
-  }
+  if (ready(polled, signals_.get(), POLLIN)) take_signals();
   if (open_ && ready(polled, STDIN_FILENO, kReadable | POLLNVAL)) read_lines();
   if (!out_.empty() && ready(polled, STDOUT_FILENO, POLLOUT | POLLHUP | POLLERR | POLLNVAL)) write_some();
   // A renewal that waits in the pipe counts, also one that came after the poll (while the process was suspended).

@@ -44,6 +44,8 @@ class Wire {
   void add_to(std::vector<pollfd>& polled) const;
   [[nodiscard]] std::int64_t lease_ends() const { return lease_ends_; }
   void take(const std::vector<pollfd>& polled);
+  // Signals that have come, poll or not.
+  void take_signals();
 
  private:
   void read_lines();

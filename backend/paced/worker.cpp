@@ -26,7 +26,7 @@ std::int64_t scaled(Duration step, Work part, Work whole) {
 }  // namespace
 
 Worker::Worker(WorkerOptions options, Log& log)
-    : options_(std::move(options)), log_(&log), wire_(options_.rank == 0, log), began_(monotonic_ns()) {}
+    : options_(std::move(options)), log_(&log), wire_(options_.rank == 0, log), began_(monotonic_ns()), awake_(began_) {}
 
 int Worker::run() {
   int status = live::kExitDone;
@@ -212,8 +212,12 @@ void Worker::rest_until(std::int64_t deadline) {
   }
 }
 
-// One poll of everything there is; returns at `until` at the latest.
+// One poll of everything there is; returns at `until` at the latest. Where the process was suspended during the wait
+// nobody can know; halfway to its end, or to the next step's, is right on average. A suspension between two waits, when
+// the rank computes or is kept from a core, is noticed before the next one.
 void Worker::listen(std::int64_t until) {
+  wire_.take_signals();
+  if (std::exchange(wire_.wants().continued, false)) stand_still(awake_);
   std::vector<pollfd> polled;
   wire_.add_to(polled);
   if (gang_) gang_->add_to(polled);
@@ -224,17 +228,19 @@ void Worker::listen(std::int64_t until) {
   if (::ppoll(polled.data(), polled.size(), &wait, nullptr) < 0) return;
   wire_.take(polled);
   if (gang_) gang_->take();
-  if (std::exchange(wire_.wants().continued, false)) stand_still(before, until);
+  if (std::exchange(wire_.wants().continued, false)) {
+    const std::int64_t end = std::min(until, add_ns(before, start_.step_time.ns));
+    if (monotonic_ns() > end) stand_still(before + (end - before) / 2);  // or it was too short to delay anything
+  }
+  awake_ = monotonic_ns();
   if (!wire_.wants().violation.empty())
     fail(wire_.wants().violation, ready_ || gang_ ? live::kExitError : live::kExitUsage);
 }
 
-// The process was suspended in a wait that began at `before`; every deadline moves by as long. At what moment of the
-// wait nobody can know; halfway to its end, or to the next step's, is right on average.
-void Worker::stand_still(std::int64_t before, std::int64_t until) {
-  const std::int64_t end = std::min(until, add_ns(before, start_.step_time.ns));
-  const std::int64_t lost = monotonic_ns() - (before + (end - before) / 2);
-  if (monotonic_ns() <= end || lost <= 0) return;  // too short to have delayed anything
+// The process was suspended from then on and is no more; every deadline moves by as long.
+void Worker::stand_still(std::int64_t since) {
+  const std::int64_t lost = monotonic_ns() - since;
+  if (lost <= 0) return;
   paused_ += lost;
   anchor_ = add_ns(anchor_, lost);
   log_->note(fmt::format("stood still for {} ms after step {}", lost / 1'000'000, step_));

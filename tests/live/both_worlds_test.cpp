@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <array>
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <csignal>
 #include <map>
 #include <string>
@@ -130,6 +131,16 @@ struct FaultWorld : LiveWorld {
   }
 };
 
+bool alike(const Story& a, const Story& b) {
+  for (const auto& [job, told] : a.jobs) {
+    const auto other = b.jobs.find(job);
+    if (other == b.jobs.end() || other->second.what != told.what) return false;
+    for (std::size_t i = 0; i < told.survives_s.size(); ++i)
+      if (std::abs(other->second.survives_s[i] - told.survives_s[i]) > to_seconds(kCheckpoints)) return false;
+  }
+  return a.jobs.size() == b.jobs.size();
+}
+
 void same_story(const Story& live, const Story& simulated) {
   REQUIRE(live.jobs.size() == simulated.jobs.size());
   for (const auto& [job, told] : simulated.jobs) {
@@ -175,7 +186,8 @@ TEST_CASE("both worlds: a gang killed after its n-th checkpoint is told of alike
 TEST_CASE("both worlds: the chaos executor's faults are told of alike", "[live]") {
   for (const ChaosSite site : {ChaosSite::launch_fails, ChaosSite::start_delayed, ChaosSite::checkpoint_lost,
                                ChaosSite::stop_ignored, ChaosSite::node_down}) {
-    // The first seed with this fault in which nothing else happens at nearly the same time.
+    // The first seed with this fault in which nothing else happens at nearly the same time and the order of jobs is no
+    // near tie either.
     for (std::uint64_t seed = 1;; ++seed) {
       INFO(to_string(site) << ", seed " << seed);
       REQUIRE(seed < 2'000);
@@ -191,16 +203,28 @@ TEST_CASE("both worlds: the chaos executor's faults are told of alike", "[live]"
           chaos.activate(static_cast<ChaosSite>(s), static_cast<ChaosSite>(s) == site);
         return chaos;
       };
-      Chaos unlucky = chaos_for();
-      SimExecutor simulated(topology, w.workload, model, sim_options(w));
-      ChaosExecutor outer(simulated, unlucky, options);
-      const Story expected = story_of(run_controller(outer, w));
-      if (expected.near_tie || unlucky.fired(site) == 0) continue;
+      const auto simulate = [&](Chaos chaos, Duration slower) {
+        SimOptions sim = sim_options(w);
+        sim.overheads.launch = sim.overheads.launch + slower;
+        sim.overheads.stop = sim.overheads.stop + slower;
+        sim.checkpoints.cost = sim.checkpoints.cost + Duration{slower.ns / 4};
+        SimExecutor simulated(topology, w.workload, model, sim);
+        ChaosExecutor outer(simulated, chaos, options);
+        const Story story = story_of(run_controller(outer, w));
+        return std::pair(story, chaos.fired(site));
+      };
+      const auto [expected, fired] = simulate(chaos_for(), {});
+      if (expected.near_tie || fired == 0) continue;
+      // Nor may the story hang on processes that take a little longer than planned, as they do on a busy machine.
+      bool robust = true;
+      for (const Duration slower : {milliseconds(200), milliseconds(700), seconds(1), seconds(2)})
+        robust = robust && alike(simulate(chaos_for(), slower).first, expected);
+      if (!robust) continue;
       Chaos as_unlucky = chaos_for();
       const auto real = live_executor(w, topology, model);
       ChaosExecutor around(*real, as_unlucky, options);
       same_story(story_of(run_controller(around, w)), expected);
-      CHECK(as_unlucky.fired(site) == unlucky.fired(site));
+      CHECK(as_unlucky.fired(site) == fired);
       break;
     }
   }

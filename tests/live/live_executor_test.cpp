@@ -2,6 +2,7 @@
 // that the same batches lead a fresh policy to the same decisions. A second of wall clock is 20 s of the run.
 #include "backend/live/live_executor.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <csignal>
 #include <filesystem>
@@ -185,7 +186,12 @@ TEST_CASE("live: a rank or a whole gang killed at random moments costs a retry, 
   CHECK(r.outcome.status == RunStatus::completed);
   for (const JobRecord& j : r.records) CHECK(j.state == JobState::finished);
   CHECK(kills == kJobs);
-  CHECK(r.diary.count(EventKind::failed) == kills);
+  // Where the signal came after the last step of a gang, all of it is done: that is no failure.
+  REQUIRE(r.launches.size() >= kJobs);
+  const auto late = std::count_if(r.launches.begin(), r.launches.begin() + kJobs,
+                                  [](const auto& launch) { return launch.failure.empty(); });
+  CHECK(r.diary.count(EventKind::failed) + late == kills);
+  CHECK(late < kills / 2);
   std::printf("live: %d gangs killed, each finished by its next launch\n", kills);
 }
 
