@@ -16,6 +16,8 @@ struct PolicySetup {
   std::uint64_t seed = 1;
   bool emulate_tiresias = false;  // reproduce the reference simulator's quirks (policies.md 1.4, 1.5, 9)
   bool emulate_muri = false;      // policies.md 5.2
+  bool emulate_pollux = false;    // policies.md 5.1
+  bool emulate_titan = false;     // policies.md 5.3
 };
 
 using PolicyFactory = std::unique_ptr<Policy> (*)(PolicySetup, OptionReader&);
@@ -35,7 +37,10 @@ std::unique_ptr<Policy> make_gittins(PolicySetup setup, OptionReader& options);
 std::unique_ptr<Policy> make_edf(PolicySetup setup, OptionReader& options);
 std::unique_ptr<Policy> make_drf(PolicySetup setup, OptionReader& options);
 std::unique_ptr<Policy> make_gandiva(PolicySetup setup, OptionReader& options);
+std::unique_ptr<Policy> make_optimus(PolicySetup setup, OptionReader& options);
 std::unique_ptr<Policy> make_scripted(PolicySetup setup, OptionReader& options);
+std::unique_ptr<Policy> make_themis(PolicySetup setup, OptionReader& options);
 std::unique_ptr<Policy> make_tiresias(PolicySetup setup, OptionReader& options);
+std::unique_ptr<Policy> make_titan(PolicySetup setup, OptionReader& options);
 
 }  // namespace orrery

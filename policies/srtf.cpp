@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "policies/factories.hpp"
+#include "policies/parts/interval_policies.hpp"
 #include "policies/parts/strict_priority.hpp"
 
 namespace orrery {
@@ -157,6 +158,7 @@ std::unique_ptr<Policy> make(PolicySetup setup, Key key) {
 }  // namespace
 
 std::unique_ptr<Policy> make_srtf(PolicySetup setup, OptionReader&) {
+  if (setup.emulate_titan) return interval_srtf(std::move(setup));
   return make(std::move(setup), Key::remaining);
 }
 std::unique_ptr<Policy> make_srsf(PolicySetup setup, OptionReader&) {

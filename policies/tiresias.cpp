@@ -8,6 +8,7 @@
 #include <set>
 
 #include "policies/factories.hpp"
+#include "policies/parts/interval_policies.hpp"
 #include "policies/parts/strict_priority.hpp"
 #include "sim/core/assert.hpp"
 
@@ -259,6 +260,7 @@ std::unique_ptr<Policy> make_tiresias(PolicySetup setup, OptionReader& options) 
   o.count_gpus = options.choice("service") == "dlas-gpu";
   o.limits = options.gpu_time_list("limits");
   o.starvation = options.integer("starvation");
+  if (setup.emulate_pollux || setup.emulate_titan) return interval_tiresias(std::move(setup));
   o.crossing = setup.emulate_tiresias ? Crossing::tiresias : setup.emulate_muri ? Crossing::muri : Crossing::exact;
   return std::make_unique<Tiresias>(std::move(setup.placement), std::move(o));
 }

@@ -16,10 +16,11 @@ namespace orrery {
 namespace {
 
 constexpr std::int64_t kMaxGpus = 1'000'000;
-constexpr std::array<std::string_view, 20> kColumns{
+constexpr std::array<std::string_view, 21> kColumns{
     "job_id",   "submit_s",     "gpus",     "duration_s", "tenant",    "kind",       "model",
     "min_gpus", "max_gpus",     "gpu_fraction", "gpu_type", "cpus",    "mem_bytes",  "estimate_s",
-    "deadline_s", "weight",     "batch",    "after",      "iterations", "iteration_s"};
+    "deadline_s", "weight",     "batch",    "after",      "iterations", "iteration_s",
+    "samples"};
 
 struct Columns {
   explicit Columns(const TableReader& r) {
@@ -77,11 +78,13 @@ void read_canonical(TableReader& rows, Trace& trace) {
     j.line = rows.line();
     j.job_id = rows.text(c["job_id"]);
     if (j.job_id.empty()) rows.complain(c["job_id"], "must be given");
-    for (const std::string_view name : {"submit_s", "gpus", "duration_s"})
+    for (const std::string_view name : {"submit_s", "gpus"})
       if (rows.text(c[name]).empty()) rows.complain(c[name], "must be given");
+    const bool profiled = rows.text(c["duration_s"]).empty();
+    if (profiled && rows.text(c["model"]).empty()) rows.complain(c["duration_s"], "must be given");
     j.submit = Time{rows.fixed(c["submit_s"], 9, 0, 0)};
     j.gpus = static_cast<std::int32_t>(rows.integer(c["gpus"], 1, 0, kMaxGpus));
-    j.duration = Duration{rows.fixed(c["duration_s"], 9, 1, 1)};
+    j.duration = Duration{rows.fixed(c["duration_s"], 9, profiled ? 0 : 1, 1)};
     if (j.submit.ns > kMaxTraceNs) rows.complain(c["submit_s"], "is more than 73 years");
     if (j.duration.ns > kMaxTraceNs) rows.complain(c["duration_s"], "is more than 73 years");
     j.tenant = rows.text(c["tenant"]);
@@ -104,6 +107,7 @@ void read_canonical(TableReader& rows, Trace& trace) {
     j.after = rows.text(c["after"]);
     j.iterations = rows.integer(c["iterations"], 0, 0, std::numeric_limits<std::int64_t>::max());
     j.iteration_time = Duration{rows.fixed(c["iteration_s"], 9, 0, 0)};
+    j.samples = rows.integer(c["samples"], 0, 0, std::numeric_limits<std::int64_t>::max());
     check_gpus(rows, c, j);
     if (rows.row_ok()) trace.jobs.push_back(std::move(j));
   }
@@ -122,7 +126,8 @@ const std::array<Column, kColumns.size()>& columns() {
       {"job_id", nullptr, [](std::string& o, const TraceJob& j) { append_field(o, j.job_id); }},
       {"submit_s", nullptr, [](std::string& o, const TraceJob& j) { append_fixed(o, j.submit.ns, 9); }},
       {"gpus", nullptr, [](std::string& o, const TraceJob& j) { append_fixed(o, j.gpus, 0); }},
-      {"duration_s", nullptr, [](std::string& o, const TraceJob& j) { append_fixed(o, j.duration.ns, 9); }},
+      {"duration_s", nullptr,
+       [](std::string& o, const TraceJob& j) { if (j.duration.ns > 0) append_fixed(o, j.duration.ns, 9); }},
       {"tenant", [](const TraceJob& j) { return !j.tenant.empty(); },
        [](std::string& o, const TraceJob& j) { append_field(o, j.tenant); }},
       {"kind", [](const TraceJob& j) { return !j.kind.empty(); },
@@ -157,6 +162,8 @@ const std::array<Column, kColumns.size()>& columns() {
        [](std::string& o, const TraceJob& j) { append_fixed(o, j.iterations, 0); }},
       {"iteration_s", [](const TraceJob& j) { return j.iteration_time.ns != 0; },
        [](std::string& o, const TraceJob& j) { append_fixed(o, j.iteration_time.ns, 9); }},
+      {"samples", [](const TraceJob& j) { return j.samples != 0; },
+       [](std::string& o, const TraceJob& j) { append_fixed(o, j.samples, 0); }},
   }};
   return table;
 }

@@ -22,7 +22,8 @@ struct TraceJob {
   std::string job_id;
   Time submit{};                      // submit_s, >= 0
   std::int32_t gpus = 1;              // 0 is legal when cpus > 0
-  Duration duration{};                // duration_s, > 0: run time on the requested GPUs
+  Duration duration{};  // duration_s, > 0: run time on the requested GPUs; 0 (an empty field) = what the
+                        // profile of `model` says
   std::string tenant;                 // tenant
   std::string kind;                   // kind: pretrain|transfer|eval|hpo or empty
   std::string model;                  // model
@@ -38,6 +39,7 @@ struct TraceJob {
   std::string after;                  // after: "p17@hard:0.8;p9@soft"
   std::int64_t iterations = 0;        // iterations: training steps, where the source counts them
   Duration iteration_time{};          // iteration_s: of one step
+  std::int64_t samples = 0;           // samples: to train on, where run time follows from a profile that counts them
   int line = 0;                       // where the row came from, for messages; 0 = unknown
 };
 

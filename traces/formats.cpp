@@ -110,7 +110,10 @@ void count_from_first(Trace& trace) {
     return a.submit < b.submit;
   });
   const Duration zero = first->submit - Time{};
-  for (TraceJob& j : trace.jobs) j.submit = j.submit - zero;
+  for (TraceJob& j : trace.jobs) {
+    j.submit = j.submit - zero;
+    if (j.deadline) j.deadline = Time{std::max<std::int64_t>(j.deadline->ns - zero.ns, 0)};
+  }
 }
 
 const std::vector<TraceFormat>& trace_formats() {
@@ -129,6 +132,21 @@ const std::vector<TraceFormat>& trace_formats() {
        {"job_id", "submission_time", "duration", "num_gpu"}, read_msft_itp},
       {"orrery", "a run folder of Orrery, or its jobs.csv: what ran becomes a workload",
        {"job_id", "submit_s", "gpus", "run_s", "state"}, read_orrery},
+      {"pollux", "workloads of Pollux (OSDI'21) and Sia (SOSP'23); run times follow from profiles",
+       {"name", "time", "application", "num_replicas", "batch_size"}, read_pollux},
+      {"titan", "fine-tuning workloads of TitanSched (SoCC'22); run times follow from profiles",
+       {"name", "submission_time", "application", "num_gpus", "target_batch_size"}, read_titan},
+      {"elasticflow", "job lists with deadlines of ElasticFlow's simulator (ASPLOS'23)",
+       {"job_id", "submit_time", "iteration", "model_name", "ddl", "num_gpu", "duration"}, read_elasticflow},
+      {"openb", "pod lists of Alibaba's GPU cluster, 2023 (FGD, ATC'23): shares of GPUs, CPU-only pods, GPU types",
+       {"name", "cpu_milli", "memory_mib", "num_gpu", "gpu_milli", "creation_time", "deletion_time"}, read_openb},
+      {"kalos", "kalos_completed_derived.csv: LLM development on the Acme cluster Kalos, 2023",
+       {"arrival_s", "duration_s", "node_num", "gpu_num"}, read_kalos},
+      {"helios", "cluster_log.csv of HeliosData: SenseTime, 2020 (SC'21)",
+       {"job_id", "vc", "gpu_num", "cpu_num", "submit_time", "duration"}, read_helios},
+      {"pai", "pai_task_table of Alibaba PAI, 2020 (NSDI'22), with a header",
+       {"job_name", "task_name", "inst_num", "start_time", "end_time", "plan_gpu"}, read_pai},
+      {"gavel", "job lists of Gavel (OSDI'20) and Shockwave (NSDI'23)", {}, nullptr, recognises_gavel, read_gavel},
       {"swf", "Standard Workload Format 2.2 of the Parallel Workloads Archive; processors are read as GPUs",
        {}, nullptr, recognises_swf, read_swf},
       {"batsim", "JSON workloads of Batsim, jobs with `delay` profiles; resources are read as GPUs",

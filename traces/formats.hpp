@@ -30,9 +30,18 @@ void read_philly(TableReader& rows, Trace& trace);
 void read_philly_derived(TableReader& rows, Trace& trace);
 void read_msft_itp(TableReader& rows, Trace& trace);
 void read_orrery(TableReader& rows, Trace& trace);
+void read_pollux(TableReader& rows, Trace& trace);
+void read_titan(TableReader& rows, Trace& trace);
+void read_elasticflow(TableReader& rows, Trace& trace);
+void read_openb(TableReader& rows, Trace& trace);
+void read_kalos(TableReader& rows, Trace& trace);
+void read_helios(TableReader& rows, Trace& trace);
+void read_pai(TableReader& rows, Trace& trace);
 
 [[nodiscard]] bool recognises_swf(std::string_view text);
 [[nodiscard]] Expected<void> read_swf(const TraceText& source, Trace& trace);
+[[nodiscard]] bool recognises_gavel(std::string_view text);
+[[nodiscard]] Expected<void> read_gavel(const TraceText& source, Trace& trace);
 [[nodiscard]] bool recognises_batsim(std::string_view text);
 [[nodiscard]] Expected<void> read_batsim(const TraceText& source, Trace& trace);
 

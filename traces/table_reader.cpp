@@ -64,6 +64,7 @@ TableReader::TableReader(std::string file, std::string_view text, const BareTabl
       header_(table.columns),
       bare_(true),
       comment_(table.comment),
+      bare_separator_(table.separator),
       wide_(table.wide) {}
 
 int TableReader::column(std::string_view name) const {
@@ -167,6 +168,16 @@ void TableReader::split_blanks() {
   constexpr std::string_view kBlank = " \t\r";
   std::size_t from = line_text_.find_first_not_of(kBlank);
   if (from != std::string_view::npos && line_text_[from] == comment_) return;
+  if (bare_separator_ != '\0' && from != std::string_view::npos) {
+    std::string_view rest = line_text_;
+    if (rest.back() == '\r') rest.remove_suffix(1);
+    for (std::size_t at = 0; at <= rest.size();) {
+      const std::size_t end = std::min(rest.find(bare_separator_, at), rest.size());
+      fields_.push_back({rest.substr(at, end - at), static_cast<std::uint32_t>(at + 1)});
+      at = end + 1;
+    }
+    return;
+  }
   while (from != std::string_view::npos) {
     const std::size_t end = std::min(line_text_.find_first_of(kBlank, from), line_text_.size());
     fields_.push_back({line_text_.substr(from, end - from), static_cast<std::uint32_t>(from + 1)});

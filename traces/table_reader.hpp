@@ -22,6 +22,7 @@ namespace orrery {
 struct BareTable {
   std::vector<std::string> columns;
   char comment = ';';    // lines that start with it are passed over
+  char separator = '\0';  // between fields, which may then be empty and hold blanks; 0 = blanks and tabs
   std::size_t wide = 0;  // a row may instead have so many fields; those beyond `columns` are read past; 0 = none may
 };
 
@@ -90,6 +91,7 @@ class TableReader {
   std::int64_t wide_rows_ = 0;
   bool bare_ = false;  // a BareTable, with these two of its properties
   char comment_ = ';';
+  char bare_separator_ = '\0';
   std::size_t wide_ = 0;
   bool header_bad_ = false;
   bool skip_ = false;

@@ -174,6 +174,13 @@ Expected<Workload> to_workload(const Trace& trace, const Topology& topology, con
       }
       if (d && known) s.after.push_back(*d);
     }
+    if (j.duration.ns <= 0 && errors.size() < 20) {
+      Diagnostic bad{fmt::format("job `{}` has no run time", j.job_id)};
+      bad.where = {file, j.line, 0};
+      bad.hint =
+          fmt::format("it follows from the profile of `{}`: name `performance.profiles` in the scenario", j.model);
+      errors.push_back(std::move(bad));
+    }
     w.specs.push_back(std::move(s));
     w.truths.push_back({Work{j.duration.ns}});
   }

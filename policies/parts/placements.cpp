@@ -305,6 +305,40 @@ class ConsolidatedPlacement final : public BasePlacement {
   }
 };
 
+// On as few nodes as could hold it when they are idle: one node, the tightest that fits; for more than a node the
+// emptiest ones, provided that no more of them are used than that; else it does not fit (TitanSched).
+class FewestPlacement final : public BasePlacement {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "fewest"; }
+
+ protected:
+  bool place_whole(const Demand& d, const Inventory& free, Allocation& out) override {
+    const int widest = free.max_gpus_per_node();
+    if (d.gpus <= widest) {
+      for (int f = d.gpus; f <= widest; ++f)
+        for (NodeId n = free.first_with_exactly(f); n.valid(); n = free.first_with_exactly(f, NodeId(n.value + 1))) {
+          if (!free.suits(d, n, d.gpus)) continue;
+          add_gpus(d, free, n, d.gpus, out);
+          return true;
+        }
+      return false;
+    }
+    int nodes = (d.gpus + widest - 1) / widest;
+    int left = d.gpus;
+    for (int f = widest; f >= 1; --f) {
+      for (NodeId n = free.first_with_exactly(f); n.valid(); n = free.first_with_exactly(f, NodeId(n.value + 1))) {
+        const int k = usable(d, free, n, left);
+        if (k == 0) continue;
+        if (nodes-- == 0) return false;
+        add_gpus(d, free, n, k, out);
+        left -= k;
+        if (left == 0) return true;
+      }
+    }
+    return false;
+  }
+};
+
 }  // namespace
 
 const std::vector<PlacementInfo>& placement_table() {
@@ -313,6 +347,7 @@ const std::vector<PlacementInfo>& placement_table() {
       {"yarn", "one node, first fit; larger jobs on idle nodes plus a rest, within one rack"},
       {"consolidated", "the tightest node that fits; larger jobs on idle nodes plus the tightest for the rest"},
       {"most_free", "all that is needed from the node with the most free GPUs, then the next"},
+      {"fewest", "no more nodes than it needs on an idle cluster: the tightest one, or the emptiest ones"},
       {"pack", "nodes with the fewest free GPUs first"},
       {"spread", "one GPU per node in turn, emptiest nodes first"},
       {"buddy", "an aligned block of a power of two; larger jobs an aligned run of idle nodes"},
@@ -327,6 +362,7 @@ std::unique_ptr<Placement> make_placement(std::string_view name, std::uint64_t s
   if (name == "yarn") return std::make_unique<YarnPlacement>();
   if (name == "consolidated") return std::make_unique<ConsolidatedPlacement>();
   if (name == "most_free") return std::make_unique<MostFreePlacement>();
+  if (name == "fewest") return std::make_unique<FewestPlacement>();
   if (name == "pack") return std::make_unique<PackPlacement>();
   if (name == "spread") return std::make_unique<SpreadPlacement>();
   if (name == "buddy") return make_buddy_placement();

@@ -57,7 +57,7 @@ void replay_decisions(const Prepared& prepared, const LiveRequest& request, cons
   PlanBook book;
   ReplayExecutor executor(*prepared.topology, recording);
   RunParts& p = **parts;
-  Controller controller(executor, **policy, p.source, prepared.workload.specs, prepared.workload.demands, p.model,
+  Controller controller(executor, **policy, p.source, prepared.workload.specs, prepared.workload.demands, p.model(),
                         p.controller_options(), {&p.fold, &book});
   try {
     (void)controller.run();
@@ -175,7 +175,7 @@ Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& reque
     const auto committed = [&beside](JobId job) { return beside.committed(job); };
     if (request.resume)
       for (const JobSpec& spec : prepared.workload.specs) options.committed.push_back(committed(spec.id));
-    live::LiveExecutor executor(*prepared.topology, prepared.workload, p.model,
+    live::LiveExecutor executor(*prepared.topology, prepared.workload, p.model(),
                                 std::make_unique<live::LocalEngine>(engine), std::move(options), from);
     on_interrupt = [&executor] { executor.interrupt(); };
     signals.listen();
@@ -185,7 +185,7 @@ Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& reque
     observers.push_back(&plans);
     observers.push_back(&book);
     observers.push_back(&screen);
-    Controller controller(recorder, **policy, p.source, prepared.workload.specs, prepared.workload.demands, p.model,
+    Controller controller(recorder, **policy, p.source, prepared.workload.specs, prepared.workload.demands, p.model(),
                           p.controller_options(), observers);
     const std::int64_t waited = cpu_wait_us();
     const std::int64_t began = live::monotonic_ns();

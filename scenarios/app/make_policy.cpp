@@ -27,6 +27,8 @@ Diagnostic unknown(std::string_view what, const std::string& name, const SourceP
 
 std::string placement_of(const PolicyConfig& config, const std::string& emulate) {
   if (emulate == "tiresias") return "count";
+  if (emulate == "pollux") return "most_free";
+  if (emulate == "titan") return "fewest";
   if (emulate == "muri") return config.name == "tiresias" ? "count" : "yarn";
   return config.placement;
 }
@@ -44,6 +46,8 @@ Expected<std::unique_ptr<Policy>> make_policy(const PolicyConfig& config, const 
   setup.seed = seed;
   setup.emulate_tiresias = emulate == "tiresias";
   setup.emulate_muri = emulate == "muri";
+  setup.emulate_pollux = emulate == "pollux";
+  setup.emulate_titan = emulate == "titan";
   setup.placement = make_placement(placement_of(config, emulate), seed);
   if (setup.placement == nullptr) {
     std::vector<std::string_view> names;

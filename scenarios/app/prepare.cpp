@@ -2,27 +2,40 @@
 // and what is true; an emulation's overrides are applied.
 #include <fmt/format.h>
 
+#include "scenarios/app/make_policy.hpp"
 #include "scenarios/app/simulate.hpp"
 #include "sim/models/emulation.hpp"
 #include "sim/observe/digest.hpp"
+#include "traces/capacity.hpp"
+#include "traces/profiles/profiles.hpp"
 
 namespace orrery::app {
 namespace {
+
+// Simulators that go in steps of a scheduling interval, with 30 s at every launch.
+bool fixed_steps(const std::string& emulate) { return emulate == "pollux" || emulate == "titan"; }
 
 // An emulation is a named bundle of switches that reproduces a reference simulator; it overrides what the
 // scenario says about overheads and placement, and says so.
 Expected<void> apply_emulation(Prepared& p, const Trace& trace) {
   Scenario& s = p.scenario;
   if (s.emulate == "none") return {};
-  const std::string placement = s.emulate == "muri" ? "yarn (count under tiresias)" : "count";
+  const std::string placement = s.emulate == "muri"     ? "yarn (count under tiresias)"
+                                : s.emulate == "pollux" ? "most_free"
+                                : s.emulate == "titan"  ? "fewest"
+                                                        : "count";
   p.notes.push_back(
-      fmt::format("emulate: {} reproduces that simulator's quirks; it overrides overheads, failures, checkpoints "
+      fmt::format("emulate: {} reproduces that simulator's quirks; it overrides overheads{}, failures, checkpoints "
                   "(none) and policy.placement ({})",
-                  s.emulate, placement));
+                  s.emulate, fixed_steps(s.emulate) ? " (30 s at every launch)" : "", placement));
   s.overheads = OverheadConfig{};
   s.failures = FailureConfig{};
   s.checkpoints = CheckpointConfig{};
-  s.policy.placement = s.emulate == "muri" ? "yarn" : "count";
+  s.policy.placement = placement_of(s.policy, s.emulate);
+  if (fixed_steps(s.emulate)) s.overheads.launch = seconds(30);
+  if (s.emulate == "pollux") p.rounding = {seconds(1), seconds(60)};
+  if (s.emulate == "titan")
+    p.notes.push_back("completion times are in whole seconds per scheduling interval, as that simulator counts them");
   if (s.emulate != "muri") return {};
   for (std::size_t i = 0; i < trace.jobs.size(); ++i) {
     const JobSpec& spec = p.workload.specs[i];
@@ -33,6 +46,57 @@ Expected<void> apply_emulation(Prepared& p, const Trace& trace) {
           spec.name));
     p.pause_per_event.push_back(muri_pause(spec.model, spec.demand.gpus));
   }
+  return {};
+}
+
+// Compiles the profiles that the scenario names and works out from them what the trace does not say: run times on the
+// requested GPUs, and how many GPUs each job can use.
+Expected<void> apply_profiles(Prepared& p, Trace& trace) {
+  const Scenario& s = p.scenario;
+  if (!s.performance) return {};
+  const PerformanceConfig& c = *s.performance;
+  auto profiles = c.family == "titan" ? read_titan_profiles(c.profiles_resolved, c.hardware)
+                                      : read_pollux_profiles(c.profiles_resolved, c.hardware);
+  if (!profiles) return tl::make_unexpected(std::move(profiles.error()));
+  int widest = 0;
+  for (const NodeGroup& g : s.cluster.groups) widest = std::max(widest, g.gpus_per_node);
+  const ProfileBelief belief = s.emulate == "pollux"  ? ProfileBelief::pollux
+                               : s.emulate == "titan" ? ProfileBelief::titan
+                                                      : ProfileBelief::consistent;
+  auto model = ProfiledModel::compile(std::move(*profiles), widest, belief);
+  if (!model) return tl::make_unexpected(std::move(model.error()));
+  std::vector<Diagnostic> errors;
+  for (TraceJob& j : trace.jobs) {
+    auto ok = (*model)->add({j.model, j.batch, j.gpus, static_cast<double>(j.samples)}, c.clamp);
+    if (!ok) {
+      Diagnostic d = std::move(ok.error().items.front());
+      d.where = {s.workload.trace, j.line, 0};
+      errors.push_back(std::move(d));
+      if (errors.size() == 20) break;
+      continue;
+    }
+    j.duration = (*model)->reference_time();
+    if (!j.min_gpus) j.min_gpus = 1;
+    if (!j.max_gpus) j.max_gpus = (*model)->most_gpus();
+  }
+  if (!errors.empty()) return tl::make_unexpected(Error(std::move(errors)));
+  p.profiled = std::move(*model);
+  return {};
+}
+
+// Known outages: those that the scenario lists, and those of a recording of capacity.
+Expected<void> collect_outages(Prepared& p) {
+  const FailureConfig& f = p.scenario.failures;
+  p.outages = f.outages;
+  if (f.capacity_resolved.empty()) return {};
+  const auto recorded = read_capacity(f.capacity_resolved);
+  if (!recorded) return tl::make_unexpected(recorded.error());
+  int widest = 0;
+  for (const NodeGroup& g : p.scenario.cluster.groups) widest = std::max(widest, g.gpus_per_node);
+  const auto more = outages_of(*recorded, static_cast<std::int64_t>(p.topology->node_count()), widest);
+  p.outages.insert(p.outages.end(), more.begin(), more.end());
+  p.notes.push_back(fmt::format("capacity: {} changes over {:.1f} h, {} outages of nodes", recorded->steps.size(),
+                                to_seconds(recorded->end) / 3600, more.size()));
   return {};
 }
 
@@ -88,6 +152,7 @@ Expected<Prepared> prepare(Scenario scenario, std::uint64_t seed) {
   if (trace->jobs.empty())
     return fail(
         fmt::format("workload.slice leaves no jobs: the trace has {}, skip is {}", p.trace_jobs, s.workload.skip));
+  if (auto ok = apply_profiles(p, *trace); !ok) return tl::make_unexpected(std::move(ok.error()));
   if (s.workload.load && !s.workload.generate)
     if (auto ok = scale_to_load(*trace, *s.workload.load, p.topology->total_gpus()); !ok)
       return fail(fmt::format("workload.load is {}: {}", *s.workload.load, ok.error().items.front().message));
@@ -96,6 +161,7 @@ Expected<Prepared> prepare(Scenario scenario, std::uint64_t seed) {
   if (!workload) return tl::make_unexpected(std::move(workload.error()));
   p.workload = std::move(*workload);
   if (auto ok = apply_emulation(p, *trace); !ok) return tl::make_unexpected(std::move(ok.error()));
+  if (auto ok = collect_outages(p); !ok) return tl::make_unexpected(std::move(ok.error()));
   p.estimates = resolve_estimates(s, trace->has_estimates);
   if (s.workload.estimates == EstimateSource::user && !trace->has_estimates)
     return fail("workload.estimates is `user`, but the trace has no estimate column");

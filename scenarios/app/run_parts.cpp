@@ -55,10 +55,16 @@ JobTable table_of(const Prepared& p) {
   return table;
 }
 
-// A simulated run at unit rate has no work lost; Muri's pauses are not work.
+// How often TitanSched's simulator decides under each policy (policies.md 5.3).
+Duration titan_interval(const std::string& policy) {
+  return seconds(policy == "themis" ? 60 : policy == "titan" ? 120 : 300);
+}
+
+// A simulated run at unit rate has no work lost; Muri's pauses are not work, and profiles have rates of their own.
 InvariantOptions invariant_options(const Prepared& p, bool measured) {
   InvariantOptions o;
-  if (measured || !p.pause_per_event.empty()) return o;
+  o.any_size = p.scenario.emulate == "titan";
+  if (measured || !p.pause_per_event.empty() || p.profiled != nullptr) return o;
   o.true_work = [&p](JobId id) -> std::optional<Work> { return p.workload.truths[id.index()].work; };
   return o;
 }
@@ -85,7 +91,9 @@ RunParts::RunParts(const Prepared& p, const RunRequest& request)
       request_(request),
       empty_(*p.topology),
       feasibility_(make_placement(placement_of(request.policy, p.scenario.emulate), request.seed)),
-      checker_(invariant_options(p, request.live || request.measured != nullptr)) {}
+      checker_(invariant_options(p, request.live || request.measured != nullptr)) {
+  if (p.scenario.emulate == "titan") stepped_.emplace(titan_interval(request.policy.name));
+}
 
 Expected<std::unique_ptr<RunParts>> RunParts::make(const Prepared& p, const RunRequest& request) {
   std::unique_ptr<RunParts> parts(new RunParts(p, request));
@@ -98,6 +106,11 @@ Expected<std::unique_ptr<RunParts>> RunParts::make(const Prepared& p, const RunR
     parts->log_.emplace(parts->job_table_, parts->node_gpus_,
                         EventLogOptions{parts->folder_->path("events.jsonl.zst")});
   return parts;
+}
+
+const PerformanceModel& RunParts::model() const {
+  if (prepared_->profiled != nullptr) return *prepared_->profiled;
+  return ideal_;
 }
 
 std::optional<Duration> RunParts::estimate(const JobSpec& spec) const {
@@ -114,6 +127,7 @@ std::vector<Observer*> RunParts::observers() {
   if (prepared_->estimates == EstimateSource::history) all.push_back(&history_);
   if (prepared_->scenario.check) all.push_back(&checker_);
   if (log_) all.push_back(&*log_);
+  if (stepped_) all.push_back(&*stepped_);
   return all;
 }
 
@@ -154,6 +168,12 @@ RunReport RunParts::run(Controller& controller) {
   report.decision_s = decision_s_;
   report.result.summary = fold.summary();
   report.result.jct_by_job_s = fold.jct_by_job_s();
+  if (stepped_) {
+    report.result.jct_by_job_s = stepped_->jct_by_job_s();
+    double sum = 0;
+    for (const double jct : report.result.jct_by_job_s) sum += jct;
+    report.result.summary.mean_jct_s = sum / static_cast<double>(report.result.jct_by_job_s.size());
+  }
   report.violations = checker_.count();
   if (!checker_.ok() && report.failure.empty()) {
     const Violation& v = checker_.violations().front();

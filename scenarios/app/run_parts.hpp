@@ -16,6 +16,7 @@
 #include "sim/observe/fold.hpp"
 #include "sim/observe/invariants.hpp"
 #include "sim/observe/run_folder.hpp"
+#include "sim/observe/stepped_clock.hpp"
 
 namespace orrery::app {
 
@@ -41,11 +42,13 @@ class RunParts {
   std::vector<std::int32_t> node_gpus_;
 
  public:
-  IdealModel model{};
+  // How fast jobs run, as far as anybody is told: the scenario's profiles, else linear in GPUs.
+  [[nodiscard]] const PerformanceModel& model() const;
   JobSource source;
   MetricsFold fold;
 
  private:
+  IdealModel ideal_{};
   RunParts(const Prepared& prepared, const RunRequest& request);
   [[nodiscard]] std::optional<Duration> estimate(const JobSpec& spec) const;
   [[nodiscard]] RunManifest manifest_of(const RunReport& report) const;
@@ -58,6 +61,7 @@ class RunParts {
   std::optional<RunFolder> folder_{};
   std::optional<EventLog> log_{};
   InvariantChecker checker_;
+  std::optional<SteppedClock> stepped_{};  // emulate: titan
   std::chrono::steady_clock::time_point decision_start_{};
   double decision_s_ = 0;
 };

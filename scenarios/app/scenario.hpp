@@ -57,12 +57,23 @@ struct FailureConfig {
   Duration node_mtbf{};  // mean time between a repair and the next failure of one node; 0 = nodes never fail
   Duration repair = seconds(3600);  // mean time to repair
   std::vector<Outage> outages;      // `outages`: known ones, besides those by chance
+  std::string capacity;             // a recording of how many nodes there were, as written; and the file to open
+  std::string capacity_resolved;
   std::int64_t retries = 3;         // failures of a job, other than of its nodes, that are retried
 };
 
 struct CheckpointConfig {
   Duration every{};  // running time between checkpoints; 0 = only when a job is asked to stop
   Duration cost{};   // how long a job stands still for one
+};
+
+// Where run times and speeds come from when not from the trace: profiles of applications.
+struct PerformanceConfig {
+  std::string profiles;           // folder as written, may start with ${ORRERY_TRACES}
+  std::string profiles_resolved;  // folder to open
+  std::string family = "pollux";  // how the folder's tables are laid out: pollux | titan
+  std::string hardware = "aws";   // which of its GPU types every GPU of the cluster is
+  bool clamp = false;             // `missing: clamp`: what was not measured is the nearest that was
 };
 
 // How `orrery live` runs the scenario; the simulator does not look at it.
@@ -84,8 +95,9 @@ struct Scenario {
   OverheadConfig overheads;
   FailureConfig failures;
   CheckpointConfig checkpoints;
+  std::optional<PerformanceConfig> performance;
   std::optional<LiveConfig> live;
-  std::string emulate = "none";  // none | tiresias | muri
+  std::string emulate = "none";  // none | tiresias | muri | pollux | titan
   int seeds = 1;                 // seeds 1..n
   std::string output_dir = "runs";
   std::optional<bool> log_events;  // `output.events`; default: on below 200,000 jobs

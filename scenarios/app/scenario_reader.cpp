@@ -158,6 +158,19 @@ PolicyConfig read_policy(YamlWalk& w, const Place& at, const PolicyConfig& defau
   return c;
 }
 
+void read_performance(YamlWalk& w, const Place& at, Scenario& s) {
+  PerformanceConfig c;
+  w.section(at, {
+      {"profiles", [&](const Place& p) { c.profiles = w.word(p); }},
+      {"family", [&](const Place& p) { c.family = w.choice(p, {"pollux", "titan"}); }},
+      {"hardware", [&](const Place& p) { c.hardware = w.word(p); }},
+      {"missing", [&](const Place& p) { c.clamp = w.choice(p, {"error", "clamp"}) == "clamp"; }},
+  });
+  if (!at.node.IsMap()) return;
+  if (c.profiles.empty()) w.missing(at, "profiles", "the folder of profiles");
+  s.performance = std::move(c);
+}
+
 void read_overheads(YamlWalk& w, const Place& at, Scenario& s) {
   OverheadConfig& o = s.overheads;
   w.section(at, {
@@ -211,6 +224,7 @@ void read_failures(YamlWalk& w, const Place& at, Scenario& s) {
          if (f.repair.ns == 0) w.complain(p, "`" + p.path + "` must be > 0");
        }},
       {"outages", [&](const Place& p) { w.each(p, [&](const Place& item) { read_outage(w, item, s); }); }},
+      {"capacity", [&](const Place& p) { f.capacity = w.word(p); }},
       {"retries", [&](const Place& p) { f.retries = w.integer(p, 0, 1'000'000); }},
   });
 }
@@ -307,11 +321,12 @@ void read_all(YamlWalk& w, Scenario& s) {
       {"compare", [&](const Place& p) {
          w.section(p, {{"policies", [&](const Place& q) { compare = q; }}});
        }},
+      {"performance", [&](const Place& p) { read_performance(w, p, s); }},
       {"overheads", [&](const Place& p) { read_overheads(w, p, s); }},
       {"failures", [&](const Place& p) { failures = p; }},
       {"checkpoints", [&](const Place& p) { read_checkpoints(w, p, s); }},
       {"live", [&](const Place& p) { s.live = read_live(w, p); }},
-      {"emulate", [&](const Place& p) { s.emulate = w.choice(p, {"none", "tiresias", "muri"}); }},
+      {"emulate", [&](const Place& p) { s.emulate = w.choice(p, {"none", "tiresias", "muri", "pollux", "titan"}); }},
       {"seeds", [&](const Place& p) { s.seeds = static_cast<int>(w.integer(p, 1, 1'000'000)); }},
       {"check", [&](const Place& p) { s.check = w.boolean(p); }},
       {"output", [&](const Place& p) {
@@ -353,6 +368,8 @@ Expected<Scenario> read_scenario_text(const std::string& file, const std::string
   if (w.root().node.IsMap()) read_all(w, s);
   if (!w.errors().empty()) return tl::make_unexpected(Error(std::move(w.errors())));
   if (!s.workload.trace.empty()) s.workload.trace_resolved = resolve_trace(s.workload.trace, file);
+  if (!s.failures.capacity.empty()) s.failures.capacity_resolved = resolve_trace(s.failures.capacity, file);
+  if (s.performance) s.performance->profiles_resolved = resolve_trace(s.performance->profiles, file);
   return s;
 }
 

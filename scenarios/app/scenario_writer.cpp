@@ -91,6 +91,14 @@ const char* estimates_word(EstimateSource e) {
   return "auto";
 }
 
+// A path that means the same from any directory.
+std::string path_text(const std::string& written, const std::string& resolved) {
+  const bool variable = written.rfind(kTracesVariable, 0) == 0;
+  std::error_code ignored;
+  const fs::path absolute = fs::absolute(resolved, ignored).lexically_normal();
+  return scalar(variable ? written : absolute.string());
+}
+
 std::string yaml_of(const Scenario& s, bool digest) {
   std::string out = "version: 1\n";
   if (!digest) out += fmt::format("name: {}\n", scalar(s.name));
@@ -101,10 +109,7 @@ std::string yaml_of(const Scenario& s, bool digest) {
   if (w.generate) {
     write_generate(out, *w.generate);
   } else if (!digest) {
-    const bool variable = w.trace.rfind(kTracesVariable, 0) == 0;
-    std::error_code ignored;
-    const fs::path absolute = fs::absolute(w.trace_resolved, ignored).lexically_normal();
-    out += fmt::format("  trace: {}\n", scalar(variable ? w.trace : absolute.string()));
+    out += fmt::format("  trace: {}\n", path_text(w.trace, w.trace_resolved));
   }
   out += fmt::format("  format: {}\n", scalar(w.format));
   if (w.skip > 0 || w.jobs >= 0) {
@@ -119,6 +124,12 @@ std::string yaml_of(const Scenario& s, bool digest) {
     out += "compare:\n  policies:\n";
     for (const PolicyConfig& c : s.compare_policies) out += fmt::format("    - {}\n", policy_line(c));
   }
+  if (const auto& c = s.performance) {
+    out += "performance:\n";
+    if (!digest) out += fmt::format("  profiles: {}\n", path_text(c->profiles, c->profiles_resolved));
+    out += fmt::format("  family: {}\n  hardware: {}\n  missing: {}\n", c->family, scalar(c->hardware),
+                       c->clamp ? "clamp" : "error");
+  }
   const OverheadConfig& o = s.overheads;
   out += fmt::format("overheads:\n  launch: {}\n  stop: {}\n", format_duration(o.launch), format_duration(o.stop));
   if (o.restart == "per_model") {
@@ -131,6 +142,8 @@ std::string yaml_of(const Scenario& s, bool digest) {
   const FailureConfig& f = s.failures;
   out += fmt::format("failures:\n  node_mtbf: {}\n  repair: {}\n  retries: {}\n", format_duration(f.node_mtbf),
                      format_duration(f.repair), f.retries);
+  if (!f.capacity.empty() && !digest)
+    out += fmt::format("  capacity: {}\n", path_text(f.capacity, f.capacity_resolved));
   if (!f.outages.empty()) out += "  outages:\n";
   for (const Outage& away : f.outages)
     out += fmt::format("    - {{ node: {}, from: {}, to: {} }}\n", away.node.value,

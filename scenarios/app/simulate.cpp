@@ -16,10 +16,11 @@ SimOptions sim_options(const Prepared& p, const RunRequest& request) {
     o.overheads = request.measured->overheads;
     return o;
   }
-  o.failures = {p.scenario.failures.node_mtbf, p.scenario.failures.repair, request.seed, p.scenario.failures.outages};
+  o.failures = {p.scenario.failures.node_mtbf, p.scenario.failures.repair, request.seed, p.outages};
   o.checkpoints = {p.scenario.checkpoints.every, p.scenario.checkpoints.cost};
   o.overheads = overhead_model(p.scenario.overheads);
   o.pause_per_event = p.pause_per_event;
+  o.rounding = p.rounding;
   return o;
 }
 
@@ -34,9 +35,9 @@ Expected<RunReport> simulate(const Prepared& prepared, const RunRequest& request
   RunParts& p = **parts;
   std::optional<MeasuredModel> measured;
   if (request.measured != nullptr) measured.emplace(request.measured->rates);
-  const PerformanceModel& truth = measured ? static_cast<const PerformanceModel&>(*measured) : p.model;
+  const PerformanceModel& truth = measured ? static_cast<const PerformanceModel&>(*measured) : p.model();
   SimExecutor executor(*prepared.topology, prepared.workload, truth, sim_options(prepared, request));
-  Controller controller(executor, **policy, p.source, prepared.workload.specs, prepared.workload.demands, p.model,
+  Controller controller(executor, **policy, p.source, prepared.workload.specs, prepared.workload.demands, p.model(),
                         p.controller_options(), p.observers());
   RunReport report = p.run(controller);
   auto digest = p.write(report);

@@ -13,7 +13,9 @@
 #include "scenarios/report/row.hpp"
 #include "sim/control/controller.hpp"
 #include "sim/core/truth.hpp"
+#include "sim/exec/sim_executor.hpp"
 #include "sim/models/measured.hpp"
+#include "sim/models/profiled_model.hpp"
 #include "traces/canonical.hpp"
 
 namespace orrery::app {
@@ -28,6 +30,9 @@ struct Prepared {
   Workload workload;
   EstimateSource estimates = EstimateSource::oracle;  // never `automatic`
   std::vector<Duration> pause_per_event;              // emulate: muri
+  SimOptions::Rounding rounding;                      // emulate: pollux
+  std::shared_ptr<const ProfiledModel> profiled;      // `performance`: speed from profiles
+  std::vector<Outage> outages;                        // the scenario's, and those of recorded capacity
   std::vector<std::string> notes;                     // what the user should know: overrides, estimates, drops
 };
 

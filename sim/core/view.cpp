@@ -1,5 +1,7 @@
 #include "sim/core/view.hpp"
 
+#include <algorithm>
+
 namespace orrery {
 
 JobView ClusterView::job(JobId id) const {
@@ -13,7 +15,7 @@ JobView ClusterView::job(JobId id) const {
   v.waited = r.waited_before;
   v.ran = r.ran_before;
   v.attained = r.attained_before;
-  v.done = r.done;
+  v.done = v.reported = r.done;
   v.committed = r.committed;
   v.estimate = r.estimate;
   if (r.state == JobState::running) {
@@ -28,6 +30,13 @@ JobView ClusterView::job(JobId id) const {
   v.target = r.has_target ? &r.target : nullptr;
   v.measured = r.measured ? &*r.measured : nullptr;
   return v;
+}
+
+Duration Predictor::time_left(const JobView& job, std::int32_t gpus) const {
+  const Duration left = job.remaining();
+  if (left == kForever || gpus < 1) return kForever;
+  const Int128 ns = static_cast<Int128>(left.ns) * std::max(job.gpus(), 1) / gpus;
+  return ns >= kForever.ns ? kForever : Duration{static_cast<std::int64_t>(ns)};
 }
 
 }  // namespace orrery

@@ -88,6 +88,7 @@ struct JobView {
   Duration ran{};                       // total time in state running
   GpuTime attained{};                   // GPU-time in state running
   Work done{};                          // reported, extrapolated at the believed rate while running
+  Work reported{};                      // as the job itself last said: at a report, a checkpoint, a stop
   Work committed{};                     // safe in a checkpoint
   std::optional<Estimate> estimate{};
   const Allocation* held = nullptr;     // null when it holds nothing
@@ -154,6 +155,9 @@ struct Predictor {
   // Progress on `gpus` under `config`, next to the jobs `with` on the same GPUs.
   [[nodiscard]] virtual Rate rate(const JobSpec& spec, const Allocation& gpus, const RunConfig& config,
                                   std::span<const JobId> with) const = 0;
+  // Time that the rest of the job would take on `gpus` GPUs packed on as few nodes as can be, restarts not counted;
+  // kForever when nobody knows. Default: linear in GPUs, from the job's estimate.
+  [[nodiscard]] virtual Duration time_left(const JobView& job, std::int32_t gpus) const;
 };
 
 struct ClusterView {

@@ -10,6 +10,8 @@ namespace {
 // Marks, in queued events, a checkpoint by the clock (one asked for by a command carries the work it saved) and a
 // node's planned outage (after one by chance the node's next change is drawn).
 constexpr std::int64_t kPlanned = -1;
+// Marks the end of a stretch of even speed.
+constexpr std::int64_t kStretch = -2;
 
 }  // namespace
 
@@ -19,6 +21,7 @@ SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, con
       workload_(&workload),
       model_(&model),
       options_(std::move(options)),
+      in_stretches_(model.in_stretches()),
       gangs_(workload.specs.size()) {
   if (!options_.failures.active()) return;
   gangs_on_.resize(topology.node_count());
@@ -73,8 +76,14 @@ void SimExecutor::launch(const LaunchRequest& request) {
   g.incarnation = request.incarnation;
   g.phase = Phase::starting;
   const JobSpec& spec = workload_->specs[job.index()];
-  g.rate = model_->rate(spec, *request.gpus, request.members[0].config, {});
-  const Time start = now_ + options_.overheads.start_cost(spec, request.incarnation);
+  if (in_stretches_) {
+    g.gpus = *request.gpus;
+    g.config = request.members[0].config;
+  } else {
+    g.rate = model_->rate(spec, *request.gpus, request.members[0].config, {});
+  }
+  const Time start =
+      now_ + options_.overheads.start_cost(spec, request.incarnation) + model_->start_cost(spec);
   g.next = schedule(g, start, kStartClass, EventKind::started, 0);
   if (gangs_on_.empty()) return;
   g.gpus = *request.gpus;
@@ -84,8 +93,52 @@ void SimExecutor::launch(const LaunchRequest& request) {
 // Progress up to now is added to the job's work done.
 void SimExecutor::settle(Gang& g) {
   if (g.phase != Phase::running || g.saving) return;
-  g.done = g.done + work_in(now_ - g.since, g.rate);
+  if (in_stretches_) {
+    const Duration gone = now_ - g.since;
+    if (gone >= g.stretch.left) {
+      g.done = g.stretch.until;
+      g.stretch.left = Duration{0};
+    } else {
+      const Int128 work = static_cast<Int128>((g.stretch.until - g.done).ns) * gone.ns / g.stretch.left.ns;
+      g.done = g.done + Work{static_cast<std::int64_t>(work)};
+      g.stretch.left -= gone;
+    }
+  } else {
+    g.done = g.done + work_in(now_ - g.since, g.rate);
+  }
   g.since = now_;
+}
+
+// When the job will finish, or its speed changes.
+void SimExecutor::plan_end(Gang& g) {
+  if (in_stretches_) return begin_stretch(g);
+  const Duration needed = time_for(workload_->truths[g.job.index()].work - g.done, g.rate);
+  if (needed != kForever) g.next = schedule(g, now_ + needed, kFinishClass, EventKind::finished, 0);
+}
+
+// From `done` on at the speed of where the job is now.
+void SimExecutor::begin_stretch(Gang& g) {
+  g.stretch = model_->stretch(workload_->specs[g.job.index()], g.gpus, g.config, g.done);
+  if (g.stretch.left == kForever) return;
+  Time end = now_ + g.stretch.left;
+  if (const auto& r = options_.rounding; r.unit.ns > 0) {
+    const Time at = std::max(Time{round_half_even(end.ns, r.unit.ns) * r.unit.ns}, now_);
+    const bool late = at < end && r.interval.ns > 0 && at.ns % r.interval.ns == 0;
+    end = late ? at + Duration{1} : at;
+  }
+  const bool last = g.stretch.until >= workload_->truths[g.job.index()].work;
+  g.next = schedule(g, end, last ? kFinishClass : kProgressClass, last ? EventKind::finished : EventKind::progress, 0,
+                    last ? 0 : kStretch);
+}
+
+// The job reports as its speed changes.
+void SimExecutor::end_stretch(Gang& g, Event& e) {
+  g.next = Queue::kNone;
+  g.done = g.stretch.until;
+  g.since = now_;
+  begin_stretch(g);
+  e.value = g.done.ns;
+  e.value2 = 0;
 }
 
 void SimExecutor::cancel_pending(Gang& g) {
@@ -99,7 +152,10 @@ void SimExecutor::cancel_pending(Gang& g) {
 // The next checkpoint, unless the job finishes first.
 void SimExecutor::plan_checkpoint(Gang& g) {
   const Duration every = options_.checkpoints.every;
-  if (every.ns <= 0 || time_for(workload_->truths[g.job.index()].work - g.done, g.rate) <= every) return;
+  if (every.ns <= 0) return;
+  const Work left = workload_->truths[g.job.index()].work - g.done;
+  if (!in_stretches_ && time_for(left, g.rate) <= every) return;
+  if (in_stretches_ && g.stretch.until - g.done == left && g.stretch.left <= every) return;
   g.save = schedule(g, now_ + every, kProgressClass, EventKind::checkpointed, kPlanned);
 }
 
@@ -123,8 +179,7 @@ bool SimExecutor::checkpoint(Gang& g, Event& e) {
   if (g.saving) {
     g.saving = false;
     g.since = now_;
-    const Duration needed = time_for(workload_->truths[g.job.index()].work - g.done, g.rate);
-    if (needed != kForever) g.next = schedule(g, now_ + needed, kFinishClass, EventKind::finished, 0);
+    plan_end(g);
   }
   plan_checkpoint(g);
   return true;
@@ -175,9 +230,7 @@ void SimExecutor::run_from_now(Gang& g) {
   g.phase = Phase::running;
   g.since = now_;
   g.saving = false;
-  const Work left = workload_->truths[g.job.index()].work - g.done;
-  const Duration needed = time_for(left, g.rate);
-  if (needed != kForever) g.next = schedule(g, now_ + needed, kFinishClass, EventKind::finished, 0);
+  plan_end(g);
   if (options_.progress_every.ns > 0)
     g.report = schedule(g, now_ + options_.progress_every, kProgressClass, EventKind::progress, 0);
   plan_checkpoint(g);
@@ -247,6 +300,10 @@ void SimExecutor::happen(Event e) {
       break;
     case EventKind::suspended: g.next = Queue::kNone; break;
     case EventKind::progress:
+      if (e.value2 == kStretch) {
+        end_stretch(g, e);
+        break;
+      }
       settle(g);
       e.value = g.done.ns;
       g.report = schedule(g, now_ + options_.progress_every, kProgressClass, EventKind::progress, 0);

@@ -22,6 +22,12 @@ struct SimOptions {
   Duration progress_every{};  // cadence of `progress` events of running jobs; 0 = none
   // Emulation of Muri's simulator only (`emulate: muri`): [job] time that every event takes from a running job.
   std::vector<Duration> pause_per_event{};
+  // Emulation of fixed-step simulators only (`emulate: pollux`, `titan`): stretches end on whole multiples of `unit`;
+  // one that would end after a step of `interval` ends after it, though it be rounded down to it. 0 = exact.
+  struct Rounding {
+    Duration unit{};
+    Duration interval{};
+  } rounding{};
 };
 
 class SimExecutor : public Executor {
@@ -52,7 +58,9 @@ class SimExecutor : public Executor {
     Work done{};                          // of the job, kept between its gangs
     Work committed{};                     // what survives a failure
     bool saving = false;                  // stands still for a checkpoint
-    Allocation gpus;                      // kept where nodes fail
+    Allocation gpus;                      // kept where nodes fail or speed comes in stretches
+    RunConfig config{};                   // kept where speed comes in stretches
+    PerformanceModel::Stretch stretch{};  // the present one: `left` counts from `since`
     Queue::Handle next = Queue::kNone;    // its start, finish or stop
     Queue::Handle report = Queue::kNone;  // its next progress report
     Queue::Handle save = Queue::kNone;    // begin or end of its next checkpoint
@@ -60,6 +68,9 @@ class SimExecutor : public Executor {
 
   [[nodiscard]] Gang* find(GangId gang, Incarnation incarnation);
   void run_from_now(Gang& g);
+  void plan_end(Gang& g);
+  void begin_stretch(Gang& g);
+  void end_stretch(Gang& g, Event& e);
   void settle(Gang& g);
   void cancel_pending(Gang& g);
   void plan_checkpoint(Gang& g);
@@ -76,6 +87,7 @@ class SimExecutor : public Executor {
   const Workload* workload_;
   const PerformanceModel* model_;
   SimOptions options_;
+  bool in_stretches_;
   Time now_{};
   Queue queue_;
   std::vector<Gang> gangs_;         // [job]: the job's present or last gang

@@ -1,12 +1,29 @@
-// How fast a job runs where it was put. A model is a pure function of (spec, allocation, config); executors use
-// one as the truth, policies may be given another as their belief (Predictor).
+// How fast a job runs where it was put. A model is a pure function of (spec, allocation, config, work done);
+// executors use one as the truth, policies may be given another as their belief (Predictor).
 #pragma once
 
 #include "sim/core/view.hpp"
 
 namespace orrery {
 
-class PerformanceModel : public Predictor {};
+class PerformanceModel : public Predictor {
+ public:
+  // A stretch of even speed: the job's work done grows evenly and reaches `until` after `left`.
+  struct Stretch {
+    Work until{};
+    Duration left{};
+  };
+  // Time from a launch to the first step, over and above what the scenario's overheads say: loading and warming up
+  // the model, where it was measured.
+  [[nodiscard]] virtual Duration start_cost(const JobSpec&) const { return {}; }
+  // True when speed changes as work is done: executors then ask for stretch() after stretch instead of rate().
+  [[nodiscard]] virtual bool in_stretches() const { return false; }
+  [[nodiscard]] virtual Stretch stretch(const JobSpec& spec, const Allocation& gpus, const RunConfig& config,
+                                        Work done) const {
+    (void)spec, (void)gpus, (void)config;
+    return {done, kForever};
+  }
+};
 
 // Linear in GPUs, blind to placement: rate 1 on the requested allocation (a job of 4 GPUs given 2 runs at half
 // speed). The model of every trace replay simulator for rigid jobs.

@@ -28,6 +28,7 @@ struct Violation {
 struct InvariantOptions {
   bool fatal = false;             // assert at the first violation instead of collecting
   bool allow_unfinished = false;  // a run that was cut short
+  bool any_size = false;          // jobs may get more GPUs than they can use: an emulated simulator does that
   std::size_t keep = 100;         // violations kept with their text; all are counted
   // A job's true work in a simulated run at unit rate; nothing when this cannot be said of the job. At its finish
   // the work committed before its last launch plus the time it ran since must equal it.

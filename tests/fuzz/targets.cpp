@@ -15,9 +15,12 @@
 #include "scenarios/app/scenario_reader.hpp"
 #include "sim/core/quantity.hpp"
 #include "sim/observe/event_log_reader.hpp"
+#include "sim/models/step_times.hpp"
+#include "traces/capacity.hpp"
 #include "traces/exporters/exporters.hpp"
 #include "traces/formats.hpp"
 #include "traces/profile_table.hpp"
+#include "traces/profiles/profiles.hpp"
 #include "traces/text_file.hpp"
 
 namespace orrery::test {
@@ -134,6 +137,27 @@ void run_manifest(std::string_view bytes) {
   require(manifest || !manifest.error().empty(), "a manifest is refused without a reason");
 }
 
+void run_capacity(std::string_view bytes) {
+  const Expected<std::string> text = decode_text("fuzz.csv", std::string(bytes));
+  if (!text) return;
+  const auto capacity = read_capacity_text("fuzz.csv", *text);
+  require_message(capacity);
+  if (capacity)
+    for (const Outage& o : outages_of(*capacity, 5, 8)) require(o.from < o.to, "an outage ends before it begins");
+  const auto lives = read_gpu_lives_text("fuzz.csv", *text);
+  require_message(lives);
+  if (lives) (void)outages_of(*lives, 5, seconds(60));
+}
+
+void run_profiles(std::string_view bytes) {
+  const Expected<std::string> text = decode_text("fuzz.csv", std::string(bytes));
+  if (!text) return;
+  const auto points = read_step_points("fuzz.csv", *text);
+  require_message(points);
+  require_message(read_epoch_stats("fuzz.csv", *text));
+  if (points && points->size() < 200) require_message(StepTimes::compile("fuzz", *points, {}));
+}
+
 void run_script(std::string_view bytes) {
   require_message(parse_script("script", bytes));
 }
@@ -206,6 +230,24 @@ std::vector<std::string> manifest_seeds() {
   return {live::manifest_text(c)};
 }
 
+std::vector<std::string> capacity_seeds() {
+  return {
+      R"({"metadata": {"gap_seconds": 300}, "data": [0, 3, 3, 16]})",
+      "0,add,node1\n0,add,node2\n350,remove,node1\n",
+      "2021-12-11, 11:11:30, 55\n2021-12-11, 11:13:10, 54\n",
+      "time,active,total\n2017-10-03 00:00:00,312,420\n2017-10-03 00:01:00,309,419\n",
+      "date,vchbv,total\n2020-04-01,112,784\n",
+      "SN,location,insert,remove,duration,out,event\n1,c1-0c0s0n1,2017-04-09 21:36:19,2019-08-01 20:07:33,72916274,"
+      "FALSE,DBE\n"};
+}
+
+std::vector<std::string> profiles_seeds() {
+  return {"placement,local_bsz,step_time,sync_time\n1,4,0.45,0.01\n1,8,0.7,0.01\n2,4,0.5,0.1\n11,4,0.6,0.2\n"
+          "24,4,0.8,0.3\n24,8,1.1,3e-1\n",
+          "num_nodes,num_replicas,local_bsz,step_time,sync_time\n6,6,4,1.49,1.09\n",
+          "progress,iteration,metric,grad_sqr,grad_var\n391.09,172,0.43,8.9,6.7\n"};
+}
+
 std::vector<std::string> script_seeds() {
   return {"# why\n0s a run n0:0-1,n1:3 group 2\n@12 a suspend\n90s b preempt\n1h b cancel\n"};
 }
@@ -226,13 +268,25 @@ std::vector<std::string> trace_seeds() {
           "job_id,tenant,kind,model,gpus,submit_s,run_s,state\na,,,vit,2,1.5,11,finished\nb,,,,1,2,0,rejected\n",
           "; Version: 2.2\n  1 0 10 100 4 -1 -1 4 200 -1 1 3 1 -1 1 -1 -1 -1\n  2 5 -1 50 1 -1 -1 -1 -1 -1 1 4 1 -1 "
           "1 -1 -1 -1\n",
+          "name,time,application,num_replicas,batch_size\ncifar10-0,107,cifar10,6,2048\n",
+          "name,submission_time,application,num_gpus,target_batch_size\na,45,roberta-base@mrpc,1,128\n",
+          "LM (batch size 10)\tcmd\td\t--steps\t1\t134583\t1\tgns\t1\t1.5\t1418\t0\n",
+          "job_id,submit_time,iteration,model_name,ddl,batch_size,num_gpu,duration,best_effort\n0,5,77,r50,4426,256,"
+          "1,39,0\n",
+          "name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos,pod_phase,creation_time,deletion_time,scheduled_"
+          "time\n"
+          "p0,12000,16384,1,460,T4|P100,LS,Running,0,125,10\np1,500,64,0,0,,BE,Pending,7,90,\n",
+          "arrival_s,duration_s,node_num,gpu_num,cpu_num,mem_per_pod_GB,pretrain\n0,104,8,64,960,1000,1\n",
+          "job_id,user,vc,gpu_num,cpu_num,submit_time,duration\n1,u,vcA,8,64,2020-04-01 00:00:10,60\n",
+          "job_name,task_name,inst_num,start_time,end_time,plan_cpu,plan_mem,plan_gpu,gpu_type\nj,w,4,1,9,600,2.5,50,"
+          "T4\n",
           R"({"nb_res":8,"jobs":[{"id":"1","subtime":0.5,"res":2,"walltime":30,"profile":"p"}],)"
           R"("profiles":{"p":{"type":"delay","delay":20.25}}})"};
 }
 
 std::vector<std::string> scenario_seeds() {
   std::vector<std::string> seeds;
-  for (const char* name : {"quickstart", "failures", "load", "philly"}) {
+  for (const char* name : {"quickstart", "failures", "load", "philly", "pollux", "titan"}) {
     std::ifstream in(fmt::format("{}/scenarios/{}.yaml", ORRERY_SOURCE_DIR, name));
     seeds.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
   }
@@ -282,7 +336,9 @@ const std::vector<FuzzTarget>& fuzz_targets() {
       {"quantity", run_quantity, quantity_seeds}, {"log", run_log, log_seeds},
       {"packed", run_packed, packed_seeds},       {"worker_lines", run_worker_lines, worker_line_seeds},
       {"manifest", run_manifest, manifest_seeds}, {"script", run_script, script_seeds},
-      {"profile", run_profile, profile_seeds},    {"journal", run_journal, journal_seeds}};
+      {"profile", run_profile, profile_seeds},    {"journal", run_journal, journal_seeds},
+
+      {"capacity", run_capacity, capacity_seeds}, {"profiles", run_profiles, profiles_seeds}};
   return table;
 }
 

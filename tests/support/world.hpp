@@ -21,6 +21,7 @@ struct TinyJob {
   std::int32_t gpus = 1;
   std::int64_t duration_s = 1;
   std::optional<std::int64_t> estimate_s{};  // default: the true duration
+  std::int32_t min_gpus = 0, max_gpus = 0;   // default: rigid
 };
 
 struct Outcome {
@@ -56,6 +57,8 @@ inline std::unique_ptr<Policy> make_policy(const PolicyChoice& choice, const Pla
   if (placement != nullptr) *placement = setup.placement.get();
   setup.emulate_tiresias = choice.emulate == "tiresias";
   setup.emulate_muri = choice.emulate == "muri";
+  setup.emulate_pollux = choice.emulate == "pollux";
+  setup.emulate_titan = choice.emulate == "titan";
   OptionReader reader(choice.name, choice.options, {}, info->options);
   auto policy = info->make(std::move(setup), reader);
   REQUIRE(reader.finish().has_value());
@@ -70,7 +73,8 @@ inline Workload make_workload(const std::vector<TinyJob>& jobs) {
     s.name = fmt::format("j{}", s.id.value);
     s.submit = at_seconds(j.submit_s);
     s.demand.gpus = j.gpus;
-    s.min_gpus = s.max_gpus = j.gpus;
+    s.min_gpus = j.min_gpus > 0 ? j.min_gpus : j.gpus;
+    s.max_gpus = j.max_gpus > 0 ? j.max_gpus : j.gpus;
     s.demand_class = w.demands.intern(s.demand);
     s.user_estimate = seconds(j.estimate_s.value_or(j.duration_s));
     w.specs.push_back(s);
@@ -135,7 +139,11 @@ inline RunResult run_world(const std::vector<NodeGroup>& groups, const std::vect
   const Workload workload = make_workload(jobs);
   const auto policy = make_policy(choice);
   InvariantOptions options;
-  options.true_work = [&workload](JobId id) { return workload.truths[id.index()].work; };
+  options.true_work =
+      [&workload](JobId id) -> std::optional<Work> {  // nothing of jobs whose speed depends on their size
+    const JobSpec& s = workload.specs[id.index()];
+    return s.min_gpus == s.max_gpus ? std::optional(workload.truths[id.index()].work) : std::nullopt;
+  };
   InvariantChecker checker(options);
   observers.push_back(&checker);
   RunResult r = run_world(groups, workload, *policy, std::move(sim), true, std::move(observers));

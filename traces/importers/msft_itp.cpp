@@ -7,7 +7,8 @@ namespace orrery {
 void read_msft_itp(TableReader& rows, Trace& trace) {
   const int id = rows.column("job_id"), submit = rows.column("submission_time"), duration = rows.column("duration"),
             gpus = rows.column("num_gpu"), model = rows.column("model_name"),
-            iterations = rows.column("num_iteration"), batch = rows.column("batch_size");
+            iterations = rows.column("num_iteration"), batch = rows.column("batch_size"),
+            deadline = rows.column("deadline");
   while (rows.next()) {
     TraceJob j;
     j.line = rows.line();
@@ -18,6 +19,7 @@ void read_msft_itp(TableReader& rows, Trace& trace) {
     j.model = rows.text(model);
     j.iterations = rows.fixed(iterations, 0, 0, 0);
     j.batch = rows.fixed(batch, 0, 0, 0);
+    if (const auto by = rows.maybe_fixed(deadline, 9, 0)) j.deadline = Time{*by};
     keep(rows, trace, std::move(j));
   }
   count_from_first(trace);

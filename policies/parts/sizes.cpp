@@ -1,0 +1,36 @@
+#include "policies/parts/sizes.hpp"
+
+#include <algorithm>
+
+namespace orrery {
+
+Demand resized(const Demand& demand, std::int32_t gpus) {
+  Demand d = demand;
+  if (demand.gpus <= 0 || gpus == demand.gpus) return d;
+  d.gpus = gpus;
+  d.cpu_milli = (demand.cpu_milli * gpus + demand.gpus - 1) / demand.gpus;
+  d.mem_bytes = (demand.mem_bytes * gpus + demand.gpus - 1) / demand.gpus;
+  return d;
+}
+
+void wanting_jobs(const ClusterView& view, std::vector<JobId>& out) {
+  out.clear();
+  for (const JobId id : view.pending().ids()) out.push_back(id);
+  for (const JobId id : view.active().ids()) out.push_back(id);
+  std::sort(out.begin(), out.end());
+}
+
+std::int32_t start_sized(const ClusterView& view, PlanBuilder& plan, Placement& placement, JobId job,
+                         std::int32_t gpus, std::int32_t least) {
+  const Demand& asked = (*view.records)[job.index()].spec->demand;
+  Allocation where;
+  for (std::int32_t g = gpus; g >= least; --g) {
+    where.clear();
+    if (!placement.place(resized(asked, g), plan.free(), where)) continue;
+    const Sharing sharing = asked.milli_per_gpu < kMilliPerGpu ? Sharing::fraction : Sharing::exclusive;
+    if (plan.run(job, where, {}, sharing)) return g;
+  }
+  return kNowhere;
+}
+
+}  // namespace orrery

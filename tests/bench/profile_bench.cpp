@@ -1,0 +1,69 @@
+// Looking up a rate in compiled profiles, as the event path does: a measured placement, and one between measurements.
+// `allocations` counts what the look-ups take from the heap; it must be 0.
+#include <benchmark/benchmark.h>
+
+#include <cstdlib>
+#include <new>
+
+#include "sim/core/random.hpp"
+#include "sim/models/profiled_model.hpp"
+
+namespace {
+
+std::size_t g_allocations = 0;
+
+}  // namespace
+
+void* operator new(std::size_t size) {
+  ++g_allocations;
+  if (void* p = std::malloc(size > 0 ? size : 1)) return p;
+  throw std::bad_alloc();
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+
+namespace {
+
+using namespace orrery;
+
+// As many points as a real profile has: placements of up to four nodes of four GPUs, twelve batch sizes.
+ApplicationProfile profile() {
+  ApplicationProfile p;
+  p.name = "net";
+  p.hardware = "bench";
+  for (int b = 1; b <= 12; ++b) {
+    for (int nodes = 1; nodes <= 4; ++nodes)
+      for (int on_each = 1; on_each <= 4; ++on_each) {
+        std::uint64_t id = 0;
+        for (int n = 0; n < nodes; ++n) id = id * 10 + static_cast<std::uint64_t>(on_each);
+        const double step = 0.01 * b + 0.1 * nodes + 0.02 * nodes * on_each;
+        p.exact.push_back({id, nodes, nodes * on_each, 4.0 * b, step, 0.1 * nodes});
+      }
+    for (int nodes = 6; nodes <= 16; nodes += 2)
+      p.scaling.push_back({0, nodes, nodes * 4, 4.0 * b, 0.01 * b + 0.18 * nodes, 0.1 * nodes});
+  }
+  return p;
+}
+
+void look_up(benchmark::State& state, int nodes) {
+  const auto model = ProfiledModel::compile({profile()}, 4, ProfileBelief::consistent).value();
+  (void)model->add({"net", 128, 4, 1e6}, true).value();
+  Allocation gpus;
+  for (int n = 0; n < nodes; ++n) gpus.add({NodeId(static_cast<std::uint32_t>(n)), kMilliPerGpu, 0xf, 0, 0});
+  JobSpec spec;
+  spec.id = JobId(0);
+  const std::size_t before = g_allocations;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(model->stretch(spec, gpus, {}, Work{}));
+    benchmark::DoNotOptimize(model->rate(spec, gpus, {}, {}));
+  }
+  state.counters["allocations"] = static_cast<double>(g_allocations - before);
+  if (g_allocations != before) state.SkipWithError("a look-up allocated");
+}
+
+void BM_MeasuredPlacement(benchmark::State& state) { look_up(state, 4); }
+void BM_BetweenMeasurements(benchmark::State& state) { look_up(state, 7); }
+BENCHMARK(BM_MeasuredPlacement);
+BENCHMARK(BM_BetweenMeasurements);
+
+}  // namespace

@@ -1,0 +1,178 @@
+// Profile tables: what was measured comes back, what lies between is linear, what is missing is named; and how an
+// application's batch is split. Vectors worked out by hand.
+#include <catch2/catch.hpp>
+
+#include "sim/core/random.hpp"
+#include "sim/models/profiled_model.hpp"
+
+namespace {
+
+using namespace orrery;
+
+double uniform(RandomStream& rng) { return static_cast<double>(uniform_below(rng, 1'000'001)) / 1e6; }
+
+Allocation on(std::initializer_list<int> gpus_per_node) {
+  Allocation a;
+  std::uint32_t node = 0;
+  for (const int g : gpus_per_node) {
+    NodeSlice s;
+    s.node = NodeId(node++);
+    s.gpus = (std::uint64_t{1} << g) - 1;
+    a.add(s);
+  }
+  return a;
+}
+
+// A step takes 10 ms per sample, 100 ms per node and 20 ms per GPU, of which the nodes' part is synchronisation.
+double step_s(int nodes, int gpus, double batch) { return 0.01 * batch + 0.1 * nodes + 0.02 * gpus; }
+StepPoint point(std::uint64_t placement, int nodes, int gpus, double batch) {
+  return {placement, nodes, gpus, batch, step_s(nodes, gpus, batch), 0.1 * nodes};
+}
+
+ApplicationProfile profile() {
+  ApplicationProfile p;
+  p.name = "net";
+  p.hardware = "k9";
+  for (const double b : {4.0, 8.0, 16.0}) {
+    p.exact.push_back(point(1, 1, 1, b));
+    p.exact.push_back(point(2, 1, 2, b));
+    p.exact.push_back(point(4, 1, 4, b));
+    p.exact.push_back(point(11, 2, 2, b));
+    p.exact.push_back(point(24, 2, 6, b));
+    p.scaling.push_back(point(0, 4, 4, b));
+    p.scaling.push_back(point(0, 4, 16, b));
+  }
+  return p;
+}
+
+StepTimes times() { return StepTimes::compile("net on k9", profile().exact, profile().scaling).value(); }
+
+}  // namespace
+
+TEST_CASE("between scattered points a linear function comes back, outside there is nothing", "[models]") {
+  RandomStream rng = stream(7, "tests/scatter");
+  const auto f = [](const Point3& p) { return ScatterTable::Values{1 + 2 * p[0] - 3 * p[1] + 0.5 * p[2], p[2]}; };
+  for (const bool grid : {false, true}) {  // a grid is degenerate: eight corners on one sphere
+    std::vector<Point3> points;
+    std::vector<ScatterTable::Values> values;
+    for (int i = 0; i < 125; ++i) {
+      points.push_back(grid ? Point3{i % 5 / 4.0, i / 5 % 5 / 4.0, i / 25 / 4.0}
+                            : Point3{uniform(rng), uniform(rng), uniform(rng)});
+      values.push_back(f(points.back()));
+    }
+    const auto table = ScatterTable::make(points, values);
+    REQUIRE(table);
+    int inside = 0;
+    for (int i = 0; i < 1000; ++i) {
+      const Point3 p{uniform(rng), uniform(rng), uniform(rng)};
+      const auto v = table->at(p);
+      if (!v) continue;
+      ++inside;
+      CHECK((*v)[0] == Approx(f(p)[0]).margin(1e-9));
+      CHECK((*v)[1] == Approx(f(p)[1]).margin(1e-9));
+    }
+    CHECK(inside > (grid ? 999 : 500));
+    for (std::size_t i = 0; i < points.size(); ++i) CHECK((*table->at(points[i]))[0] == Approx(values[i][0]));
+    CHECK_FALSE(table->at({-1, 0.5, 0.5}));
+    CHECK_FALSE(table->at({0.5, 0.5, 1.01}));
+    CHECK(table->at_or_clamped({0.5, 0.5, 5})[1] <= 1 + 1e-9);
+    CHECK(table->at_or_clamped({0.5, 0.5, 5})[1] > 0.9);
+  }
+  CHECK_FALSE(ScatterTable::make({{0, 0, 0}, {1, 0, 0}, {0, 1, 0}, {1, 1, 0}, {2, 2, 0}},
+                                 std::vector<ScatterTable::Values>(5)));
+}
+
+TEST_CASE("a shape is named by its smallest rotation", "[models]") {
+  CHECK(Shape(on({4})).placement() == 4);
+  CHECK(Shape(on({4, 2})).placement() == 24);
+  CHECK(Shape(on({1, 3, 2})).placement() == 132);  // filled as 3, 2, 1
+  CHECK(Shape(on({1, 3, 2}), Shape::Order::by_node).placement() == 132);
+  CHECK(Shape(on({1, 2, 3})).placement() == 132);
+  CHECK(Shape(on({1, 2, 3}), Shape::Order::by_node).placement() == 123);
+  const Shape ten = Shape::packed(10, 4);
+  CHECK(ten.nodes() == 3);
+  CHECK(ten.gpus() == 10);
+  CHECK(ten.placement() == 244);
+  CHECK(Shape::packed(100, 4).placement() == 0);  // 25 nodes have no name of one digit each
+  CHECK(Shape::packed(100, 4).nodes() == 25);
+}
+
+TEST_CASE("step times: measured placements, points between, points outside", "[models]") {
+  const StepTimes t = times();
+  CHECK(t.at(Shape(on({4, 2})), 8).step_s == Approx(step_s(2, 6, 8)));
+  CHECK(t.at(Shape(on({4, 2})), 10).step_s == Approx(step_s(2, 6, 10)));
+  CHECK(t.at(Shape(on({4, 2})), 10).sync_s == Approx(0.2));
+  // Three GPUs on one node were not measured, nor eight on three.
+  CHECK(t.at(Shape(on({3})), 10).step_s == Approx(step_s(1, 3, 10)));
+  CHECK(t.covers(Shape(on({3})), 10));
+  CHECK(t.at(Shape(on({4, 2, 2})), 5).step_s == Approx(step_s(3, 8, 5)));
+  CHECK_FALSE(t.covers(Shape(on({4})), 17));
+  CHECK_FALSE(t.covers(Shape::packed(64, 4), 8));
+  CHECK(t.at(Shape(on({4})), 17).step_s == Approx(step_s(1, 4, 16)));  // clamped
+  const std::string message = render(t.missing(Shape::packed(64, 4), 8));
+  CHECK(message.find("the profile of net on k9 has no step time for 64 GPUs on 16 nodes at 8 samples per GPU") !=
+        std::string::npos);
+}
+
+// M0 = 32, local batches of 4 to 16: policies.md 3.1.
+TEST_CASE("a batch is split over GPUs and accumulation steps", "[models]") {
+  ApplicationProfile p = profile();
+  p.initial_batch = 32;
+  p.max_batch = 256;
+  const Application a = Application::compile(p).value();
+  const auto split = [&a](std::int64_t batch, int gpus) {
+    const Application::Split s = a.split(batch, gpus);
+    return std::vector<std::int64_t>{s.per_gpu, s.accumulation, s.total};
+  };
+  CHECK(split(64, 4) == std::vector<std::int64_t>{16, 0, 64});
+  CHECK(split(64, 2) == std::vector<std::int64_t>{16, 1, 64});
+  CHECK(split(64, 3) == std::vector<std::int64_t>{11, 1, 66});   // rounded up
+  CHECK(split(32, 1) == std::vector<std::int64_t>{16, 1, 32});
+  CHECK(split(256, 3) == std::vector<std::int64_t>{14, 5, 252}); // 15 each would be 270, above the largest
+  CHECK(a.most_gpus(64) == 16);
+  // Two accumulated passes without synchronisation, then a whole step.
+  CHECK(a.step_s(Shape(on({1})), {16, 2, 48}) == Approx(2 * (step_s(1, 1, 16) - 0.1) + step_s(1, 1, 16)));
+}
+
+// Two epochs that end at progress 100 and 300; with var = 3 and sqr = 1, doubling the batch gains (3 + 1) / (3/2 + 1)
+// = 1.6 iterations of the initial size per step. On its requested GPU a step takes 0.16 + 0.1 + 0.02 = 0.28 s.
+TEST_CASE("work of a profiled job is time on its requested GPUs, in stretches of one epoch", "[models]") {
+  ApplicationProfile p = profile();
+  p.batches = {{16, {{100, 100, 1, 3}, {300, 300, 1, 3}}}, {32, {{110, 60, 1, 3}, {300, 190, 1, 3}}}};
+  const auto model = ProfiledModel::compile({p}, 4, ProfileBelief::consistent).value();
+  REQUIRE(model->add({"net", 16, 1, 0}, false));
+  CHECK(to_seconds(model->reference_time()) == Approx(300 * 0.28));
+  CHECK(model->most_gpus() == 4);
+  REQUIRE(model->add({"net", 32, 2, 0}, false));
+  const double step = step_s(1, 2, 16);
+  CHECK(to_seconds(model->reference_time()) == Approx(300 / 1.6 * step));
+
+  JobSpec spec;
+  spec.id = JobId(0);
+  spec.demand.gpus = 1;
+  const auto first = model->stretch(spec, on({1}), {}, Work{});
+  CHECK(to_seconds(first.left) == Approx(28));
+  CHECK(to_seconds(Duration{first.until.ns}) == Approx(28));
+  const auto second = model->stretch(spec, on({1}), {}, Work{first.until.ns});
+  CHECK(to_seconds(second.left) == Approx(56));
+  // On two GPUs each has 8 samples: 0.08 + 0.1 + 0.04 s a step.
+  const auto half = model->stretch(spec, on({2}), {}, Work{first.until.ns / 2});
+  CHECK(to_seconds(half.left) == Approx(50 * 0.22));
+  CHECK(static_cast<double>(model->rate(spec, on({2}), {}, {}).per_billion) / 1e9 == Approx(0.28 / 0.22));
+  JobView view;
+  view.spec = &spec;
+  view.done = first.until;
+  CHECK(to_seconds(model->time_left(view, 2)) == Approx(200 * 0.22));
+}
+
+TEST_CASE("a job without a profile, or whose profile lacks its size, is named", "[models]") {
+  const auto model = ProfiledModel::compile({profile()}, 4, ProfileBelief::consistent).value();
+  const auto unknown = model->add({"nett", 16, 1, 0}, false);
+  REQUIRE_FALSE(unknown);
+  CHECK(render(unknown.error()).find("did you mean `net`?") != std::string::npos);
+  CHECK_FALSE(model->add({"net", 16, 1, 0}, false));  // counts samples, but how many?
+  const auto large = model->add({"net", 4096, 64, 1000}, false);
+  REQUIRE_FALSE(large);
+  CHECK(render(large.error()).find("64 GPUs on 16 nodes") != std::string::npos);
+  CHECK(model->add({"net", 4096, 64, 1000}, true));
+}

@@ -1,0 +1,237 @@
+#include "traces/capacity.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "traces/formats.hpp"
+#include "traces/table_reader.hpp"
+#include "traces/text_file.hpp"
+#include "traces/wall_clock.hpp"
+
+namespace orrery {
+namespace {
+
+constexpr std::int64_t kMost = 1'000'000;  // nodes or GPUs
+
+void add(CapacityTrace& t, Time at, std::int64_t count) {
+  ++t.samples;
+  t.end = std::max(t.end, at);
+  if (!t.steps.empty() && t.steps.back().at == at) {
+    t.steps.back().count = count;
+    return;
+  }
+  if (t.steps.empty() || t.steps.back().count != count) t.steps.push_back({at, count});
+}
+
+tl::unexpected<Error> wrong(const std::string& file, std::string what, std::string hint) {
+  Diagnostic d{std::move(what)};
+  d.where.file = file;
+  d.hint = std::move(hint);
+  return fail(std::move(d));
+}
+
+Expected<CapacityTrace> read_spot(const std::string& file, std::string_view text) {
+  CapacityTrace t;
+  t.format = "spot";
+  const nlohmann::json j = nlohmann::json::parse(text, nullptr, false);
+  const char* hint = "it wants {\"metadata\": {\"gap_seconds\": 300}, \"data\": [0, 4, ...]}";
+  if (j.is_discarded() || !j.is_object() || !j.contains("metadata") || !j.contains("data"))
+    return wrong(file, "this is no spot trace", hint);
+  const nlohmann::json& gap = j["metadata"].is_object() ? j["metadata"]["gap_seconds"] : j["metadata"];
+  if (!gap.is_number_integer() || gap.get<std::int64_t>() < 1 || gap.get<std::int64_t>() > 1'000'000)
+    return wrong(file, "`metadata.gap_seconds` must be a whole number of seconds", hint);
+  if (!j["data"].is_array() || j["data"].empty()) return wrong(file, "`data` must be a list of numbers", hint);
+  const std::int64_t gap_s = gap.get<std::int64_t>();
+  for (const nlohmann::json& v : j["data"]) {
+    if (!v.is_number_integer() || v.get<std::int64_t>() < 0 || v.get<std::int64_t>() > kMost)
+      return wrong(file, fmt::format("`data[{}]` must be a whole number from 0 to {}", t.samples, kMost), hint);
+    add(t, at_seconds(t.samples * gap_s), v.get<std::int64_t>());
+  }
+  t.end = at_seconds(t.samples * gap_s);
+  return t;
+}
+
+BareTable comma_table(std::vector<std::string> columns) {
+  BareTable b;
+  b.columns = std::move(columns);
+  b.comment = '#';
+  b.separator = ',';
+  return b;
+}
+
+Expected<CapacityTrace> finish(TableReader& rows, CapacityTrace t) {
+  if (auto ok = rows.finish(); !ok) return tl::make_unexpected(std::move(ok.error()));
+  if (t.steps.empty()) return fail("the capacity trace has no rows");
+  return t;
+}
+
+Expected<CapacityTrace> read_bamboo(const std::string& file, std::string_view text) {
+  CapacityTrace t;
+  t.format = "bamboo";
+  TableReader rows(file, text, comma_table({"ms", "what", "node"}));
+  std::set<std::string, std::less<>> there;
+  while (rows.next()) {
+    const std::int64_t ns = rows.fixed(0, 6, 0, 0);
+    const std::string_view what = rows.text(1);
+    if (what != "add" && what != "remove") rows.complain(1, "must be add or remove");
+    if (!rows.row_ok()) continue;
+    if (what == "add")
+      there.emplace(rows.text(2));
+    else if (const auto it = there.find(rows.text(2)); it != there.end())
+      there.erase(it);
+    add(t, Time{std::min(ns, kMaxTraceNs)}, static_cast<std::int64_t>(there.size()));
+  }
+  return finish(rows, std::move(t));
+}
+
+std::string_view trimmed(std::string_view s) {
+  while (!s.empty() && s.front() == ' ') s.remove_prefix(1);
+  return s;
+}
+
+// Rows of a wall clock and a number; times from the first row, which must not go back.
+class ClockedRows {
+ public:
+  ClockedRows(TableReader& rows, CapacityTrace& trace) : rows_(&rows), trace_(&trace) {}
+  void row(int column, const std::string& clock, std::int64_t count) {
+    const auto t = parse_wall_clock(clock);
+    if (!t) return rows_->complain(column, "must be a date and time from 1970 to 2200");
+    if (trace_->samples == 0) zero_ = *t;
+    if (*t - zero_ < last_) return rows_->complain(column, "goes back in time");
+    last_ = *t - zero_;
+    if (rows_->row_ok()) add(*trace_, at_seconds(last_), count);
+  }
+
+ private:
+  TableReader* rows_;
+  CapacityTrace* trace_;
+  std::int64_t zero_ = 0, last_ = 0;
+};
+
+Expected<CapacityTrace> read_gcloud(const std::string& file, std::string_view text) {
+  CapacityTrace t;
+  t.format = "gcloud";
+  TableReader rows(file, text, comma_table({"date", "time", "running"}));
+  ClockedRows clocked(rows, t);
+  while (rows.next()) {
+    const std::int64_t count = rows.integer(2, 0, 0, kMost);
+    clocked.row(0, fmt::format("{} {}", trimmed(rows.text(0)), trimmed(rows.text(1))), count);
+  }
+  return finish(rows, std::move(t));
+}
+
+Expected<CapacityTrace> read_headed(const std::string& file, std::string_view text, const char* time, bool gpus) {
+  CapacityTrace t;
+  t.format = gpus ? "gpu-number" : "node-sequence";
+  t.gpus = gpus;
+  TableReader rows(file, text);
+  const int at = rows.required(time), total = rows.required("total");
+  ClockedRows clocked(rows, t);
+  while (rows.next()) {
+    const std::int64_t count = rows.integer(total, 0, 0, kMost);
+    clocked.row(at, std::string(rows.text(at)) + (gpus ? " 00:00:00" : ""), count);
+  }
+  return finish(rows, std::move(t));
+}
+
+}  // namespace
+
+Expected<CapacityTrace> read_capacity_text(const std::string& file, std::string_view text) {
+  const std::string_view line = text.substr(0, text.find_first_of("\r\n"));
+  if (!text.empty() && text.front() == '{') return read_spot(file, text);
+  if (line.rfind("time,", 0) == 0) return read_headed(file, text, "time", false);
+  if (line.rfind("date,", 0) == 0) return read_headed(file, text, "date", true);
+  if (line.find(",add,") != line.npos || line.find(",remove,") != line.npos) return read_bamboo(file, text);
+  if (std::count(line.begin(), line.end(), ',') == 2) return read_gcloud(file, text);
+  return wrong(file, "this is no capacity trace of a known form",
+               "forms: spot JSON; ms,add|remove,node; date, time, running; time,active,total; date,...,total");
+}
+
+Expected<CapacityTrace> read_capacity(const std::string& path) {
+  const auto text = read_text_file(path);
+  if (!text) return tl::make_unexpected(text.error());
+  return read_capacity_text(path, *text);
+}
+
+std::vector<Outage> outages_of(const CapacityTrace& trace, std::int64_t nodes, int gpus_per_node) {
+  std::vector<Outage> out;
+  const auto there = [&](std::int64_t count) { return trace.gpus ? count / std::max(gpus_per_node, 1) : count; };
+  for (std::int64_t n = 0; n < nodes; ++n) {
+    Time down = kNever;  // since when it is out
+    for (const CapacityStep& s : trace.steps) {
+      const bool up = there(s.count) > n;
+      if (!up) down = std::min(down, s.at);
+      if (!up || down == kNever) continue;
+      out.push_back({NodeId(static_cast<std::uint32_t>(n)), down, s.at});
+      down = kNever;
+    }
+    if (down < trace.end) out.push_back({NodeId(static_cast<std::uint32_t>(n)), down, trace.end});
+  }
+  return out;
+}
+
+Expected<std::vector<GpuLife>> read_gpu_lives_text(const std::string& file, std::string_view text) {
+  TableReader rows(file, text);
+  const int serial = rows.required("SN"), location = rows.required("location"), insert = rows.required("insert"),
+            remove = rows.required("remove"), duration = rows.required("duration"), event = rows.required("event");
+  std::vector<GpuLife> lives;
+  const auto clock = [&rows](int column, Time& at) {
+    const std::string_view text_of = rows.text(column);
+    if (text_of.empty() || text_of == "NA") return false;
+    const auto t = parse_wall_clock(text_of);
+    if (!t) rows.complain(column, "must be a date and time from 1970 to 2200");
+    if (t) at = at_seconds(*t);
+    return t.has_value();
+  };
+  while (rows.next()) {
+    GpuLife g;
+    g.serial = rows.text(serial);
+    g.location = rows.text(location);
+    const bool inserted = clock(insert, g.insert);
+    (void)clock(remove, g.remove);
+    const std::string_view seconds_text = rows.text(duration);
+    g.timed = inserted && !seconds_text.empty() && seconds_text != "NA";
+    if (g.timed) g.duration_s = rows.fixed(duration, 0, 0, 0);
+    const std::string_view end = rows.text(event);
+    if (end == "DBE") g.end = GpuLife::End::double_bit_error;
+    if (end == "OTB") g.end = GpuLife::End::off_the_bus;
+    if (rows.row_ok()) lives.push_back(std::move(g));
+  }
+  if (auto ok = rows.finish(); !ok) return tl::make_unexpected(std::move(ok.error()));
+  return lives;
+}
+
+Expected<std::vector<GpuLife>> read_gpu_lives(const std::string& path) {
+  const auto text = read_text_file(path);
+  if (!text) return tl::make_unexpected(text.error());
+  return read_gpu_lives_text(path, *text);
+}
+
+std::vector<Outage> outages_of(const std::vector<GpuLife>& lives, std::int64_t nodes, Duration repair) {
+  std::set<std::string_view> locations;
+  std::vector<const GpuLife*> ends;
+  for (const GpuLife& g : lives) {
+    locations.insert(g.location);
+    if (g.end != GpuLife::End::none) ends.push_back(&g);
+  }
+  std::stable_sort(ends.begin(), ends.end(),
+                   [](const GpuLife* a, const GpuLife* b) { return a->remove < b->remove; });
+  const std::vector<std::string_view> sorted(locations.begin(), locations.end());
+  std::vector<Outage> out;
+  std::vector<Time> up_at(static_cast<std::size_t>(std::max<std::int64_t>(nodes, 0)));
+  for (const GpuLife* g : ends) {
+    if (nodes < 1) break;
+    const auto at = std::lower_bound(sorted.begin(), sorted.end(), std::string_view(g->location)) - sorted.begin();
+    const auto node = static_cast<std::size_t>(at % nodes);
+    const Time from = Time{} + (g->remove - ends.front()->remove);
+    if (from < up_at[node]) continue;  // it is out already
+    up_at[node] = from + repair + Duration{1};
+    out.push_back({NodeId(static_cast<std::uint32_t>(node)), from, from + repair});
+  }
+  return out;
+}
+
+}  // namespace orrery

@@ -1,0 +1,57 @@
+// Recorded capacity: how many nodes (or GPUs) a cluster or a spot market had over time, and when GPUs failed. Read
+// from the forms in which such recordings are published and turned into outages, which executors replay as capacity
+// events.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sim/core/error.hpp"
+#include "sim/core/time.hpp"
+#include "sim/models/failures.hpp"
+
+namespace orrery {
+
+// From `at` on so many are there.
+struct CapacityStep {
+  Time at{};
+  std::int64_t count = 0;
+  friend bool operator==(const CapacityStep&, const CapacityStep&) = default;
+};
+
+struct CapacityTrace {
+  std::string format;        // "spot", "bamboo", "gcloud", "node-sequence", "gpu-number"
+  bool gpus = false;         // counts GPUs, not nodes
+  std::int64_t samples = 0;  // rows or ticks read
+  std::vector<CapacityStep> steps;  // changes only, the first at the recording's zero
+  Time end{};                       // of the recording
+};
+
+// Forms: JSON of skypilot spot traces ({"metadata": {"gap_seconds": n}, "data": [...]}); `ms,add|remove,node` of
+// Bamboo; `date, time, running` of its gcloud recordings; `time,active,total` of HeliosArtifact's Philly;
+// `date,...,total` (GPUs per day) of Helios.
+[[nodiscard]] Expected<CapacityTrace> read_capacity_text(const std::string& file, std::string_view text);
+[[nodiscard]] Expected<CapacityTrace> read_capacity(const std::string& path);
+
+// The trace on a cluster of `nodes` equal nodes: node i is out while at most i are there, so the last come and go
+// first. What a cluster has beyond the recording's largest number is there all the time only up to that number.
+[[nodiscard]] std::vector<Outage> outages_of(const CapacityTrace& trace, std::int64_t nodes, int gpus_per_node);
+
+// One GPU of the Titan supercomputer (OLCF, SC'20): a serial number in one slot, from insertion to removal.
+struct GpuLife {
+  std::string serial;
+  std::string location;  // cX-YcCsSnN: cabinet, cage, slot, node
+  Time insert{}, remove{};
+  std::int64_t duration_s = 0;
+  enum class End : std::uint8_t { none, double_bit_error, off_the_bus } end = End::none;
+  bool timed = false;    // has insertion and duration
+};
+[[nodiscard]] Expected<std::vector<GpuLife>> read_gpu_lives_text(const std::string& file, std::string_view text);
+[[nodiscard]] Expected<std::vector<GpuLife>> read_gpu_lives(const std::string& path);
+// Every error takes its node out for `repair`; nodes are numbered by location, modulo `nodes`. Times from the first
+// one.
+[[nodiscard]] std::vector<Outage> outages_of(const std::vector<GpuLife>& lives, std::int64_t nodes, Duration repair);
+
+}  // namespace orrery
