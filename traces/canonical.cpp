@@ -16,11 +16,11 @@ namespace orrery {
 namespace {
 
 constexpr std::int64_t kMaxGpus = 1'000'000;
-constexpr std::array<std::string_view, 21> kColumns{
+constexpr std::array<std::string_view, 23> kColumns{
     "job_id",   "submit_s",     "gpus",     "duration_s", "tenant",    "kind",       "model",
     "min_gpus", "max_gpus",     "gpu_fraction", "gpu_type", "cpus",    "mem_bytes",  "estimate_s",
     "deadline_s", "weight",     "batch",    "after",      "iterations", "iteration_s",
-    "samples"};
+    "samples",    "gain",     "tflop"};
 
 struct Columns {
   explicit Columns(const TableReader& r) {
@@ -108,6 +108,8 @@ void read_canonical(TableReader& rows, Trace& trace) {
     j.iterations = rows.integer(c["iterations"], 0, 0, std::numeric_limits<std::int64_t>::max());
     j.iteration_time = Duration{rows.fixed(c["iteration_s"], 9, 0, 0)};
     j.samples = rows.integer(c["samples"], 0, 0, std::numeric_limits<std::int64_t>::max());
+    j.gain = rows.text(c["gain"]);
+    j.tflop = rows.integer(c["tflop"], 0, 0, std::numeric_limits<std::int64_t>::max());
     check_gpus(rows, c, j);
     if (rows.row_ok()) trace.jobs.push_back(std::move(j));
   }
@@ -164,6 +166,10 @@ const std::array<Column, kColumns.size()>& columns() {
        [](std::string& o, const TraceJob& j) { append_fixed(o, j.iteration_time.ns, 9); }},
       {"samples", [](const TraceJob& j) { return j.samples != 0; },
        [](std::string& o, const TraceJob& j) { append_fixed(o, j.samples, 0); }},
+      {"gain", [](const TraceJob& j) { return !j.gain.empty(); },
+       [](std::string& o, const TraceJob& j) { append_field(o, j.gain); }},
+      {"tflop", [](const TraceJob& j) { return j.tflop != 0; },
+       [](std::string& o, const TraceJob& j) { append_fixed(o, j.tflop, 0); }},
   }};
   return table;
 }

@@ -37,6 +37,8 @@ struct TraceJob {
   double weight = 1.0;                // weight > 0
   std::int64_t batch = 0;             // batch: global batch, samples
   std::string after;                  // after: "p17@hard:0.8;p9@soft"
+  std::string gain;                   // gain: "p17:0.45;p9:-0.2": of the job's work that a finished parent saves
+  std::int64_t tflop = 0;             // tflop: model FLOPs of the whole job, in 10^12
   std::int64_t iterations = 0;        // iterations: training steps, where the source counts them
   Duration iteration_time{};          // iteration_s: of one step
   std::int64_t samples = 0;           // samples: to train on, where run time follows from a profile that counts them

@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "sim/core/quantity.hpp"
+#include "sim/models/transfer.hpp"
 #include "traces/canonical.hpp"
 #include "traces/formats.hpp"
 
@@ -32,6 +33,13 @@ JobKind kind_of(const std::string& text) {
   for (const JobKind k : {JobKind::pretrain, JobKind::transfer, JobKind::eval, JobKind::hpo})
     if (to_string(k) == text) return k;
   return JobKind::unknown;
+}
+
+// Takes what stands before the next `;` off the front.
+std::string_view next_item(std::string_view& rest) {
+  const std::string_view item = rest.substr(0, rest.find(';'));
+  rest.remove_prefix(std::min(rest.size(), item.size() + 1));
+  return item;
 }
 
 using IdByName = std::unordered_map<std::string_view, JobId>;
@@ -62,6 +70,23 @@ std::optional<Dependency> parse_edge(std::string_view text, const IdByName& ids,
   known = it != ids.end();
   if (known) d.parent = it->second;
   return d;
+}
+
+// One entry of a `gain` field: "parent:0.45". Gains are at most 0.95 and at least -20.
+std::optional<SourceGain> parse_gain(std::string_view text, const IdByName& ids, bool& known) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return std::nullopt;
+  std::string_view number = text.substr(colon + 1);
+  const bool negative = !number.empty() && number.front() == '-';
+  if (negative) number.remove_prefix(1);
+  const auto per_mille = parse_fixed(number, 3);
+  if (!per_mille || *per_mille < 0 || *per_mille > (negative ? 20'000 : kMaxGainPerMille)) return std::nullopt;
+  const auto it = ids.find(text.substr(0, colon));
+  known = it != ids.end();
+  SourceGain g;
+  if (known) g.parent = it->second;
+  g.gain_per_mille = static_cast<std::int32_t>(negative ? -*per_mille : *per_mille);
+  return g;
 }
 
 // True when the edges contain a cycle; `at` is then a job on one.
@@ -161,9 +186,22 @@ Expected<Workload> to_workload(const Trace& trace, const Topology& topology, con
     s.deadline = j.deadline;
     s.weight = j.weight;
     s.batch = j.batch;
+    s.tflop = j.tflop;
+    JobTruth truth{Work{j.duration.ns}, {}};
+    for (std::string_view rest = j.gain; !rest.empty();) {
+      const std::string_view entry = next_item(rest);
+      bool known = false;
+      const auto g = parse_gain(entry, ids, known);
+      if (!g && errors.size() < 20) {
+        Diagnostic bad{fmt::format("`gain` of job `{}` has `{}`, which is no gain", j.job_id, entry)};
+        bad.where = {file, j.line, 0};
+        bad.hint = "write `parent:0.45`, from -20 to 0.95, several with `;` between them";
+        errors.push_back(std::move(bad));
+      }
+      if (g && known) truth.sources.push_back(*g);
+    }
     for (std::string_view rest = j.after; !rest.empty();) {
-      const std::string_view edge = rest.substr(0, rest.find(';'));
-      rest.remove_prefix(std::min(rest.size(), edge.size() + 1));
+      const std::string_view edge = next_item(rest);
       bool known = false;
       const auto d = parse_edge(edge, ids, known);
       if (!d && errors.size() < 20) {
@@ -182,7 +220,7 @@ Expected<Workload> to_workload(const Trace& trace, const Topology& topology, con
       errors.push_back(std::move(bad));
     }
     w.specs.push_back(std::move(s));
-    w.truths.push_back({Work{j.duration.ns}});
+    w.truths.push_back(std::move(truth));
   }
   std::size_t at = 0;
   if (edges && errors.empty() && has_cycle(w.specs, at)) {

@@ -227,7 +227,10 @@ void LiveExecutor::said(Gang& g, const FromWorker& message) {
     if (g.phase == Phase::running) ++launch_of(g).saves;
     if (g.phase == Phase::running) happen(g, EventKind::checkpointed, g.committed.ns, options_.checkpoints.cost.ns);
   } else if (const auto* published = std::get_if<Published>(&message)) {
-    if (g.phase == Phase::running) happen(g, EventKind::published, published->version);
+    const Work total = workload_->truths[g.job.index()].work;
+    const Int128 done = static_cast<Int128>(std::min(g.done, total).ns);
+    const auto progress = static_cast<std::int64_t>(done * 1000 / total.ns);
+    if (g.phase == Phase::running) happen(g, EventKind::published, published->version, progress);
   }
 }
 

@@ -31,6 +31,7 @@ Expected<void> apply_emulation(Prepared& p, const Trace& trace) {
   s.overheads = OverheadConfig{};
   s.failures = FailureConfig{};
   s.checkpoints = CheckpointConfig{};
+  s.publish = PublishConfig{};
   s.policy.placement = placement_of(s.policy, s.emulate);
   if (fixed_steps(s.emulate)) s.overheads.launch = seconds(30);
   if (s.emulate == "pollux") p.rounding = {seconds(1), seconds(60)};
@@ -103,11 +104,11 @@ Expected<void> collect_outages(Prepared& p) {
 // The trace of the scenario: read from its file, or generated.
 Expected<Trace> obtain_trace(const Scenario& s, std::uint64_t seed, std::int64_t gpus, std::string& sha256) {
   if (s.workload.generate) {
-    PoissonSpec spec = *s.workload.generate;
+    GenerateSpec spec = *s.workload.generate;
     spec.seed = seed;
     spec.load = s.workload.load;
     spec.cluster_gpus = gpus;
-    auto trace = generate_poisson(spec);
+    auto trace = generate(spec);
     if (trace) sha256 = sha256_hex(canonical_text(*trace));
     return trace;
   }

@@ -60,6 +60,12 @@ Duration titan_interval(const std::string& policy) {
   return seconds(policy == "themis" ? 60 : policy == "titan" ? 120 : 300);
 }
 
+StudyInputs study_inputs(const Prepared& p) {
+  StudyInputs in = make_study_inputs(p.workload.specs, *p.topology);
+  for (std::size_t i = 0; i < in.jobs.size(); ++i) in.jobs[i].exclusive = Duration{p.workload.truths[i].work.ns};
+  return in;
+}
+
 // A simulated run at unit rate has no work lost; Muri's pauses are not work, and profiles have rates of their own.
 InvariantOptions invariant_options(const Prepared& p, bool measured) {
   InvariantOptions o;
@@ -87,6 +93,7 @@ RunParts::RunParts(const Prepared& p, const RunRequest& request)
       node_gpus_(gpus_by_node(*p.topology)),
       source(p.workload.specs, [this](const JobSpec& spec) { return estimate(spec); }),
       fold(job_table_, node_gpus_),
+      study(job_table_, study_inputs(p)),
       prepared_(&p),
       request_(request),
       empty_(*p.topology),
@@ -123,7 +130,7 @@ std::optional<Duration> RunParts::estimate(const JobSpec& spec) const {
 }
 
 std::vector<Observer*> RunParts::observers() {
-  std::vector<Observer*> all{&fold};
+  std::vector<Observer*> all{&fold, &study};
   if (prepared_->estimates == EstimateSource::history) all.push_back(&history_);
   if (prepared_->scenario.check) all.push_back(&checker_);
   if (log_) all.push_back(&*log_);
@@ -167,6 +174,7 @@ RunReport RunParts::run(Controller& controller) {
   report.wall_s = seconds_since(start);
   report.decision_s = decision_s_;
   report.result.summary = fold.summary();
+  report.result.summary.study = study.summary(fold);
   report.result.jct_by_job_s = fold.jct_by_job_s();
   if (stepped_) {
     report.result.jct_by_job_s = stepped_->jct_by_job_s();

@@ -17,6 +17,7 @@
 #include "sim/observe/invariants.hpp"
 #include "sim/observe/run_folder.hpp"
 #include "sim/observe/stepped_clock.hpp"
+#include "sim/observe/study.hpp"
 
 namespace orrery::app {
 
@@ -46,6 +47,7 @@ class RunParts {
   [[nodiscard]] const PerformanceModel& model() const;
   JobSource source;
   MetricsFold fold;
+  StudyFold study;
 
  private:
   IdealModel ideal_{};

@@ -12,7 +12,7 @@
 #include "sim/core/time.hpp"
 #include "sim/core/topology.hpp"
 #include "sim/models/failures.hpp"
-#include "traces/synth/poisson.hpp"
+#include "traces/synth/generators.hpp"
 
 namespace orrery::app {
 
@@ -29,7 +29,7 @@ struct WorkloadConfig {
   std::string trace;           // path as written: relative to the scenario file, may start with ${ORRERY_TRACES}
   std::string trace_resolved;  // path to open
   std::string format = "auto";
-  std::optional<PoissonSpec> generate;  // instead of a trace; its seed is the run's
+  std::optional<GenerateSpec> generate;  // instead of a trace; its seed is the run's
   std::int64_t skip = 0;                // slice.skip
   std::int64_t jobs = -1;               // slice.jobs; -1 = all
   std::optional<double> load;
@@ -76,6 +76,12 @@ struct PerformanceConfig {
   bool clamp = false;             // `missing: clamp`: what was not measured is the nearest that was
 };
 
+// When jobs that others depend on publish what these may start from, besides the points that their edges name.
+struct PublishConfig {
+  std::int64_t every_per_mille = 0;  // of the job's work; 0 = only where edges ask
+  Duration cost{};                   // how long a job stands still for it
+};
+
 // How `orrery live` runs the scenario; the simulator does not look at it.
 struct LiveConfig {
   std::int64_t time_scale = 1;       // seconds of the run per second of wall clock
@@ -96,6 +102,7 @@ struct Scenario {
   FailureConfig failures;
   CheckpointConfig checkpoints;
   std::optional<PerformanceConfig> performance;
+  PublishConfig publish;
   std::optional<LiveConfig> live;
   std::string emulate = "none";  // none | tiresias | muri | pollux | titan
   int seeds = 1;                 // seeds 1..n

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "scenarios/app/make_policy.hpp"
+#include "scenarios/app/read_generate.hpp"
 #include "scenarios/app/yaml_walk.hpp"
 #include "traces/text_file.hpp"
 
@@ -18,6 +19,13 @@ constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max();
 
 // ---- the sections, one function each; each is a table of its keys ---------------------------------------------
 // clang-format off
+
+// A number of at most a million, in thousandths.
+std::int64_t thousandths(YamlWalk& w, const Place& at) {
+  const double v = w.number(at);
+  if (v > 1e6) w.complain(at, fmt::format("`{}` must be at most 1000000", at.path));
+  return v > 1e6 ? 0 : static_cast<std::int64_t>(v * 1000 + 0.5);
+}
 
 NodeGroup read_group(YamlWalk& w, const Place& at) {
   NodeGroup g;
@@ -35,6 +43,10 @@ NodeGroup read_group(YamlWalk& w, const Place& at) {
       {"rack_size", [&](const Place& p) { g.rack_size = static_cast<int>(w.integer(p, 1, 1'000'000)); }},
       {"nvlink", [&](const Place& p) { g.nvlink_bytes_per_s = w.quantity(p, parse_bandwidth); }},
       {"nic", [&](const Place& p) { g.nic_bytes_per_s = w.quantity(p, parse_bandwidth); }},
+      {"price", [&](const Place& p) { g.price_micro_per_h = thousandths(w, p) * 1000; }},
+      {"idle_watt", [&](const Place& p) { g.idle_milliwatt = thousandths(w, p); }},
+      {"busy_watt", [&](const Place& p) { g.busy_milliwatt = thousandths(w, p); }},
+      {"peak_tflops", [&](const Place& p) { g.peak_gflop_per_s = thousandths(w, p); }},
   });
   if (!at.node.IsMap()) return g;
   if (!named) w.missing(at, "name", "what this group of equal nodes is called");
@@ -63,37 +75,6 @@ void read_cluster(YamlWalk& w, const Place& at, Scenario& s) {
   }
   if (types.size() > 31) w.complain(at, fmt::format("{} GPU types; at most 31 are told apart", types.size()));
   if (gpus == 0 && w.errors().empty()) w.complain(at, "the cluster has no GPUs");
-}
-
-PoissonSpec read_generate(YamlWalk& w, const Place& at) {
-  PoissonSpec g;
-  w.section(at, {
-      {"jobs", [&](const Place& p) { g.jobs = w.integer(p, 1, 100'000'000); }},
-      {"rate", [&](const Place& p) { g.rate_per_1e9_h = w.quantity(p, parse_frequency); }},
-      {"gpus", [&](const Place& p) {
-         g.gpu_mix.clear();
-         w.section(p, {}, [&](const std::string& key, const Place& weight) {
-           auto mix = parse_gpu_mix(key);
-           if (!mix)
-             w.complain(weight, fmt::format("`{}` in {} is no number of GPUs", key, p.path));
-           else
-             g.gpu_mix.emplace_back(mix->front().first, w.number(weight));
-         });
-         if (g.gpu_mix.empty()) g.gpu_mix.emplace_back(1, 1.0);
-       }},
-      {"law", [&](const Place& p) {
-         const bool lognormal = w.choice(p, {"exponential", "lognormal"}) == "lognormal";
-         g.law = lognormal ? DurationLaw::lognormal : DurationLaw::exponential;
-       }},
-      {"mean", [&](const Place& p) {
-         g.mean = w.quantity(p, parse_duration);
-         if (g.mean.ns == 0) w.complain(p, "`" + p.path + "` must be > 0");
-       }},
-      {"sigma", [&](const Place& p) { g.sigma = w.number(p); }},
-      {"tenants", [&](const Place& p) { g.tenants = static_cast<std::int32_t>(w.integer(p, 0, 1'000'000)); }},
-      {"overestimate", [&](const Place& p) { g.overestimate = w.number(p); }},
-  });
-  return g;
 }
 
 void read_workload(YamlWalk& w, const Place& at, Scenario& s) {
@@ -239,6 +220,18 @@ void read_checkpoints(YamlWalk& w, const Place& at, Scenario& s) {
     w.complain(at, "`checkpoints.cost` does nothing without `checkpoints.every`");
 }
 
+void read_publish(YamlWalk& w, const Place& at, Scenario& s) {
+  w.section(at, {
+      {"every", [&](const Place& p) {
+         const double every = w.number(p);
+         s.publish.every_per_mille = static_cast<std::int64_t>(every * 1000 + 0.5);
+         if (s.publish.every_per_mille < 1 || s.publish.every_per_mille > 999)
+           w.complain(p, "`" + p.path + "` must be from 0.001 to 0.999 (of a job's work)");
+       }},
+      {"cost", [&](const Place& p) { s.publish.cost = w.quantity(p, parse_duration); }},
+  });
+}
+
 LiveConfig read_live(YamlWalk& w, const Place& at) {
   LiveConfig c;
   const auto positive = [&w](const Place& p) {
@@ -325,6 +318,7 @@ void read_all(YamlWalk& w, Scenario& s) {
       {"overheads", [&](const Place& p) { read_overheads(w, p, s); }},
       {"failures", [&](const Place& p) { failures = p; }},
       {"checkpoints", [&](const Place& p) { read_checkpoints(w, p, s); }},
+      {"publish", [&](const Place& p) { read_publish(w, p, s); }},
       {"live", [&](const Place& p) { s.live = read_live(w, p); }},
       {"emulate", [&](const Place& p) { s.emulate = w.choice(p, {"none", "tiresias", "muri", "pollux", "titan"}); }},
       {"seeds", [&](const Place& p) { s.seeds = static_cast<int>(w.integer(p, 1, 1'000'000)); }},

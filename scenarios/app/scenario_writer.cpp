@@ -53,18 +53,35 @@ void write_group(std::string& out, const NodeGroup& g) {
   if (g.rack_size > 0) out += fmt::format(", rack_size: {}", g.rack_size);
   if (g.nvlink_bytes_per_s > 0) out += fmt::format(", nvlink: {}", format_bandwidth(g.nvlink_bytes_per_s));
   if (g.nic_bytes_per_s > 0) out += fmt::format(", nic: {}", format_bandwidth(g.nic_bytes_per_s));
+  const auto thousandths = [&out](const char* key, std::int64_t v) {
+    if (v > 0) out += fmt::format(", {}: {}", key, decimal(static_cast<double>(v) / 1000));
+  };
+  thousandths("price", g.price_micro_per_h / 1000);
+  thousandths("idle_watt", g.idle_milliwatt);
+  thousandths("busy_watt", g.busy_milliwatt);
+  thousandths("peak_tflops", g.peak_gflop_per_s);
   out += " }\n";
 }
 
-void write_generate(std::string& out, const PoissonSpec& g) {
-  out += fmt::format("  generate:\n    jobs: {}\n", g.jobs);
-  if (g.rate_per_1e9_h) out += fmt::format("    rate: {}/h\n", decimal(static_cast<double>(*g.rate_per_1e9_h) / 1e9));
+// What only the poisson model takes.
+void write_poisson(std::string& out, const PoissonSpec& g) {
   out += "    gpus: {";
   for (std::size_t i = 0; i < g.gpu_mix.size(); ++i)
     out += fmt::format("{} {}: {}", i == 0 ? "" : ",", g.gpu_mix[i].first, decimal(g.gpu_mix[i].second));
   out += fmt::format(" }}\n    law: {}\n    mean: {}\n",
                      g.law == DurationLaw::lognormal ? "lognormal" : "exponential", format_duration(g.mean));
-  out += fmt::format("    sigma: {}\n    tenants: {}\n", decimal(g.sigma), g.tenants);
+  out += fmt::format("    sigma: {}\n", decimal(g.sigma));
+}
+
+void write_generate(std::string& out, const GenerateSpec& g) {
+  out += fmt::format("  generate:\n    jobs: {}\n", g.jobs);
+  if (g.model != "poisson") out += fmt::format("    model: {}\n", g.model);
+  if (g.rate_per_1e9_h) out += fmt::format("    rate: {}/h\n", decimal(static_cast<double>(*g.rate_per_1e9_h) / 1e9));
+  if (g.model == "poisson") write_poisson(out, g);
+  if (g.model == "lineage") out += fmt::format("    zipf: {}\n", decimal(g.zipf));
+  if (g.model == "gavel")
+    out += fmt::format("    deadlines: {}\n    priorities: {}\n", g.deadlines != 0, g.priorities != 0);
+  out += fmt::format("    tenants: {}\n", g.tenants);
   if (g.overestimate > 0) out += fmt::format("    overestimate: {}\n", decimal(g.overestimate));
 }
 
@@ -150,6 +167,12 @@ std::string yaml_of(const Scenario& s, bool digest) {
                        format_duration(away.from - Time{}), format_duration(away.to - Time{}));
   out += fmt::format("checkpoints:\n  every: {}\n  cost: {}\n", format_duration(s.checkpoints.every),
                      format_duration(s.checkpoints.cost));
+  if (s.publish.every_per_mille > 0 || s.publish.cost.ns > 0) {
+    out += "publish:\n";
+    if (s.publish.every_per_mille > 0)
+      out += fmt::format("  every: {}\n", decimal(static_cast<double>(s.publish.every_per_mille) / 1000));
+    out += fmt::format("  cost: {}\n", format_duration(s.publish.cost));
+  }
   out += fmt::format("emulate: {}\n", s.emulate);
   if (digest) return out;
   if (s.live)

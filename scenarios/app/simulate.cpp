@@ -18,6 +18,7 @@ SimOptions sim_options(const Prepared& p, const RunRequest& request) {
   }
   o.failures = {p.scenario.failures.node_mtbf, p.scenario.failures.repair, request.seed, p.outages};
   o.checkpoints = {p.scenario.checkpoints.every, p.scenario.checkpoints.cost};
+  o.publishes = {static_cast<std::int32_t>(p.scenario.publish.every_per_mille), p.scenario.publish.cost};
   o.overheads = overhead_model(p.scenario.overheads);
   o.pause_per_event = p.pause_per_event;
   o.rounding = p.rounding;

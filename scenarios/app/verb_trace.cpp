@@ -2,13 +2,16 @@
 // table of all actions of `orrery trace`.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "scenarios/app/args.hpp"
 #include "scenarios/app/cli.hpp"
 #include "scenarios/app/trace_args.hpp"
 #include "scenarios/report/table.hpp"
 #include "sim/core/quantity.hpp"
+#include "traces/lineage_stats.hpp"
 #include "traces/stats.hpp"
-#include "traces/synth/poisson.hpp"
+#include "traces/synth/generators.hpp"
 
 namespace orrery::app {
 namespace po = boost::program_options;
@@ -42,6 +45,29 @@ std::string stats_text(const TraceStats& s, const Trace& trace, std::int64_t gpu
   return out;
 }
 
+std::string lineage_text(const LineageStats& s) {
+  std::string out =
+      fmt::format("lineage        {} roots, {} parents, {} children; {} hard and {} soft edges, depth {}\n", s.roots,
+                  s.parents, s.children, s.hard_edges, s.soft_edges, s.depth);
+  out += fmt::format("  per parent   {:.2f} children, at most {}\n", s.mean_children, s.max_children);
+  out += fmt::format("  GPU-time     {:.1f} % in children\n", 100 * s.child_gpu_time_share);
+  for (const auto& [per_mille, edges] : s.thresholds)
+    out += fmt::format("  hard:{:<6.3g} {:>9} edges\n", per_mille / 1000.0, edges);
+  for (const auto& [mode, jobs] : s.modes) out += fmt::format("  {:<14} {:>6} jobs\n", mode, jobs);
+  if (s.gains > 0)
+    out += fmt::format("  gains        {} known: {} positive, {} negative, {} none\n", s.gains, s.positive_gains,
+                       s.negative_gains, s.gains - s.positive_gains - s.negative_gains);
+  return out;
+}
+
+// The trace's jobs with their edges, on whatever cluster.
+Expected<Workload> workload_of(const Trace& trace, const std::string& file) {
+  NodeGroup any;
+  any.count = 1;
+  any.gpus_per_node = 1;
+  return to_workload(trace, Topology({any}), file);
+}
+
 int import_trace(const std::vector<std::string>& arguments) {
   std::string formats;
   for (const TraceFormat& f : trace_formats()) formats += fmt::format("  {:<15} {}\n", f.name, f.about);
@@ -71,11 +97,7 @@ int check_trace(const std::vector<std::string>& arguments) {
   auto trace = read_trace(args.get<std::string>("file"), read_options(args));
   if (!trace) return report_error(trace.error());
   // Edges are only resolved when a workload is made of the trace.
-  NodeGroup any;
-  any.count = 1;
-  any.gpus_per_node = 1;
-  if (auto w = to_workload(*trace, Topology({any}), args.get<std::string>("file")); !w)
-    return report_error(w.error());
+  if (auto w = workload_of(*trace, args.get<std::string>("file")); !w) return report_error(w.error());
   return print(report_text(trace->report) + "ok\n") ? kOk : kRunFailed;
 }
 
@@ -90,11 +112,19 @@ int show_stats(const std::vector<std::string>& arguments) {
   if (args.has("gpus") && gpus == 0) return usage_error("--gpus wants a number of GPUs", "such as 512 or 64x8");
   auto trace = read_trace(args.get<std::string>("file"), read_options(args));
   if (!trace) return report_error(trace.error());
-  return print(stats_text(trace_stats(*trace), *trace, gpus)) ? kOk : kRunFailed;
+  std::string text = stats_text(trace_stats(*trace), *trace, gpus);
+  const auto has_edges = [](const TraceJob& j) { return !j.after.empty(); };
+  if (std::any_of(trace->jobs.begin(), trace->jobs.end(), has_edges)) {
+    auto workload = workload_of(*trace, args.get<std::string>("file"));
+    if (!workload) return report_error(workload.error());
+    text += lineage_text(lineage_stats(*workload));
+  }
+  return print(text) ? kOk : kRunFailed;
 }
 
-Expected<PoissonSpec> poisson_spec(const Args& args) {
-  PoissonSpec s;
+Expected<GenerateSpec> generate_spec(const Args& args, const Generator& generator) {
+  GenerateSpec s;
+  s.model = generator.name;
   std::vector<Diagnostic> errors;
   const auto wrong = [&errors](std::string message, std::string hint = {}) {
     Diagnostic d{std::move(message)};
@@ -116,9 +146,9 @@ Expected<PoissonSpec> poisson_spec(const Args& args) {
     else
       wrong(fmt::format("--rate is `{}`", args.text("rate")), "write `12/h` or `0.5/s`");
   }
+  s.cluster_gpus = args.has("gpus") ? parse_gpus(args.text("gpus")) : 0;
   if (args.has("load")) {
     s.load = decimal("load", 1);
-    s.cluster_gpus = args.has("gpus") ? parse_gpus(args.text("gpus")) : 0;
     if (s.cluster_gpus == 0) wrong("--load needs the cluster's size", "--gpus 4x8 or --gpus 32");
   }
   if (args.has("rate") == args.has("load")) wrong("give either --rate 12/h, or --load 0.9 and --gpus 4x8");
@@ -138,32 +168,49 @@ Expected<PoissonSpec> poisson_spec(const Args& args) {
   s.tenants = static_cast<std::int32_t>(args.get<std::uint16_t>("tenants"));
   s.overestimate = decimal("overestimate", 0);
   s.seed = args.get<std::uint64_t>("seed");
+  s.zipf = decimal("zipf", s.zipf);
+  if (s.zipf > 10) wrong("--zipf must be at most 10");
+  s.deadlines = args.has("deadlines");
+  s.priorities = args.has("priorities");
+  for (const char* key : {"zipf", "deadlines", "priorities"})
+    if (args.has(key) && std::find(generator.keys.begin(), generator.keys.end(), key) == generator.keys.end())
+      wrong(fmt::format("--{} is no option of the generator `{}`", key, generator.name));
   if (!errors.empty()) return tl::make_unexpected(Error(std::move(errors)));
   return s;
 }
 
 int generate(const std::vector<std::string>& arguments) {
-  Args args("orrery trace gen poisson [--rate 12/h | --load 0.9 --gpus 4x8] [-o OUT]", {"model"});
+  Args args("orrery trace gen NAME [--rate 12/h | --load 0.9 --gpus 4x8] [-o OUT]", {"model"});
   args.options()("jobs", po::value<std::int64_t>()->default_value(1000), "how many")(
       "rate", po::value<std::string>(), "arrivals per time, 12/h or 0.5/s")(
       "load", po::value<std::string>(), "sum(GPUs x run time) / (GPUs x span of submits), met exactly")(
-      "gpus", po::value<std::string>(), "cluster size for --load, 32 or 4x8")(
-      "mix", po::value<std::string>()->default_value("1:0.7,2:0.1,4:0.1,8:0.1"), "GPUs:weight of jobs")(
-      "law", po::value<std::string>()->default_value("exponential"), "run times: exponential or lognormal")(
-      "mean", po::value<std::string>()->default_value("1h"), "mean run time")(
+      "gpus", po::value<std::string>(), "cluster size, 32 or 4x8: for --load, and no job is larger")(
+      "mix", po::value<std::string>()->default_value("1:0.7,2:0.1,4:0.1,8:0.1"), "poisson: GPUs:weight of jobs")(
+      "law", po::value<std::string>()->default_value("exponential"), "poisson: run times, exponential or lognormal")(
+      "mean", po::value<std::string>()->default_value("1h"), "poisson: mean run time")(
       "sigma", po::value<std::string>(), "lognormal: standard deviation of ln(run time), default 1.5")(
-      "tenants", po::value<std::uint16_t>()->default_value(0), "users u1..uN, uniformly; 0 = none")(
+      "zipf", po::value<std::string>(), "lineage: how unevenly children choose parents, default 1.1")(
+      "deadlines", "gavel: a deadline of 1.2, 2 or 10 times the run time")(
+      "priorities", "gavel: a fifth of the jobs weighs 5")("tenants", po::value<std::uint16_t>()->default_value(0),
+                                                           "users; 0 = none, or the generator's own number")(
       "overestimate", po::value<std::string>(), "adds estimate_s, up to so many times the run time")(
       "seed", po::value<std::uint64_t>()->default_value(1), "same seed, same bytes")(
       "output,o", po::value<std::string>(), "file to write (.gz and .zst packed); default: standard output");
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
-  if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
-  if (!args.has("model")) return usage_error("`trace gen` wants a generator", "poisson");
-  if (args.text("model") != "poisson")
-    return usage_error(fmt::format("unknown generator `{}`", args.text("model")), "poisson");
-  auto spec = poisson_spec(args);
+  std::string known;
+  std::vector<std::string_view> names;
+  for (const Generator& g : generators()) {
+    known += fmt::format("  {:<8} {}\n", g.name, g.about);
+    names.push_back(g.name);
+  }
+  if (args.wants_help()) return print(args.help() + "\ngenerators:\n" + known) ? kOk : kRunFailed;
+  const Generator* generator = find_generator(args.text("model"));
+  if (generator == nullptr)
+    return usage_error(fmt::format("unknown generator `{}`", args.text("model")),
+                       fmt::format("{}", fmt::join(names, ", ")));
+  auto spec = generate_spec(args, *generator);
   if (!spec) return report_error(spec.error());
-  const auto made = generate_poisson(*spec);
+  const auto made = orrery::generate(*spec);
   if (!made) return report_error(made.error());
   const Trace& trace = *made;
   // The header holds what makes these bytes again.
@@ -180,8 +227,8 @@ int trace_verb(const std::vector<std::string>& arguments) {
   static const std::vector<Verb> table{
       {"import", "a foreign trace into the canonical format; says what it kept and dropped", import_trace},
       {"check", "reads a trace and reports every error with file:line:column", check_trace},
-      {"stats", "jobs, run times, GPUs, load and arrivals of a trace", show_stats},
-      {"gen", "generates a trace: gen poisson", generate},
+      {"stats", "jobs, run times, GPUs, load, arrivals and lineage of a trace", show_stats},
+      {"gen", "generates a trace: poisson, gavel, philly, acme, lineage", generate},
       {"export", "a trace for other simulators: swf, batsim; says what is lost", export_trace},
       {"scale", "arrivals to a load or by a factor, GPUs by a factor", scale_trace},
       {"slice", "some jobs of a trace, by number or by time", slice_action},

@@ -14,7 +14,10 @@ ClusterState::ClusterState(const Topology& topology, const std::vector<JobSpec>&
       physical_(topology),
       planned_(topology),
       unfinished_(specs.size()) {
-  for (const JobSpec& spec : specs) records_[spec.id.index()].spec = &spec;
+  for (const JobSpec& spec : specs) {
+    records_[spec.id.index()].spec = &spec;
+    if (!spec.after.empty()) published_.resize(specs.size());
+  }
 }
 
 // Leaves the present state (adding up the time spent in it) and enters `to`.
@@ -60,6 +63,12 @@ void ClusterState::end(JobRecord& r, JobState how, Time now) {
   pending_.erase(r.spec->id);
   blocked_.erase(r.spec->id);
   --unfinished_;
+}
+
+void ClusterState::publish(JobId job, std::int32_t progress_per_mille, Time now) {
+  if (published_.empty()) return;
+  std::vector<Version>& all = published_[job.index()];
+  all.push_back({static_cast<std::uint32_t>(all.size() + 1), progress_per_mille, now});
 }
 
 bool ClusterState::apply(const Event& event) {
@@ -113,7 +122,11 @@ bool ClusterState::apply(const Event& event) {
       r.committed = r.done = {event.value};
       r.done_at = now;
       return true;
-    case EventKind::finished: end(r, JobState::finished, now); return true;
+    case EventKind::published: publish(event.job, static_cast<std::int32_t>(event.value2), now); return true;
+    case EventKind::finished:
+      publish(event.job, 1000, now);
+      end(r, JobState::finished, now);
+      return true;
     case EventKind::stopped:
       r.done = r.committed = {event.value};
       back_to_pending(r, now);
@@ -224,6 +237,7 @@ ClusterView ClusterState::view(Time now, std::uint64_t epoch, std::span<const Ev
   v.pending_ids = &pending_;
   v.blocked_ids = &blocked_;
   v.active_ids = &active_;
+  v.published = &published_;
   return v;
 }
 

@@ -56,6 +56,7 @@ class ClusterState {
   void drop_target(JobRecord& r);
   void back_to_pending(JobRecord& r, Time now);
   void end(JobRecord& r, JobState how, Time now);
+  void publish(JobId job, std::int32_t progress_per_mille, Time now);
 
   const Topology* topology_;
   const DemandTable* demands_;
@@ -67,6 +68,7 @@ class ClusterState {
   IdSet<JobId> pending_;  // ready, without a standing run target
   IdSet<JobId> blocked_;  // parents not ready
   IdSet<JobId> active_;   // with a standing run or suspend target
+  std::vector<std::vector<Version>> published_;  // [job]; empty where no job has parents
   std::vector<NodeId> freed_;
   std::size_t unfinished_ = 0;
   std::size_t holders_ = 0;

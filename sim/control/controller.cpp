@@ -77,6 +77,9 @@ void Controller::apply(Event event) {
   wake_ = wake_ || (mask_ & mask_of(event.kind)) != 0;
   switch (event.kind) {
     case EventKind::submit: admit(event); break;
+    case EventKind::published:
+      source_->published(event.at, event.job, static_cast<std::int32_t>(event.value2), arrivals_);
+      break;
     case EventKind::finished: settle_ended(event.job, true, event.at); break;
     case EventKind::failed:
     case EventKind::launch_failed:

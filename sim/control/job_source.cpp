@@ -1,5 +1,6 @@
 #include "sim/control/job_source.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace orrery {
@@ -10,7 +11,8 @@ JobSource::JobSource(const std::vector<JobSpec>& specs, EstimateOf estimate)
     if (spec.after.empty()) continue;
     if (children_.empty()) {
       children_.resize(specs.size());
-      ended_.resize(specs.size(), Parent::open);
+      parents_.resize(specs.size());
+      ready_.resize(specs.size());
     }
     for (const Dependency& d : spec.after) children_[d.parent.index()].push_back(spec.id);
   }
@@ -22,13 +24,15 @@ Time JobSource::next_submit() const {
 
 bool JobSource::may_run(const JobSpec& spec) const {
   for (const Dependency& d : spec.after)
-    if (d.hard && ended_[d.parent.index()] != Parent::finished) return false;
+    if (d.hard && parents_[d.parent.index()].progress_per_mille < d.progress_per_mille) return false;
   return true;
 }
 
 bool JobSource::is_doomed(const JobSpec& spec) const {
-  for (const Dependency& d : spec.after)
-    if (d.hard && ended_[d.parent.index()] == Parent::lost) return true;
+  for (const Dependency& d : spec.after) {
+    const Parent& parent = parents_[d.parent.index()];
+    if (d.hard && parent.ended && parent.progress_per_mille < d.progress_per_mille) return true;
+  }
   return false;
 }
 
@@ -43,27 +47,33 @@ void JobSource::release(Time now, std::vector<Event>& out) {
     e.value = estimate ? estimate->ns : -1;
     out.push_back(e);
     if (!spec.after.empty() && !may_run(spec)) continue;
-    e.kind = EventKind::ready;
-    e.value = 0;
-    out.push_back(e);
+    ready(now, spec, out);
+  }
+}
+
+void JobSource::ready(Time now, const JobSpec& spec, std::vector<Event>& out) {
+  if (!ready_.empty()) ready_[spec.id.index()] = true;
+  out.push_back(Event{.at = now, .kind = EventKind::ready, .job = spec.id});
+}
+
+void JobSource::published(Time now, JobId job, std::int32_t per_mille, std::vector<Event>& out) {
+  if (children_.empty()) return;
+  Parent& parent = parents_[job.index()];
+  parent.progress_per_mille = std::max(parent.progress_per_mille, per_mille);
+  for (const JobId child : children_[job.index()]) {
+    if (child.index() >= next_ || ready_[child.index()]) continue;  // not announced yet: release() will look
+    const JobSpec& spec = (*specs_)[child.index()];
+    if (may_run(spec)) ready(now, spec, out);
   }
 }
 
 void JobSource::ended(Time now, JobId job, bool finished, std::vector<Event>& out, std::vector<JobId>& doomed) {
   if (children_.empty()) return;
-  ended_[job.index()] = finished ? Parent::finished : Parent::lost;
+  parents_[job.index()].ended = true;
+  if (finished) return published(now, job, 1000, out);
   for (const JobId child : children_[job.index()]) {
-    if (child.index() >= next_) continue;  // not announced yet: release() will look
-    const JobSpec& spec = (*specs_)[child.index()];
-    if (is_doomed(spec)) {
-      doomed.push_back(child);
-    } else if (finished && may_run(spec)) {
-      Event e;
-      e.at = now;
-      e.kind = EventKind::ready;
-      e.job = child;
-      out.push_back(e);
-    }
+    if (child.index() >= next_ || ready_[child.index()]) continue;
+    if (is_doomed((*specs_)[child.index()])) doomed.push_back(child);
   }
 }
 

@@ -26,18 +26,25 @@ class JobSource {
   // A job has ended. Appends `ready` for children that may run now; puts those that never will (a hard parent
   // did not finish) into `doomed`.
   void ended(Time now, JobId job, bool finished, std::vector<Event>& out, std::vector<JobId>& doomed);
-  // A hard parent of the job has ended without finishing: it can never run.
+  // A job has published a version with `per_mille` of its work. Appends `ready` for children that may run now.
+  void published(Time now, JobId job, std::int32_t per_mille, std::vector<Event>& out);
+  // A hard parent of the job has ended without publishing what the job needs: it can never run.
   [[nodiscard]] bool doomed(JobId job) const { return !children_.empty() && is_doomed((*specs_)[job.index()]); }
 
  private:
-  enum class Parent : std::uint8_t { open, finished, lost };
+  struct Parent {
+    std::int32_t progress_per_mille = 0;  // published so far; finishing publishes the last version
+    bool ended = false;
+  };
   [[nodiscard]] bool may_run(const JobSpec& spec) const;
   [[nodiscard]] bool is_doomed(const JobSpec& spec) const;
+  void ready(Time now, const JobSpec& spec, std::vector<Event>& out);
 
   const std::vector<JobSpec>* specs_;
   EstimateOf estimate_;
   std::vector<std::vector<JobId>> children_;  // empty when no job has parents
-  std::vector<Parent> ended_;
+  std::vector<Parent> parents_;               // [job], likewise
+  std::vector<bool> ready_;                   // [job], likewise: said to be ready
   std::size_t next_ = 0;
 };
 

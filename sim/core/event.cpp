@@ -28,6 +28,7 @@ std::string_view to_string(EventKind k) {
     case EventKind::cancel: return "cancel";
     case EventKind::reason: return "reason";
     case EventKind::called_off: return "called_off";
+    case EventKind::inherited: return "inherited";
   }
   return "?";
 }

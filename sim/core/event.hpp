@@ -18,7 +18,7 @@ enum class EventKind : std::uint8_t {
   capacity,        // node: value = GPUs of the node now usable
   progress,        // value = work done (ns at reference rate) as of now
   checkpointed,    // value = work committed, value2 = how long the job stood still for it (ns)
-  published,       // value = version
+  published,       // value = version (1, 2, ... of the job), value2 = the job's progress in it, per mille
   finished,
   stopped,         // value = work committed; holds nothing any more
   suspended,       // value2 = how long it had stood still for a checkpoint that was broken off (ns)
@@ -41,8 +41,11 @@ enum class EventKind : std::uint8_t {
   cancel,
   reason,          // why a job waits: value = ReasonCode, value2 = its argument
   called_off,      // a launch that waited for GPUs of a node that went down: the job has no target any more
+  // From the world, like the first ones (here because the numbers of the others are in recorded fingerprints).
+  inherited,       // starts from what a parent published: value = the parent's id, value2 = work (ns at reference
+                   // rate) that this saves against the job's base checkpoint; negative where it costs work
 };
-inline constexpr int kEventKinds = 24;
+inline constexpr int kEventKinds = 25;
 
 [[nodiscard]] std::string_view to_string(EventKind k);
 

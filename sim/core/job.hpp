@@ -24,6 +24,13 @@ struct Dependency {
   std::int32_t progress_per_mille = 1000;  // hard: the parent's progress that makes the child ready
 };
 
+// What a job has published: a checkpoint that others may start from. Finishing publishes the last one.
+struct Version {
+  std::uint32_t number = 0;             // 1, 2, ... of its job
+  std::int32_t progress_per_mille = 0;  // of the job's work that is in it
+  Time at{};
+};
+
 struct JobSpec {
   JobId id;
   std::string name;  // the trace's job_id
@@ -39,6 +46,7 @@ struct JobSpec {
   std::optional<Time> deadline{};
   double weight = 1.0;
   std::int64_t batch = 0;  // global batch, samples; 0 = unknown
+  std::int64_t tflop = 0;  // model FLOPs of the whole job, in 10^12; 0 = unknown
   std::vector<Dependency> after{};
 };
 

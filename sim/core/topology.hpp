@@ -25,6 +25,11 @@ struct NodeGroup {
   int rack_size = 0;                    // nodes per rack; 0 = the whole group is one rack
   std::int64_t nvlink_bytes_per_s = 0;  // GPU to node fabric; 0 = unknown
   std::int64_t nic_bytes_per_s = 0;     // node to rack switch; 0 = unknown
+  // For the metrics only, per GPU; 0 = unknown, and the metric has no value.
+  std::int64_t price_micro_per_h = 0;   // millionths of the currency per GPU-hour held
+  std::int64_t idle_milliwatt = 0;
+  std::int64_t busy_milliwatt = 0;      // running a job
+  std::int64_t peak_gflop_per_s = 0;
 };
 
 enum class Tier : std::uint8_t { gpu, node, rack, spine };

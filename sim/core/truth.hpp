@@ -11,8 +11,15 @@
 
 namespace orrery {
 
+// How much a child inherits from one of its parents; see transfer_work() in sim/models/transfer.hpp.
+struct SourceGain {
+  JobId parent{};
+  std::int32_t gain_per_mille = 0;  // of the child's work that the finished parent saves; negative: it costs work
+};
+
 struct JobTruth {
-  Work work{};  // at the reference rate on the requested allocation
+  Work work{};  // at the reference rate on the requested allocation; of a child: from its base checkpoint
+  std::vector<SourceGain> sources{};
 };
 
 // The jobs of one run, by JobId; specs and truths are parallel.

@@ -21,9 +21,14 @@ struct RunConfig {
   std::int64_t batch = 0;          // global batch, samples; 0 = the job's own
   std::int32_t accumulation = 0;   // gradient accumulation steps; 0 = the job's own
   std::uint32_t execution_plan = 0;
-  std::uint32_t start_version = 0; // published version to start from; 0 = from scratch or own checkpoint
+  // What a job that has done no work of its own starts from: a version of a parent. Without a parent: the newest
+  // version of the first parent, in the order of its edges, that has one. 0 = the newest; kFromBase = none at all.
+  std::uint32_t start_version = 0;
+  JobId start_parent{};
   friend bool operator==(const RunConfig&, const RunConfig&) = default;
 };
+
+inline constexpr std::uint32_t kFromBase = 0xffffffffU;  // RunConfig::start_version
 
 enum class Act : std::uint8_t { run, suspend, preempt, reject, cancel };
 
@@ -172,8 +177,14 @@ struct ClusterView {
   const IdSet<JobId>* pending_ids = nullptr;  // ready, without a standing run target
   const IdSet<JobId>* blocked_ids = nullptr;  // parents not ready
   const IdSet<JobId>* active_ids = nullptr;   // with a standing run or suspend target
+  const std::vector<std::vector<Version>>* published = nullptr;  // by JobId; empty where no job has parents
 
   [[nodiscard]] JobView job(JobId id) const;
+  // What the job has published so far, oldest first.
+  [[nodiscard]] std::span<const Version> versions(JobId id) const {
+    if (published == nullptr || published->empty()) return {};
+    return (*published)[id.index()];
+  }
   [[nodiscard]] JobRange pending() const { return {this, pending_ids}; }
   [[nodiscard]] JobRange blocked() const { return {this, blocked_ids}; }
   [[nodiscard]] JobRange active() const { return {this, active_ids}; }

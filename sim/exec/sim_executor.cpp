@@ -22,7 +22,9 @@ SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, con
       model_(&model),
       options_(std::move(options)),
       in_stretches_(model.in_stretches()),
-      gangs_(workload.specs.size()) {
+      gangs_(workload.specs.size()),
+      points_(publish_points(options_.publishes, workload.specs)),
+      versions_(points_.size()) {
   if (!options_.failures.active()) return;
   gangs_on_.resize(topology.node_count());
   Event e;
@@ -82,6 +84,7 @@ void SimExecutor::launch(const LaunchRequest& request) {
   } else {
     g.rate = model_->rate(spec, *request.gpus, request.members[0].config, {});
   }
+  inherit(g, request.members[0].config);
   const Time start =
       now_ + options_.overheads.start_cost(spec, request.incarnation) + model_->start_cost(spec);
   g.next = schedule(g, start, kStartClass, EventKind::started, 0);
@@ -112,21 +115,34 @@ void SimExecutor::settle(Gang& g) {
 // When the job will finish, or its speed changes.
 void SimExecutor::plan_end(Gang& g) {
   if (in_stretches_) return begin_stretch(g);
-  const Duration needed = time_for(workload_->truths[g.job.index()].work - g.done, g.rate);
+  const Duration needed = time_for(g.total - g.done, g.rate);
   if (needed != kForever) g.next = schedule(g, now_ + needed, kFinishClass, EventKind::finished, 0);
+}
+
+// How long until so much work is done; for ever where speed changes before.
+Duration SimExecutor::time_to(const Gang& g, Work at) const {
+  if (!in_stretches_) return time_for(at - g.done, g.rate);
+  const Work whole = g.stretch.until - g.done;
+  if (at > g.stretch.until || g.stretch.left == kForever || whole.ns <= 0) return kForever;
+  const Int128 ns = (static_cast<Int128>(g.stretch.left.ns) * (at - g.done).ns + whole.ns - 1) / whole.ns;
+  return Duration{static_cast<std::int64_t>(ns)};
 }
 
 // From `done` on at the speed of where the job is now.
 void SimExecutor::begin_stretch(Gang& g) {
   g.stretch = model_->stretch(workload_->specs[g.job.index()], g.gpus, g.config, g.done);
   if (g.stretch.left == kForever) return;
+  if (g.stretch.until > g.total) {  // a child with a head start has less to do than the model thinks
+    g.stretch.left = time_to(g, g.total);
+    g.stretch.until = g.total;
+  }
   Time end = now_ + g.stretch.left;
   if (const auto& r = options_.rounding; r.unit.ns > 0) {
     const Time at = std::max(Time{round_half_even(end.ns, r.unit.ns) * r.unit.ns}, now_);
     const bool late = at < end && r.interval.ns > 0 && at.ns % r.interval.ns == 0;
     end = late ? at + Duration{1} : at;
   }
-  const bool last = g.stretch.until >= workload_->truths[g.job.index()].work;
+  const bool last = g.stretch.until >= g.total;
   g.next = schedule(g, end, last ? kFinishClass : kProgressClass, last ? EventKind::finished : EventKind::progress, 0,
                     last ? 0 : kStretch);
 }
@@ -137,6 +153,7 @@ void SimExecutor::end_stretch(Gang& g, Event& e) {
   g.done = g.stretch.until;
   g.since = now_;
   begin_stretch(g);
+  plan_publication(g);
   e.value = g.done.ns;
   e.value2 = 0;
 }
@@ -145,7 +162,8 @@ void SimExecutor::cancel_pending(Gang& g) {
   if (g.next != Queue::kNone) queue_.cancel(g.next);
   if (g.report != Queue::kNone) queue_.cancel(g.report);
   if (g.save != Queue::kNone) queue_.cancel(g.save);
-  g.next = g.report = g.save = Queue::kNone;
+  if (g.publish != Queue::kNone) queue_.cancel(g.publish);
+  g.next = g.report = g.save = g.publish = Queue::kNone;
   g.saving = false;
 }
 
@@ -153,7 +171,7 @@ void SimExecutor::cancel_pending(Gang& g) {
 void SimExecutor::plan_checkpoint(Gang& g) {
   const Duration every = options_.checkpoints.every;
   if (every.ns <= 0) return;
-  const Work left = workload_->truths[g.job.index()].work - g.done;
+  const Work left = g.total - g.done;
   if (!in_stretches_ && time_for(left, g.rate) <= every) return;
   if (in_stretches_ && g.stretch.until - g.done == left && g.stretch.left <= every) return;
   g.save = schedule(g, now_ + every, kProgressClass, EventKind::checkpointed, kPlanned);
@@ -168,7 +186,8 @@ bool SimExecutor::checkpoint(Gang& g, Event& e) {
     if (cost.ns > 0) {
       g.saving = true;
       if (g.next != Queue::kNone) queue_.cancel(g.next);
-      g.next = Queue::kNone;
+      if (g.publish != Queue::kNone) queue_.cancel(g.publish);
+      g.next = g.publish = Queue::kNone;
       g.save = schedule(g, now_ + cost, kProgressClass, EventKind::checkpointed, kPlanned);
       return false;
     }
@@ -181,6 +200,7 @@ bool SimExecutor::checkpoint(Gang& g, Event& e) {
     g.since = now_;
     plan_end(g);
   }
+  plan_publication(g);
   plan_checkpoint(g);
   return true;
 }
@@ -234,6 +254,7 @@ void SimExecutor::run_from_now(Gang& g) {
   if (options_.progress_every.ns > 0)
     g.report = schedule(g, now_ + options_.progress_every, kProgressClass, EventKind::progress, 0);
   plan_checkpoint(g);
+  plan_publication(g);
 }
 
 void SimExecutor::stop(GangId gang, Incarnation incarnation, StopHow how, Duration) {
@@ -265,6 +286,11 @@ void SimExecutor::command(GangId gang, Incarnation incarnation, const Command& c
   Gang* g = find(gang, incarnation);
   if (g == nullptr) return;
   settle(*g);
+  if (command.kind == Command::Kind::publish && g->phase == Phase::running && !g->saving && !versions_.empty()) {
+    if (g->publish != Queue::kNone) queue_.cancel(g->publish);
+    g->publish = schedule(*g, now_, kProgressClass, EventKind::published, 0);
+    return;
+  }
   const bool saves = command.kind == Command::Kind::checkpoint && g->phase == Phase::running && !g->saving;
   if (saves) g->committed = g->done;
   schedule(*g, now_, kProgressClass, saves ? EventKind::checkpointed : EventKind::command_failed, g->done.ns);
@@ -280,6 +306,7 @@ void SimExecutor::happen(Event e) {
     case EventKind::started:
     case EventKind::resumed:
       g.next = Queue::kNone;
+      tell_inheritance(g);
       run_from_now(g);
       break;
     case EventKind::finished:
@@ -287,7 +314,11 @@ void SimExecutor::happen(Event e) {
       settle(g);
       cancel_pending(g);
       g.phase = Phase::idle;
+      publish_last(g);
       leave_nodes(g);
+      break;
+    case EventKind::published:
+      if (!publish(g, e)) return;
       break;
     case EventKind::stopped:
       g.next = Queue::kNone;
@@ -320,7 +351,7 @@ void SimExecutor::pause_running(Duration elapsed) {
     const Duration pause = options_.pause_per_event[g.job.index()];
     g.done = g.done + Work{std::max<std::int64_t>(elapsed.ns - pause.ns, 0)};
     g.since = now_;
-    queue_.reschedule(g.next, now_ + time_for(workload_->truths[g.job.index()].work - g.done, kUnitRate));
+    queue_.reschedule(g.next, now_ + time_for(g.total - g.done, kUnitRate));
     Event e;
     e.at = now_;
     e.kind = EventKind::progress;

@@ -12,6 +12,7 @@
 #include "sim/models/failures.hpp"
 #include "sim/models/overheads.hpp"
 #include "sim/models/performance.hpp"
+#include "sim/models/transfer.hpp"
 
 namespace orrery {
 
@@ -19,6 +20,7 @@ struct SimOptions {
   OverheadModel overheads;
   FailureModel failures;
   CheckpointModel checkpoints;
+  PublishModel publishes{};
   Duration progress_every{};  // cadence of `progress` events of running jobs; 0 = none
   // Emulation of Muri's simulator only (`emulate: muri`): [job] time that every event takes from a running job.
   std::vector<Duration> pause_per_event{};
@@ -57,6 +59,8 @@ class SimExecutor : public Executor {
     Time since{};                         // running: progress counted up to here; saving: since then
     Work done{};                          // of the job, kept between its gangs
     Work committed{};                     // what survives a failure
+    Work total{};                         // until it finishes: of a child, from the version it starts from
+    JobId heir_of{};                      // starting: inherits from this job
     bool saving = false;                  // stands still for a checkpoint
     Allocation gpus;                      // kept where nodes fail or speed comes in stretches
     RunConfig config{};                   // kept where speed comes in stretches
@@ -64,17 +68,26 @@ class SimExecutor : public Executor {
     Queue::Handle next = Queue::kNone;    // its start, finish or stop
     Queue::Handle report = Queue::kNone;  // its next progress report
     Queue::Handle save = Queue::kNone;    // begin or end of its next checkpoint
+    Queue::Handle publish = Queue::kNone; // begin or end of its next publication
   };
 
   [[nodiscard]] Gang* find(GangId gang, Incarnation incarnation);
   void run_from_now(Gang& g);
   void plan_end(Gang& g);
   void begin_stretch(Gang& g);
+  [[nodiscard]] Duration time_to(const Gang& g, Work at) const;
   void end_stretch(Gang& g, Event& e);
   void settle(Gang& g);
   void cancel_pending(Gang& g);
   void plan_checkpoint(Gang& g);
   bool checkpoint(Gang& g, Event& e);
+  void plan_end(Gang& g);
+  // Publishing and inheriting, in sim_versions.cpp.
+  void inherit(Gang& g, const RunConfig& config);
+  void tell_inheritance(Gang& g);
+  void plan_publication(Gang& g);
+  bool publish(Gang& g, Event& e);
+  void publish_last(const Gang& g);
   void change_node(Event& e);
   void fail_gangs_on(NodeId node);
   void leave_nodes(const Gang& g);
@@ -93,6 +106,8 @@ class SimExecutor : public Executor {
   std::vector<Gang> gangs_;         // [job]: the job's present or last gang
   std::vector<JobId> job_of_gang_;  // [gang]
   std::vector<Event> batch_;
+  std::vector<std::vector<std::int32_t>> points_;    // [job] where it publishes; empty where no job has parents
+  std::vector<std::vector<std::int32_t>> versions_;  // [job] progress of each, per mille; likewise
   std::vector<NodeFailures> node_failures_;   // [node], where nodes fail
   std::vector<std::vector<JobId>> gangs_on_;  // [node], where nodes fail: in order of launch
 };

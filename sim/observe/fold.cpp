@@ -14,6 +14,10 @@ std::int32_t narrow(std::int64_t v) {
   return static_cast<std::int32_t>(v);
 }
 
+auto adds_to(std::int64_t& total) {
+  return [&total](std::size_t, std::int64_t milli) { total += milli; };
+}
+
 }  // namespace
 
 JobTable make_job_table(const std::vector<JobRecord>& records) {
@@ -47,15 +51,10 @@ MetricsFold::MetricsFold(std::shared_ptr<const JobTable> jobs, std::vector<std::
     : table_(std::move(jobs)),
       jobs_(table_->size()),
       node_gpus_(std::move(node_gpus)),
-      node_down_(node_gpus_.size()) {
-  std::size_t gpus = 0;
-  for (const std::int32_t g : node_gpus_) {
-    first_gpu_.push_back(gpus);
-    gpus += static_cast<std::size_t>(g);
-  }
-  held_milli_.resize(gpus);
-  running_milli_.resize(gpus);
-  usable_gpus_ = static_cast<std::int64_t>(gpus);
+      node_down_(node_gpus_.size()),
+      held_meter_(node_gpus_),
+      running_meter_(node_gpus_) {
+  for (const std::int32_t g : node_gpus_) usable_gpus_ += g;
 }
 
 void MetricsFold::flush_sample() {
@@ -77,22 +76,6 @@ void MetricsFold::advance(Time now) {
   now_.at = now;
 }
 
-// A GPU that several jobs share counts once, however much they over-subscribe it.
-void MetricsFold::count(std::vector<std::int32_t>& used, std::int64_t& total, const Allocation& a, int sign) {
-  for (const NodeSlice& s : a.slices()) {
-    ORRERY_ASSERT(s.node.index() < first_gpu_.size(), "node {} is not in the cluster", s.node.value);
-    const std::size_t first = first_gpu_[s.node.index()];
-    for (std::uint64_t rest = s.gpus; rest != 0; rest &= rest - 1) {
-      const int gpu = std::countr_zero(rest);
-      ORRERY_ASSERT(gpu < node_gpus_[s.node.index()], "node {} has no GPU {}", s.node.value, gpu);
-      std::int32_t& u = used[first + static_cast<std::size_t>(gpu)];
-      total -= std::min(u, kMilliPerGpu);
-      u += sign * s.milli_per_gpu;
-      total += std::min(u, kMilliPerGpu);
-    }
-  }
-}
-
 void MetricsFold::take(Job& j, const Event& e) {
   if (free_slots_.empty()) {
     j.slot = static_cast<std::uint32_t>(held_.size());
@@ -104,12 +87,12 @@ void MetricsFold::take(Job& j, const Event& e) {
   Held& h = held_[j.slot];
   h.gpus = e.gpus != nullptr ? *e.gpus : Allocation{};
   h.milli = h.gpus.milli_gpus();
-  count(held_milli_, now_.gpus_held_milli, h.gpus, 1);
+  held_meter_.count(h.gpus, 1, adds_to(now_.gpus_held_milli));
 }
 
 void MetricsFold::drop(Job& j) {
   Held& h = held_[j.slot];
-  count(held_milli_, now_.gpus_held_milli, h.gpus, -1);
+  held_meter_.count(h.gpus, -1, adds_to(now_.gpus_held_milli));
   h.gpus.clear();
   free_slots_.push_back(j.slot);
 }
@@ -131,14 +114,15 @@ void MetricsFold::enter(Job& j, JobId id, Phase to, Time now) {
   settle(j, now);
   const auto holds = [](Phase p) { return p == Phase::holding || p == Phase::running; };
   const std::int64_t gpus = (*table_)[id.index()].gpus;
+  const auto running = adds_to(now_.gpus_running_milli);
   if (j.phase == Phase::queued) {
     now_.queue_jobs -= 1;
     now_.queue_gpus -= gpus;
   }
-  if (j.phase == Phase::running) count(running_milli_, now_.gpus_running_milli, held_[j.slot].gpus, -1);
+  if (j.phase == Phase::running) running_meter_.count(held_[j.slot].gpus, -1, running);
   if (holds(j.phase) && !holds(to)) drop(j);
   j.phase = to;
-  if (to == Phase::running) count(running_milli_, now_.gpus_running_milli, held_[j.slot].gpus, 1);
+  if (to == Phase::running) running_meter_.count(held_[j.slot].gpus, 1, running);
   if (to == Phase::queued) {
     now_.queue_jobs += 1;
     now_.queue_gpus += gpus;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/observe/gpu_meter.hpp"
 #include "sim/observe/metrics.hpp"
 
 namespace orrery {
@@ -60,6 +61,8 @@ class MetricsFold : public Observer {
   // Seconds from submit to finish in submit order, NaN where a job did not finish; what `compare` pairs.
   [[nodiscard]] std::vector<double> jct_by_job_s() const;
   [[nodiscard]] std::uint64_t events() const { return events_; }
+  // Usable GPU-time from first submit to last finish, in milli-GPU-nanoseconds.
+  [[nodiscard]] Int128 usable_gpu_time_milli_ns() const { return at_last_finish_.usable - at_first_submit_.usable; }
 
  private:
   enum class Phase : std::uint8_t { unknown, blocked, queued, holding, running, ended };
@@ -93,7 +96,6 @@ class MetricsFold : public Observer {
   void take(Job& j, const Event& e);
   void drop(Job& j);
   void end(Job& j, JobId id, JobState state, Time now);
-  void count(std::vector<std::int32_t>& used, std::int64_t& total, const Allocation& a, int sign);
 
   std::shared_ptr<const JobTable> table_;
   std::vector<Job> jobs_;
@@ -101,9 +103,8 @@ class MetricsFold : public Observer {
   std::vector<std::uint32_t> free_slots_;
   std::vector<std::int32_t> node_gpus_;
   std::vector<std::int32_t> node_down_;
-  std::vector<std::size_t> first_gpu_;       // [node] -> index of its first GPU below
-  std::vector<std::int32_t> held_milli_;     // [GPU], all holders added up
-  std::vector<std::int32_t> running_milli_;  // [GPU], those that run
+  GpuMeter held_meter_;
+  GpuMeter running_meter_;  // of those that run
   Sample now_{};
   Sample last_{};
   SampleSeries samples_;

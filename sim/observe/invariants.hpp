@@ -62,6 +62,7 @@ class InvariantChecker : public Observer {
     Duration ran{};                 // of this incarnation, before `since`
     bool progressing = false;
     Work committed{};
+    Work saved{};  // what it inherited spares it
   };
   struct Booking {
     Allocation gpus;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,27 @@ struct Sample {
   friend bool operator==(const Sample&, const Sample&) = default;
 };
 
+// The jobs of one kind or one tenant; means over those that finished.
+struct StudyGroup {
+  std::string name;
+  std::int64_t jobs = 0;
+  std::int64_t finished = 0;
+  std::optional<double> mean_jct_s, mean_wait_s, mean_slowdown, ftf_rho_mean;
+  double held_gpu_s = 0;
+};
+
+// What StudyFold finds (study.hpp); each is defined in the table of metrics. No value = the run does not say.
+struct StudySummary {
+  std::optional<double> mean_slowdown, p99_slowdown, mean_bounded_slowdown;
+  std::optional<double> ftf_rho_mean, ftf_rho_worst, ftf_unfair_ratio, ftf_unfair_105_ratio, ftf_jain, tenant_jain;
+  std::optional<double> slo_ratio, fragmentation_ratio, work_goodput_ratio, ettr_ratio, mfu_ratio;
+  std::optional<double> held_gpu_s, overhead_gpu_s, checkpoint_gpu_s, lost_gpu_s, restarts, migrations;
+  std::optional<double> cost, energy_kwh;
+  std::optional<double> first_child_s, transfer_saved_gpu_s, transfer_saved_ratio, negative_transfer_ratio;
+  std::optional<double> lineage_makespan_s, lineage_makespan_max_s;
+  std::vector<StudyGroup> by_kind, by_tenant;  // by name
+};
+
 struct Summary {
   std::int64_t jobs = 0;       // submitted
   std::int64_t finished = 0;
@@ -55,9 +77,13 @@ struct Summary {
   std::int64_t preemptions = 0;
   std::int64_t launches = 0;
   std::int64_t decisions = 0;
+  StudySummary study{};         // empty unless a StudyFold was there
 };
 
 // Linear interpolation between order statistics (numpy's default); `sorted` ascending, not empty, q in [0,1].
 [[nodiscard]] double quantile(const std::vector<double>& sorted, double q);
+
+// Jain's index of fairness, (sum x)^2 / (n sum x^2); nothing without a positive value.
+[[nodiscard]] std::optional<double> jain(const std::vector<double>& x);
 
 }  // namespace orrery

@@ -1,5 +1,7 @@
 #include "sim/observe/tables.hpp"
 
+#include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 namespace orrery {
@@ -15,6 +17,12 @@ double count_of(const Summary& s) {
 template <double Summary::*Field>
 double value_of(const Summary& s) {
   return s.*Field;
+}
+
+// NaN where the run does not say.
+template <std::optional<double> StudySummary::*Field>
+double study_of(const Summary& s) {
+  return (s.study.*Field).value_or(std::numeric_limits<double>::quiet_NaN());
 }
 
 void append_job(std::string& out, const JobRow& r) {
@@ -85,13 +93,97 @@ const std::vector<MetricDefinition>& metric_definitions() {
        count_of<&Summary::preemptions>, true, false},
       {"launches", "launches", "count", "Times a job was given its GPUs.", count_of<&Summary::launches>, true, false},
       {"decisions", "decisions", "count", "Times the policy was asked.", count_of<&Summary::decisions>, true, false},
+      {"mean_slowdown", "slowdown", "1",
+       "Mean over finished jobs of the time from submit to finish over the run time undisturbed on the "
+       "requested GPUs.",
+       study_of<&StudySummary::mean_slowdown>, false, true},
+      {"p99_slowdown", "p99 slowdown", "1",
+       "99th percentile of the slowdown of finished jobs (linear interpolation).",
+       study_of<&StudySummary::p99_slowdown>, false, true},
+      {"mean_bounded_slowdown", "bounded slowdown", "1",
+       "Mean over finished jobs of the slowdown with run times counted as at least 10 s, and at least 1.",
+       study_of<&StudySummary::mean_bounded_slowdown>, false, true},
+      {"ftf_rho_mean", "rho", "1",
+       "Mean over finished jobs of finish-time fairness: time from submit to finish over the undisturbed run "
+       "time times max(1, mean jobs in the system per usable GPU over the job's life).",
+       study_of<&StudySummary::ftf_rho_mean>, false, true},
+      {"ftf_rho_worst", "worst rho", "1", "Largest finish-time fairness rho of a finished job.",
+       study_of<&StudySummary::ftf_rho_worst>, false, true},
+      {"ftf_unfair_ratio", "unfair", "1", "Share of finished jobs whose finish-time fairness rho is above 1.1.",
+       study_of<&StudySummary::ftf_unfair_ratio>, false, true},
+      {"ftf_unfair_105_ratio", "unfair at 1.05", "1",
+       "Share of finished jobs whose finish-time fairness rho is above 1.05.",
+       study_of<&StudySummary::ftf_unfair_105_ratio>, false, true},
+      {"ftf_jain", "Jain", "1", "Jain's index over finished jobs of 1/rho.", study_of<&StudySummary::ftf_jain>, false,
+       true},
+      {"tenant_jain", "Jain of tenants", "1",
+       "Jain's index over tenants of the mean 1/rho of their finished jobs, where there are two or more.",
+       study_of<&StudySummary::tenant_jain>, false, true},
+      {"slo_ratio", "deadlines met", "1",
+       "Share of submitted jobs with a deadline that finished by it; declined ones count as missed.",
+       study_of<&StudySummary::slo_ratio>, false, true},
+      {"fragmentation_ratio", "fragmentation", "1",
+       "Idle GPU-time that a job drawn from the workload could not use on its node (FGD's F) over idle GPU- "
+       "time.",
+       study_of<&StudySummary::fragmentation_ratio>, false, true},
+      {"work_goodput_ratio", "work goodput", "1",
+       "Undisturbed GPU-time of finished jobs over usable GPU-time, from first submit to last finish.",
+       study_of<&StudySummary::work_goodput_ratio>, false, true},
+      {"ettr_ratio", "ETTR", "1",
+       "Undisturbed GPU-time of finished jobs over the GPU-time they held: what restarts, checkpoints and "
+       "lost work leave.",
+       study_of<&StudySummary::ettr_ratio>, false, true},
+      {"mfu_ratio", "MFU", "1", "Model FLOPs of finished jobs over the peak FLOPs of the GPU-time they held.",
+       study_of<&StudySummary::mfu_ratio>, false, true},
+      {"held_gpu_s", "GPU-time held", "GPU s", "GPU-time that jobs held an allocation.",
+       study_of<&StudySummary::held_gpu_s>, false, true},
+      {"overhead_gpu_s", "overhead", "GPU s", "GPU-time held but not running: starts, stops and suspensions.",
+       study_of<&StudySummary::overhead_gpu_s>, false, true},
+      {"checkpoint_gpu_s", "checkpoints", "GPU s", "GPU-time that running jobs stood still to save or publish.",
+       study_of<&StudySummary::checkpoint_gpu_s>, false, true},
+      {"lost_gpu_s", "lost", "GPU s",
+       "GPU-time running minus undisturbed GPU-time, of finished jobs: lost to failures, checkpoints and "
+       "slow placements.",
+       study_of<&StudySummary::lost_gpu_s>, false, true},
+      {"restarts", "restarts", "count", "Launches of jobs that had been launched before.",
+       study_of<&StudySummary::restarts>, true, true},
+      {"migrations", "migrations", "count", "Restarts on other GPUs than before.",
+       study_of<&StudySummary::migrations>, true, true},
+      {"cost", "cost", "currency", "GPU-time held at the price of its group (cluster.groups.price, per GPU-hour).",
+       study_of<&StudySummary::cost>, false, true},
+      {"energy_kwh", "energy", "kWh",
+       "Idle power of all GPUs from first submit to last finish, and what running jobs draw above it "
+       "(cluster.groups.idle_watt, busy_watt).",
+       study_of<&StudySummary::energy_kwh>, false, true},
+      {"first_child_s", "first usable child", "s",
+       "Mean over jobs that others depend on of the time from their submit to the first finish of a child "
+       "other than an evaluation.",
+       study_of<&StudySummary::first_child_s>, false, true},
+      {"transfer_saved_gpu_s", "saved by transfer", "GPU s",
+       "Work that children were spared by starting from a parent's version, at their requested GPUs; "
+       "negative if they lost.",
+       study_of<&StudySummary::transfer_saved_gpu_s>, false, true},
+      {"transfer_saved_ratio", "share saved", "1",
+       "Work spared by transfer over the work of the same children from their base checkpoints.",
+       study_of<&StudySummary::transfer_saved_ratio>, false, true},
+      {"negative_transfer_ratio", "negative transfer", "1",
+       "Share of children started from a parent's version for which that cost work.",
+       study_of<&StudySummary::negative_transfer_ratio>, false, true},
+      {"lineage_makespan_s", "lineage makespan", "s",
+       "Mean over jobs without parents that others depend on of the time from their submit to the last "
+       "finish of a descendant.",
+       study_of<&StudySummary::lineage_makespan_s>, false, true},
+      {"lineage_makespan_max_s", "longest lineage", "s",
+       "Longest time from the submit of a job without parents to the last finish of a descendant.",
+       study_of<&StudySummary::lineage_makespan_max_s>, false, true},
   };
   return kTable;
 }
 
 std::optional<double> metric_value(const MetricDefinition& m, const Summary& s) {
   if (m.needs_finished && s.finished == 0) return std::nullopt;
-  return m.get(s);
+  const double value = m.get(s);
+  return std::isnan(value) ? std::nullopt : std::optional<double>(value);
 }
 
 void write_jobs_csv(const MetricsFold& fold, const TextSink& sink) {
@@ -132,6 +224,30 @@ void write_samples_csv(const SampleSeries& samples, const TextSink& sink) {
   sink(out);
 }
 
+namespace {
+
+// Keys as in the table of metrics.
+nlohmann::ordered_json groups_json(const std::vector<StudyGroup>& groups) {
+  nlohmann::ordered_json all = nlohmann::ordered_json::object();
+  const auto number = [](const std::optional<double>& v) {
+    return v ? nlohmann::ordered_json(*v) : nlohmann::ordered_json(nullptr);
+  };
+  for (const StudyGroup& g : groups) {
+    nlohmann::ordered_json one;
+    one["jobs"] = g.jobs;
+    one["finished"] = g.finished;
+    one["mean_jct_s"] = number(g.mean_jct_s);
+    one["mean_wait_s"] = number(g.mean_wait_s);
+    one["mean_slowdown"] = number(g.mean_slowdown);
+    one["ftf_rho_mean"] = number(g.ftf_rho_mean);
+    one["held_gpu_s"] = g.held_gpu_s;
+    all[g.name] = std::move(one);
+  }
+  return all;
+}
+
+}  // namespace
+
 std::string summary_json(const Summary& s) {
   nlohmann::ordered_json metrics = nlohmann::ordered_json::object();
   for (const MetricDefinition& m : metric_definitions()) {
@@ -151,6 +267,8 @@ std::string summary_json(const Summary& s) {
   nlohmann::ordered_json all;
   all["schema"] = 1;
   all["metrics"] = std::move(metrics);
+  if (!s.study.by_kind.empty()) all["by_kind"] = groups_json(s.study.by_kind);
+  if (!s.study.by_tenant.empty()) all["by_tenant"] = groups_json(s.study.by_tenant);
   return all.dump(2) + "\n";
 }
 

@@ -203,3 +203,42 @@ TEST_CASE("policies are found by label, by name, or made with defaults", "[app]"
   CHECK(policy_named(*s, "srtf").options.empty());
   CHECK(policy_named(*s, "srtf").placement == "pack");
 }
+
+TEST_CASE("generated lineages, publications and what GPUs cost are read and written back", "[app][lineage]") {
+  const std::string text =
+      "version: 1\ncluster: { groups: [ { name: a, count: 1, gpus_per_node: 8, gpu: g, price: 2.485, idle_watt: 90,\n"
+      "  busy_watt: 650.5, peak_tflops: 989 } ] }\n"
+      "workload: { load: 0.5, generate: { model: lineage, jobs: 10, zipf: 1.3, tenants: 2 } }\n"
+      "publish: { every: 0.125, cost: 30s }\n";
+  const auto s = read_scenario_text("s.yaml", text);
+  REQUIRE(s);
+  CHECK(s->cluster.groups[0].price_micro_per_h == 2'485'000);
+  CHECK(s->cluster.groups[0].idle_milliwatt == 90'000);
+  CHECK(s->cluster.groups[0].busy_milliwatt == 650'500);
+  CHECK(s->cluster.groups[0].peak_gflop_per_s == 989'000);
+  CHECK(s->workload.generate->model == "lineage");
+  CHECK(s->workload.generate->zipf == 1.3);
+  CHECK(s->publish.every_per_mille == 125);
+  CHECK(s->publish.cost == seconds(30));
+  const std::string once = effective_yaml(*s);
+  const auto again = read_scenario_text("s.yaml", once);
+  REQUIRE(again);
+  CHECK(effective_yaml(*again) == once);
+  CHECK(once.find("price: 2.485") != std::string::npos);
+}
+
+TEST_CASE("keys of another generator are refused", "[app][lineage]") {
+  const auto workload = [](const std::string& generate) {
+    return errors_of(
+        "version: 1\ncluster: { groups: [ { name: a, count: 1, gpus_per_node: 8, gpu: g } ] }\n"
+        "workload: { load: 1, generate: " +
+        generate + " }\n");
+  };
+  CHECK(workload("{ model: gavel, deadlines: true }").empty());
+  CHECK(workload("{ model: gavel, mean: 1h }").find("`workload.generate.mean` is no key of the generator `gavel`") !=
+        std::string::npos);
+  CHECK(workload("{ model: poisson, zipf: 2 }").find("no key of the generator `poisson`") != std::string::npos);
+  CHECK(workload("{ model: linage }").find("did you mean `lineage`") != std::string::npos);
+  CHECK(workload("{ model: lineage, zipf: 11 }").find("must be at most 10") != std::string::npos);
+  CHECK(errors_of(minimal("publish: { every: 1.5 }\n")).find("of a job's work") != std::string::npos);
+}

@@ -258,6 +258,7 @@ std::vector<std::string> trace_seeds() {
           "estimate_s,deadline_s,weight,batch,after\n"
           "a,0,2,10,u1,pretrain,vit,1,4,A100|V100,8,1000,20,100,2.5,256,\n"
           "\"b,c\",5,1,7,u2,transfer,bert,1,1,,1.5,,7,,1,,a@hard:0.8\n",
+          "job_id,submit_s,gpus,duration_s,after,gain,tflop\na,0,8,100,,,5000\nb,0,1,10,a@hard:0.8,a:-0.25,7\n",
           "job_id,submit_s,gpus,duration_s,gpu_fraction\r\na,0,1,10,0.25\r\n\r\nb,3,0,4,\r\n",
           "job_id,num_gpu,submit_time,iterations,model_name,duration,interval\n1,2,0,100,vgg16,200,50\n",
           "job_id,num_gpu,submit_time,iterations,model_name,duration,iteration_time\n1,2,0,100,vgg16,200000,50\n",
@@ -286,7 +287,7 @@ std::vector<std::string> trace_seeds() {
 
 std::vector<std::string> scenario_seeds() {
   std::vector<std::string> seeds;
-  for (const char* name : {"quickstart", "failures", "load", "philly", "pollux", "titan"}) {
+  for (const char* name : {"quickstart", "failures", "load", "philly", "pollux", "titan", "lineage", "gavel"}) {
     std::ifstream in(fmt::format("{}/scenarios/{}.yaml", ORRERY_SOURCE_DIR, name));
     seeds.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
   }

@@ -1,0 +1,64 @@
+#include "scenarios/app/read_generate.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace orrery::app {
+
+// clang-format off
+GenerateSpec read_generate(YamlWalk& w, const Place& at) {
+  GenerateSpec g;
+  std::vector<std::pair<std::string, Place>> given;  // keys that only some generators take
+  const auto flag = [&](const Place& p) { return w.boolean(p) ? std::int64_t{1} : std::int64_t{0}; };
+  const auto own = [&given](const char* key, const Place& p) { given.emplace_back(key, p); };
+  w.section(at, {
+      {"model", [&](const Place& p) {
+         std::vector<std::string_view> names;
+         for (const Generator& known : generators()) names.push_back(known.name);
+         g.model = w.choice(p, names);
+       }},
+      {"zipf", [&](const Place& p) {
+         g.zipf = w.number(p);
+         own("zipf", p);
+         if (g.zipf > 10) w.complain(p, "`" + p.path + "` must be at most 10");
+       }},
+      {"deadlines", [&](const Place& p) { g.deadlines = flag(p); own("deadlines", p); }},
+      {"priorities", [&](const Place& p) { g.priorities = flag(p); own("priorities", p); }},
+      {"jobs", [&](const Place& p) { g.jobs = w.integer(p, 1, 100'000'000); }},
+      {"rate", [&](const Place& p) { g.rate_per_1e9_h = w.quantity(p, parse_frequency); }},
+      {"gpus", [&](const Place& p) {
+         own("gpus", p);
+         g.gpu_mix.clear();
+         w.section(p, {}, [&](const std::string& key, const Place& weight) {
+           auto mix = parse_gpu_mix(key);
+           if (!mix)
+             w.complain(weight, fmt::format("`{}` in {} is no number of GPUs", key, p.path));
+           else
+             g.gpu_mix.emplace_back(mix->front().first, w.number(weight));
+         });
+         if (g.gpu_mix.empty()) g.gpu_mix.emplace_back(1, 1.0);
+       }},
+      {"law", [&](const Place& p) {
+         own("law", p);
+         const bool lognormal = w.choice(p, {"exponential", "lognormal"}) == "lognormal";
+         g.law = lognormal ? DurationLaw::lognormal : DurationLaw::exponential;
+       }},
+      {"mean", [&](const Place& p) {
+         own("mean", p);
+         g.mean = w.quantity(p, parse_duration);
+         if (g.mean.ns == 0) w.complain(p, "`" + p.path + "` must be > 0");
+       }},
+      {"sigma", [&](const Place& p) { g.sigma = w.number(p); own("sigma", p); }},
+      {"tenants", [&](const Place& p) { g.tenants = static_cast<std::int32_t>(w.integer(p, 0, 1'000'000)); }},
+      {"overestimate", [&](const Place& p) { g.overestimate = w.number(p); }},
+  });
+  if (const Generator* model = find_generator(g.model))
+    for (const auto& [key, place] : given)
+      if (std::find(model->keys.begin(), model->keys.end(), key) == model->keys.end())
+        w.complain(place, fmt::format("`{}` is no key of the generator `{}`", place.path, g.model));
+  return g;
+}
+// clang-format on
+
+}  // namespace orrery::app

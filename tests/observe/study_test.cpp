@@ -1,0 +1,236 @@
+// The metrics of a study on hand-worked streams.
+#include <catch2/catch.hpp>
+
+#include "sim/observe/study.hpp"
+#include "sim/observe/tables.hpp"
+#include "tests/observe/stream.hpp"
+
+using namespace orrery;
+using orrery::test::gpus;
+using orrery::test::Stream;
+
+namespace {
+
+// Folds whatever `play` sends, with the run times given (seconds; < 0 = unknown).
+template <class Change, class Play>
+Summary fold(Stream& s, const std::vector<std::int64_t>& exclusive_s, Change change, Play play) {
+  const std::vector<JobSpec> specs(s.specs.begin(), s.specs.end());
+  StudyInputs in = make_study_inputs(specs, s.topology);
+  for (std::size_t i = 0; i < exclusive_s.size(); ++i)
+    if (exclusive_s[i] >= 0) in.jobs[i].exclusive = seconds(exclusive_s[i]);
+  change(in);
+  MetricsFold base(s.table(), s.node_gpus());
+  StudyFold study(s.table(), std::move(in));
+  s.watch(base);
+  s.watch(study);
+  play(s);
+  Summary sum = base.summary();
+  sum.study = study.summary(base);
+  return sum;
+}
+
+const auto kAsIs = [](StudyInputs&) {};
+
+}  // namespace
+
+TEST_CASE("study: slowdown, fairness, goodput of a hand-worked schedule", "[study]") {
+  // As in stream.hpp: p0 runs 0-100; p1 submit 10, runs 10-60, 80-130; p2 submit 20, runs 60-80. 2 GPUs each of 4.
+  Stream s(3, 1, 4);
+  const Summary sum = fold(s, {100, 100, 20}, kAsIs, [](Stream& x) { orrery::test::play(x); });
+  const StudySummary& m = sum.study;
+  CHECK(*m.mean_slowdown == Approx((1.0 + 1.2 + 3.0) / 3));
+  CHECK(*m.mean_bounded_slowdown == Approx((1.0 + 1.2 + 3.0) / 3));
+  CHECK(*m.p99_slowdown == Approx(1.2 + 0.98 * 1.8));
+  // At most 3 jobs on 4 GPUs: contention below 1, so rho is the slowdown.
+  CHECK(*m.ftf_rho_mean == Approx((1.0 + 1.2 + 3.0) / 3));
+  CHECK(*m.ftf_rho_worst == Approx(3));
+  CHECK(*m.ftf_unfair_ratio == Approx(2.0 / 3));
+  const double a = 1, b = 1 / 1.2, c = 1 / 3.0;
+  CHECK(*m.ftf_jain == Approx((a + b + c) * (a + b + c) / (3 * (a * a + b * b + c * c))));
+  CHECK_FALSE(m.tenant_jain.has_value());  // one tenant
+  CHECK_FALSE(m.slo_ratio.has_value());    // no deadline
+  CHECK(*m.work_goodput_ratio == Approx(440.0 / 520));
+  CHECK(*m.ettr_ratio == Approx(1));
+  CHECK(*m.held_gpu_s == Approx(440));
+  CHECK(*m.overhead_gpu_s == Approx(0).margin(1e-9));
+  CHECK(*m.lost_gpu_s == Approx(0).margin(1e-9));
+  CHECK(*m.restarts == 1);
+  CHECK(*m.migrations == 0);  // p1 came back to the same GPUs
+  CHECK_FALSE(m.mfu_ratio.has_value());
+  CHECK_FALSE(m.cost.has_value());
+  CHECK_FALSE(m.energy_kwh.has_value());
+  CHECK_FALSE(m.lineage_makespan_s.has_value());
+  CHECK_FALSE(m.negative_transfer_ratio.has_value());
+  REQUIRE(m.by_tenant.size() == 1);
+  CHECK(m.by_tenant[0].name == "t");
+  CHECK(m.by_tenant[0].finished == 3);
+  CHECK(*m.by_tenant[0].mean_jct_s == Approx(280.0 / 3));
+  CHECK(m.by_kind.empty());
+}
+
+TEST_CASE("study: what the inputs do not say has no value, never zero", "[study]") {
+  Stream s(3, 1, 4);
+  const Summary sum = fold(s, {-1, -1, -1}, kAsIs, [](Stream& x) { orrery::test::play(x); });
+  const std::vector<std::string> without = {"mean_slowdown",
+                                            "p99_slowdown",
+                                            "mean_bounded_slowdown",
+                                            "ftf_rho_mean",
+                                            "ftf_rho_worst",
+                                            "ftf_unfair_ratio",
+                                            "ftf_unfair_105_ratio",
+                                            "ftf_jain",
+                                            "tenant_jain",
+                                            "slo_ratio",
+                                            "work_goodput_ratio",
+                                            "ettr_ratio",
+                                            "mfu_ratio",
+                                            "lost_gpu_s",
+                                            "cost",
+                                            "energy_kwh",
+                                            "first_child_s",
+                                            "transfer_saved_gpu_s",
+                                            "transfer_saved_ratio",
+                                            "negative_transfer_ratio",
+                                            "lineage_makespan_s",
+                                            "lineage_makespan_max_s"};
+  for (const MetricDefinition& d : metric_definitions()) {
+    const bool none = std::find(without.begin(), without.end(), d.key) != without.end();
+    INFO(d.key);
+    CHECK(metric_value(d, sum).has_value() == !none);
+  }
+  CHECK(summary_json(sum).find("\"cost\": {\n      \"name\": \"cost\",\n      \"value\": null") != std::string::npos);
+}
+
+TEST_CASE("study: contention, deadlines, tenants", "[study]") {
+  // One GPU, two jobs of it: p0 0-100, p1 submitted at 0 runs 100-200. Jobs in the system: 2 until 100, 1 until 200.
+  Stream s(2, 1, 1);
+  s.specs[0].tenant = "a";
+  s.specs[1].tenant = "b";
+  s.specs[0].deadline = at_seconds(100);
+  s.specs[1].deadline = at_seconds(199);
+  const Summary sum = fold(s, {100, 100}, kAsIs, [](Stream& x) {
+    x.submit(0, 0);
+    x.submit(0, 1);
+    x.launch(0, 0, gpus(0, 1));
+    x.send(100, EventKind::finished, 0);
+    x.launch(100, 1, gpus(0, 1));
+    x.send(200, EventKind::finished, 1);
+    x.end(200);
+  });
+  const StudySummary& m = sum.study;
+  // rho: 100 / (100 x 2) and 200 / (100 x 1.5)
+  CHECK(*m.ftf_rho_mean == Approx((0.5 + 200.0 / 150) / 2));
+  CHECK(*m.ftf_rho_worst == Approx(4.0 / 3));
+  CHECK(*m.slo_ratio == Approx(0.5));
+  CHECK(*m.tenant_jain == Approx(2.75 * 2.75 / (2 * (4 + 0.5625))));  // 1/rho: 2 and 0.75
+  CHECK(m.by_tenant.size() == 2);
+}
+
+TEST_CASE("study: cost, energy, MFU, checkpoints, lost work, migrations", "[study]") {
+  // Two nodes of 2 GPUs. p0 holds node 0 from 0, starts at 10, saves 5 s, fails at 60 (all but nothing kept), runs on
+  // node 1 from 60 to 160. 100 s of work on 2 GPUs.
+  Stream s(1, 2, 2);
+  const Summary sum = fold(
+      s, {100},
+      [](StudyInputs& in) {
+        in.groups[0].price_micro_per_h = 3'600'000;  // 3.6 per GPU-hour: 0.001 per GPU-second
+        in.groups[0].idle_milliwatt = 100'000;
+        in.groups[0].busy_milliwatt = 600'000;
+        in.groups[0].peak_gflop_per_s = 1000;  // 1 TFLOP/s
+        in.jobs[0].tflop = 132;
+      },
+      [](Stream& x) {
+        x.submit(0, 0);
+        const Allocation first = gpus(0, 0b11);
+        x.send(0, EventKind::launch, 0, 1, 0, &first);
+        x.send(10, EventKind::started, 0);
+        x.send(40, EventKind::checkpointed, 0, 25 * kNsPerSecond, 5 * kNsPerSecond);
+        x.send(60, EventKind::failed, 0, 0, 0);
+        x.launch(60, 0, gpus(1, 0b11));
+        x.send(160, EventKind::finished, 0);
+        x.end(160);
+      });
+  const StudySummary& m = sum.study;
+  CHECK(*m.held_gpu_s == Approx(320));
+  CHECK(*m.overhead_gpu_s == Approx(20));
+  CHECK(*m.checkpoint_gpu_s == Approx(10));
+  CHECK(*m.lost_gpu_s == Approx(300 - 200));
+  CHECK(*m.ettr_ratio == Approx(200.0 / 320));
+  CHECK(*m.work_goodput_ratio == Approx(200.0 / 640));
+  CHECK(*m.restarts == 1);
+  CHECK(*m.migrations == 1);
+  CHECK(*m.cost == Approx(0.32));
+  CHECK(*m.energy_kwh == Approx((100.0 * 4 * 160 + 500.0 * 300) / 3.6e6));
+  CHECK(*m.mfu_ratio == Approx(132.0 / 320));
+}
+
+TEST_CASE("study: transfer and lineage", "[study]") {
+  // p0 <- p1, p0 <- p2, p1 <- p3. p1 saves 30 of 50 s, p2 loses 10 of 20 s.
+  Stream s(4, 1, 8);
+  for (const std::size_t i : {1U, 2U}) s.specs[i].after = {{JobId(0), true, 500}};
+  s.specs[3].after = {{JobId(1), true, 1000}};
+  s.specs[3].kind = JobKind::eval;
+  const Summary sum = fold(s, {100, 50, 20, 5}, kAsIs, [](Stream& x) {
+    x.submit(0, 0);
+    x.launch(0, 0, gpus(0, 0b11));
+    for (const int child : {1, 2, 3}) x.send(0, EventKind::submit, child, -1);
+    x.send(50, EventKind::published, 0, 1, 500);
+    for (const int child : {1, 2}) x.send(50, EventKind::ready, child);
+    const Allocation one = gpus(0, 0b1100), two = gpus(0, 0b110000);
+    x.send(50, EventKind::launch, 1, 1, 0, &one);
+    x.send(50, EventKind::inherited, 1, 0, 30 * kNsPerSecond);
+    x.send(50, EventKind::started, 1);
+    x.send(50, EventKind::launch, 2, 1, 0, &two);
+    x.send(50, EventKind::inherited, 2, 0, -10 * kNsPerSecond);
+    x.send(50, EventKind::started, 2);
+    x.send(70, EventKind::finished, 1);
+    x.send(70, EventKind::ready, 3);
+    x.send(80, EventKind::finished, 2);
+    x.send(100, EventKind::finished, 0);
+    x.launch(120, 3, one);
+    x.send(125, EventKind::finished, 3);
+    x.end(125);
+  });
+  const StudySummary& m = sum.study;
+  CHECK(*m.first_child_s == Approx(70));  // p0's first is p1; p1's only child is an evaluation
+  CHECK(*m.transfer_saved_gpu_s == Approx(2 * 30 - 2 * 10));
+  CHECK(*m.transfer_saved_ratio == Approx(20.0 / 70));
+  CHECK(*m.negative_transfer_ratio == Approx(0.5));
+  CHECK(*m.lineage_makespan_s == Approx(125));
+  CHECK(*m.lineage_makespan_max_s == Approx(125));
+  // Slowdowns count from the version: p1 took 70 s for 20, p2 80 for 30, p3 125 for 5.
+  CHECK(*m.mean_slowdown == Approx((1 + 70.0 / 20 + 80.0 / 30 + 125.0 / 5) / 4));
+  REQUIRE(m.by_kind.size() == 1);
+  CHECK(m.by_kind[0].name == "eval");
+}
+
+TEST_CASE("fragmentation has the published value", "[study]") {
+  // policies.md section 8, vector 6: 32 CPUs, GPUs 1000, 1000, 400, 200 milli.
+  const std::vector<std::int32_t> left{1000, 1000, 400, 200};
+  const std::vector<FragmentShape> shapes{{1, 1000, 8000, 0.5}, {1, 500, 4000, 0.3}, {2, 1000, 48000, 0.2}};
+  CHECK(fragmented_milli(left, 32000, shapes) == Approx(1000));
+  CHECK(fragmented_milli(left, -1, shapes) == Approx(600));
+}
+
+TEST_CASE("study: fragmentation over time", "[study]") {
+  // A node of 4; every job wants 2. p0 takes 1 GPU (say) from 0 to 10, p1 three from 10 to 20: 3 idle of which none
+  // fits badly (2 <= 3: fragment 0), then 1 idle that fits nobody.
+  Stream s(2, 1, 4);
+  const Summary sum = fold(s, {10, 10}, kAsIs, [](Stream& x) {
+    x.submit(0, 0);
+    x.submit(0, 1);
+    x.launch(0, 0, gpus(0, 0b1));
+    x.send(10, EventKind::finished, 0);
+    x.launch(10, 1, gpus(0, 0b111));
+    x.send(20, EventKind::finished, 1);
+    x.end(20);
+  });
+  CHECK(*sum.study.fragmentation_ratio == Approx(10.0 / 40));
+}
+
+TEST_CASE("Jain's index", "[study]") {
+  CHECK(*jain({1, 1, 1, 1}) == Approx(1));
+  CHECK(*jain({1, 0, 0, 0}) == Approx(0.25));
+  CHECK(*jain({1, 2, 3}) == Approx(36.0 / 42));
+  CHECK_FALSE(jain({}).has_value());
+}

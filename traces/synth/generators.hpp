@@ -1,0 +1,54 @@
+// The table of workload generators behind `orrery trace gen NAME` and `workload.generate: { model: NAME }`. A
+// generator is one file and one row; it draws each property from its own named stream. Same specification and seed,
+// same bytes.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "traces/synth/poisson.hpp"
+
+namespace orrery {
+
+// What a generated workload is made by. Of the Poisson part, every generator takes jobs, rate or load, tenants,
+// overestimate and seed; the mix and the law of run times are the poisson model's own.
+struct GenerateSpec : PoissonSpec {
+  std::string model = "poisson";
+  double zipf = 1.1;            // lineage: how unevenly children choose their parents
+  std::int64_t deadlines = 0;   // gavel: 1 = every job gets a deadline of 1.2, 2 or 10 times its run time
+  std::int64_t priorities = 0;  // gavel: 1 = a fifth of the jobs weighs 5
+};
+
+struct Generator {
+  std::string_view name;
+  std::string_view about;
+  std::vector<std::string_view> keys;  // of its own, beside those every generator takes
+  Expected<Trace> (*make)(const GenerateSpec& spec);
+};
+
+[[nodiscard]] const std::vector<Generator>& generators();
+[[nodiscard]] const Generator* find_generator(std::string_view name);
+// `spec.model` must be the name of one. Errors: what the specification asks for cannot be met, such as the load.
+[[nodiscard]] Expected<Trace> generate(const GenerateSpec& spec);
+
+// Gavel's trace generator, by its published distributions (OSDI'20): GPUs 1/2/4/8 with probability .7/.1/.15/.05; run
+// time 60 x 10^U(1.5,3) s for four jobs of five, else 60 x 10^U(3,4) s; Poisson arrivals; 26 job types, uniformly.
+// The numbers are drawn from our streams, not from CPython's: the same distributions, not the same traces.
+[[nodiscard]] Expected<Trace> generate_gavel(const GenerateSpec& spec);
+
+// Jobs as in Microsoft's Philly, 2017: mean run time 18,006 s, median 874 s, at most 4,240,676 s, mean 1.93 GPUs, at
+// most 128, most jobs on one GPU, virtual clusters of uneven size, more submits by day.
+[[nodiscard]] Expected<Trace> generate_philly(const GenerateSpec& spec);
+
+// Jobs as in Acme's Kalos, 2023: 92.9 % evaluations that take about 0.8 % of GPU-time, 3.2 % pretraining jobs of up
+// to 1,024 GPUs that take 94 %, the rest fine-tuning and debugging.
+[[nodiscard]] Expected<Trace> generate_acme(const GenerateSpec& spec);
+
+// Lineage workloads: rare, large multimodal pretraining jobs that publish checkpoints, and what descends from them:
+// transfer jobs (full fine-tunes, LoRA, linear probes) that choose a parent by Zipf's law, grids of hyper-parameters
+// that share a backbone, and evaluations. Edges (`p17@hard:0.8;p9@soft`), gains per (family, task) and model FLOPs
+// are columns of the trace. Sizes follow spec.cluster_gpus, 512 where it is unknown.
+[[nodiscard]] Expected<Trace> generate_lineage(const GenerateSpec& spec);
+
+}  // namespace orrery
