@@ -66,11 +66,12 @@ StudyInputs study_inputs(const Prepared& p) {
   return in;
 }
 
-// A simulated run at unit rate has no work lost; Muri's pauses are not work, and profiles have rates of their own.
+// A simulated run at unit rate has no work lost; Muri's pauses are not work, and profiles and networks have rates of their
+// own.
 InvariantOptions invariant_options(const Prepared& p, bool measured) {
   InvariantOptions o;
   o.any_size = p.scenario.emulate == "titan";
-  if (measured || !p.pause_per_event.empty() || p.profiled != nullptr) return o;
+  if (measured || !p.pause_per_event.empty() || p.profiled != nullptr || p.scenario.network) return o;
   o.true_work = [&p](JobId id) -> std::optional<Work> { return p.workload.truths[id.index()].work; };
   return o;
 }

@@ -12,6 +12,7 @@
 #include "sim/core/time.hpp"
 #include "sim/core/topology.hpp"
 #include "sim/models/failures.hpp"
+#include "sim/models/network_model.hpp"
 #include "traces/synth/generators.hpp"
 
 namespace orrery::app {
@@ -82,6 +83,13 @@ struct PublishConfig {
   Duration cost{};                   // how long a job stands still for it
 };
 
+// What jobs send over the cluster's links; without it, placement and neighbours do not matter.
+struct NetworkConfig {
+  StepTraffic step;                           // of jobs whose model has no row in `models`
+  std::map<std::string, StepTraffic> models;
+  bool contention = true;                     // false: every job as if alone on its links
+};
+
 // How `orrery live` runs the scenario; the simulator does not look at it.
 struct LiveConfig {
   std::int64_t time_scale = 1;       // seconds of the run per second of wall clock
@@ -103,6 +111,7 @@ struct Scenario {
   CheckpointConfig checkpoints;
   std::optional<PerformanceConfig> performance;
   PublishConfig publish;
+  std::optional<NetworkConfig> network;
   std::optional<LiveConfig> live;
   std::string emulate = "none";  // none | tiresias | muri | pollux | titan
   int seeds = 1;                 // seeds 1..n

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "scenarios/app/make_policy.hpp"
+#include "scenarios/app/network_reader.hpp"
 #include "scenarios/app/read_generate.hpp"
 #include "scenarios/app/yaml_walk.hpp"
 #include "traces/text_file.hpp"
@@ -47,6 +48,7 @@ NodeGroup read_group(YamlWalk& w, const Place& at) {
       {"idle_watt", [&](const Place& p) { g.idle_milliwatt = thousandths(w, p); }},
       {"busy_watt", [&](const Place& p) { g.busy_milliwatt = thousandths(w, p); }},
       {"peak_tflops", [&](const Place& p) { g.peak_gflop_per_s = thousandths(w, p); }},
+      {"uplink", [&](const Place& p) { g.uplink_bytes_per_s = w.quantity(p, parse_bandwidth); }},
   });
   if (!at.node.IsMap()) return g;
   if (!named) w.missing(at, "name", "what this group of equal nodes is called");
@@ -319,6 +321,7 @@ void read_all(YamlWalk& w, Scenario& s) {
       {"failures", [&](const Place& p) { failures = p; }},
       {"checkpoints", [&](const Place& p) { read_checkpoints(w, p, s); }},
       {"publish", [&](const Place& p) { read_publish(w, p, s); }},
+      {"network", [&](const Place& p) { s.network = read_network(w, p); }},
       {"live", [&](const Place& p) { s.live = read_live(w, p); }},
       {"emulate", [&](const Place& p) { s.emulate = w.choice(p, {"none", "tiresias", "muri", "pollux", "titan"}); }},
       {"seeds", [&](const Place& p) { s.seeds = static_cast<int>(w.integer(p, 1, 1'000'000)); }},
@@ -334,6 +337,8 @@ void read_all(YamlWalk& w, Scenario& s) {
     if (!cluster) w.missing(w.root(), "cluster", "the machine to schedule on");
     if (!workload) w.missing(w.root(), "workload", "the jobs to schedule");
   }
+  if (s.network && s.emulate != "none")
+    w.complain(w.root(), fmt::format("`emulate: {}` is of a simulator without a network; drop `network`", s.emulate));
   if (!failures.path.empty()) read_failures(w, failures, s);
   if (policy.node.IsDefined() && !policy.path.empty()) s.policy = read_policy(w, policy, {}, false);
   if (!compare.path.empty())

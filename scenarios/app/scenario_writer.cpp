@@ -53,6 +53,7 @@ void write_group(std::string& out, const NodeGroup& g) {
   if (g.rack_size > 0) out += fmt::format(", rack_size: {}", g.rack_size);
   if (g.nvlink_bytes_per_s > 0) out += fmt::format(", nvlink: {}", format_bandwidth(g.nvlink_bytes_per_s));
   if (g.nic_bytes_per_s > 0) out += fmt::format(", nic: {}", format_bandwidth(g.nic_bytes_per_s));
+  if (g.uplink_bytes_per_s > 0) out += fmt::format(", uplink: {}", format_bandwidth(g.uplink_bytes_per_s));
   const auto thousandths = [&out](const char* key, std::int64_t v) {
     if (v > 0) out += fmt::format(", {}: {}", key, decimal(static_cast<double>(v) / 1000));
   };
@@ -61,6 +62,20 @@ void write_group(std::string& out, const NodeGroup& g) {
   thousandths("busy_watt", g.busy_milliwatt);
   thousandths("peak_tflops", g.peak_gflop_per_s);
   out += " }\n";
+}
+
+std::string step_text(const StepTraffic& t) {
+  const std::string hidden =
+      t.hidden_per_mille > 0 ? fmt::format(", hidden: {}", decimal(t.hidden_per_mille / 1000.0)) : "";
+  return fmt::format("{{ compute: {}, gradients: {}{} }}", format_duration(t.compute), format_bytes(t.gradient_bytes),
+                     hidden);
+}
+
+void write_network(std::string& out, const NetworkConfig& c) {
+  out += fmt::format("network:\n  step: {}\n", step_text(c.step));
+  if (!c.models.empty()) out += "  models:\n";
+  for (const auto& [model, t] : c.models) out += fmt::format("    {}: {}\n", scalar(model), step_text(t));
+  out += fmt::format("  contention: {}\n", c.contention);
 }
 
 // What only the poisson model takes.
@@ -173,6 +188,7 @@ std::string yaml_of(const Scenario& s, bool digest) {
       out += fmt::format("  every: {}\n", decimal(static_cast<double>(s.publish.every_per_mille) / 1000));
     out += fmt::format("  cost: {}\n", format_duration(s.publish.cost));
   }
+  if (s.network) write_network(out, *s.network);
   out += fmt::format("emulate: {}\n", s.emulate);
   if (digest) return out;
   if (s.live)

@@ -36,9 +36,15 @@ Expected<RunReport> simulate(const Prepared& prepared, const RunRequest& request
   RunParts& p = **parts;
   std::optional<MeasuredModel> measured;
   if (request.measured != nullptr) measured.emplace(request.measured->rates);
-  const PerformanceModel& truth = measured ? static_cast<const PerformanceModel&>(*measured) : p.model();
-  SimExecutor executor(*prepared.topology, prepared.workload, truth, sim_options(prepared, request));
-  Controller controller(executor, **policy, p.source, prepared.workload.specs, prepared.workload.demands, p.model(),
+  std::optional<NetworkModel> network;
+  const auto& links = prepared.scenario.network;
+  if (links && !measured) network.emplace(*prepared.topology, prepared.workload.specs, links->step, links->models);
+  const PerformanceModel& believed = network ? static_cast<const PerformanceModel&>(*network) : p.model();
+  const PerformanceModel& truth = measured ? static_cast<const PerformanceModel&>(*measured) : believed;
+  SimOptions options = sim_options(prepared, request);
+  if (network && links->contention) options.network = &*network;
+  SimExecutor executor(*prepared.topology, prepared.workload, truth, std::move(options));
+  Controller controller(executor, **policy, p.source, prepared.workload.specs, prepared.workload.demands, believed,
                         p.controller_options(), p.observers());
   RunReport report = p.run(controller);
   auto digest = p.write(report);

@@ -48,7 +48,9 @@ const Topology::Graph& Topology::graph() const {
     const NodeGroup& group = groups_[info.group];
     if (n == rack_first_[info.rack]) {
       rack = boost::add_vertex({Tier::rack, info.rack}, graph_);
-      boost::add_edge(spine, rack, {group.nic_bytes_per_s * std::max(group.rack_size, 1)}, graph_);
+      const std::int64_t all_nodes =
+          group.nic_bytes_per_s * static_cast<std::int64_t>(rack_first_[info.rack + 1] - rack_first_[info.rack]);
+      boost::add_edge(spine, rack, {group.uplink_bytes_per_s > 0 ? group.uplink_bytes_per_s : all_nodes}, graph_);
     }
     const Vertex node = boost::add_vertex({Tier::node, static_cast<std::uint32_t>(n)}, graph_);
     node_vertex_.push_back(node);

@@ -25,6 +25,7 @@ SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, con
       gangs_(workload.specs.size()),
       points_(publish_points(options_.publishes, workload.specs)),
       versions_(points_.size()) {
+  if (options_.network != nullptr) contention_.emplace(*options_.network);
   if (!options_.failures.active()) return;
   gangs_on_.resize(topology.node_count());
   Event e;
@@ -88,6 +89,7 @@ void SimExecutor::launch(const LaunchRequest& request) {
   const Time start =
       now_ + options_.overheads.start_cost(spec, request.incarnation) + model_->start_cost(spec);
   g.next = schedule(g, start, kStartClass, EventKind::started, 0);
+  if (contention_) g.gpus = *request.gpus;
   if (gangs_on_.empty()) return;
   g.gpus = *request.gpus;
   for (const NodeSlice& s : g.gpus.slices()) gangs_on_[s.node.index()].push_back(job);
@@ -159,6 +161,7 @@ void SimExecutor::end_stretch(Gang& g, Event& e) {
 }
 
 void SimExecutor::cancel_pending(Gang& g) {
+  if (contention_) contention_->stop(g.job);  // whatever ends its steps comes by here
   if (g.next != Queue::kNone) queue_.cancel(g.next);
   if (g.report != Queue::kNone) queue_.cancel(g.report);
   if (g.save != Queue::kNone) queue_.cancel(g.save);
@@ -250,6 +253,7 @@ void SimExecutor::run_from_now(Gang& g) {
   g.phase = Phase::running;
   g.since = now_;
   g.saving = false;
+  if (contention_) contention_->start(g.job, g.gpus);
   plan_end(g);
   if (options_.progress_every.ns > 0)
     g.report = schedule(g, now_ + options_.progress_every, kProgressClass, EventKind::progress, 0);
@@ -363,8 +367,25 @@ void SimExecutor::pause_running(Duration elapsed) {
   }
 }
 
+// Jobs whose share of the network has changed go on at another speed from now on.
+void SimExecutor::share_network() {
+  if (!contention_) return;
+  for (const auto& [job, rate] : contention_->update()) {
+    Gang& g = gangs_[job.index()];
+    if (rate == g.rate) continue;
+    settle(g);
+    g.rate = rate;
+    if (g.saving) continue;  // its end is planned when it has saved
+    if (g.next != Queue::kNone) queue_.cancel(g.next);
+    const Duration needed = time_for(workload_->truths[job.index()].work - g.done, g.rate);
+    g.next = needed == kForever ? Queue::kNone : schedule(g, now_ + needed, kFinishClass, EventKind::finished, 0);
+    if (g.save == Queue::kNone) plan_checkpoint(g);
+  }
+}
+
 std::span<const Event> SimExecutor::wait_until(Time deadline) {
   batch_.clear();
+  share_network();  // what was stopped since the last call
   while (batch_.empty()) {  // some events concern only the executor: a checkpoint begins
     const Time next = queue_.next_time();
     const Time before = now_;
@@ -373,6 +394,7 @@ std::span<const Event> SimExecutor::wait_until(Time deadline) {
       ORRERY_ASSERT(next >= now_, "time runs backwards: {} after {}", next.ns, now_.ns);
       now_ = next;
       while (!queue_.empty() && queue_.next_time() == now_) happen(queue_.pop().payload);
+      share_network();
     } else if (deadline != kNever) {
       now_ = std::max(now_, deadline);
     }

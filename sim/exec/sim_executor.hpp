@@ -4,12 +4,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "sim/control/executor.hpp"
 #include "sim/core/truth.hpp"
 #include "sim/engine/event_queue.hpp"
 #include "sim/models/failures.hpp"
+#include "sim/models/network_model.hpp"
 #include "sim/models/overheads.hpp"
 #include "sim/models/performance.hpp"
 #include "sim/models/transfer.hpp"
@@ -21,6 +23,7 @@ struct SimOptions {
   FailureModel failures;
   CheckpointModel checkpoints;
   PublishModel publishes{};
+  const NetworkModel* network = nullptr;  // set: running jobs share its links; outlives the executor
   Duration progress_every{};  // cadence of `progress` events of running jobs; 0 = none
   // Emulation of Muri's simulator only (`emulate: muri`): [job] time that every event takes from a running job.
   std::vector<Duration> pause_per_event{};
@@ -62,7 +65,7 @@ class SimExecutor : public Executor {
     Work total{};                         // until it finishes: of a child, from the version it starts from
     JobId heir_of{};                      // starting: inherits from this job
     bool saving = false;                  // stands still for a checkpoint
-    Allocation gpus;                      // kept where nodes fail or speed comes in stretches
+    Allocation gpus;                      // kept where nodes fail, links are shared or speed comes in stretches
     RunConfig config{};                   // kept where speed comes in stretches
     PerformanceModel::Stretch stretch{};  // the present one: `left` counts from `since`
     Queue::Handle next = Queue::kNone;    // its start, finish or stop
@@ -95,6 +98,7 @@ class SimExecutor : public Executor {
                          std::int64_t value2 = 0);
   void happen(Event e);
   void pause_running(Duration elapsed);
+  void share_network();
 
   const Topology* topology_;
   const Workload* workload_;
@@ -108,6 +112,7 @@ class SimExecutor : public Executor {
   std::vector<Event> batch_;
   std::vector<std::vector<std::int32_t>> points_;    // [job] where it publishes; empty where no job has parents
   std::vector<std::vector<std::int32_t>> versions_;  // [job] progress of each, per mille; likewise
+  std::optional<NetworkContention> contention_;
   std::vector<NodeFailures> node_failures_;   // [node], where nodes fail
   std::vector<std::vector<JobId>> gangs_on_;  // [node], where nodes fail: in order of launch
 };

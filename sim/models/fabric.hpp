@@ -1,0 +1,46 @@
+// The links of a topology as SharedLinks numbers them, and which of them traffic uses. Every edge of the tree of
+// GPUs, nodes, racks and spine is two links, one a direction; an edge of unknown bandwidth never fills and is left
+// out. Built once per run; immutable. Routes are unique in a tree, so nothing is searched at run time.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "sim/core/topology.hpp"
+#include "sim/models/max_min.hpp"
+
+namespace orrery {
+
+class Fabric {
+ public:
+  using Vertex = Topology::Vertex;
+  // `topology` must outlive the fabric.
+  explicit Fabric(const Topology& topology);
+
+  // Bytes per second of every link; what SharedLinks is made with.
+  [[nodiscard]] const std::vector<std::int64_t>& capacities() const { return capacities_; }
+  // The link from a vertex towards the spine, and back. Precondition: not the spine.
+  [[nodiscard]] static LinkId up(Vertex v) { return static_cast<LinkId>(2 * v); }
+  [[nodiscard]] static LinkId down(Vertex v) { return static_cast<LinkId>(2 * v + 1); }
+  // "h200-n3 up", "rack 0 down".
+  [[nodiscard]] std::string name(LinkId link) const;
+
+  // Links of a flow between two vertices, weight 1 each.
+  [[nodiscard]] LinkUses route(Vertex from, Vertex to) const;
+  // Links of a ring over nodes in this order, every node sending to the next at the flow's rate. A link that carries
+  // k hops has weight k. Empty for fewer than two nodes.
+  [[nodiscard]] LinkUses ring(std::span<const NodeId> nodes) const;
+  // Every node sends to every other at the flow's rate (all-to-all; the worst case of expert parallelism).
+  [[nodiscard]] LinkUses all_to_all(std::span<const NodeId> nodes) const;
+
+ private:
+  void add_route(Vertex from, Vertex to, std::vector<LinkId>& links) const;
+  [[nodiscard]] LinkUses counted(std::vector<LinkId>& links) const;
+
+  const Topology* topology_;
+  std::vector<Vertex> parent_;        // [vertex]; the spine's own is itself
+  std::vector<std::uint32_t> depth_;  // [vertex]; 0 = spine
+  std::vector<std::int64_t> capacities_;
+};
+
+}  // namespace orrery
