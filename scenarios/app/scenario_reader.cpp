@@ -303,6 +303,7 @@ void read_all(YamlWalk& w, Scenario& s) {
   Place compare{};
   Place policy{};
   Place failures{};
+  Place performance{};
   w.section(w.root(), {
       {"version", [&](const Place& p) {
          versioned = true;
@@ -316,7 +317,7 @@ void read_all(YamlWalk& w, Scenario& s) {
       {"compare", [&](const Place& p) {
          w.section(p, {{"policies", [&](const Place& q) { compare = q; }}});
        }},
-      {"performance", [&](const Place& p) { read_performance(w, p, s); }},
+      {"performance", [&](const Place& p) { performance = p; }},
       {"overheads", [&](const Place& p) { read_overheads(w, p, s); }},
       {"failures", [&](const Place& p) { failures = p; }},
       {"checkpoints", [&](const Place& p) { read_checkpoints(w, p, s); }},
@@ -339,6 +340,11 @@ void read_all(YamlWalk& w, Scenario& s) {
   }
   if (s.network && s.emulate != "none")
     w.complain(w.root(), fmt::format("`emulate: {}` is of a simulator without a network; drop `network`", s.emulate));
+  if (!performance.path.empty()) {
+    read_performance(w, performance, s);
+    if (s.network)
+      w.complain(performance, "`performance` has step times with their communication in them; drop it or `network`");
+  }
   if (!failures.path.empty()) read_failures(w, failures, s);
   if (policy.node.IsDefined() && !policy.path.empty()) s.policy = read_policy(w, policy, {}, false);
   if (!compare.path.empty())

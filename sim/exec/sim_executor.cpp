@@ -377,8 +377,10 @@ void SimExecutor::share_network() {
     g.rate = rate;
     if (g.saving) continue;  // its end is planned when it has saved
     if (g.next != Queue::kNone) queue_.cancel(g.next);
-    const Duration needed = time_for(workload_->truths[job.index()].work - g.done, g.rate);
-    g.next = needed == kForever ? Queue::kNone : schedule(g, now_ + needed, kFinishClass, EventKind::finished, 0);
+    if (g.publish != Queue::kNone) queue_.cancel(g.publish);
+    g.next = g.publish = Queue::kNone;
+    plan_end(g);
+    plan_publication(g);
     if (g.save == Queue::kNone) plan_checkpoint(g);
   }
 }
