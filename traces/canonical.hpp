@@ -112,6 +112,10 @@ void slice_trace(Trace& trace, std::int64_t skip, std::int64_t jobs);
 [[nodiscard]] double offered_load(const Trace& trace, std::int64_t cluster_gpus);
 [[nodiscard]] Expected<void> scale_to_load(Trace& trace, double load, std::int64_t cluster_gpus);
 
+// The GPU types that "A100|V100" allows on this cluster; empty = 0, all. A bit that no node has stands for types that
+// the cluster lacks.
+[[nodiscard]] GpuTypeMask type_mask(const std::string& types, const Topology& topology);
+
 // Rows -> specs and truths for a cluster: interns demands, resolves GPU types and `after` edges. JobIds are
 // the rows' order by (submit, row). A GPU type the cluster has not makes a job that fits nowhere; a parent that a
 // slice left out counts as done. Errors name the row.

@@ -17,18 +17,6 @@ namespace {
 // The bit of "a type this cluster has not": matches no node.
 constexpr GpuTypeMask kAbsentType = GpuTypeMask{1} << 31;
 
-GpuTypeMask type_mask(const std::string& types, const Topology& topology) {
-  GpuTypeMask mask = 0;
-  std::size_t from = 0;
-  while (from <= types.size() && !types.empty()) {
-    const std::size_t bar = std::min(types.find('|', from), types.size());
-    const GpuTypeMask bit = topology.type_bit(types.substr(from, bar - from));
-    mask |= bit != 0 ? bit : kAbsentType;
-    from = bar + 1;
-  }
-  return mask;
-}
-
 JobKind kind_of(const std::string& text) {
   for (const JobKind k : {JobKind::pretrain, JobKind::transfer, JobKind::eval, JobKind::hpo})
     if (to_string(k) == text) return k;
@@ -112,6 +100,18 @@ bool has_cycle(const std::vector<JobSpec>& specs, std::size_t& at) {
 }
 
 }  // namespace
+
+GpuTypeMask type_mask(const std::string& types, const Topology& topology) {
+  GpuTypeMask mask = 0;
+  std::size_t from = 0;
+  while (from <= types.size() && !types.empty()) {
+    const std::size_t bar = std::min(types.find('|', from), types.size());
+    const GpuTypeMask bit = topology.type_bit(types.substr(from, bar - from));
+    mask |= bit != 0 ? bit : kAbsentType;
+    from = bar + 1;
+  }
+  return mask;
+}
 
 void slice_trace(Trace& trace, std::int64_t skip, std::int64_t jobs) {
   const auto size = static_cast<std::int64_t>(trace.jobs.size());

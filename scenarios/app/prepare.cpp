@@ -2,12 +2,12 @@
 // and what is true; an emulation's overrides are applied.
 #include <fmt/format.h>
 
+#include "scenarios/app/apply_profiles.hpp"
 #include "scenarios/app/make_policy.hpp"
 #include "scenarios/app/simulate.hpp"
 #include "sim/models/emulation.hpp"
 #include "sim/observe/digest.hpp"
 #include "traces/capacity.hpp"
-#include "traces/profiles/profiles.hpp"
 
 namespace orrery::app {
 namespace {
@@ -47,41 +47,6 @@ Expected<void> apply_emulation(Prepared& p, const Trace& trace) {
           spec.name));
     p.pause_per_event.push_back(muri_pause(spec.model, spec.demand.gpus));
   }
-  return {};
-}
-
-// Compiles the profiles that the scenario names and works out from them what the trace does not say: run times on the
-// requested GPUs, and how many GPUs each job can use.
-Expected<void> apply_profiles(Prepared& p, Trace& trace) {
-  const Scenario& s = p.scenario;
-  if (!s.performance) return {};
-  const PerformanceConfig& c = *s.performance;
-  auto profiles = c.family == "titan" ? read_titan_profiles(c.profiles_resolved, c.hardware)
-                                      : read_pollux_profiles(c.profiles_resolved, c.hardware);
-  if (!profiles) return tl::make_unexpected(std::move(profiles.error()));
-  int widest = 0;
-  for (const NodeGroup& g : s.cluster.groups) widest = std::max(widest, g.gpus_per_node);
-  const ProfileBelief belief = s.emulate == "pollux"  ? ProfileBelief::pollux
-                               : s.emulate == "titan" ? ProfileBelief::titan
-                                                      : ProfileBelief::consistent;
-  auto model = ProfiledModel::compile(std::move(*profiles), widest, belief);
-  if (!model) return tl::make_unexpected(std::move(model.error()));
-  std::vector<Diagnostic> errors;
-  for (TraceJob& j : trace.jobs) {
-    auto ok = (*model)->add({j.model, j.batch, j.gpus, static_cast<double>(j.samples)}, c.clamp);
-    if (!ok) {
-      Diagnostic d = std::move(ok.error().items.front());
-      d.where = {s.workload.trace, j.line, 0};
-      errors.push_back(std::move(d));
-      if (errors.size() == 20) break;
-      continue;
-    }
-    j.duration = (*model)->reference_time();
-    if (!j.min_gpus) j.min_gpus = 1;
-    if (!j.max_gpus) j.max_gpus = (*model)->most_gpus();
-  }
-  if (!errors.empty()) return tl::make_unexpected(Error(std::move(errors)));
-  p.profiled = std::move(*model);
   return {};
 }
 

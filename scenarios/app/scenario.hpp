@@ -70,10 +70,12 @@ struct CheckpointConfig {
 
 // Where run times and speeds come from when not from the trace: profiles of applications.
 struct PerformanceConfig {
-  std::string profiles;           // folder as written, may start with ${ORRERY_TRACES}
-  std::string profiles_resolved;  // folder to open
-  std::string family = "pollux";  // how the folder's tables are laid out: pollux | titan
-  std::string hardware = "aws";   // which of its GPU types every GPU of the cluster is
+  std::string profiles;           // folder or file as written, may start with ${ORRERY_TRACES}
+  std::string profiles_resolved;  // what to open
+  std::string family = "pollux";  // how the tables are laid out: pollux | titan | gavel | lucid | calibrated
+  // pollux, titan: which of their GPU types every GPU of the cluster is. gavel, calibrated: the type on which work is
+  // counted. lucid: the type on which it was measured.
+  std::string hardware = "aws";
   bool clamp = false;             // `missing: clamp`: what was not measured is the nearest that was
 };
 

@@ -145,7 +145,7 @@ void read_performance(YamlWalk& w, const Place& at, Scenario& s) {
   PerformanceConfig c;
   w.section(at, {
       {"profiles", [&](const Place& p) { c.profiles = w.word(p); }},
-      {"family", [&](const Place& p) { c.family = w.choice(p, {"pollux", "titan"}); }},
+      {"family", [&](const Place& p) { c.family = w.choice(p, {"pollux", "titan", "gavel", "lucid", "calibrated"}); }},
       {"hardware", [&](const Place& p) { c.hardware = w.word(p); }},
       {"missing", [&](const Place& p) { c.clamp = w.choice(p, {"error", "clamp"}) == "clamp"; }},
   });

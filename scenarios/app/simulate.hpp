@@ -15,7 +15,7 @@
 #include "sim/core/truth.hpp"
 #include "sim/exec/sim_executor.hpp"
 #include "sim/models/measured.hpp"
-#include "sim/models/profiled_model.hpp"
+#include "sim/models/performance.hpp"
 #include "traces/canonical.hpp"
 
 namespace orrery::app {
@@ -31,7 +31,7 @@ struct Prepared {
   EstimateSource estimates = EstimateSource::oracle;  // never `automatic`
   std::vector<Duration> pause_per_event;              // emulate: muri
   SimOptions::Rounding rounding;                      // emulate: pollux
-  std::shared_ptr<const ProfiledModel> profiled;      // `performance`: speed from profiles
+  std::shared_ptr<const PerformanceModel> profiled;   // `performance`: speed from profiles
   std::vector<Outage> outages;                        // the scenario's, and those of recorded capacity
   std::vector<std::string> notes;                     // what the user should know: overrides, estimates, drops
 };

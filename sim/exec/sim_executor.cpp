@@ -26,6 +26,7 @@ SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, con
       points_(publish_points(options_.publishes, workload.specs)),
       versions_(points_.size()) {
   if (options_.network != nullptr) contention_.emplace(*options_.network);
+  if (model.minds_neighbours()) neighbours_.emplace(topology, workload.specs.size());
   if (!options_.failures.active()) return;
   gangs_on_.resize(topology.node_count());
   Event e;
@@ -89,7 +90,10 @@ void SimExecutor::launch(const LaunchRequest& request) {
   const Time start =
       now_ + options_.overheads.start_cost(spec, request.incarnation) + model_->start_cost(spec);
   g.next = schedule(g, start, kStartClass, EventKind::started, 0);
-  if (contention_) g.gpus = *request.gpus;
+  if (contention_ || neighbours_) {
+    g.gpus = *request.gpus;
+    g.config = request.members[0].config;
+  }
   if (gangs_on_.empty()) return;
   g.gpus = *request.gpus;
   for (const NodeSlice& s : g.gpus.slices()) gangs_on_[s.node.index()].push_back(job);
@@ -162,6 +166,7 @@ void SimExecutor::end_stretch(Gang& g, Event& e) {
 
 void SimExecutor::cancel_pending(Gang& g) {
   if (contention_) contention_->stop(g.job);  // whatever ends its steps comes by here
+  if (neighbours_) neighbours_->stop(g.job);
   if (g.next != Queue::kNone) queue_.cancel(g.next);
   if (g.report != Queue::kNone) queue_.cancel(g.report);
   if (g.save != Queue::kNone) queue_.cancel(g.save);
@@ -254,6 +259,7 @@ void SimExecutor::run_from_now(Gang& g) {
   g.since = now_;
   g.saving = false;
   if (contention_) contention_->start(g.job, g.gpus);
+  if (neighbours_) neighbours_->start(g.job, g.gpus);
   plan_end(g);
   if (options_.progress_every.ns > 0)
     g.report = schedule(g, now_ + options_.progress_every, kProgressClass, EventKind::progress, 0);
@@ -367,27 +373,33 @@ void SimExecutor::pause_running(Duration elapsed) {
   }
 }
 
-// Jobs whose share of the network has changed go on at another speed from now on.
-void SimExecutor::share_network() {
-  if (!contention_) return;
-  for (const auto& [job, rate] : contention_->update()) {
-    Gang& g = gangs_[job.index()];
-    if (rate == g.rate) continue;
-    settle(g);
-    g.rate = rate;
-    if (g.saving) continue;  // its end is planned when it has saved
-    if (g.next != Queue::kNone) queue_.cancel(g.next);
-    if (g.publish != Queue::kNone) queue_.cancel(g.publish);
-    g.next = g.publish = Queue::kNone;
-    plan_end(g);
-    plan_publication(g);
-    if (g.save == Queue::kNone) plan_checkpoint(g);
-  }
+// Jobs whose share of the network, or whose neighbours, have changed go on at another speed from now on.
+void SimExecutor::change_rates() {
+  if (contention_)
+    for (const auto& [job, rate] : contention_->update()) change_rate(gangs_[job.index()], rate);
+  if (neighbours_)
+    for (const JobId job : neighbours_->changed()) {
+      Gang& g = gangs_[job.index()];
+      change_rate(g, model_->rate(workload_->specs[job.index()], g.gpus, g.config, neighbours_->with(job)));
+    }
+}
+
+void SimExecutor::change_rate(Gang& g, Rate rate) {
+  if (rate == g.rate) return;
+  settle(g);
+  g.rate = rate;
+  if (g.saving) return;  // its end is planned when it has saved
+  if (g.next != Queue::kNone) queue_.cancel(g.next);
+  if (g.publish != Queue::kNone) queue_.cancel(g.publish);
+  g.next = g.publish = Queue::kNone;
+  plan_end(g);
+  plan_publication(g);
+  if (g.save == Queue::kNone) plan_checkpoint(g);
 }
 
 std::span<const Event> SimExecutor::wait_until(Time deadline) {
   batch_.clear();
-  share_network();  // what was stopped since the last call
+  change_rates();  // what was stopped since the last call
   while (batch_.empty()) {  // some events concern only the executor: a checkpoint begins
     const Time next = queue_.next_time();
     const Time before = now_;
@@ -396,7 +408,7 @@ std::span<const Event> SimExecutor::wait_until(Time deadline) {
       ORRERY_ASSERT(next >= now_, "time runs backwards: {} after {}", next.ns, now_.ns);
       now_ = next;
       while (!queue_.empty() && queue_.next_time() == now_) happen(queue_.pop().payload);
-      share_network();
+      change_rates();
     } else if (deadline != kNever) {
       now_ = std::max(now_, deadline);
     }

@@ -10,6 +10,7 @@
 #include "sim/control/executor.hpp"
 #include "sim/core/truth.hpp"
 #include "sim/engine/event_queue.hpp"
+#include "sim/exec/neighbours.hpp"
 #include "sim/models/failures.hpp"
 #include "sim/models/network_model.hpp"
 #include "sim/models/overheads.hpp"
@@ -98,7 +99,8 @@ class SimExecutor : public Executor {
                          std::int64_t value2 = 0);
   void happen(Event e);
   void pause_running(Duration elapsed);
-  void share_network();
+  void change_rates();
+  void change_rate(Gang& g, Rate rate);
 
   const Topology* topology_;
   const Workload* workload_;
@@ -113,6 +115,7 @@ class SimExecutor : public Executor {
   std::vector<std::vector<std::int32_t>> points_;    // [job] where it publishes; empty where no job has parents
   std::vector<std::vector<std::int32_t>> versions_;  // [job] progress of each, per mille; likewise
   std::optional<NetworkContention> contention_;
+  std::optional<Neighbours> neighbours_;
   std::vector<NodeFailures> node_failures_;   // [node], where nodes fail
   std::vector<std::vector<JobId>> gangs_on_;  // [node], where nodes fail: in order of launch
 };

@@ -16,6 +16,8 @@ class PerformanceModel : public Predictor {
   // Time from a launch to the first step, over and above what the scenario's overheads say: loading and warming up
   // the model, where it was measured.
   [[nodiscard]] virtual Duration start_cost(const JobSpec&) const { return {}; }
+  // True when rate() looks at `with`: executors then ask again whenever a job's neighbours change.
+  [[nodiscard]] virtual bool minds_neighbours() const { return false; }
   // True when speed changes as work is done: executors then ask for stretch() after stretch instead of rate().
   [[nodiscard]] virtual bool in_stretches() const { return false; }
   [[nodiscard]] virtual Stretch stretch(const JobSpec& spec, const Allocation& gpus, const RunConfig& config,

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "sim/models/profiles.hpp"
+#include "sim/models/throughputs.hpp"
+#include "traces/profile_table.hpp"
 
 namespace orrery {
 
@@ -19,6 +21,21 @@ namespace orrery {
 // TitanSched (gaow0007/TitanSched): a folder per GPU type (V100, A100) with MODEL_placements.csv,
 // MODEL_scalability.csv and MODEL_context_switch.csv (seconds from launch to the first step).
 [[nodiscard]] Expected<ProfileSet> read_titan_profiles(const std::string& folder, const std::string& hardware);
+
+// Gavel and Shockwave: a file of steps per second by GPU type (k80, p100, v100), configuration, and pair on the same
+// GPUs. Rates of 0 (does not run there, or was not measured) are left out; pairs of speed 0 are kept: they do not fit.
+[[nodiscard]] Expected<ThroughputSet> read_gavel_throughputs(const std::string& path);
+[[nodiscard]] Expected<ThroughputSet> read_gavel_throughputs_text(const std::string& file, std::string_view text);
+
+// Lucid: a folder with single_data.csv and colocate_info.csv; `gpu` is what the type is called on which it was measured.
+[[nodiscard]] Expected<ThroughputSet> read_lucid_colocation(const std::string& folder, const std::string& gpu);
+[[nodiscard]] Expected<std::vector<PairRate>> read_lucid_pairs(const std::string& file, std::string_view text);
+[[nodiscard]] Expected<std::vector<AloneRate>> read_lucid_alone(const std::string& file, std::string_view text,
+                                                                const std::string& gpu);
+
+// What live runs and `orrery live calibrate` write. The mode is the job's kind; the batch is that of all ranks.
+[[nodiscard]] Expected<ThroughputSet> read_calibrated_throughputs(const std::string& path);
+[[nodiscard]] ThroughputSet throughputs_of(const std::string& name, const std::vector<ProfileRow>& rows);
 
 // One table of step times from text: `placement` or `num_nodes,num_replicas`, then local_bsz, step_time, sync_time.
 [[nodiscard]] Expected<std::vector<StepPoint>> read_step_points(const std::string& file, std::string_view text);

@@ -1,0 +1,36 @@
+// Which jobs make steps on the same GPUs, kept up to date as they start and stop. Work per change grows with the GPUs of
+// the job and with who is on them, not with the cluster.
+#pragma once
+
+#include <boost/container/small_vector.hpp>
+#include <span>
+#include <vector>
+
+#include "sim/core/allocation.hpp"
+#include "sim/core/topology.hpp"
+
+namespace orrery {
+
+class Neighbours {
+ public:
+  Neighbours(const Topology& topology, std::size_t jobs);
+
+  // A job begins, or ceases, to make steps on these GPUs. Stopping one that is not there does nothing.
+  void start(JobId job, const Allocation& gpus);
+  void stop(JobId job);
+  // Everybody else on any of its GPUs, ascending; valid until the next call.
+  [[nodiscard]] std::span<const JobId> with(JobId job);
+  // The jobs that run and whose neighbours have changed since the last call, ascending; each that has started is one.
+  [[nodiscard]] std::span<const JobId> changed();
+
+ private:
+  template <class Do>
+  void for_gpus(const Allocation& gpus, Do act);
+
+  std::vector<std::size_t> first_gpu_;                              // [node]
+  std::vector<boost::container::small_vector<JobId, 2>> on_gpu_;    // [GPU]
+  std::vector<Allocation> held_;                                    // [job]; empty = makes no steps
+  std::vector<JobId> dirty_, changed_, with_;
+};
+
+}  // namespace orrery

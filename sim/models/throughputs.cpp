@@ -1,0 +1,238 @@
+#include "sim/models/throughputs.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+#include <tuple>
+
+#include "sim/core/assert.hpp"
+
+namespace orrery {
+namespace {
+
+constexpr double kTurns = 0.98;     // of its share is what a job gets that takes turns (policies.md 3.12)
+constexpr std::uint32_t kMost = 1U << 20U;  // names, configurations
+
+std::string key_of(std::string_view model, std::string_view mode, std::int64_t batch) {
+  return fmt::format("{}\n{}\n{}", model, mode, batch);
+}
+
+// `a` and `b` below kMost, `type` below 4096.
+std::uint64_t key_of(std::uint32_t type, std::uint32_t a, std::uint32_t b) {
+  return (std::uint64_t{type} << 44U) | (std::uint64_t{a} << 22U) | b;
+}
+
+std::string text_of(const TrainingConfig& c) {
+  return fmt::format("`{}`{}{} on {} GPU{}", c.model, c.mode.empty() ? "" : " " + c.mode,
+                     c.batch == 0 ? "" : fmt::format(" with batch {}", c.batch), c.gpus, c.gpus == 1 ? "" : "s");
+}
+
+}  // namespace
+
+std::uint32_t ThroughputModel::intern(const TrainingConfig& c) {
+  const auto next = static_cast<std::uint32_t>(names_.size());
+  return names_.try_emplace(key_of(c.model, c.mode, c.batch), next).first->second;
+}
+
+std::uint32_t ThroughputModel::find_name(const TrainingConfig& c) const {
+  for (const std::string_view mode : {std::string_view(c.mode), std::string_view()})
+    for (const std::int64_t batch : {c.batch, std::int64_t{0}})
+      if (const auto at = names_.find(key_of(c.model, mode, batch)); at != names_.end()) return at->second;
+  return kNone;
+}
+
+std::uint32_t ThroughputModel::config(std::uint32_t name, int gpus) const {
+  const auto at = configs_.find(key_of(0, name, static_cast<std::uint32_t>(gpus)));
+  return at == configs_.end() ? kNone : at->second;
+}
+
+Expected<std::shared_ptr<ThroughputModel>> ThroughputModel::compile(const ThroughputSet& table,
+                                                                    const Topology& topology,
+                                                                    const std::string& reference) {
+  std::shared_ptr<ThroughputModel> m(new ThroughputModel);
+  m->table_ = table.name;
+  m->topology_ = &topology;
+  m->types_ = topology.gpu_types();
+  m->widest_.resize(m->types_.size(), 1);
+  for (const NodeGroup& g : topology.groups()) {
+    const auto type = std::find(m->types_.begin(), m->types_.end(), g.gpu);
+    if (type == m->types_.end()) continue;
+    int& widest = m->widest_[static_cast<std::size_t>(type - m->types_.begin())];
+    widest = std::max(widest, g.gpus_per_node);
+  }
+  const auto type_of = [&](const std::string& gpu) {
+    const auto at = std::find(m->types_.begin(), m->types_.end(), gpu);
+    return at == m->types_.end() ? kNone : static_cast<std::uint32_t>(at - m->types_.begin());
+  };
+  m->reference_ = type_of(reference);
+  if (m->reference_ == kNone) {
+    m->reference_ = static_cast<std::uint32_t>(m->types_.size());
+    m->types_.push_back(reference);
+    m->widest_.push_back(64);
+  }
+  std::map<std::tuple<std::uint32_t, std::uint32_t, int>, Point> points;
+  for (const AloneRate& r : table.alone) {
+    if (!(r.steps_per_s > 0) || !std::isfinite(r.steps_per_s) || r.config.gpus < 1)
+      return fail(fmt::format("{}: {} on {} makes {} steps per second", table.name, text_of(r.config), r.gpu,
+                              r.steps_per_s));
+    const std::uint32_t type = type_of(r.gpu);
+    if (type == kNone) continue;
+    Point& p = points[{m->intern(r.config), type, r.config.gpus}];
+    double& there = r.spread ? p.spread : p.packed;
+    if (there > 0)
+      return fail(fmt::format("{}: {} on {} is there twice", table.name, text_of(r.config), r.gpu));
+    p.gpus = r.config.gpus;
+    there = r.steps_per_s;
+  }
+  const auto on_reference = [&](const auto& p) { return std::get<1>(p.first) == m->reference_; };
+  if (std::none_of(points.begin(), points.end(), on_reference))
+    return fail(fmt::format("{} has no measurement on `{}`, on which work is counted", table.name, reference));
+  // Pairs and crowds need the ids of configurations that may have been measured only beside others.
+  const auto configure = [&](const TrainingConfig& c) {
+    const auto next = static_cast<std::uint32_t>(m->configs_.size());
+    return m->configs_.try_emplace(key_of(0, m->intern(c), static_cast<std::uint32_t>(c.gpus)), next).first->second;
+  };
+  const auto for_types = [&](const std::string& gpu, const auto& take) {
+    for (std::uint32_t t = 0; t < m->types_.size(); ++t)
+      if (gpu.empty() || m->types_[t] == gpu) take(t);
+  };
+  for (const PairRate& r : table.pairs) {
+    if (!(r.speed_a >= 0) || !(r.speed_b >= 0))
+      return fail(fmt::format("{}: {} beside {} has a speed below 0", table.name, text_of(r.a), text_of(r.b)));
+    const std::uint32_t a = configure(r.a), b = configure(r.b);
+    for_types(r.gpu, [&](std::uint32_t t) {
+      m->pairs_[key_of(t, a, b)] = {r.speed_a, r.speed_b};
+      m->pairs_[key_of(t, b, a)] = {r.speed_b, r.speed_a};
+    });
+  }
+  for (const CrowdRate& r : table.crowds) {
+    if (!(r.speed > 0) || r.jobs < 2)
+      return fail(fmt::format("{}: {} as one of {} jobs has speed {}", table.name, text_of(r.config), r.jobs, r.speed));
+    const std::uint32_t c = configure(r.config);
+    for_types(r.gpu, [&](std::uint32_t t) { m->crowds_[key_of(t, c, static_cast<std::uint32_t>(r.jobs))] = r.speed; });
+  }
+  if (m->names_.size() >= kMost || m->configs_.size() >= kMost)
+    return fail(fmt::format("{} has more than {} configurations", table.name, kMost));
+  m->spans_.resize(m->names_.size() * m->types_.size());
+  for (const auto& [key, p] : points) {
+    Span& s = m->spans_[std::get<0>(key) * m->types_.size() + std::get<1>(key)];
+    const auto at = static_cast<std::uint32_t>(m->points_.size());
+    if (s.last == 0) s.first = at;
+    s.last = at + 1;
+    m->points_.push_back(p);
+  }
+  return m;
+}
+
+double ThroughputModel::alone(std::uint32_t name, std::uint32_t type, int gpus, bool spread) const {
+  if (name == kNone) return 0;
+  const Span s = spans_[name * types_.size() + type];
+  for (std::uint32_t i = s.first; i < s.last; ++i)
+    if (points_[i].gpus == gpus) return spread ? points_[i].spread : points_[i].packed;
+  return 0;
+}
+
+// As measured; else the other placement; else the nearest number of GPUs, linear in GPUs.
+double ThroughputModel::nearest(std::uint32_t name, std::uint32_t type, int gpus, bool spread) const {
+  if (name == kNone) return 0;
+  if (const double exact = alone(name, type, gpus, spread); exact > 0) return exact;
+  const Span s = spans_[name * types_.size() + type];
+  const Point* best = nullptr;
+  for (std::uint32_t i = s.first; i < s.last; ++i)
+    if (best == nullptr || std::abs(points_[i].gpus - gpus) < std::abs(best->gpus - gpus)) best = &points_[i];
+  if (best == nullptr) return 0;
+  const double there = (spread && best->spread > 0) || best->packed <= 0 ? best->spread : best->packed;
+  return there * gpus / best->gpus;
+}
+
+Expected<void> ThroughputModel::add(const Job& job, GpuTypeMask types, bool clamp) {
+  const std::uint32_t name = find_name(job.config);
+  const auto missing = [&](std::uint32_t type, bool spread) {
+    Diagnostic d;
+    d.message = fmt::format("{} has no steps per second of {}{} of type `{}`", table_, text_of(job.config),
+                            spread ? " spread over nodes" : "", types_[type]);
+    d.hint = "add it to the table, or write `performance: { missing: clamp }` to take the nearest measurement";
+    return fail(std::move(d));
+  };
+  if (name == kNone) {
+    Diagnostic d;
+    d.message = fmt::format("{} knows no {}", table_, text_of(job.config));
+    return fail(std::move(d));
+  }
+  Member member;
+  member.name = name;
+  member.config = config(name, job.config.gpus);
+  member.reference = clamp ? nearest(name, reference_, job.config.gpus, false)
+                           : alone(name, reference_, job.config.gpus, false);
+  if (member.reference <= 0) member.reference = alone(name, reference_, job.config.gpus, true);
+  if (member.reference <= 0) return missing(reference_, false);
+  for (std::uint32_t t = 0; t < topology_->gpu_types().size(); ++t) {
+    if (types != 0 && (types >> t & 1U) == 0) continue;
+    if (clamp) continue;
+    if (alone(name, t, job.config.gpus, false) <= 0 && alone(name, t, job.config.gpus, true) <= 0)
+      return missing(t, false);
+  }
+  jobs_.push_back(member);
+  last_time_ = Duration{};
+  if (job.steps > 0) {
+    const double ns = static_cast<double>(job.steps) / member.reference * 1e9;
+    if (!(ns < static_cast<double>(kForever.ns) / 4))
+      return fail(fmt::format("{} steps of {} take more than 73 years", job.steps, text_of(job.config)));
+    last_time_ = Duration{std::max<std::int64_t>(1, std::llround(ns))};
+  }
+  return {};
+}
+
+double ThroughputModel::beside(JobId own, std::uint32_t type, std::span<const JobId> with) const {
+  if (with.empty()) return 1;
+  const Member& me = jobs_[own.index()];
+  if (with.size() == 1) {
+    double speed = 0, other = 0;
+    if (pair(own, with[0], type, speed, other) && speed > 0) return speed;
+  }
+  if (me.config != kNone) {
+    const auto crowd = crowds_.find(key_of(type, me.config, static_cast<std::uint32_t>(with.size() + 1)));
+    if (crowd != crowds_.end()) return crowd->second;
+  }
+  return kTurns / static_cast<double>(with.size() + 1);
+}
+
+bool ThroughputModel::pair(JobId a, JobId b, std::uint32_t type, double& speed_a, double& speed_b) const {
+  const std::uint32_t ca = jobs_[a.index()].config, cb = jobs_[b.index()].config;
+  if (ca == kNone || cb == kNone) return false;
+  const auto at = pairs_.find(key_of(type, ca, cb));
+  if (at == pairs_.end()) return false;
+  std::tie(speed_a, speed_b) = at->second;
+  return true;
+}
+
+Rate ThroughputModel::rate(const JobSpec& spec, const Allocation& gpus, const RunConfig&,
+                           std::span<const JobId> with) const {
+  const Member& me = jobs_[spec.id.index()];
+  const int count = std::max(1, gpus.gpu_count());
+  double slowest = -1;
+  std::uint32_t seen = 0;  // types
+  for (const NodeSlice& s : gpus.slices()) {
+    const std::uint32_t type = topology_->node(s.node).type;
+    if ((seen >> type & 1U) != 0) continue;
+    seen |= 1U << type;
+    const bool spread = gpus.nodes() > static_cast<std::size_t>((count + widest_[type] - 1) / widest_[type]);
+    double steps = nearest(me.name, type, count, spread);
+    if (steps <= 0) steps = me.reference;
+    steps *= beside(spec.id, type, with);
+    slowest = slowest < 0 ? steps : std::min(slowest, steps);
+  }
+  if (slowest < 0) return kUnitRate;  // CPUs only
+  return Rate{std::llround(slowest / me.reference * static_cast<double>(kUnitRate.per_billion))};
+}
+
+double ThroughputModel::steps_per_s(JobId job, const std::string& gpu, int gpus, bool spread) const {
+  const auto at = std::find(types_.begin(), types_.end(), gpu);
+  if (at == types_.end()) return 0;
+  return alone(jobs_[job.index()].name, static_cast<std::uint32_t>(at - types_.begin()), gpus, spread);
+}
+
+}  // namespace orrery
