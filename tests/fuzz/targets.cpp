@@ -149,12 +149,24 @@ void run_capacity(std::string_view bytes) {
   if (lives) (void)outages_of(*lives, 5, seconds(60));
 }
 
+std::vector<NodeGroup> fuzz_groups() {
+  NodeGroup g;
+  g.name = "v", g.count = 2, g.gpus_per_node = 4, g.gpu = "v100";
+  return {g};
+}
+
 void run_profiles(std::string_view bytes) {
   const Expected<std::string> text = decode_text("fuzz.csv", std::string(bytes));
   if (!text) return;
   const auto points = read_step_points("fuzz.csv", *text);
   require_message(points);
   require_message(read_epoch_stats("fuzz.csv", *text));
+  require_message(read_lucid_pairs("fuzz.csv", *text));
+  require_message(read_lucid_alone("fuzz.csv", *text, "gpu"));
+  if (const auto set = read_gavel_throughputs_text("fuzz.json", *text); !set)
+    require_message(set);
+  else
+    require_message(ThroughputModel::compile(*set, Topology(fuzz_groups()), "v100"));
   if (points && points->size() < 200) require_message(StepTimes::compile("fuzz", *points, {}));
 }
 
@@ -245,7 +257,11 @@ std::vector<std::string> profiles_seeds() {
   return {"placement,local_bsz,step_time,sync_time\n1,4,0.45,0.01\n1,8,0.7,0.01\n2,4,0.5,0.1\n11,4,0.6,0.2\n"
           "24,4,0.8,0.3\n24,8,1.1,3e-1\n",
           "num_nodes,num_replicas,local_bsz,step_time,sync_time\n6,6,4,1.49,1.09\n",
-          "progress,iteration,metric,grad_sqr,grad_var\n391.09,172,0.43,8.9,6.7\n"};
+          "progress,iteration,metric,grad_sqr,grad_var\n391.09,172,0.43,8.9,6.7\n",
+          "model1,dataset1,batchsize1,amp1,speed1,model2,dataset2,batchsize2,amp2,speed2\nA,I,32,0,0.98,B,C,64,1,1.03\n",
+          "model,dataset,batchsize,amp,speed\nBERT,SQuAD,32,0,84.872\n",
+          R"({"v100":{"('A (batch size 2)', 1)":{"null":4.5,"('B', 2)":[2.5,0.0]},"('B', 2)":{"null":2}},)"
+          R"("v100_unconsolidated":{"('B', 2)":{"null":1.5e0}}})"};
 }
 
 std::vector<std::string> script_seeds() {
