@@ -66,8 +66,8 @@ StudyInputs study_inputs(const Prepared& p) {
   return in;
 }
 
-// A simulated run at unit rate has no work lost; Muri's pauses are not work, and profiles and networks have rates of their
-// own.
+// A simulated run at unit rate has no work lost; Muri's pauses are not work, and profiles and networks have rates of
+// their own.
 InvariantOptions invariant_options(const Prepared& p, bool measured) {
   InvariantOptions o;
   o.any_size = p.scenario.emulate == "titan";

@@ -8,6 +8,7 @@
 
 #include "scenarios/app/make_policy.hpp"
 #include "scenarios/app/network_reader.hpp"
+#include "scenarios/app/performance_reader.hpp"
 #include "scenarios/app/read_generate.hpp"
 #include "scenarios/app/yaml_walk.hpp"
 #include "traces/text_file.hpp"
@@ -139,19 +140,6 @@ PolicyConfig read_policy(YamlWalk& w, const Place& at, const PolicyConfig& defau
   });
   if (at.node.IsMap() && c.where.count("name") == 0) w.missing(at, "name", "which policy; see `orrery policy list`");
   return c;
-}
-
-void read_performance(YamlWalk& w, const Place& at, Scenario& s) {
-  PerformanceConfig c;
-  w.section(at, {
-      {"profiles", [&](const Place& p) { c.profiles = w.word(p); }},
-      {"family", [&](const Place& p) { c.family = w.choice(p, {"pollux", "titan", "gavel", "lucid", "calibrated"}); }},
-      {"hardware", [&](const Place& p) { c.hardware = w.word(p); }},
-      {"missing", [&](const Place& p) { c.clamp = w.choice(p, {"error", "clamp"}) == "clamp"; }},
-  });
-  if (!at.node.IsMap()) return;
-  if (c.profiles.empty()) w.missing(at, "profiles", "the folder of profiles");
-  s.performance = std::move(c);
 }
 
 void read_overheads(YamlWalk& w, const Place& at, Scenario& s) {
@@ -340,11 +328,9 @@ void read_all(YamlWalk& w, Scenario& s) {
   }
   if (s.network && s.emulate != "none")
     w.complain(w.root(), fmt::format("`emulate: {}` is of a simulator without a network; drop `network`", s.emulate));
-  if (!performance.path.empty()) {
-    read_performance(w, performance, s);
-    if (s.network)
-      w.complain(performance, "`performance` has step times with their communication in them; drop it or `network`");
-  }
+  if (!performance.path.empty()) s.performance = read_performance(w, performance);
+  if (s.performance && s.network)
+    w.complain(performance, "`performance` has step times with their communication in them; drop it or `network`");
   if (!failures.path.empty()) read_failures(w, failures, s);
   if (policy.node.IsDefined() && !policy.path.empty()) s.policy = read_policy(w, policy, {}, false);
   if (!compare.path.empty())

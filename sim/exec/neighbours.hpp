@@ -1,5 +1,5 @@
-// Which jobs make steps on the same GPUs, kept up to date as they start and stop. Work per change grows with the GPUs of
-// the job and with who is on them, not with the cluster.
+// Which jobs make steps on the same GPUs, kept up to date as they start and stop. Work per change grows with the GPUs
+// of the job and with who is on them, not with the cluster.
 #pragma once
 
 #include <boost/container/small_vector.hpp>
@@ -27,9 +27,9 @@ class Neighbours {
   template <class Do>
   void for_gpus(const Allocation& gpus, Do act);
 
-  std::vector<std::size_t> first_gpu_;                              // [node]
-  std::vector<boost::container::small_vector<JobId, 2>> on_gpu_;    // [GPU]
-  std::vector<Allocation> held_;                                    // [job]; empty = makes no steps
+  std::vector<std::size_t> first_gpu_;                            // [node]
+  std::vector<boost::container::small_vector<JobId, 2>> on_gpu_;  // [GPU]
+  std::vector<Allocation> held_;                                  // [job]; empty = makes no steps
   std::vector<JobId> dirty_, changed_, with_;
 };
 

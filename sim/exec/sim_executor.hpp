@@ -102,6 +102,8 @@ class SimExecutor : public Executor {
   void change_rates();
   void change_rate(Gang& g, Rate rate);
 
+  static constexpr std::int64_t kStretch = -2;  // value2 of a progress event: where speed changes
+
   const Topology* topology_;
   const Workload* workload_;
   const PerformanceModel* model_;

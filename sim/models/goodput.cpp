@@ -11,6 +11,8 @@
 #include <unsupported/Eigen/NumericalDiff>
 #include <vector>
 
+#include "sim/core/random.hpp"
+
 namespace orrery {
 namespace {
 
@@ -18,7 +20,12 @@ constexpr double kLeast = 1e-8;  // of a parameter
 constexpr int kCandidates = 50;
 constexpr double kRounding = 1e-8;  // a quotient so little above a whole number is meant to be one
 
-double squared(double x) { return x * x; }
+// x^y of x >= 0; 0 where the logarithm would be of nothing.
+double power(double x, double y) { return x > 0 ? portable_exp(std::max(y * portable_log(x), -700.0)) : 0; }
+
+double squared(double x) {
+  return x * x;
+}
 
 // The seven parameters as the fit moves them: logarithms of the six times, then gamma mapped from the real line onto
 // [1, 10]. Those that the samples say nothing of are not moved.
@@ -27,8 +34,8 @@ struct Guess {
   std::array<bool, 7> fixed{};
 
   [[nodiscard]] StepParams params() const {
-    const auto time = [&](std::size_t i) { return std::clamp(std::exp(x[i]), kLeast, 1e6); };
-    return {time(0), time(1), time(2), time(3), time(4), time(5), 1 + 9 / (1 + std::exp(-x[6]))};
+    const auto s = [&](std::size_t i) { return std::clamp(portable_exp(x[i]), kLeast, 1e6); };
+    return {s(0), s(1), s(2), s(3), s(4), s(5), 1 + 9 / (1 + portable_exp(-x[6]))};
   }
 };
 
@@ -39,8 +46,8 @@ struct Errors {
 Errors errors_of(const StepParams& p, std::span<const StepSample> samples) {
   Errors e;
   for (const StepSample& s : samples) {
-    e.gradient += squared(std::log(gradient_time(p, s.local_batch) / s.gradient_s));
-    e.iteration += squared(std::log(iteration_time(p, s.nodes, s.gpus, s.local_batch) / s.iteration_s));
+    e.gradient += squared(portable_log(gradient_time(p, s.local_batch) / s.gradient_s));
+    e.iteration += squared(portable_log(iteration_time(p, s.nodes, s.gpus, s.local_batch) / s.iteration_s));
   }
   const auto n = static_cast<double>(samples.size());
   return {std::sqrt(e.gradient / n), std::sqrt(e.iteration / n)};
@@ -50,8 +57,8 @@ double penalty(const StepParams& p) {
   return 1e-3 * squared(p.gamma - 1) + 1e-2 * (squared(p.beta_n / p.alpha_n) + squared(p.beta_r / p.alpha_r));
 }
 
-// The squares whose sum touches the loss at the errors `at` and is nowhere below it: a root is at most the mean of its
-// value there and square / value there.
+// The squares whose sum touches the loss at the errors `at` and is nowhere below it: a root is at most the mean of
+// its value there and square / value there.
 struct Squares {
   using Scalar = double;
   using InputType = Eigen::VectorXd;
@@ -82,8 +89,8 @@ struct Squares {
                  weight_i = 1 / std::sqrt(2 * n * std::max(at.iteration, kFloor));
     Eigen::Index k = 0;
     for (const StepSample& s : samples) {
-      out[k++] = weight_g * std::log(gradient_time(p, s.local_batch) / s.gradient_s);
-      out[k++] = weight_i * std::log(iteration_time(p, s.nodes, s.gpus, s.local_batch) / s.iteration_s);
+      out[k++] = weight_g * portable_log(gradient_time(p, s.local_batch) / s.gradient_s);
+      out[k++] = weight_i * portable_log(iteration_time(p, s.nodes, s.gpus, s.local_batch) / s.iteration_s);
     }
     out[k++] = std::sqrt(1e-3) * (p.gamma - 1);
     out[k++] = 0.1 * p.beta_n / p.alpha_n;
@@ -128,7 +135,9 @@ Unseen look_at(std::span<const StepSample> samples) {
 
 }  // namespace
 
-double gradient_time(const StepParams& p, double local_batch) { return p.alpha_c + p.beta_c * local_batch; }
+double gradient_time(const StepParams& p, double local_batch) {
+  return p.alpha_c + p.beta_c * local_batch;
+}
 
 double sync_time(const StepParams& p, int nodes, int gpus) {
   if (gpus <= 1) return 0;
@@ -141,16 +150,20 @@ double iteration_time(const StepParams& p, int nodes, int gpus, double local_bat
   if (sync <= 0) return gradient;
   // The larger one is taken out, so that no power overflows or vanishes.
   const double large = std::max(gradient, sync), small = std::min(gradient, sync);
-  return large * std::pow(1 + std::pow(small / large, p.gamma), 1 / p.gamma);
+  return large * power(1 + power(small / large, p.gamma), 1 / p.gamma);
 }
 
 double step_time(const StepParams& p, int nodes, int gpus, double local_batch, int accumulation) {
   return accumulation * gradient_time(p, local_batch) + iteration_time(p, nodes, gpus, local_batch);
 }
 
-double step_gain(const GradientStats& g, double scale) { return (g.var + g.sqr) / (g.var / scale + g.sqr); }
+double step_gain(const GradientStats& g, double scale) {
+  return (g.var + g.sqr) / (g.var / scale + g.sqr);
+}
 
-double statistical_efficiency(const GradientStats& g, double scale) { return step_gain(g, scale) / scale; }
+double statistical_efficiency(const GradientStats& g, double scale) {
+  return step_gain(g, scale) / scale;
+}
 
 std::optional<BatchChoice> best_batch(const StepParams& p, const GradientStats& g, const BatchLimits& limits,
                                       int nodes, int gpus) {
@@ -160,7 +173,7 @@ std::optional<BatchChoice> best_batch(const StepParams& p, const GradientStats& 
   if (gpus < 1 || low > high) return std::nullopt;
   std::optional<BatchChoice> best;
   for (int i = 0; i < kCandidates; ++i) {
-    const double batch = low * std::pow(high / low, static_cast<double>(i) / (kCandidates - 1));
+    const double batch = low * power(high / low, static_cast<double>(i) / (kCandidates - 1));
     const double local = batch / k;
     double parts = std::max(1.0, std::ceil(local / static_cast<double>(limits.max_local) - kRounding));
     if (gpus == 1 && parts < 2 && batch > static_cast<double>(limits.initial) * (1 + kRounding)) parts = 2;
@@ -187,17 +200,20 @@ std::optional<StepParams> fit_step_params(std::span<const StepSample> samples) {
     mean_batch += s.local_batch / n;
     mean_extra += std::max(s.iteration_s - s.gradient_s, 0.01 * s.gradient_s) / n;
   }
-  const double least = std::log(kLeast);
+  const double least = portable_log(kLeast);
   Guess start;
-  start.x = {std::log(mean_gradient / 2), std::log(std::max(mean_gradient / 2 / std::max(mean_batch, 1e-9), kLeast)),
-             std::log(mean_extra),        std::log(mean_extra / 10),
-             std::log(mean_extra),        std::log(mean_extra / 10),
+  start.x = {portable_log(mean_gradient / 2),
+             portable_log(std::max(mean_gradient / 2 / std::max(mean_batch, 1e-9), kLeast)),
+             portable_log(mean_extra),
+             portable_log(mean_extra / 10),
+             portable_log(mean_extra),
+             portable_log(mean_extra / 10),
              0};
   const auto fix = [&](std::size_t i, double value) {
     start.x[i] = value;
     start.fixed[i] = true;
   };
-  if (!seen.several_batches) fix(0, std::log(mean_gradient / 2));
+  if (!seen.several_batches) fix(0, portable_log(mean_gradient / 2));
   if (!seen.one_node) fix(4, least), fix(5, least);
   if (!seen.more_nodes) fix(2, least), fix(3, least);
   if (!seen.beyond_two) fix(3, least), fix(5, least);

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <map>
 #include <tuple>
@@ -13,7 +12,7 @@
 namespace orrery {
 namespace {
 
-constexpr double kTurns = 0.98;     // of its share is what a job gets that takes turns (policies.md 3.12)
+constexpr double kTurns = 0.98;             // of its share is what a job gets that takes turns (policies.md 3.12)
 constexpr std::uint32_t kMost = 1U << 20U;  // names, configurations
 
 std::string key_of(std::string_view model, std::string_view mode, std::int64_t batch) {
@@ -23,6 +22,14 @@ std::string key_of(std::string_view model, std::string_view mode, std::int64_t b
 // `a` and `b` below kMost, `type` below 4096.
 std::uint64_t key_of(std::uint32_t type, std::uint32_t a, std::uint32_t b) {
   return (std::uint64_t{type} << 44U) | (std::uint64_t{a} << 22U) | b;
+}
+
+// The value of a key in a table sorted by it; null where there is none.
+template <class T>
+const T* find(const std::vector<std::pair<std::uint64_t, T>>& table, std::uint64_t key) {
+  const auto at = std::lower_bound(table.begin(), table.end(), key,
+                                   [](const auto& row, std::uint64_t k) { return row.first < k; });
+  return at == table.end() || at->first != key ? nullptr : &at->second;
 }
 
 std::string text_of(const TrainingConfig& c) {
@@ -76,14 +83,13 @@ Expected<std::shared_ptr<ThroughputModel>> ThroughputModel::compile(const Throug
   std::map<std::tuple<std::uint32_t, std::uint32_t, int>, Point> points;
   for (const AloneRate& r : table.alone) {
     if (!(r.steps_per_s > 0) || !std::isfinite(r.steps_per_s) || r.config.gpus < 1)
-      return fail(fmt::format("{}: {} on {} makes {} steps per second", table.name, text_of(r.config), r.gpu,
-                              r.steps_per_s));
+      return fail(
+          fmt::format("{}: {} on {} makes {} steps per second", table.name, text_of(r.config), r.gpu, r.steps_per_s));
     const std::uint32_t type = type_of(r.gpu);
     if (type == kNone) continue;
     Point& p = points[{m->intern(r.config), type, r.config.gpus}];
     double& there = r.spread ? p.spread : p.packed;
-    if (there > 0)
-      return fail(fmt::format("{}: {} on {} is there twice", table.name, text_of(r.config), r.gpu));
+    if (there > 0) return fail(fmt::format("{}: {} on {} is there twice", table.name, text_of(r.config), r.gpu));
     p.gpus = r.config.gpus;
     there = r.steps_per_s;
   }
@@ -99,21 +105,27 @@ Expected<std::shared_ptr<ThroughputModel>> ThroughputModel::compile(const Throug
     for (std::uint32_t t = 0; t < m->types_.size(); ++t)
       if (gpu.empty() || m->types_[t] == gpu) take(t);
   };
+  std::map<std::uint64_t, std::pair<double, double>> pairs;
+  std::map<std::uint64_t, double> crowds;
   for (const PairRate& r : table.pairs) {
     if (!(r.speed_a >= 0) || !(r.speed_b >= 0))
       return fail(fmt::format("{}: {} beside {} has a speed below 0", table.name, text_of(r.a), text_of(r.b)));
     const std::uint32_t a = configure(r.a), b = configure(r.b);
     for_types(r.gpu, [&](std::uint32_t t) {
-      m->pairs_[key_of(t, a, b)] = {r.speed_a, r.speed_b};
-      m->pairs_[key_of(t, b, a)] = {r.speed_b, r.speed_a};
+      pairs[key_of(t, a, b)] = {r.speed_a, r.speed_b};
+      pairs[key_of(t, b, a)] = {r.speed_b, r.speed_a};
     });
   }
   for (const CrowdRate& r : table.crowds) {
     if (!(r.speed > 0) || r.jobs < 2)
-      return fail(fmt::format("{}: {} as one of {} jobs has speed {}", table.name, text_of(r.config), r.jobs, r.speed));
+      return fail(
+          fmt::format("{}: {} as one of {} jobs has speed {}", table.name, text_of(r.config), r.jobs, r.speed));
     const std::uint32_t c = configure(r.config);
-    for_types(r.gpu, [&](std::uint32_t t) { m->crowds_[key_of(t, c, static_cast<std::uint32_t>(r.jobs))] = r.speed; });
+    for_types(r.gpu,
+              [&](std::uint32_t t) { crowds[key_of(t, c, static_cast<std::uint32_t>(r.jobs))] = r.speed; });
   }
+  m->pairs_.assign(pairs.begin(), pairs.end());
+  m->crowds_.assign(crowds.begin(), crowds.end());
   if (m->names_.size() >= kMost || m->configs_.size() >= kMost)
     return fail(fmt::format("{} has more than {} configurations", table.name, kMost));
   m->spans_.resize(m->names_.size() * m->types_.size());
@@ -165,8 +177,8 @@ Expected<void> ThroughputModel::add(const Job& job, GpuTypeMask types, bool clam
   Member member;
   member.name = name;
   member.config = config(name, job.config.gpus);
-  member.reference = clamp ? nearest(name, reference_, job.config.gpus, false)
-                           : alone(name, reference_, job.config.gpus, false);
+  member.reference =
+      clamp ? nearest(name, reference_, job.config.gpus, false) : alone(name, reference_, job.config.gpus, false);
   if (member.reference <= 0) member.reference = alone(name, reference_, job.config.gpus, true);
   if (member.reference <= 0) return missing(reference_, false);
   for (std::uint32_t t = 0; t < topology_->gpu_types().size(); ++t) {
@@ -194,8 +206,8 @@ double ThroughputModel::beside(JobId own, std::uint32_t type, std::span<const Jo
     if (pair(own, with[0], type, speed, other) && speed > 0) return speed;
   }
   if (me.config != kNone) {
-    const auto crowd = crowds_.find(key_of(type, me.config, static_cast<std::uint32_t>(with.size() + 1)));
-    if (crowd != crowds_.end()) return crowd->second;
+    const auto* crowd = find(crowds_, key_of(type, me.config, static_cast<std::uint32_t>(with.size() + 1)));
+    if (crowd != nullptr) return *crowd;
   }
   return kTurns / static_cast<double>(with.size() + 1);
 }
@@ -203,9 +215,9 @@ double ThroughputModel::beside(JobId own, std::uint32_t type, std::span<const Jo
 bool ThroughputModel::pair(JobId a, JobId b, std::uint32_t type, double& speed_a, double& speed_b) const {
   const std::uint32_t ca = jobs_[a.index()].config, cb = jobs_[b.index()].config;
   if (ca == kNone || cb == kNone) return false;
-  const auto at = pairs_.find(key_of(type, ca, cb));
-  if (at == pairs_.end()) return false;
-  std::tie(speed_a, speed_b) = at->second;
+  const auto* at = find(pairs_, key_of(type, ca, cb));
+  if (at == nullptr) return false;
+  std::tie(speed_a, speed_b) = *at;
   return true;
 }
 

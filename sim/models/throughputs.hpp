@@ -1,14 +1,15 @@
 // How many training steps per second a configuration makes, as measured: alone on a number of GPUs of a type, on as
 // few nodes as can be or spread over more, and beside another job on the same GPUs. The model of tables such as
-// Gavel's (Narayanan et al., OSDI 2020), of Lucid's pairs (Hu et al., ASPLOS 2023) and of what `orrery live calibrate`
-// writes. Compiled to flat arrays: a look-up in the event path allocates nothing.
+// Gavel's (Narayanan et al., OSDI 2020), of Lucid's pairs (Hu et al., ASPLOS 2023) and of what `orrery live
+// calibrate` writes. Compiled to flat arrays: a look-up in the event path allocates nothing.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
-#include <unordered_map>
+#include <map>
+#include <utility>
 #include <vector>
 
 #include "sim/core/error.hpp"
@@ -109,18 +110,19 @@ class ThroughputModel final : public PerformanceModel {
     std::uint32_t name = 0, config = kNone;
     double reference = 0;  // steps per second where its work is counted
   };
-  std::string table_;                                     // its name
+  std::string table_;  // its name
   const Topology* topology_ = nullptr;
   std::vector<std::string> types_;                        // of the cluster, then the reference if it is none of them
   std::vector<int> widest_;                               // [type] GPUs of its widest node
   std::uint32_t reference_ = 0;                           // type
-  std::unordered_map<std::string, std::uint32_t> names_;  // "model\nmode\nbatch"
+  std::map<std::string, std::uint32_t> names_;  // "model\nmode\nbatch"
   std::vector<Point> points_;                             // by name, type, GPUs
   std::vector<Span> spans_;                               // [name * types + type]
-  std::unordered_map<std::uint64_t, std::uint32_t> configs_;          // (name, GPUs) of pairs and crowds
-  std::unordered_map<std::uint64_t, std::pair<double, double>> pairs_;  // (type, config, config)
-  std::unordered_map<std::uint64_t, double> crowds_;                  // (type, config, jobs)
-  std::vector<Member> jobs_;                                          // [job]
+  std::map<std::uint64_t, std::uint32_t> configs_;  // (name, GPUs) of pairs and crowds
+  // Sorted by key: (type, config, config) and (type, config, jobs).
+  std::vector<std::pair<std::uint64_t, std::pair<double, double>>> pairs_;
+  std::vector<std::pair<std::uint64_t, double>> crowds_;
+  std::vector<Member> jobs_;                                            // [job]
   Duration last_time_{};
 };
 

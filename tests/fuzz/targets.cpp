@@ -258,7 +258,8 @@ std::vector<std::string> profiles_seeds() {
           "24,4,0.8,0.3\n24,8,1.1,3e-1\n",
           "num_nodes,num_replicas,local_bsz,step_time,sync_time\n6,6,4,1.49,1.09\n",
           "progress,iteration,metric,grad_sqr,grad_var\n391.09,172,0.43,8.9,6.7\n",
-          "model1,dataset1,batchsize1,amp1,speed1,model2,dataset2,batchsize2,amp2,speed2\nA,I,32,0,0.98,B,C,64,1,1.03\n",
+          "model1,dataset1,batchsize1,amp1,speed1,model2,dataset2,batchsize2,amp2,speed2\n"
+          "A,I,32,0,0.98,B,C,64,1,1.03\n",
           "model,dataset,batchsize,amp,speed\nBERT,SQuAD,32,0,84.872\n",
           R"j({"v100":{"('A (batch size 2)', 1)":{"null":4.5,"('B', 2)":[2.5,0.0]},"('B', 2)":{"null":2}},)j"
           R"j("v100_unconsolidated":{"('B', 2)":{"null":1.5e0}}})j"};

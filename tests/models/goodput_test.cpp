@@ -30,8 +30,9 @@ TEST_CASE("goodput: the best batch of five shapes (policies.md 8.2)", "[models][
     int accumulation;
     std::int64_t total;
   };
-  for (const Row& r : {Row{1, 1, 829.839, 251, 2, 753}, Row{1, 2, 1644.65, 254, 2, 1524}, Row{1, 4, 3260.63, 253, 1, 2024},
-                       Row{2, 8, 6131.47, 256, 1, 4096}, Row{4, 16, 10917.4, 256, 0, 4096}}) {
+  for (const Row& r :
+       {Row{1, 1, 829.839, 251, 2, 753}, Row{1, 2, 1644.65, 254, 2, 1524}, Row{1, 4, 3260.63, 253, 1, 2024},
+        Row{2, 8, 6131.47, 256, 1, 4096}, Row{4, 16, 10917.4, 256, 0, 4096}}) {
     const auto best = best_batch(kTrue, {1e-3, 1}, {128, 4096, 32, 256}, r.nodes, r.gpus);
     REQUIRE(best);
     INFO(r.nodes << " nodes, " << r.gpus << " GPUs");

@@ -1,5 +1,5 @@
-// Tables of steps per second: alone, spread, beside others; what is missing is named; and in the simulator two jobs on
-// one GPU slow each other down by what was measured.
+// Tables of steps per second: alone, spread, beside others; what is missing is named; and in the simulator two jobs
+// on one GPU slow each other down by what was measured.
 #include <catch2/catch.hpp>
 
 #include "sim/models/throughputs.hpp"
@@ -81,7 +81,8 @@ TEST_CASE("throughput tables: type, number of GPUs and spreading decide the spee
   CHECK(model->steps_per_s(JobId(1), "v100", 4, false) == 0);
 }
 
-TEST_CASE("throughput tables: what is missing is named, or clamped where that was asked for", "[models][throughputs]") {
+TEST_CASE("throughput tables: what is missing is named, or clamped where that was asked for",
+          "[models][throughputs]") {
   const Topology topology(two_types());
   const auto model = ThroughputModel::compile(table(), topology, "v100").value();
   CHECK(message(model->add({{"gpt", "", 0, 1}, 1}, 0, true)) == "table knows no `gpt` on 1 GPU");
@@ -102,8 +103,8 @@ TEST_CASE("throughput tables: what is missing is named, or clamped where that wa
 }
 
 TEST_CASE("two jobs on one GPU run at their pair's speeds until one of them ends", "[exec][throughputs]") {
-  // bert alone: 400 steps at 4/s, 100 s; vit: 500 at 10/s, 50 s. Together 0.75 and 0.5: vit ends after 100 s, bert has
-  // done 75 s of its work by then and does the rest in 25 s.
+  // bert alone: 400 steps at 4/s, 100 s; vit: 500 at 10/s, 50 s. Together 0.75 and 0.5: vit ends after 100 s, bert
+  // has done 75 s of its work by then and does the rest in 25 s.
   NodeGroup g;
   g.name = "v", g.count = 1, g.gpus_per_node = 1, g.gpu = "v100";
   const Topology topology({g});
@@ -210,5 +211,6 @@ TEST_CASE("a table of throughputs that is none is one clear error", "[traces][th
   CHECK(error("{\"v100\": {\"('A', 1)\": {}}}").find("has no `null`") != std::string::npos);
   CHECK(error("{\"v100\": {\"A\": {}}}").find("must be a configuration") != std::string::npos);
   CHECK(error("{\"v100\": {\"('A', 1)\": {\"null\": -1}}}").find("0 or more") != std::string::npos);
-  CHECK(error("{\"v100\": {\"('A', 1)\": {\"null\": 1, \"('A', 1)\": [1]}}}").find("two numbers") != std::string::npos);
+  CHECK(error("{\"v100\": {\"('A', 1)\": {\"null\": 1, \"('A', 1)\": [1]}}}").find("two numbers") !=
+        std::string::npos);
 }

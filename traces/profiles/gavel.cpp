@@ -1,6 +1,7 @@
 // Steps per second as Gavel (OSDI'20) and Shockwave (NSDI'23) publish them: JSON of GPU type -> configuration ->
-// `null` (alone) or another configuration (both speeds on the same GPUs). "('ResNet-18 (batch size 32)', 2)" is a model
-// with its batch, on so many GPUs; a type that ends in `_unconsolidated` is that type on more nodes than needed.
+// `null` (alone) or another configuration (both speeds on the same GPUs). "('ResNet-18 (batch size 32)', 2)" is a
+// model with its batch, on so many GPUs; a type that ends in `_unconsolidated` is that type on more nodes than
+// needed.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // Colocation as Lucid (ASPLOS'23) measured it: single_data.csv (samples per second alone, one GPU) and
-// colocate_info.csv (pairs on one GPU, speeds relative to running alone). A configuration is model, data set, batch and
-// whether mixed precision was on; it is called "MODEL (DATASET)", and "MODEL (DATASET, AMP)" with it.
+// colocate_info.csv (pairs on one GPU, speeds relative to running alone). A configuration is model, data set, batch
+// and whether mixed precision was on; it is called "MODEL (DATASET)", and "MODEL (DATASET, AMP)" with it.
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -20,7 +20,8 @@ struct Columns {
 Columns columns(TableReader& rows, std::string_view suffix) {
   const auto at = [&](std::string_view name) { return rows.required(fmt::format("{}{}", name, suffix)); };
   Columns c;
-  c.model = at("model"), c.dataset = at("dataset"), c.batch = at("batchsize"), c.amp = at("amp"), c.speed = at("speed");
+  c.model = at("model"), c.dataset = at("dataset"), c.batch = at("batchsize"), c.amp = at("amp"),
+  c.speed = at("speed");
   return c;
 }
 

@@ -23,11 +23,13 @@ namespace orrery {
 [[nodiscard]] Expected<ProfileSet> read_titan_profiles(const std::string& folder, const std::string& hardware);
 
 // Gavel and Shockwave: a file of steps per second by GPU type (k80, p100, v100), configuration, and pair on the same
-// GPUs. Rates of 0 (does not run there, or was not measured) are left out; pairs of speed 0 are kept: they do not fit.
+// GPUs. Rates of 0 (does not run there, or was not measured) are left out; pairs of speed 0 are kept: they do not
+// fit.
 [[nodiscard]] Expected<ThroughputSet> read_gavel_throughputs(const std::string& path);
 [[nodiscard]] Expected<ThroughputSet> read_gavel_throughputs_text(const std::string& file, std::string_view text);
 
-// Lucid: a folder with single_data.csv and colocate_info.csv; `gpu` is what the type is called on which it was measured.
+// Lucid: a folder with single_data.csv and colocate_info.csv; `gpu` is what the type is called on which it was
+// measured.
 [[nodiscard]] Expected<ThroughputSet> read_lucid_colocation(const std::string& folder, const std::string& gpu);
 [[nodiscard]] Expected<std::vector<PairRate>> read_lucid_pairs(const std::string& file, std::string_view text);
 [[nodiscard]] Expected<std::vector<AloneRate>> read_lucid_alone(const std::string& file, std::string_view text,
