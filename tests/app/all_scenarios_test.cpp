@@ -1,0 +1,50 @@
+// Every scenario that the project ships runs: its first jobs, under every policy that it compares.
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "orrery_paths.hpp"
+#include "scenarios/app/scenario_reader.hpp"
+#include "scenarios/app/simulate.hpp"
+#include "tests/support/traces.hpp"
+
+using namespace orrery;
+using namespace orrery::app;
+
+TEST_CASE("every scenario runs under every policy that it compares", "[app]") {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(std::string(ORRERY_SOURCE_DIR) + "/scenarios"))
+    if (entry.path().extension() == ".yaml") files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  REQUIRE(files.size() > 10);
+  for (const auto& file : files) {
+    INFO(file.filename().string());
+    auto scenario = read_scenario(file.string());
+    if (!scenario) FAIL(render(scenario.error()));
+    const Scenario& s = *scenario;
+    const bool recorded_data = s.workload.trace.find("ORRERY_TRACES") != std::string::npos || s.performance ||
+                               !s.failures.capacity.empty();
+    if (recorded_data && !test::recorded(".")) continue;
+    if (scenario->workload.generate) {
+      scenario->workload.generate->jobs = std::min<std::int64_t>(scenario->workload.generate->jobs, 60);
+    } else {
+      scenario->workload.jobs = 60;
+    }
+    scenario->log_events = false;
+    const auto prepared = prepare(std::move(*scenario));
+    if (!prepared) FAIL(render(prepared.error()));
+    REQUIRE_FALSE(prepared->scenario.compare_policies.empty());
+    for (const PolicyConfig& policy : prepared->scenario.compare_policies) {
+      INFO(policy.name);
+      RunRequest request;
+      request.policy = policy;
+      const auto report = simulate(*prepared, request);
+      if (!report) FAIL(render(report.error()));
+      CHECK(report->failure.empty());
+      CHECK(report->violations == 0);
+    }
+  }
+}
