@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "sim/core/assert.hpp"
+#include "traces/formats.hpp"
 
 namespace orrery {
 namespace {
