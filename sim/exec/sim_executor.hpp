@@ -85,7 +85,6 @@ class SimExecutor : public Executor {
   void cancel_pending(Gang& g);
   void plan_checkpoint(Gang& g);
   bool checkpoint(Gang& g, Event& e);
-  void plan_end(Gang& g);
   // Publishing and inheriting, in sim_versions.cpp.
   void inherit(Gang& g, const RunConfig& config);
   void tell_inheritance(Gang& g);
