@@ -16,6 +16,7 @@
 #include "scenarios/app/live_folder.hpp"
 #include "scenarios/app/live_profile.hpp"
 #include "scenarios/app/live_screen.hpp"
+#include "scenarios/app/live_tasks.hpp"
 #include "scenarios/app/make_policy.hpp"
 #include "scenarios/app/run_parts.hpp"
 #include "scenarios/app/scenario_reader.hpp"
@@ -151,6 +152,8 @@ Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& reque
     report.leftovers_killed = *killed;
     report.decisions_resumed = past.plans.size();
   }
+  auto tasks = live_tasks(prepared, beside.path(), request.run.seed);
+  if (!tasks) return tl::make_unexpected(std::move(tasks.error()));
   PlanBook book;
   Recording recording;
   const Time from = past.batches.empty() ? Time{} : past.batches.back().now;
@@ -171,6 +174,7 @@ Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& reque
     engine.lease = config.lease;
     engine.watchdog = config.watchdog;
     live::LiveOptions options = live_options(prepared, config, beside.path(), *worker);
+    options.tasks = *std::move(tasks);
     options.on_failure = [&screen](const std::string& why) { screen.failure(why); };
     const auto committed = [&beside](JobId job) { return beside.committed(job); };
     if (request.resume)

@@ -225,7 +225,7 @@ void read_checkpoints(YamlWalk& w, const Place& at, Scenario& s) {
     w.complain(at, "`checkpoints.cost` does nothing without `checkpoints.every`");
 }
 
-LiveConfig read_live(YamlWalk& w, const Place& at) {
+LiveConfig read_live(YamlWalk& w, const Place& at, const std::string& scenario_file) {
   LiveConfig c;
   const auto positive = [&w](const Place& p) {
     const Duration d = w.quantity(p, parse_duration);
@@ -241,6 +241,13 @@ LiveConfig read_live(YamlWalk& w, const Place& at) {
        }},
       {"watchdog", [&](const Place& p) { c.watchdog = positive(p); }},
       {"gpus", [&](const Place& p) { c.gpus = w.boolean(p); }},
+      {"models", [&](const Place& p) {
+         w.section(p, {}, [&](const std::string& model, const Place& file) {
+           std::error_code ignored;
+           c.models[model] = fs::absolute(fs::path(scenario_file).parent_path() / w.word(file), ignored)
+                                 .lexically_normal().string();
+         });
+       }},
   });
   return c;
 }
@@ -310,7 +317,7 @@ void read_all(YamlWalk& w, Scenario& s) {
       {"overheads", [&](const Place& p) { read_overheads(w, p, s); }},
       {"failures", [&](const Place& p) { failures = p; }},
       {"checkpoints", [&](const Place& p) { read_checkpoints(w, p, s); }},
-      {"live", [&](const Place& p) { s.live = read_live(w, p); }},
+      {"live", [&](const Place& p) { s.live = read_live(w, p, s.file); }},
       {"emulate", [&](const Place& p) { s.emulate = w.choice(p, {"none", "tiresias", "muri"}); }},
       {"seeds", [&](const Place& p) { s.seeds = static_cast<int>(w.integer(p, 1, 1'000'000)); }},
       {"check", [&](const Place& p) { s.check = w.boolean(p); }},

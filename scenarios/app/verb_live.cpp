@@ -234,6 +234,8 @@ int live_verb(const std::vector<std::string>& arguments) {
       {"run", "one scenario under one policy on real processes; leaves a run folder", run_action},
       {"resume", "goes on with a run whose controller was stopped or killed", resume_action},
       {"validate", "live against simulation, policy by policy: decision replay, fidelity, ranking", validate_action},
+      {"calibrate", "measures the jobs that really train, 1, 2 and 4 at once; writes the profile table",
+       live_calibrate_action},
       {"status", "what a live run is doing, from another shell", status_action},
   };
   std::string help = "usage: orrery live ACTION [ARGUMENTS]\n\n";

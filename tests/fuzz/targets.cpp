@@ -5,16 +5,20 @@
 
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <stdexcept>
 
 #include "backend/live/checkpoint_manifest.hpp"
 #include "backend/live/journal.hpp"
 #include "backend/live/line_buffer.hpp"
+#include "backend/worker/safetensors_header.hpp"
 #include "orrery_paths.hpp"
 #include "policies/parts/script.hpp"
+#include "scenarios/app/job_file.hpp"
 #include "scenarios/app/scenario_reader.hpp"
 #include "sim/core/quantity.hpp"
 #include "sim/observe/event_log_reader.hpp"
+#include "tests/fuzz/data_targets.hpp"
 #include "traces/exporters/exporters.hpp"
 #include "traces/formats.hpp"
 #include "traces/profile_table.hpp"
@@ -274,6 +278,36 @@ std::vector<std::string> packed_seeds() {
   return seeds;
 }
 
+// Headers of safetensors files: an error or a header that is read again as it is written.
+void run_tensors(std::string_view bytes) {
+  const auto header = worker::parse_tensor_header(bytes);
+  if (!header) return require(!header.error().empty(), "an error without a word");
+  const std::string once = worker::tensor_header_text(*header);
+  std::string file = once;
+  file.append(bytes.substr(header->data_at));
+  auto again = worker::parse_tensor_header(file);
+  require(again.has_value(), "a header that was written cannot be read");
+  again->data_at = header->data_at;
+  require(again->metadata == header->metadata && again->tensors.size() == header->tensors.size(),
+          "a header does not survive being written");
+}
+
+std::vector<std::string> tensor_seeds() {
+  const worker::TensorHeader h{{{"a", "F32", {2, 3}, 0, 24}, {"b", "BF16", {}, 24, 26}}, {{"format", "pt"}}, 0};
+  return {worker::tensor_header_text(h) + std::string(26, 'x'), worker::tensor_header_text({}), "short"};
+}
+
+// Job files: an error or JSON.
+void run_job_file(std::string_view bytes) {
+  const auto json = app::yaml_to_json(std::string(bytes), "job.yaml");
+  if (json) (void)json->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::vector<std::string> job_file_seeds() {
+  return {"task: toy\nsteps: 20\noptimizer: { lr: 1.0e-3, betas: [0.9, 0.99] }\nname: \"12\"\n", "a: [b, {c: d}]\n",
+          "a: &x 1\nb: *x\n"};
+}
+
 }  // namespace
 
 const std::vector<FuzzTarget>& fuzz_targets() {
@@ -282,7 +316,11 @@ const std::vector<FuzzTarget>& fuzz_targets() {
       {"quantity", run_quantity, quantity_seeds}, {"log", run_log, log_seeds},
       {"packed", run_packed, packed_seeds},       {"worker_lines", run_worker_lines, worker_line_seeds},
       {"manifest", run_manifest, manifest_seeds}, {"script", run_script, script_seeds},
-      {"profile", run_profile, profile_seeds},    {"journal", run_journal, journal_seeds}};
+      {"profile", run_profile, profile_seeds},    {"journal", run_journal, journal_seeds},
+      {"tensors", run_tensors, tensor_seeds},     {"job_file", run_job_file, job_file_seeds},
+      {"tar", run_tar, tar_seeds},                {"sample", run_sample, sample_seeds},
+      {"tokenizer", run_tokenizer, tokenizer_seeds},
+      {"model_config", run_model_config, model_config_seeds}};
   return table;
 }
 
