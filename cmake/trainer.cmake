@@ -28,6 +28,10 @@ if(TorchWheel_FOUND)
   target_compile_definitions(orrery_trainer PUBLIC FMT_HEADER_ONLY)
   # Reading torch's headers takes most of a file's compile time.
   target_precompile_headers(orrery_trainer PRIVATE ${PROJECT_SOURCE_DIR}/backend/trainer/pch.hpp)
+  # The compiler cache asks for it, to see precompiled headers.
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(orrery_trainer PUBLIC -fpch-preprocess)
+  endif()
   # Only this file sees our declarations of Gloo's types, which the wheel does not ship.
   set_source_files_properties(${PROJECT_SOURCE_DIR}/backend/trainer/gloo_backend.cpp PROPERTIES
                               INCLUDE_DIRECTORIES ${PROJECT_SOURCE_DIR}/backend/trainer/stubs)

@@ -26,7 +26,11 @@ std::int64_t scaled(Duration step, Work part, Work whole) {
 }  // namespace
 
 Worker::Worker(WorkerOptions options, Log& log)
-    : options_(std::move(options)), log_(&log), wire_(options_.rank == 0, log), began_(monotonic_ns()), awake_(began_) {}
+    : options_(std::move(options)),
+      log_(&log),
+      wire_(options_.rank == 0, log),
+      began_(monotonic_ns()),
+      awake_(began_) {}
 
 int Worker::run() {
   int status = live::kExitDone;
@@ -212,9 +216,9 @@ void Worker::rest_until(std::int64_t deadline) {
   }
 }
 
-// One poll of everything there is; returns at `until` at the latest. Where the process was suspended during the wait
-// nobody can know; halfway to its end, or to the next step's, is right on average. A suspension between two waits, when
-// the rank computes or is kept from a core, is noticed before the next one.
+// One poll of everything there is; returns at `until` at the latest. When the process was suspended during the wait
+// nobody can know; halfway to its end, or to the next step's, is right on average. A suspension between two waits,
+// when the rank computes or is kept from a core, is noticed before the next one.
 void Worker::listen(std::int64_t until) {
   wire_.take_signals();
   if (std::exchange(wire_.wants().continued, false)) stand_still(awake_);

@@ -21,8 +21,8 @@ Expected<std::string> find_trainer(bool gpus) {
   const char* const name = gpus ? "orrery-trainer-cuda" : "orrery-trainer";
   const fs::path path = fs::read_symlink("/proc/self/exe", ignored).parent_path() / name;
   if (::access(path.c_str(), X_OK) == 0) return path.string();
-  Diagnostic d{fmt::format("there is no `{}`: it is built where LibTorch is", path.string())};
-  d.hint = "scripts/bootstrap --live && scripts/build gets both";
+  Diagnostic d{fmt::format("there is no `{}`, which really trains: it is built where LibTorch is", path.string())};
+  d.hint = "get both with `scripts/bootstrap --live && scripts/build`";
   return fail(std::move(d));
 }
 

@@ -16,6 +16,7 @@
 #include "backend/trainer/adamw.hpp"
 #include "backend/trainer/flat.hpp"
 #include "backend/trainer/safetensors.hpp"
+#include "orrery_paths.hpp"
 #include "sim/models/multimodal_config.hpp"
 #include "tests/backend/support_models.hpp"
 #include "tests/support/temp_dir.hpp"

@@ -8,6 +8,7 @@
 
 #include "backend/live/checkpoint_dir.hpp"
 #include "backend/live/files.hpp"
+#include "orrery_paths.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace {

@@ -12,6 +12,7 @@
 #include "backend/live/checkpoint_dir.hpp"
 #include "backend/live/local_engine.hpp"
 #include "backend/trainer/safetensors.hpp"
+#include "orrery_paths.hpp"
 #include "sim/core/random.hpp"
 #include "tests/support/temp_dir.hpp"
 

@@ -186,8 +186,8 @@ TEST_CASE("both worlds: a gang killed after its n-th checkpoint is told of alike
 TEST_CASE("both worlds: the chaos executor's faults are told of alike", "[live]") {
   for (const ChaosSite site : {ChaosSite::launch_fails, ChaosSite::start_delayed, ChaosSite::checkpoint_lost,
                                ChaosSite::stop_ignored, ChaosSite::node_down}) {
-    // The first seed with this fault in which nothing else happens at nearly the same time and the order of jobs is no
-    // near tie either.
+    // The first seed with this fault in which nothing else happens at nearly the same time, and the order of jobs is
+    // no near tie either.
     for (std::uint64_t seed = 1;; ++seed) {
       INFO(to_string(site) << ", seed " << seed);
       REQUIRE(seed < 2'000);
