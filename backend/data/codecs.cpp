@@ -114,8 +114,7 @@ Expected<Waveform> decode_wav(std::string_view bytes) {
       if (size < 16) return fail("a WAV with a short format chunk");
       format = {little(bytes, at, 2), little(bytes, at + 2, 2), little(bytes, at + 4, 4), little(bytes, at + 14, 2)};
       if (format.kind == 0xfffe && size >= 26) format.kind = little(bytes, at + 24, 2);
-      if (!format.readable())
-        return fail(fmt::format("a WAV of kind {} with {} bits", format.kind, format.bits));
+      if (!format.readable()) return fail(fmt::format("a WAV of kind {} with {} bits", format.kind, format.bits));
       known = true;
     } else if (data) {
       if (!known) return fail("a WAV with data before its format");
@@ -160,10 +159,14 @@ std::string encode_wav(const Waveform& wave) {
 }
 
 #ifndef ORRERY_JPEG
-Expected<Image> decode_jpeg(std::string_view) { return fail("a JPEG, which this build cannot read (-DORRERY_JPEG=ON)"); }
+Expected<Image> decode_jpeg(std::string_view) {
+  return fail("a JPEG, which this build cannot read (-DORRERY_JPEG=ON)");
+}
 #endif
 #ifndef ORRERY_PNG
-Expected<Image> decode_png(std::string_view) { return fail("a PNG, which this build cannot read (-DORRERY_PNG=ON)"); }
+Expected<Image> decode_png(std::string_view) {
+  return fail("a PNG, which this build cannot read (-DORRERY_PNG=ON)");
+}
 #endif
 
 }  // namespace orrery::data

@@ -1,6 +1,6 @@
 // Files of samples to pixels and waveforms, and back. PPM (P5, P6) and WAV (8, 16 bit and float PCM) are always here,
-// by our own hands; JPEG and PNG where the build found their libraries (ORRERY_JPEG, ORRERY_PNG). A file that cannot be
-// read is an error in one sentence; the loader counts it and goes on.
+// by our own hands; JPEG and PNG where the build found their libraries (ORRERY_JPEG, ORRERY_PNG). A file that cannot
+// be read is an error in one sentence; the loader counts it and goes on.
 #pragma once
 
 #include <string>

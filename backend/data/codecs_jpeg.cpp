@@ -40,7 +40,8 @@ bool decompress(std::string_view bytes, Image& image, Failure& failure) {
   info.out_color_space = info.num_components == 1 ? JCS_GRAYSCALE : JCS_RGB;
   const bool fits = info.image_width <= kMaxImageSide && info.image_height <= kMaxImageSide;
   if (!fits) {
-    std::snprintf(failure.text, sizeof failure.text, "an image of %u x %u pixels", info.image_width, info.image_height);
+    std::snprintf(failure.text, sizeof failure.text, "an image of %u x %u pixels", info.image_width,
+                  info.image_height);
     jpeg_destroy_decompress(&info);
     return false;
   }
@@ -48,7 +49,8 @@ bool decompress(std::string_view bytes, Image& image, Failure& failure) {
   image.width = static_cast<int>(info.output_width);
   image.height = static_cast<int>(info.output_height);
   image.channels = info.output_components;
-  const std::size_t row = static_cast<std::size_t>(info.output_width) * static_cast<std::size_t>(info.output_components);
+  const std::size_t row =
+      static_cast<std::size_t>(info.output_width) * static_cast<std::size_t>(info.output_components);
   image.pixels.resize(row * info.output_height);
   while (info.output_scanline < info.output_height) {
     JSAMPROW to = image.pixels.data() + row * info.output_scanline;

@@ -38,7 +38,8 @@ Expected<void> decode_file(std::string_view kind, std::string_view bytes, Sample
     into.text = std::string(bytes);
     while (!into.text.empty() && (into.text.back() == '\n' || into.text.back() == '\r')) into.text.pop_back();
   } else if (kind == "cls") {
-    while (!bytes.empty() && (bytes.back() == '\n' || bytes.back() == '\r' || bytes.back() == ' ')) bytes.remove_suffix(1);
+    while (!bytes.empty() && (bytes.back() == '\n' || bytes.back() == '\r' || bytes.back() == ' '))
+      bytes.remove_suffix(1);
     const auto [end, error] = std::from_chars(bytes.data(), bytes.data() + bytes.size(), into.label);
     if (error != std::errc{} || end != bytes.data() + bytes.size() || into.label < 0)
       return fail("a class that is no number from 0 on");
@@ -106,7 +107,9 @@ void Dataset::unmap() {
   shards_.clear();
 }
 
-Dataset::~Dataset() { unmap(); }
+Dataset::~Dataset() {
+  unmap();
+}
 
 Dataset& Dataset::operator=(Dataset&& other) noexcept {
   if (this != &other) {

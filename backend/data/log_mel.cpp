@@ -11,8 +11,12 @@
 namespace orrery::data {
 namespace {
 
-double mel_of(double hertz) { return 2595 * std::log10(1 + hertz / 700); }
-double hertz_of(double mel) { return 700 * (std::pow(10, mel / 2595) - 1); }
+double mel_of(double hertz) {
+  return 2595 * std::log10(1 + hertz / 700);
+}
+double hertz_of(double mel) {
+  return 700 * (std::pow(10, mel / 2595) - 1);
+}
 
 }  // namespace
 
@@ -45,8 +49,9 @@ void fft(std::vector<float>& re, std::vector<float>& im) {
 }
 
 LogMel::LogMel(const MelOptions& o, int rate) : options_(o) {
-  ORRERY_ASSERT(std::has_single_bit(static_cast<unsigned>(o.window)) && o.hop > 0 && o.mels > 0 && o.frames > 0 && rate > 0,
-                "window {}, hop {}, {} mels, {} frames, rate {}", o.window, o.hop, o.mels, o.frames, rate);
+  ORRERY_ASSERT(
+      std::has_single_bit(static_cast<unsigned>(o.window)) && o.hop > 0 && o.mels > 0 && o.frames > 0 && rate > 0,
+      "window {}, hop {}, {} mels, {} frames, rate {}", o.window, o.hop, o.mels, o.frames, rate);
   const auto window = static_cast<std::size_t>(o.window);
   for (std::size_t i = 0; i < window; ++i)
     hann_.push_back(static_cast<float>(

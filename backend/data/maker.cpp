@@ -56,7 +56,8 @@ void add_sample(TarWriter& tar, const MakerOptions& o, std::uint64_t index) {
   const std::string name = fmt::format("{:08}", index);
   if (o.kind != SetKind::tone) tar.add(name + ".ppm", encode_ppm(render(made.scene, o.size, key)));
   if (!made.text.empty()) tar.add(name + ".txt", made.text);
-  if (o.kind == SetKind::tone || (o.kind == SetKind::pairs && o.sound)) tar.add(name + ".wav", encode_wav(melody(made.scene, key)));
+  if (o.kind == SetKind::tone || (o.kind == SetKind::pairs && o.sound))
+    tar.add(name + ".wav", encode_wav(melody(made.scene, key)));
   if (made.label >= 0) tar.add(name + ".cls", fmt::format("{}", made.label));
 }
 
@@ -69,7 +70,8 @@ const std::vector<std::string_view>& set_kind_names() {
 }
 
 std::int64_t classes_of(SetKind kind) {
-  constexpr auto shapes = static_cast<std::int64_t>(kShapes.size()), colours = static_cast<std::int64_t>(kColours.size());
+  constexpr auto shapes = static_cast<std::int64_t>(kShapes.size()),
+                 colours = static_cast<std::int64_t>(kColours.size());
   switch (kind) {
     case SetKind::pairs: return 0;
     case SetKind::shape: return shapes;
@@ -101,7 +103,9 @@ Expected<MakerOptions> maker_options_from_json(std::string_view text) {
   if (!j.is_object()) return fail("what to make is no JSON object");
   MakerOptions o;
   for (const auto& [key, value] : j.items()) {
-    const auto bad = [&key = key](std::string_view wanted) { return fail(fmt::format("`{}` is not {}", key, wanted)); };
+    const auto bad = [&key = key](std::string_view wanted) {
+      return fail(fmt::format("`{}` is not {}", key, wanted));
+    };
     const bool whole = value.is_number_unsigned();
     const std::uint64_t n = whole ? value.get<std::uint64_t>() : 0;
     const std::string word = value.is_string() ? value.get<std::string>() : "";
@@ -141,7 +145,9 @@ Made made_sample(const MakerOptions& o, std::uint64_t index) {
   Made m;
   m.scene = draw_scene(key, o.combinations);
   switch (o.kind) {
-    case SetKind::pairs: m.text = o.useless_captions ? background_caption(m.scene, key) : caption(m.scene, key); break;
+    case SetKind::pairs:
+      m.text = o.useless_captions ? background_caption(m.scene, key) : caption(m.scene, key);
+      break;
     case SetKind::shape: m.label = m.scene.shape; break;
     case SetKind::colour: m.label = m.scene.colour; break;
     case SetKind::quarter: m.label = m.scene.quarter; break;
@@ -188,7 +194,8 @@ Expected<void> make_dataset(const std::string& folder, const MakerOptions& optio
   Expected<void> written = write_file(temporary / "tokenizer.json", scene_tokenizer(options.vocabulary).to_json());
   for (std::uint64_t first = 0; written && first < options.samples; first += options.shard_samples) {
     TarWriter tar;
-    for (std::uint64_t i = first; i < std::min(first + options.shard_samples, options.samples); ++i) add_sample(tar, options, i);
+    for (std::uint64_t i = first; i < std::min(first + options.shard_samples, options.samples); ++i)
+      add_sample(tar, options, i);
     written = write_file(temporary / fmt::format("shard-{:05}.tar", first / options.shard_samples), tar.finish());
   }
   if (written) written = write_file(temporary / "dataset.json", wanted);
@@ -198,8 +205,10 @@ Expected<void> make_dataset(const std::string& folder, const MakerOptions& optio
   fs::remove_all(temporary, ignored);
   if (!written) return written;
   // Another process was first; its bytes are the same if its options are.
-  if (const auto now = there(); !now) return tl::make_unexpected(now.error());
-  else if (*now) return {};
+  if (const auto now = there(); !now)
+    return tl::make_unexpected(now.error());
+  else if (*now)
+    return {};
   return fail(fmt::format("cannot make `{}`: {}", folder, error.message()));
 }
 

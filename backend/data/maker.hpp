@@ -1,6 +1,6 @@
-// Makes data sets of scenes (scenes.hpp): folders of shards with a tokenizer.json and a dataset.json that says how they
-// were made. The same options give the same bytes. Pretraining sets pair pictures, captions and melodies; labelled sets
-// ask one question of a scene.
+// Makes data sets of scenes (scenes.hpp): folders of shards with a tokenizer.json and a dataset.json that says how
+// they were made. The same options give the same bytes. Pretraining sets pair pictures, captions and melodies;
+// labelled sets ask one question of a scene.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +30,8 @@ enum class SetKind : std::uint8_t {
 struct MakerOptions {
   SetKind kind = SetKind::pairs;
   std::uint64_t samples = 1024;
-  int size = 32;               // pixels of a side
-  bool sound = false;          // pairs: with melodies
+  int size = 32;       // pixels of a side
+  bool sound = false;  // pairs: with melodies
   std::uint64_t seed = 1;
   Combinations combinations = Combinations::all;
   bool useless_captions = false;  // pairs: captions speak of the background only

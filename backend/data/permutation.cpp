@@ -15,7 +15,9 @@ std::uint64_t scramble(std::uint64_t x) {
 
 }  // namespace
 
-std::uint64_t mix(std::uint64_t a, std::uint64_t b, std::uint64_t c) { return scramble(scramble(scramble(a) ^ b) ^ c); }
+std::uint64_t mix(std::uint64_t a, std::uint64_t b, std::uint64_t c) {
+  return scramble(scramble(scramble(a) ^ b) ^ c);
+}
 
 Permutation::Permutation(std::uint64_t n, std::uint64_t key) : n_(n), key_(key), half_bits_(1) {
   ORRERY_ASSERT(n >= 1 && n <= (1ULL << 62U), "a permutation of {}", n);

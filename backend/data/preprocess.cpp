@@ -13,7 +13,9 @@ namespace {
 // What draws of a sample are for; each purpose has numbers of its own.
 enum Purpose : std::uint64_t { kShiftX = 1, kShiftY, kBrightness, kContrast, kTextMask, kImageMask, kTextWord };
 
-double fraction(std::uint64_t bits) { return static_cast<double>(bits >> 11U) * 0x1p-53; }
+double fraction(std::uint64_t bits) {
+  return static_cast<double>(bits >> 11U) * 0x1p-53;
+}
 
 }  // namespace
 
@@ -38,7 +40,8 @@ std::vector<float> resized(const Image& image, int size, int channels, double dx
     for (int i = 0; i < size; ++i) {
       const double at = std::clamp((i + 0.5 - shift) * from / size - 0.5, 0.0, from - 1.0);
       const auto a = static_cast<std::size_t>(at);
-      t.push_back({a, std::min(a + 1, static_cast<std::size_t>(from - 1)), static_cast<float>(at - static_cast<double>(a))});
+      t.push_back(
+          {a, std::min(a + 1, static_cast<std::size_t>(from - 1)), static_cast<float>(at - static_cast<double>(a))});
     }
     return t;
   };
@@ -48,7 +51,8 @@ std::vector<float> resized(const Image& image, int size, int channels, double dx
     const std::uint8_t* pixel = &image.pixels[(y * width + x) * inputs];
     if (inputs == static_cast<std::size_t>(channels)) return static_cast<float>(pixel[c]);
     if (inputs == 1) return static_cast<float>(pixel[0]);
-    return 0.299F * static_cast<float>(pixel[0]) + 0.587F * static_cast<float>(pixel[1]) + 0.114F * static_cast<float>(pixel[2]);
+    return 0.299F * static_cast<float>(pixel[0]) + 0.587F * static_cast<float>(pixel[1]) +
+           0.114F * static_cast<float>(pixel[2]);
   };
   for (std::size_t c = 0; c < static_cast<std::size_t>(channels); ++c)
     for (std::size_t y = 0; y < side; ++y)
@@ -88,7 +92,8 @@ void Preprocessor::hide_text(Prepared& p, std::uint64_t position) const {
   p.text_positions.assign(slots, 0);
   p.text_weights.assign(slots, 0);
   if (words == 0) return;
-  const std::int64_t count = std::min(masked_count(words, options_.model.objectives.text_ratio), static_cast<std::int64_t>(slots));
+  const std::int64_t count =
+      std::min(masked_count(words, options_.model.objectives.text_ratio), static_cast<std::int64_t>(slots));
   const std::vector<std::int32_t> chosen = choose(words, count, mix(options_.seed, position, kTextMask));
   for (std::size_t i = 0; i < chosen.size(); ++i) {
     const std::int32_t at = chosen[i] + 1;
@@ -99,24 +104,29 @@ void Preprocessor::hide_text(Prepared& p, std::uint64_t position) const {
     if (dice % 10 < 8) {
       token = kMask;
     } else if (dice % 10 == 8) {
-      token = kFirstByte + static_cast<std::int32_t>((dice >> 8U) % static_cast<std::uint64_t>(t.vocabulary - kFirstByte));
+      token = kFirstByte +
+              static_cast<std::int32_t>((dice >> 8U) % static_cast<std::uint64_t>(t.vocabulary - kFirstByte));
     }
   }
 }
 
 Expected<Prepared> Preprocessor::operator()(const Sample& sample, std::uint64_t position) const {
   const ModelConfig& m = options_.model;
-  const auto lacks = [&sample](const char* what) { return fail(fmt::format("sample `{}` has no {}", sample.key, what)); };
+  const auto lacks = [&sample](const char* what) {
+    return fail(fmt::format("sample `{}` has no {}", sample.key, what));
+  };
   Prepared p;
   p.label = sample.label;
   if (options_.label && (sample.label < 0 || sample.label >= m.head->classes))
-    return fail(fmt::format("sample `{}` has the label {}, there are {} classes", sample.key, sample.label, m.head->classes));
+    return fail(
+        fmt::format("sample `{}` has the label {}, there are {} classes", sample.key, sample.label, m.head->classes));
   if (options_.use.text > 0) {
     if (sample.text.empty()) return lacks("text");
     p.tokens = tokenizer_.encode_padded(sample.text, static_cast<std::size_t>(m.text->length));
     for (const std::int32_t id : p.tokens)
       if (id >= m.text->vocabulary)
-        return fail(fmt::format("sample `{}`: token {} is beyond the model's vocabulary of {}", sample.key, id, m.text->vocabulary));
+        return fail(fmt::format("sample `{}`: token {} is beyond the model's vocabulary of {}", sample.key, id,
+                                m.text->vocabulary));
     if (!m.head && m.objectives.masked_text > 0) hide_text(p, position);
   }
   if (options_.use.image > 0) {
@@ -129,7 +139,8 @@ Expected<Prepared> Preprocessor::operator()(const Sample& sample, std::uint64_t 
   if (options_.use.audio > 0) {
     if (!sample.has_audio()) return lacks("sound");
     if (!mel_ || mel_rate_ != sample.audio.rate) {
-      mel_.emplace(MelOptions{256, 128, static_cast<int>(m.audio->mels), static_cast<int>(m.audio->frames)}, sample.audio.rate);
+      mel_.emplace(MelOptions{256, 128, static_cast<int>(m.audio->mels), static_cast<int>(m.audio->frames)},
+                   sample.audio.rate);
       mel_rate_ = sample.audio.rate;
     }
     p.audio = (*mel_)(sample.audio.samples);

@@ -1,6 +1,6 @@
-// From decoded samples to the numbers a model reads: pixels resized and normalised, text as ids, sound as log-mel, and
-// what pretraining hides (masked tokens and patches). Everything random about a sample is drawn from (seed, position in
-// the stream), so neither ranks nor restarts change what a model sees.
+// From decoded samples to the numbers a model reads: pixels resized and normalised, text as ids, sound as log-mel,
+// and what pretraining hides (masked tokens and patches). Everything random about a sample is drawn from (seed,
+// position in the stream), so neither ranks nor restarts change what a model sees.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +18,9 @@ namespace orrery::data {
 
 // A sample as a model reads it; what the model does not use is empty.
 struct Prepared {
-  std::vector<float> image;               // [C * S * S], -1 to 1
-  std::vector<std::int32_t> tokens;       // [L]
-  std::vector<float> audio;               // [mels * frames]
+  std::vector<float> image;          // [C * S * S], -1 to 1
+  std::vector<std::int32_t> tokens;  // [L]
+  std::vector<float> audio;          // [mels * frames]
   std::int64_t label = -1;
   std::vector<std::int32_t> masked_tokens;    // [L]
   std::vector<std::int32_t> text_positions;   // [K]

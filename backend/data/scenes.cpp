@@ -41,7 +41,9 @@ bool covers(int shape, double x, double y) {
   }
 }
 
-const char* plural(int count) { return count > 1 ? "s" : ""; }
+const char* plural(int count) {
+  return count > 1 ? "s" : "";
+}
 
 std::string shape_word(int shape, int count) {
   if (shape == 3 && count > 1) return "crosses";
@@ -65,14 +67,16 @@ Scene draw_scene(std::uint64_t key, Combinations which) {
 
 Image render(const Scene& scene, int size, std::uint64_t key) {
   Draws draw(key, 2);
-  Image image{size, size, 3, std::vector<std::uint8_t>(static_cast<std::size_t>(size) * static_cast<std::size_t>(size) * 3)};
+  Image image{size, size, 3,
+              std::vector<std::uint8_t>(static_cast<std::size_t>(size) * static_cast<std::size_t>(size) * 3)};
   // Objects stand in the cells of a 2 x 2 grid in their quarter.
   struct Object {
     double x, y, radius;
   };
   std::vector<Object> objects;
   std::array<int, 4> cells{0, 1, 2, 3};
-  for (int i = 3; i > 0; --i) std::swap(cells[static_cast<std::size_t>(i)], cells[static_cast<std::size_t>(draw.below(i + 1))]);
+  for (int i = 3; i > 0; --i)
+    std::swap(cells[static_cast<std::size_t>(i)], cells[static_cast<std::size_t>(draw.below(i + 1))]);
   const double cell = size / 4.0;
   for (int i = 0; i < scene.count; ++i) {
     const int at = cells[static_cast<std::size_t>(i)];

@@ -1,7 +1,7 @@
-// The made-up world of our data sets: a few equal shapes of one colour in one quarter of a small noisy picture, told in
-// a sentence and as a melody (pitch = colour, beeps = count, timbre = shape). A scene is a value; drawing it depends on
-// the scene and a key only. Some pairs of shape and colour never occur in pretraining, so that what is learnt can be
-// asked of combinations never seen.
+// The made-up world of our data sets: a few equal shapes of one colour in one quarter of a small noisy picture, told
+// in a sentence and as a melody (pitch = colour, beeps = count, timbre = shape). A scene is a value; drawing it
+// depends on the scene and a key only. Some pairs of shape and colour never occur in pretraining, so that what is
+// learnt can be asked of combinations never seen.
 #pragma once
 
 #include <array>
@@ -20,13 +20,15 @@ inline constexpr int kMostObjects = 4;
 
 struct Scene {
   int shape = 0, colour = 0, quarter = 0;
-  int count = 1;         // 1 to kMostObjects
-  int background = 0;    // 0 dark, 1 grey, 2 bright
+  int count = 1;       // 1 to kMostObjects
+  int background = 0;  // 0 dark, 1 grey, 2 bright
   friend bool operator==(const Scene&, const Scene&) = default;
 };
 
 // Pairs that pretraining leaves out: one in six.
-[[nodiscard]] constexpr bool held_out(int shape, int colour) { return (shape + colour) % 6 == 4; }
+[[nodiscard]] constexpr bool held_out(int shape, int colour) {
+  return (shape + colour) % 6 == 4;
+}
 
 // Uniform over all scenes, or over those of seen (held-out) pairs only.
 enum class Combinations : std::uint8_t { all, seen, held_out };

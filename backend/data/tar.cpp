@@ -85,7 +85,9 @@ std::string entry_name(std::string_view block) {
   return prefix.empty() ? std::string(name) : fmt::format("{}/{}", prefix, name);
 }
 
-bool empty_block(std::string_view block) { return block.find_first_not_of('\0') == std::string_view::npos; }
+bool empty_block(std::string_view block) {
+  return block.find_first_not_of('\0') == std::string_view::npos;
+}
 
 }  // namespace
 
@@ -125,7 +127,8 @@ Expected<TarIndex> index_tar(std::string_view file, std::string_view bytes) {
       if (size > kMaxName) return stop("a name is too long");
       next.path = std::string(content.substr(0, content.find('\0')));
     } else if (kind != 'g') {
-      if (kind == '0' || kind == '\0') index.entries.push_back({next.path ? *next.path : entry_name(block), data, size});
+      if (kind == '0' || kind == '\0')
+        index.entries.push_back({next.path ? *next.path : entry_name(block), data, size});
       next = {};
     }
     const std::size_t padded = (size + kBlock - 1) / kBlock * kBlock;
@@ -136,7 +139,9 @@ Expected<TarIndex> index_tar(std::string_view file, std::string_view bytes) {
 
 void TarWriter::header(std::string_view name, std::uint64_t size, char kind) {
   std::string block(kBlock, '\0');
-  const auto put = [&block](std::size_t at, std::string_view text) { std::copy(text.begin(), text.end(), block.begin() + static_cast<std::ptrdiff_t>(at)); };
+  const auto put = [&block](std::size_t at, std::string_view text) {
+    std::copy(text.begin(), text.end(), block.begin() + static_cast<std::ptrdiff_t>(at));
+  };
   put(0, name.substr(0, 100));
   put(100, "0000644");
   put(108, "0000000");

@@ -1,6 +1,6 @@
-// Tar archives, ustar with pax extensions (POSIX.1-2001, section pax): what WebDataset shards are. The reader walks an
-// archive in memory and yields regular files; long names and sizes come from pax headers or GNU `L` entries. The writer
-// makes plain ustar, with a pax header where a name does not fit, and the same bytes from the same entries.
+// Tar archives, ustar with pax extensions (POSIX.1-2001, section pax): what WebDataset shards are. The reader walks
+// an archive in memory and yields regular files; long names and sizes come from pax headers or GNU `L` entries. The
+// writer makes plain ustar, with a pax header where a name does not fit, and the same bytes from the same entries.
 #pragma once
 
 #include <cstdint>

@@ -92,7 +92,8 @@ void merge_pair(std::vector<std::int32_t>& word, Pair pair, std::int32_t id) {
 }  // namespace
 
 Tokenizer::Tokenizer() : pieces_(kFirstMerge) {
-  for (int b = 0; b < 256; ++b) pieces_[static_cast<std::size_t>(kFirstByte + b)] = std::string(1, static_cast<char>(b));
+  for (int b = 0; b < 256; ++b)
+    pieces_[static_cast<std::size_t>(kFirstByte + b)] = std::string(1, static_cast<char>(b));
 }
 
 void Tokenizer::add_merge(std::int32_t a, std::int32_t b) {
@@ -165,12 +166,14 @@ std::string Tokenizer::to_json() const {
   const std::array<const char*, 3> special{"<pad>", "<bos>", "<mask>"};
   for (std::int32_t id = 0; id < vocabulary(); ++id) {
     const bool is_special = id < kFirstByte;
-    const std::string piece = is_special ? special[static_cast<std::size_t>(id)] : letters(pieces_[static_cast<std::size_t>(id)]);
+    const std::string piece =
+        is_special ? special[static_cast<std::size_t>(id)] : letters(pieces_[static_cast<std::size_t>(id)]);
     vocab[piece] = id;
     if (is_special) added.push_back({{"id", id}, {"content", piece}, {"special", true}});
   }
   for (const auto& [a, b] : merges_)
-    merges.push_back(letters(pieces_[static_cast<std::size_t>(a)]) + " " + letters(pieces_[static_cast<std::size_t>(b)]));
+    merges.push_back(letters(pieces_[static_cast<std::size_t>(a)]) + " " +
+                     letters(pieces_[static_cast<std::size_t>(b)]));
   const nlohmann::ordered_json byte_level{{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", true}};
   return nlohmann::ordered_json{{"version", "1.0"},
                                 {"added_tokens", added},
@@ -188,9 +191,11 @@ Expected<Tokenizer> Tokenizer::from_json(std::string_view file, std::string_view
     return fail(std::move(d));
   };
   const nlohmann::json j = nlohmann::json::parse(text, nullptr, false);
-  if (!j.is_object() || !j.contains("model") || !j["model"].is_object()) return bad("it is no JSON with a key `model`");
+  if (!j.is_object() || !j.contains("model") || !j["model"].is_object())
+    return bad("it is no JSON with a key `model`");
   const nlohmann::json& model = j["model"];
-  if (!model.contains("vocab") || !model["vocab"].is_object() || !model.contains("merges") || !model["merges"].is_array())
+  if (!model.contains("vocab") || !model["vocab"].is_object() || !model.contains("merges") ||
+      !model["merges"].is_array())
     return bad("`model` has no `vocab` and `merges`");
   if (model["merges"].size() > 1'000'000) return bad("more than a million merges");
 

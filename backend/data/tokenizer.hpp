@@ -1,6 +1,7 @@
-// Byte-level byte-pair encoding (Sennrich et al. 2016; over bytes as in GPT-2): trained on captions by us, written and
-// read as `tokenizer.json` in the layout of Hugging Face's tokenizers. Every text has an encoding, and decoding gives
-// it back. Ids: 0 <pad>, 1 <bos>, 2 <mask>, 3 to 258 the bytes, then one id per merge, in the order of training.
+// Byte-level byte-pair encoding (Sennrich et al. 2016; over bytes as in GPT-2): trained on captions by us, written
+// and read as `tokenizer.json` in the layout of Hugging Face's tokenizers. Every text has an encoding, and decoding
+// gives it back. Ids: 0 <pad>, 1 <bos>, 2 <mask>, 3 to 258 the bytes, then one id per merge, in the order of
+// training.
 #pragma once
 
 #include <cstdint>
@@ -39,8 +40,8 @@ class Tokenizer {
   void add_merge(std::int32_t a, std::int32_t b);
   void merge_word(std::vector<std::int32_t>& word) const;
 
-  std::vector<std::string> pieces_;                             // [id] its bytes; special ids: empty
-  std::vector<std::pair<std::int32_t, std::int32_t>> merges_;   // id kFirstMerge + k = merges_[k]
+  std::vector<std::string> pieces_;                            // [id] its bytes; special ids: empty
+  std::vector<std::pair<std::int32_t, std::int32_t>> merges_;  // id kFirstMerge + k = merges_[k]
   std::map<std::pair<std::int32_t, std::int32_t>, std::int32_t> merged_;
 };
 

@@ -27,7 +27,9 @@ Linear make_linear(Builder& b, const std::string& name, std::int64_t in, std::in
   return l;
 }
 
-at::Tensor Norm::operator()(const at::Tensor& x) const { return at::layer_norm(x, {weight.size(0)}, weight, bias, 1e-5); }
+at::Tensor Norm::operator()(const at::Tensor& x) const {
+  return at::layer_norm(x, {weight.size(0)}, weight, bias, 1e-5);
+}
 
 Norm make_norm(Builder& b, const std::string& name, std::int64_t width) {
   return {b.parameters.add(name + ".weight", {width}, kOnes), b.parameters.add(name + ".bias", {width}, kZeros)};
@@ -47,9 +49,13 @@ at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
 namespace {
 
 // The last maps of both residual branches start small, by the depth of the stack (as GPT-2 does).
-double residual_gain(const StackConfig& c) { return 1 / std::sqrt(2.0 * static_cast<double>(c.layers)); }
+double residual_gain(const StackConfig& c) {
+  return 1 / std::sqrt(2.0 * static_cast<double>(c.layers));
+}
 
-at::Tensor feed_forward(const Linear& up, const Linear& down, const at::Tensor& x) { return down(at::gelu(up(x))); }
+at::Tensor feed_forward(const Linear& up, const Linear& down, const at::Tensor& x) {
+  return down(at::gelu(up(x)));
+}
 
 }  // namespace
 

@@ -1,5 +1,5 @@
-// The layers every tower is made of, on at:: operators: linear maps with optional low-rank updates (LoRA), layer norm,
-// attention over scaled_dot_product_attention, and the pre-norm Transformer block
+// The layers every tower is made of, on at:: operators: linear maps with optional low-rank updates (LoRA), layer
+// norm, attention over scaled_dot_product_attention, and the pre-norm Transformer block
 //   x += attention(norm1(x));  x += mlp(norm2(x))            (Vaswani et al. 2017, in the order of Xiong et al. 2020)
 // A layer holds handles to parameters of a ParameterSet and no other state; there is no dropout, so a step is a
 // function of parameters and batch.
@@ -23,7 +23,7 @@ struct Builder {
 };
 
 struct Linear {
-  at::Tensor weight, bias;  // [out, in], [out]
+  at::Tensor weight, bias;    // [out, in], [out]
   at::Tensor lora_a, lora_b;  // [rank, in], [out, rank]; undefined without LoRA
   double lora_scale = 0;
   // [..., in] -> [..., out]

@@ -48,8 +48,12 @@ class MultimodalModel {
     Features text, image, audio;
   };
   [[nodiscard]] Features text_features(const Batch& b) const { return text_(b.tokens, b.text_valid); }
-  [[nodiscard]] Features image_features(const Batch& b) const { return image_(image_patches(b.image, *config_.image)); }
-  [[nodiscard]] Features audio_features(const Batch& b) const { return audio_(audio_patches(b.audio, *config_.audio)); }
+  [[nodiscard]] Features image_features(const Batch& b) const {
+    return image_(image_patches(b.image, *config_.image));
+  }
+  [[nodiscard]] Features audio_features(const Batch& b) const {
+    return audio_(audio_patches(b.audio, *config_.audio));
+  }
   [[nodiscard]] Towers clean(const Batch& batch) const;
   [[nodiscard]] Fused fuse(const Towers& t, const at::Tensor* only = nullptr) const;
   [[nodiscard]] Losses pretraining_loss(const Batch& batch, const Negatives& negatives) const;

@@ -9,8 +9,8 @@ at::Tensor rows_at(const at::Tensor& x, const at::Tensor& positions) {
 at::Tensor TextFiller::loss(const at::Tensor& features, const Batch& batch, const at::Tensor& embedding) const {
   const at::Tensor hidden = norm(at::gelu(dense(rows_at(features, batch.text_positions))));
   const at::Tensor logits = at::linear(hidden, embedding, bias).to(at::kFloat);
-  const at::Tensor each = at::cross_entropy_loss(logits.view({-1, logits.size(-1)}), batch.text_targets.reshape(-1), {},
-                                                 at::Reduction::None);
+  const at::Tensor each = at::cross_entropy_loss(logits.view({-1, logits.size(-1)}), batch.text_targets.reshape(-1),
+                                                 {}, at::Reduction::None);
   return (each * batch.text_weights.reshape(-1)).sum();
 }
 
@@ -32,7 +32,9 @@ ImageFiller make_image_filler(Builder& b, std::int64_t width, const ImageConfig&
   return {make_linear(b, "mim.out", width, image.patch_values())};
 }
 
-at::Tensor unit(const at::Tensor& x) { return x / x.norm(2, {-1}, true).clamp_min(1e-12); }
+at::Tensor unit(const at::Tensor& x) {
+  return x / x.norm(2, {-1}, true).clamp_min(1e-12);
+}
 
 at::Tensor contrastive_loss(const at::Tensor& a, const at::Tensor& b, const at::Tensor& scale,
                             const Negatives& negatives) {

@@ -17,7 +17,8 @@ TextTower make_text_tower(Builder& b, const TextConfig& c) {
 Features PatchTower::operator()(const at::Tensor& patches, const at::Tensor& holes) const {
   at::Tensor x = patch(patches);
   if (holes.defined()) {
-    const at::Tensor masked = at::zeros({x.size(0), x.size(1)}, holes.options().dtype(at::kBool)).scatter(1, holes, true);
+    const at::Tensor masked =
+        at::zeros({x.size(0), x.size(1)}, holes.options().dtype(at::kBool)).scatter(1, holes, true);
     x = at::where(masked.unsqueeze(-1), hole.to(x.scalar_type()), x);
   }
   return {stack(x + position, {}), {}};

@@ -1,7 +1,7 @@
 // Sums the gradients over the ranks while backward still runs. The flat gradient buffer is cut into buckets; a hook
-// counts the parameters whose gradient is complete, and a bucket that is full is summed in the background. Buckets are
-// launched strictly in order on every rank, also those that fill out of turn or (a parameter that this rank's samples
-// did not use) not at all: those go, with zeros, when backward is over.
+// counts the parameters whose gradient is complete, and a bucket that is full is summed in the background. Buckets
+// are launched strictly in order on every rank, also those that fill out of turn or (a parameter that this rank's
+// samples did not use) not at all: those go, with zeros, when backward is over.
 #pragma once
 
 #include <cstdint>

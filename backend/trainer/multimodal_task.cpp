@@ -96,7 +96,8 @@ class MultimodalTask final : public Task {
     const bool contrast = !model_.config().head && model_.config().objectives.contrastive > 0;
     if (share.count == 0) {
       if (contrast && context_.comm->world() > 1)
-        throw std::runtime_error("a rank without samples: the global batch is smaller than ranks times micro batches");
+        throw std::runtime_error(
+            "a rank without samples: the global batch is smaller than ranks times micro batches");
       return {at::zeros({}, at::TensorOptions().dtype(at::kFloat).device(context_.device)), {}};
     }
     const models::Losses sums = cache_ ? cached_loss(share) : loss(share);
@@ -128,7 +129,13 @@ class MultimodalTask final : public Task {
 
   std::string state() const override { return fmt::format("corrupt {}", corrupt_before_ + train_->status().corrupt); }
   void load_state(std::string_view text) override {
-    if (text.starts_with("corrupt ")) corrupt_before_ = std::strtoull(std::string(text.substr(8)).c_str(), nullptr, 10);
+    if (text.starts_with("corrupt "))
+      corrupt_before_ = std::strtoull(std::string(text.substr(8)).c_str(), nullptr, 10);
+  }
+
+  DataCost data_cost() const override {
+    const data::LoaderStatus s = train_->status();
+    return {s.cpu_us_per_sample, corrupt_before_ + s.corrupt};
   }
 
   double flops_per_sample() const override {
@@ -154,9 +161,12 @@ class MultimodalTask final : public Task {
     if (context_.comm->world() > 1) {
       std::vector<std::int64_t> counts;
       for (int r = 0; r < context_.comm->world(); ++r)
-        counts.push_back(share_of(share.step, share.global_batch, share.micro, share.micros, r, context_.comm->world()).count);
+        counts.push_back(
+            share_of(share.step, share.global_batch, share.micro, share.micros, r, context_.comm->world()).count);
       negatives.first = std::accumulate(counts.begin(), counts.begin() + context_.comm->rank(), std::int64_t{0});
-      negatives.all = [this, counts](const at::Tensor& own) { return gather_rows(*context_.comm, own.contiguous(), counts); };
+      negatives.all = [this, counts](const at::Tensor& own) {
+        return gather_rows(*context_.comm, own.contiguous(), counts);
+      };
     }
     return model_.loss(batch(*train_, range_of(share)), negatives);
   }
@@ -180,7 +190,8 @@ class MultimodalTask final : public Task {
   double accuracy() {
     if (test_features_.empty() || !cache_) {
       test_features_.clear();
-      for_test_batches([&](const models::Batch& b) { test_features_.emplace_back(model_.head_features(b), b.label); });
+      for_test_batches(
+          [&](const models::Batch& b) { test_features_.emplace_back(model_.head_features(b), b.label); });
     }
     std::int64_t right = 0;
     for (const auto& [features, label] : test_features_)
@@ -224,7 +235,9 @@ Expected<std::unique_ptr<data::Loader>> open_data(const Json& config, const char
     if (!options) return tl::make_unexpected(options.error());
     if (folder.empty()) {
       const std::uint64_t hash = hash64(data::to_json(*options));
-      folder = (beside / fmt::format("data/{}-{:016x}", data::set_kind_names()[static_cast<std::size_t>(options->kind)], hash)).string();
+      folder = (beside /
+                fmt::format("data/{}-{:016x}", data::set_kind_names()[static_cast<std::size_t>(options->kind)], hash))
+                   .string();
     }
     std::filesystem::create_directories(std::filesystem::path(folder).parent_path());
     if (const auto made = data::make_dataset(folder, *options); !made) return tl::make_unexpected(made.error());
@@ -235,8 +248,8 @@ Expected<std::unique_ptr<data::Loader>> open_data(const Json& config, const char
   const auto report = [](const std::string& text) { fmt::print(stderr, "data: {}\n", text); };
   for (const std::string& damage : dataset->damage()) report(damage);
   data::Tokenizer tokenizer = dataset->tokenizer();
-  data::PreprocessOptions options{model, passes(model), training && section.value("augment", false), model.head.has_value(),
-                                  context.seed};
+  data::PreprocessOptions options{model, passes(model), training && section.value("augment", false),
+                                  model.head.has_value(), context.seed};
   return std::make_unique<data::Loader>(std::move(*dataset), data::Preprocessor(options, std::move(tokenizer)),
                                         context.seed, shuffle, report);
 }

@@ -8,7 +8,8 @@
 
 namespace orrery::trainer {
 
-Expected<std::int64_t> copy_pretrained(const std::map<std::string, at::Tensor>& from, const models::ParameterSet& into) {
+Expected<std::int64_t> copy_pretrained(const std::map<std::string, at::Tensor>& from,
+                                       const models::ParameterSet& into) {
   const c10::NoGradGuard no_gradients;
   std::int64_t copied = 0;
   std::vector<std::string> missing, other_shape;

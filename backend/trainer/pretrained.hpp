@@ -16,6 +16,7 @@ namespace orrery::trainer {
                                                      const models::ParameterSet& into);
 
 // The same from the newest whole checkpoint of a folder.
-[[nodiscard]] Expected<std::int64_t> load_pretrained(const std::string& checkpoints, const models::ParameterSet& into);
+[[nodiscard]] Expected<std::int64_t> load_pretrained(const std::string& checkpoints,
+                                                     const models::ParameterSet& into);
 
 }  // namespace orrery::trainer

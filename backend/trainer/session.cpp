@@ -23,7 +23,8 @@ constexpr std::int64_t kCpuBucket = 2 << 20, kGpuBucket = 25 << 20;
 // Forward in bf16 where that is safe; the list of operations is torch's.
 class Autocast {
  public:
-  Autocast(bool on, at::DeviceType device) : on_(on), device_(device), before_(at::autocast::is_autocast_enabled(device)) {
+  Autocast(bool on, at::DeviceType device)
+      : on_(on), device_(device), before_(at::autocast::is_autocast_enabled(device)) {
     if (!on_) return;
     at::autocast::set_autocast_enabled(device_, true);
     at::autocast::set_autocast_dtype(device_, at::kBFloat16);
@@ -97,7 +98,7 @@ Session::Session(JobConfig config, TaskContext context, Communicator& gradients,
       flat_(task_->parameters()),
       optimizer_(flat_, config_.optimizer),
       buckets_(flat_, gradients,
-               config_.bucket_bytes > 0     ? config_.bucket_bytes
+               config_.bucket_bytes > 0    ? config_.bucket_bytes
                : context_.device.is_cuda() ? kGpuBucket
                                            : kCpuBucket) {
   seed_ranks();
@@ -183,9 +184,8 @@ std::vector<live::CheckpointFile> Session::save() {
                       {"device", context_.device.is_cuda() ? "cuda" : "cpu"},
                       {"steps", config_.steps},
                       {"task", task_->state()}};
-  std::vector<live::CheckpointFile> files{model_file(),
-                                          {"optim.safetensors", to_safetensors(optim)},
-                                          {"rng.safetensors", to_safetensors(rng)}};
+  std::vector<live::CheckpointFile> files{
+      model_file(), {"optim.safetensors", to_safetensors(optim)}, {"rng.safetensors", to_safetensors(rng)}};
   files.push_back({"index.json", index_text(files, step_, comm_->world())});
   files.push_back({"state.json", state.dump(1) + "\n"});
   return files;
@@ -220,7 +220,8 @@ Expected<live::Ok> Session::load(const std::vector<live::CheckpointFile>& files)
     take(name + ".exp_avg", flat_.view(optimizer_.mean(), p));
     take(name + ".exp_avg_sq", flat_.view(optimizer_.square(), p));
   }
-  if (!missing.empty()) return fail(fmt::format("the checkpoint is of another model: it has no `{}` like ours", missing));
+  if (!missing.empty())
+    return fail(fmt::format("the checkpoint is of another model: it has no `{}` like ours", missing));
   try {
     step_ = state.at("step").get<std::int64_t>();
     if (state.at("global_batch").get<std::int64_t>() != config_.global_batch)

@@ -86,6 +86,13 @@ class Task {
   [[nodiscard]] virtual std::string state() const { return {}; }
   virtual void load_state(std::string_view text) { (void)text; }
 
+  // What preparing data has cost so far: CPU time of a core per sample; different samples that could not be read.
+  struct DataCost {
+    double us_per_sample = 0;  // 0 = there is nothing to prepare
+    std::uint64_t corrupt = 0;
+  };
+  [[nodiscard]] virtual DataCost data_cost() const { return {}; }
+
   // Floating-point operations of forward and backward of one sample, and bytes of memory beyond the parameters'
   // states at `local_batch` samples; 0 = unknown.
   [[nodiscard]] virtual double flops_per_sample() const { return 0; }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <utility>
 
@@ -152,7 +153,9 @@ void TrainerWorker::do_steps() {
     const std::int64_t began = monotonic_ns();
     const Work part = std::min(start_.step_work, start_.total_work - done_);
     const JobConfig& config = session_->config();
-    const auto due = [next = session_->steps_done() + 1](std::int64_t every) { return every > 0 && next % every == 0; };
+    const auto due = [next = session_->steps_done() + 1](std::int64_t every) {
+      return every > 0 && next % every == 0;
+    };
     const bool last = part >= start_.total_work - done_;
     const StepReport report = session_->step(last || due(config.report_every) || due(config.evaluate_every));
     listen(0);
@@ -172,7 +175,8 @@ void TrainerWorker::after_step(std::int64_t word, const StepReport& report) {
   const bool last = done_ >= start_.total_work;
   const std::int64_t step = session_->steps_done();
   const auto due = [step](std::int64_t every) { return every > 0 && step % every == 0; };
-  const std::int64_t save_every = start_.save_every_steps > 0 ? start_.save_every_steps : session_->config().save_every;
+  const std::int64_t save_every =
+      start_.save_every_steps > 0 ? start_.save_every_steps : session_->config().save_every;
   StepReport full = report;
   if (due(session_->config().evaluate_every) || (last && session_->config().evaluate_every > 0)) {
     const std::int64_t began = monotonic_ns();
@@ -194,13 +198,19 @@ void TrainerWorker::after_step(std::int64_t word, const StepReport& report) {
 void TrainerWorker::note_metrics(const StepReport& report) {
   if (options_.rank != 0 || report.rate == 0) return;
   if (report.loss == 0 && report.gradient_norm == 0 && report.metrics.empty()) return;
-  nlohmann::ordered_json line = {{"step", session_->steps_done()}, {"loss", report.loss}, {"rate", report.rate},
+  nlohmann::ordered_json line = {{"step", session_->steps_done()},
+                                 {"loss", report.loss},
+                                 {"rate", report.rate},
                                  {"gradient_norm", report.gradient_norm},
                                  {"step_s", static_cast<double>(last_step_ns_) / 1e9}};
   for (const auto& [name, value] : report.metrics) line[name] = value;
+  if (const Task::DataCost cost = session_->task().data_cost(); cost.us_per_sample > 0) {
+    line["data_us_per_sample"] = std::round(cost.us_per_sample * 10) / 10;
+    line["corrupt_samples"] = cost.corrupt;
+  }
   const std::string text = line.dump() + "\n";
-  const live::Fd file(::open((start_.run_folder + "/metrics.jsonl").c_str(),
-                             O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+  const live::Fd file(
+      ::open((start_.run_folder + "/metrics.jsonl").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
   if (file && ::write(file.get(), text.data(), text.size()) < 0) log_->note("metrics.jsonl cannot be written");
 }
 
@@ -249,13 +259,11 @@ TrainerWorker::Word TrainerWorker::wanted() {
 void TrainerWorker::listen(std::int64_t until) {
   std::vector<pollfd> polled;
   wire_.add_to(polled);
-  const std::int64_t left =
-      std::max<std::int64_t>(0, std::min(until, wire_.lease_ends()) - monotonic_ns());
+  const std::int64_t left = std::max<std::int64_t>(0, std::min(until, wire_.lease_ends()) - monotonic_ns());
   const timespec wait{left / kSecond, left % kSecond};
   if (::ppoll(polled.data(), polled.size(), &wait, nullptr) < 0) return;
   wire_.take(polled);
-  if (!wire_.wants().violation.empty())
-    fail(wire_.wants().violation, session_ ? live::kExitError : live::kExitUsage);
+  if (!wire_.wants().violation.empty()) fail(wire_.wants().violation, session_ ? live::kExitError : live::kExitUsage);
 }
 
 void TrainerWorker::fail(const std::string& why, int status) {

@@ -61,7 +61,8 @@ Expected<std::vector<live::LiveTask>> live_tasks(const Prepared& prepared, const
       from = fs::absolute(from, ignored).string();
     }
     const nlohmann::json own = job->config.value("seed", nlohmann::json(1));
-    job->config["seed"] = (own.is_number_integer() ? own.get<std::int64_t>() : 1) + static_cast<std::int64_t>(seed) - 1;
+    job->config["seed"] =
+        (own.is_number_integer() ? own.get<std::int64_t>() : 1) + static_cast<std::int64_t>(seed) - 1;
     auto path = write_task(job->config, from, folder_of(spec.id));
     if (!path) return tl::make_unexpected(std::move(path.error()));
     live::LiveTask& task = tasks[spec.id.index()];

@@ -54,7 +54,10 @@ live::LocalEngineOptions engine_options(int slots, bool gpus) {
 class Bench {
  public:
   Bench(std::string folder, std::string trainer, int slots, bool gpus, std::int64_t steps)
-      : folder_(std::move(folder)), trainer_(std::move(trainer)), steps_(steps), engine_(engine_options(slots, gpus)) {}
+      : folder_(std::move(folder)),
+        trainer_(std::move(trainer)),
+        steps_(steps),
+        engine_(engine_options(slots, gpus)) {}
 
   // `corunners` gangs of `subject` at once on the same slots: start, steps, a save, a stop; then start again.
   Expected<ProfileRow> measure(const Subject& subject, int corunners, const std::string& gpu) {
@@ -71,7 +74,9 @@ class Bench {
     if (!again) return tl::make_unexpected(std::move(again.error()));
     std::vector<double> steps;
     double save = 0, start = 0, stop = 0, restart = 0;
-    const auto mean = [corunners](double sum) { return Duration{std::llround(1e9 * std::max(0.0, sum) / corunners)}; };
+    const auto mean = [corunners](double sum) {
+      return Duration{std::llround(1e9 * std::max(0.0, sum) / corunners)};
+    };
     for (const Watched& w : *first) {
       steps.insert(steps.end(), w.steps_s.begin() + std::min<std::ptrdiff_t>(kWarmUp, std::ssize(w.steps_s) - 1),
                    w.steps_s.end());

@@ -77,7 +77,10 @@ const std::vector<std::string_view> kMethodNames{"full", "lora", "probe"};
 const std::vector<std::string_view> kPrecisionNames{"fp32", "bf16"};
 
 Reader::Keys stack_keys(Reader& r, StackConfig& s) {
-  return {{"width", r.whole(s.width)}, {"layers", r.whole(s.layers, 0)}, {"heads", r.whole(s.heads)}, {"mlp", r.whole(s.mlp)}};
+  return {{"width", r.whole(s.width)},
+          {"layers", r.whole(s.layers, 0)},
+          {"heads", r.whole(s.heads)},
+          {"mlp", r.whole(s.mlp)}};
 }
 
 Reader::Keys with(Reader::Keys keys, Reader::Keys more) {
@@ -128,8 +131,9 @@ Expected<ModelConfig> read_model_config(const Json& json, const std::string& roo
                          })},
        {"image", modality(m.image,
                           [&r](ImageConfig& i) {
-                            return Reader::Keys{
-                                {"size", r.whole(i.size)}, {"patch", r.whole(i.patch)}, {"channels", r.whole(i.channels)}};
+                            return Reader::Keys{{"size", r.whole(i.size)},
+                                                {"patch", r.whole(i.patch)},
+                                                {"channels", r.whole(i.channels)}};
                           })},
        {"audio", modality(m.audio,
                           [&r](AudioConfig& a) {
@@ -167,7 +171,8 @@ Expected<ModelConfig> read_model_config(const Json& json, const std::string& roo
                     {"alpha", r.number(m.transfer->alpha)}});
         }}});
   if (!r.errors().empty()) return tl::make_unexpected(Error(r.errors()));
-  if (const std::string why = why_invalid(m); !why.empty()) return fail(fmt::format("`{}` makes no model: {}", root, why));
+  if (const std::string why = why_invalid(m); !why.empty())
+    return fail(fmt::format("`{}` makes no model: {}", root, why));
   return m;
 }
 
@@ -197,9 +202,8 @@ nlohmann::ordered_json to_json(const ModelConfig& m) {
                      {"image_ratio", o.image_ratio}};
   if (m.head) j["head"] = {{"classes", m.head->classes}, {"input", name(kInputNames, m.head->input)}};
   if (m.transfer)
-    j["transfer"] = {{"method", name(kMethodNames, m.transfer->method)},
-                     {"rank", m.transfer->rank},
-                     {"alpha", m.transfer->alpha}};
+    j["transfer"] = {
+        {"method", name(kMethodNames, m.transfer->method)}, {"rank", m.transfer->rank}, {"alpha", m.transfer->alpha}};
   return j;
 }
 

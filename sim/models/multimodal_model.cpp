@@ -66,9 +66,10 @@ std::string why_invalid(const ModelConfig& m) {
   if (m.audio) {
     const AudioConfig& a = *m.audio;
     adopt(why_invalid("audio", a.stack));
-    check(a.patch_mels > 0 && a.patch_frames > 0 && a.mels > 0 && a.frames > 0 && a.mels % a.patch_mels == 0 &&
-              a.frames % a.patch_frames == 0,
-          fmt::format("audio: patches of {} x {} do not tile {} x {}", a.patch_mels, a.patch_frames, a.mels, a.frames));
+    check(
+        a.patch_mels > 0 && a.patch_frames > 0 && a.mels > 0 && a.frames > 0 && a.mels % a.patch_mels == 0 &&
+            a.frames % a.patch_frames == 0,
+        fmt::format("audio: patches of {} x {} do not tile {} x {}", a.patch_mels, a.patch_frames, a.mels, a.frames));
   }
   if (m.fusion.kind != FusionKind::none) adopt(why_invalid("fusion", m.fusion.stack));
   check(m.fusion.kind != FusionKind::cross_attention || m.fusion.stack.layers > 0, "fusion: no layers");
@@ -107,7 +108,9 @@ Passes passes(const ModelConfig& m) {
   return p;
 }
 
-ParameterCount parameter_count(const ModelConfig& m) { return walk_cost(m, 1, 1, false).parameters; }
+ParameterCount parameter_count(const ModelConfig& m) {
+  return walk_cost(m, 1, 1, false).parameters;
+}
 
 StepFlops step_flops(const ModelConfig& m, std::int64_t batch, std::int64_t world, bool cached_features) {
   return walk_cost(m, batch, world, cached_features).flops;
@@ -118,6 +121,8 @@ MemoryBytes step_memory(const ModelConfig& m, std::int64_t batch, std::int64_t w
   return {4 * c.parameters.total, 4 * c.parameters.trainable, 8 * c.parameters.trainable, c.kept_bytes};
 }
 
-std::int64_t gradient_bytes(const ModelConfig& m) { return 4 * parameter_count(m).trainable; }
+std::int64_t gradient_bytes(const ModelConfig& m) {
+  return 4 * parameter_count(m).trainable;
+}
 
 }  // namespace orrery

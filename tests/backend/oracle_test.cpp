@@ -184,7 +184,8 @@ TEST_CASE("Losses, gradients and ten optimiser steps are those of PyTorch", "[to
   if (py.empty()) return;
   const test::TempFolder dir;
   for (const Case& c : cases()) write_case(dir.file(c.name), c, 6);
-  const auto lines = lines_of(fmt::format("{} {}/tests/backend/oracle/oracle.py check {}", py, ORRERY_SOURCE_DIR, dir.path()));
+  const auto lines =
+      lines_of(fmt::format("{} {}/tests/backend/oracle/oracle.py check {}", py, ORRERY_SOURCE_DIR, dir.path()));
   REQUIRE(lines);
   REQUIRE(lines->size() == cases().size());
   nlohmann::json worst{{"loss", 0.0}, {"gradient", 0.0}, {"steps", 0.0}};
@@ -222,16 +223,17 @@ TEST_CASE("A step takes about as long as the same step from Python", "[torch][or
     for (int i = 0; i < kTimed + 3; ++i) {
       const auto begin = std::chrono::steady_clock::now();
       (void)one_step(model, batch, flat, &optimizer, i);
-      if (i >= 3) ours.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+      if (i >= 3)
+        ours.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
     }
     std::sort(ours.begin(), ours.end());
-    const auto lines = lines_of(
-        fmt::format("{} {}/tests/backend/oracle/oracle.py time {} {}", py, ORRERY_SOURCE_DIR, dir.file(c.name), kTimed));
+    const auto lines = lines_of(fmt::format("{} {}/tests/backend/oracle/oracle.py time {} {}", py, ORRERY_SOURCE_DIR,
+                                            dir.file(c.name), kTimed));
     REQUIRE(lines);
     const double theirs = nlohmann::json::parse(lines->front())["median_ms"];
     ratios.push_back(ours[kTimed / 2] / theirs);
-    WARN(fmt::format("round {}: ours {:.1f} ms a step, Python {:.1f} ms, ratio {:.3f}", round, ours[kTimed / 2], theirs,
-                     ratios.back()));
+    WARN(fmt::format("round {}: ours {:.1f} ms a step, Python {:.1f} ms, ratio {:.3f}", round, ours[kTimed / 2],
+                     theirs, ratios.back()));
   }
   std::sort(ratios.begin(), ratios.end());
   WARN(fmt::format("median ratio {:.3f} (aim: at most 1.15; reported, not gated)", ratios[1]));

@@ -19,12 +19,10 @@ using namespace orrery;
 using namespace orrery::trainer;
 
 NamedTensors some() {
-  return {{"a", at::arange(6, at::kFloat).reshape({2, 3})},
-          {"b.half", at::tensor({1.5, -2.0}, at::kBFloat16)},
-          {"scalar", at::tensor(7, at::kLong).reshape({})},
-          {"none", at::empty({0, 4}, at::kDouble)},
-          {"bytes", at::tensor({1, 2, 255}, at::kByte)},
-          {"turned", at::arange(6, at::kFloat).reshape({2, 3}).t()}};
+  return {
+      {"a", at::arange(6, at::kFloat).reshape({2, 3})}, {"b.half", at::tensor({1.5, -2.0}, at::kBFloat16)},
+      {"scalar", at::tensor(7, at::kLong).reshape({})}, {"none", at::empty({0, 4}, at::kDouble)},
+      {"bytes", at::tensor({1, 2, 255}, at::kByte)},    {"turned", at::arange(6, at::kFloat).reshape({2, 3}).t()}};
 }
 
 bool equal(const at::Tensor& a, const at::Tensor& b) {
@@ -36,7 +34,8 @@ std::string python() {
   const char* const cache = std::getenv("XDG_CACHE_HOME");
   const char* const home = std::getenv("HOME");
   const std::string folder =
-      (cache != nullptr && *cache != '\0' ? std::string(cache) : std::string(home == nullptr ? "" : home) + "/.cache") +
+      (cache != nullptr && *cache != '\0' ? std::string(cache)
+                                          : std::string(home == nullptr ? "" : home) + "/.cache") +
       "/orrery/torch-2.11.0";
   const std::string command = fmt::format("PYTHONPATH='{}' python3.11", folder);
   const std::string probe = command + " -c 'import torch, safetensors.torch' >/dev/null 2>&1";
@@ -74,9 +73,8 @@ assert t["turned"].tolist() == [[0, 3], [1, 4], [2, 5]]
 save_file({k: v.contiguous() for k, v in t.items()}, sys.argv[2], metadata={"format": "pt"})
 )";
   REQUIRE(live::write_file(folder.file("script.py"), script));
-  const std::string command =
-      fmt::format("{} {} {} {}", py, folder.file("script.py"), folder.file("ours.safetensors"),
-                  folder.file("its.safetensors"));
+  const std::string command = fmt::format("{} {} {} {}", py, folder.file("script.py"),
+                                          folder.file("ours.safetensors"), folder.file("its.safetensors"));
   REQUIRE(std::system(command.c_str()) == 0);
   const auto back = read_safetensors(folder.file("its.safetensors"));
   REQUIRE(back);

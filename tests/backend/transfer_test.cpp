@@ -1,6 +1,6 @@
-// Transfer from a real pretraining checkpoint against the same model from random weights: the same data, optimiser and
-// budget; counted are the steps until the held-out accuracy reaches a target. A source that learnt nothing of use (its
-// captions speak of the background only) shows that the gain is the pretraining's, not the procedure's.
+// Transfer from a real pretraining checkpoint against the same model from random weights: the same data, optimiser
+// and budget; counted are the steps until the held-out accuracy reaches a target. A source that learnt nothing of use
+// (its captions speak of the background only) shows that the gain is the pretraining's, not the procedure's.
 //   [transfer]            one seed, small; in CI
 //   [.][evidence]         five seeds; prints the table of the README
 #include <ATen/ATen.h>
@@ -88,20 +88,22 @@ class Lab {
     config["optimizer"] = {{"lr", 0.002}, {"weight_decay", 0.05}, {"warmup", 50}, {"cosine", true}};
     config["model"]["text"] = {{"vocabulary", 400}, {"length", 16}};
     config["model"]["objectives"] = {{"contrastive", 1}};
-    config["data"] = {{"folder", "data-" + name},
-                      {"make", {{"kind", "pairs"}, {"samples", sizes_.pretrain_samples}, {"useless_captions", useless}}},
-                      {"augment", true}};
+    config["data"] = {
+        {"folder", "data-" + name},
+        {"make", {{"kind", "pairs"}, {"samples", sizes_.pretrain_samples}, {"useless_captions", useless}}},
+        {"augment", true}};
     config["evaluate"] = {{"folder", "pairs-test"}, {"make", {{"kind", "pairs"}, {"samples", 200}, {"seed", 5}}}};
     Run run(config, "", dir_.file("job"));
     double loss = 0;
     const auto begin = std::chrono::steady_clock::now();
     for (int i = 0; i < sizes_.pretrain_steps; ++i) loss = run.step();
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-    fmt::print("source {}: {} steps in {:.0f} s, loss {:.3f}, recall at 1 of 200 {:.3f}\n", name, sizes_.pretrain_steps,
-               took.count(), loss, run.task().evaluate().front().second);
+    fmt::print("source {}: {} steps in {:.0f} s, loss {:.3f}, recall at 1 of 200 {:.3f}\n", name,
+               sizes_.pretrain_steps, took.count(), loss, run.task().evaluate().front().second);
     std::fflush(stdout);
     trainer::NamedTensors tensors;
-    for (const trainer::Named& p : run.task().parameters()) tensors.emplace_back("model." + p.name, p.tensor.detach());
+    for (const trainer::Named& p : run.task().parameters())
+      tensors.emplace_back("model." + p.name, p.tensor.detach());
     live::Checkpoint checkpoint;
     checkpoint.stamp.job = name;
     checkpoint.stamp.step = sizes_.pretrain_steps;
@@ -144,7 +146,9 @@ class Lab {
 
  private:
   static Json base() {
-    return {{"task", "multimodal"}, {"seed", 1}, {"model", {{"preset", "tiny"}, {"image", {{"size", 32}, {"patch", 8}}}}}};
+    return {{"task", "multimodal"},
+            {"seed", 1},
+            {"model", {{"preset", "tiny"}, {"image", {{"size", 32}, {"patch", 8}}}}}};
   }
 
   Sizes sizes_;
@@ -158,7 +162,9 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-std::string shown(int steps, int budget) { return steps > budget ? fmt::format(">{}", budget) : fmt::format("{}", steps); }
+std::string shown(int steps, int budget) {
+  return steps > budget ? fmt::format(">{}", budget) : fmt::format("{}", steps);
+}
 
 TEST_CASE("Transfer reaches the target sooner than training from scratch", "[torch][transfer]") {
   Sizes sizes;
@@ -203,7 +209,8 @@ TEST_CASE("Five seeds: steps from scratch over steps by transfer", "[.][torch][e
   }
   std::string table = fmt::format(
       "Steps to an accuracy of {} on `{}`, {} labels, budget {} steps; source pretrained {} steps.\n\n"
-      "| source | method | parameters trained | steps by transfer | steps from scratch | median ratio | worst seed |\n"
+      "| source | method | parameters trained | steps by transfer | steps from scratch | median ratio | worst seed "
+      "|\n"
       "| --- | --- | --- | --- | --- | --- | --- |\n",
       sizes.target, kind, sizes.labels, sizes.budget, sizes.pretrain_steps);
   double best_median = 0, best_worst = 0, lowest = 1e9;

@@ -55,11 +55,13 @@ TEST_CASE("orrery train: the loss falls, the job is resumable, on other ranks as
 TEST_CASE("orrery train: what is wrong is said, and where", "[torch][train]") {
   const test::TempFolder folder;
   REQUIRE(live::write_file(folder.file("bad.yaml"), "task: toy\nsteps: 10\nprecision: fp8\n"));
-  const Outcome bad = orrery_says(fmt::format("train '{}' -o '{}'", folder.file("bad.yaml"), folder.file("run")), folder);
+  const Outcome bad =
+      orrery_says(fmt::format("train '{}' -o '{}'", folder.file("bad.yaml"), folder.file("run")), folder);
   CHECK(bad.status == 1);
   CHECK(bad.text.find("`precision` is `\"fp8\"`") != std::string::npos);
   REQUIRE(live::write_file(folder.file("from.yaml"), "task: toy\nsteps: 10\nfrom: nowhere\n"));
-  const Outcome from = orrery_says(fmt::format("train '{}' -o '{}'", folder.file("from.yaml"), folder.file("run")), folder);
+  const Outcome from =
+      orrery_says(fmt::format("train '{}' -o '{}'", folder.file("from.yaml"), folder.file("run")), folder);
   CHECK(from.status == 2);
   CHECK(from.text.find("train that job first") != std::string::npos);
   REQUIRE(live::write_file(folder.file("none.yaml"), "task: toy\n"));
@@ -68,7 +70,8 @@ TEST_CASE("orrery train: what is wrong is said, and where", "[torch][train]") {
 
 TEST_CASE("orrery live run: real training under a policy, with preemptions and a child", "[torch][live]") {
   const test::TempFolder folder;
-  const Outcome run = orrery_says(fmt::format("live run scenarios/live/toy.yaml -q -o '{}'", folder.file("run")), folder);
+  const Outcome run =
+      orrery_says(fmt::format("live run scenarios/live/toy.yaml -q -o '{}'", folder.file("run")), folder);
   INFO(run.text);
   REQUIRE(run.status == 0);
   CHECK(run.text.find("4 of 4 jobs finished, 0 failed") != std::string::npos);

@@ -42,11 +42,13 @@ TEST_CASE("A made data set has the same bytes each time, and samples say what th
   const test::TempFolder dir;
   MakerOptions o = small(SetKind::pairs, 40);
   o.sound = true;
-  const std::string a = (std::filesystem::path(dir.path()) / "a").string(), b = (std::filesystem::path(dir.path()) / "b").string();
+  const std::string a = (std::filesystem::path(dir.path()) / "a").string(),
+                    b = (std::filesystem::path(dir.path()) / "b").string();
   REQUIRE(make_dataset(a, o));
   REQUIRE(make_dataset(b, o));
   for (const char* file : {"shard-00000.tar", "shard-00002.tar", "tokenizer.json", "dataset.json"})
-    CHECK(read_all(std::filesystem::path(dir.path()) / "a" / file) == read_all(std::filesystem::path(dir.path()) / "b" / file));
+    CHECK(read_all(std::filesystem::path(dir.path()) / "a" / file) ==
+          read_all(std::filesystem::path(dir.path()) / "b" / file));
   CHECK(maker_options_from_json(read_all(std::filesystem::path(dir.path()) / "a" / "dataset.json")) == o);
 
   const auto set = Dataset::open(a);
@@ -91,8 +93,8 @@ TEST_CASE("Prefetched or not, in any order, a position is the same sample", "[da
     REQUIRE(set);
     Tokenizer tokenizer = set->tokenizer();
     return std::make_unique<Loader>(std::move(*set),
-                                    Preprocessor({pair_model(), passes(pair_model()), true, false, 3}, tokenizer), 3, true,
-                                    [](const std::string&) {});
+                                    Preprocessor({pair_model(), passes(pair_model()), true, false, 3}, tokenizer), 3,
+                                    true, [](const std::string&) {});
   };
   const auto a = open(), b = open();
   a->prefetch({0, 8});
@@ -126,8 +128,8 @@ TEST_CASE("Corrupt samples are counted, reported once and stepped over; a shard 
   REQUIRE(set);
   Tokenizer tokenizer = set->tokenizer();
   std::vector<std::string> reports;
-  Loader loader(std::move(*set), Preprocessor({pair_model(), passes(pair_model()), false, false, 3}, tokenizer), 3, false,
-                [&](const std::string& text) { reports.push_back(text); });
+  Loader loader(std::move(*set), Preprocessor({pair_model(), passes(pair_model()), false, false, 3}, tokenizer), 3,
+                false, [&](const std::string& text) { reports.push_back(text); });
   const auto twice = loader.take({0, 64});
   REQUIRE(twice);
   CHECK(twice->size() == 64);

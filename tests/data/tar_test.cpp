@@ -64,7 +64,9 @@ TEST_CASE("Archives of GNU tar are read, in its own format and as pax and ustar"
   TarWriter writer;
   writer.add(std::string(150, 'z') + ".txt", "ours");
   std::ofstream(std::filesystem::path(dir.path()) / "ours.tar", std::ios::binary) << writer.finish();
-  CHECK(std::system(("tar -C " + dir.path() + " -xf " + (std::filesystem::path(dir.path()) / "ours.tar").string()).c_str()) == 0);
+  CHECK(std::system(
+            ("tar -C " + dir.path() + " -xf " + (std::filesystem::path(dir.path()) / "ours.tar").string()).c_str()) ==
+        0);
   CHECK(read_all((std::filesystem::path(dir.path()) / (std::string(150, 'z') + ".txt")).string()) == "ours");
 }
 

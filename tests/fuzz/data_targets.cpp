@@ -32,7 +32,8 @@ void run_tar(std::string_view bytes) {
   data::TarWriter writer;
   std::uint64_t last = 0;
   for (const data::TarEntry& e : index->entries) {
-    require(e.offset >= last && e.offset <= bytes.size() && e.size <= bytes.size() - e.offset, "an entry lies outside");
+    require(e.offset >= last && e.offset <= bytes.size() && e.size <= bytes.size() - e.offset,
+            "an entry lies outside");
     last = e.offset;
     writer.add(e.name, bytes.substr(e.offset, e.size));
   }
@@ -106,7 +107,9 @@ std::vector<std::string> sample_seeds() {
           data::encode_wav({8000, {0, 0.5F, -1}}), "12\n"};
 }
 
-std::vector<std::string> tokenizer_seeds() { return {data::Tokenizer::train({"ab ab abc", "abc"}, 262).to_json()}; }
+std::vector<std::string> tokenizer_seeds() {
+  return {data::Tokenizer::train({"ab ab abc", "abc"}, 262).to_json()};
+}
 
 std::vector<std::string> model_config_seeds() {
   return {R"({"preset":"tiny","text":{"vocabulary":300},"image":{"size":16,"patch":4},"fusion":{"kind":"gated"},)"

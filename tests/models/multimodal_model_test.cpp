@@ -1,5 +1,5 @@
-// What a model costs, worked out by hand for small configurations, and its spelling as JSON. That the numbers are those
-// of the real model is tested where there is LibTorch (tests/backend/multimodal_test.cpp).
+// What a model costs, worked out by hand for small configurations, and its spelling as JSON. That the numbers are
+// those of the real model is tested where there is LibTorch (tests/backend/multimodal_test.cpp).
 #include "sim/models/multimodal_model.hpp"
 
 #include <catch2/catch.hpp>
@@ -94,8 +94,8 @@ TEST_CASE("A model is written and read back the same; what is wrong is named", "
   CHECK(bad.error().items[0].message == "`model.text.heads` is -1, not a whole number from 1 to 1000000");
   CHECK(bad.error().items[1].message == "unknown key `model.text.widht`");
   CHECK(bad.error().items[1].hint == "did you mean `width`?");
-  const auto odd = read_model_config(nlohmann::json::parse(
-      R"({"text": {"width": 30, "heads": 4}, "objectives": {"masked_text": 1}})"));
+  const auto odd = read_model_config(
+      nlohmann::json::parse(R"({"text": {"width": 30, "heads": 4}, "objectives": {"masked_text": 1}})"));
   CHECK(odd.error().items[0].message == "`model` makes no model: text: 4 heads do not divide the width 30");
 }
 

@@ -215,8 +215,8 @@ def difference(a, b):
 
 
 def without_key_bias(name, tensor):
-    """Softmax ignores what is added to all keys alike, so a key's bias has no gradient but rounding, which Adam blows up
-    to whole steps of random sign: no two programs agree on it, and no output depends on it."""
+    """Softmax ignores what is added to all keys alike, so a key's bias has no gradient but rounding, which Adam blows
+    up to whole steps of random sign: no two programs agree on it, and no output depends on it."""
     if name.endswith("attn.qkv.bias"):
         third = len(tensor) // 3
         return torch.cat([tensor[:third], tensor[2 * third:]])
@@ -233,7 +233,8 @@ def check(folder):
     worst = 0.0
     for name in config["trainable"]:
         grad = weights[name].grad
-        worst = max(worst, difference(theirs["g." + name], grad if grad is not None else torch.zeros_like(weights[name])))
+        ours = grad if grad is not None else torch.zeros_like(weights[name])
+        worst = max(worst, difference(theirs["g." + name], ours))
     result["gradient"] = worst
     adam = optimizer(config, weights)
     for index in range(10):
