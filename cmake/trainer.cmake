@@ -16,23 +16,37 @@ else()
   endif()
 endif()
 
+# orrery_bundles(TARGET COUNT files...): compiles files in COUNT sources that include them, since reading torch's
+# headers takes nearly all of a file's time. The sources name files as from the root, so the compiler cache knows them
+# in any clone. (CMake's own unity builds write absolute paths; a precompiled header of torch has half a gigabyte.)
+function(orrery_bundles target count)
+  list(LENGTH ARGN length)
+  math(EXPR each "(${length} + ${count} - 1) / ${count}")
+  foreach(i RANGE 1 ${count})
+    math(EXPR first "(${i} - 1) * ${each}")
+    list(SUBLIST ARGN ${first} ${each} part)
+    set(text "")
+    foreach(file ${part})
+      file(RELATIVE_PATH name ${PROJECT_SOURCE_DIR} ${file})
+      string(APPEND text "#include \"${name}\"  // NOLINT\n")
+    endforeach()
+    file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/bundles/${target}_${i}.cpp CONTENT "${text}" @ONLY)
+    target_sources(${target} PRIVATE ${PROJECT_BINARY_DIR}/bundles/${target}_${i}.cpp)
+  endforeach()
+endfunction()
+
 if(TorchWheel_FOUND)
   # The trainer's library: everything but the two main files and what only a CUDA build compiles.
   file(GLOB_RECURSE trainer_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/backend/trainer/*.cpp
        ${PROJECT_SOURCE_DIR}/backend/models/*.cpp)
-  list(FILTER trainer_sources EXCLUDE REGEX "/backend/trainer/(main|main_cuda|cuda_.*)\\.cpp$")
-  add_library(orrery_trainer STATIC ${trainer_sources})
+  # Only gloo_backend.cpp sees our declarations of Gloo's types, which the wheel does not ship.
+  list(FILTER trainer_sources EXCLUDE REGEX "/backend/trainer/(main|main_cuda|cuda_.*|gloo_backend)\\.cpp$")
+  add_library(orrery_trainer STATIC backend/trainer/gloo_backend.cpp)
+  orrery_bundles(orrery_trainer 4 ${trainer_sources})
   target_link_libraries(orrery_trainer PUBLIC orrery_flags orrery_worker orrery_data torchwheel::cpu
                                               nlohmann_json::nlohmann_json)
   # The wheel ships headers of a newer fmt than Debian's library, and its include folder comes first.
   target_compile_definitions(orrery_trainer PUBLIC FMT_HEADER_ONLY)
-  # Reading torch's headers takes most of a file's compile time.
-  target_precompile_headers(orrery_trainer PRIVATE ${PROJECT_SOURCE_DIR}/backend/trainer/pch.hpp)
-  # The compiler cache asks for it, to see precompiled headers.
-  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    target_compile_options(orrery_trainer PUBLIC -fpch-preprocess)
-  endif()
-  # Only this file sees our declarations of Gloo's types, which the wheel does not ship.
   set_source_files_properties(${PROJECT_SOURCE_DIR}/backend/trainer/gloo_backend.cpp PROPERTIES
                               INCLUDE_DIRECTORIES ${PROJECT_SOURCE_DIR}/backend/trainer/stubs)
 
