@@ -2,6 +2,7 @@
 #include "backend/trainer/flat.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/variable.h>
 
 #include <utility>

@@ -1,6 +1,7 @@
 // See multimodal_task.hpp.
 #include "backend/trainer/multimodal_task.hpp"
 
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
 #include <algorithm>

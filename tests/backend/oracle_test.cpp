@@ -3,6 +3,7 @@
 // for every tower, fusion, objective, transfer method. Skipped, visibly, where `import torch` fails.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
 #include <algorithm>

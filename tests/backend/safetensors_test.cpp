@@ -25,7 +25,7 @@ NamedTensors some() {
       {"bytes", at::tensor({1, 2, 255}, at::kByte)},    {"turned", at::arange(6, at::kFloat).reshape({2, 3}).t()}};
 }
 
-bool equal(const at::Tensor& a, const at::Tensor& b) {
+bool same_tensor(const at::Tensor& a, const at::Tensor& b) {
   return a.sizes() == b.sizes() && a.scalar_type() == b.scalar_type() && (a.numel() == 0 || a.equal(b));
 }
 
@@ -47,7 +47,7 @@ TEST_CASE("Tensors come back from safetensors as they went in", "[torch][safeten
   const auto back = from_safetensors(bytes, "x");
   REQUIRE(back);
   CHECK(back->size() == some().size());
-  for (const auto& [name, t] : some()) CHECK(equal(back->at(name), t));
+  for (const auto& [name, t] : some()) CHECK(same_tensor(back->at(name), t));
   // Cut or changed anywhere in its header's length or at its end: an error, never a crash.
   for (const std::size_t cut : {std::size_t{0}, std::size_t{7}, std::size_t{20}, bytes.size() - 1})
     CHECK(!from_safetensors(std::string_view(bytes).substr(0, cut), "x"));
@@ -78,7 +78,7 @@ save_file({k: v.contiguous() for k, v in t.items()}, sys.argv[2], metadata={"for
   REQUIRE(std::system(command.c_str()) == 0);
   const auto back = read_safetensors(folder.file("its.safetensors"));
   REQUIRE(back);
-  for (const auto& [name, t] : some()) CHECK(equal(back->at(name), t));
+  for (const auto& [name, t] : some()) CHECK(same_tensor(back->at(name), t));
 }
 
 }  // namespace
