@@ -178,6 +178,10 @@ CheckpointSearch load_checkpoint(const std::string& dir) {
   return search;
 }
 
+tl::expected<Checkpoint, std::string> load_checkpoint_at(const std::string& path) {
+  return read_whole(path);
+}
+
 Expected<PublishedVersion> publish_version(const std::string& dir, const Checkpoint& c) {
   if (auto ok = make_folders(dir); !ok) return tl::make_unexpected(ok.error());
   const std::vector<std::int64_t> versions = numbered(dir, kVersion);

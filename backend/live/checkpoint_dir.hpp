@@ -61,6 +61,9 @@ struct CheckpointSearch {
 // The newest whole checkpoint of DIR, every file verified. A folder that does not exist holds none.
 [[nodiscard]] CheckpointSearch load_checkpoint(const std::string& dir);
 
+// The checkpoint whose folder is `path` itself (a step or a published version), or what is wrong with it.
+[[nodiscard]] tl::expected<Checkpoint, std::string> load_checkpoint_at(const std::string& path);
+
 // Commits the same files as DIR/version-K, K one more than the highest there, by the same steps; versions are never
 // removed. {K, path}.
 struct PublishedVersion {

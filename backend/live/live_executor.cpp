@@ -68,10 +68,18 @@ std::vector<std::vector<int>> LiveExecutor::slots_of(const Allocation& gpus) con
   return ranks;
 }
 
+const LiveTask* LiveExecutor::task_of(JobId job) const {
+  if (job.index() >= options_.tasks.size() || !options_.tasks[job.index()]) return nullptr;
+  return &options_.tasks[job.index()];
+}
+
 Start LiveExecutor::start_of(const Gang& g, const LaunchRequest& request) const {
   const JobSpec& spec = workload_->specs[g.job.index()];
   const Rate rate = model_->rate(spec, *request.gpus, request.members[0].config, {});
-  const Duration step{options_.step.ns * options_.time_scale};  // of the run
+  const LiveTask* const task = task_of(g.job);
+  // Of the run: a paced step takes the same time anywhere, a real one does the same work.
+  const Duration step = task != nullptr ? time_for(task->step_work, rate)
+                                        : Duration{options_.step.ns * options_.time_scale};
   const Duration first = options_.overheads.start_cost(spec, 1);
   const Duration save = options_.checkpoints.cost;
   Start s;
@@ -81,11 +89,12 @@ Start LiveExecutor::start_of(const Gang& g, const LaunchRequest& request) const 
   s.checkpoint_dir = folder_of(g.job) + "/checkpoints";
   s.restore = g.incarnation > 1;
   s.total_work = workload_->truths[g.job.index()].work;
-  s.step_time = options_.step;
-  s.step_work = std::max(work_in(step, rate), Work{1});
+  s.step_time = std::max(wall(step), Duration{1});
+  s.step_work = task != nullptr ? task->step_work : std::max(work_in(step, rate), Work{1});
   s.save_every_steps = options_.checkpoints.every.ns > 0 ? in_steps(options_.checkpoints.every, step) : 0;
   s.report_every_steps =
-      options_.progress_every.ns > 0 ? in_steps(options_.progress_every, step) : in_steps(kReport, options_.step);
+      options_.progress_every.ns > 0 ? in_steps(options_.progress_every, step) : in_steps(kReport, s.step_time);
+  if (task != nullptr) s.task = task->path;
   s.costs = {wall(first), wall(options_.overheads.start_cost(spec, g.incarnation) - first), wall(save),
              wall(options_.overheads.stop)};
   return s;
@@ -111,7 +120,7 @@ void LiveExecutor::launch(const LaunchRequest& request) {
   g.handle = {launches_.size()};
   GangSpec spec;
   spec.name = fmt::format("{}.{}", workload_->specs[job.index()].name, g.incarnation);
-  spec.argv = options_.worker;
+  spec.argv = task_of(job) != nullptr ? task_of(job)->worker : options_.worker;
   spec.start = start_of(g, request);
   spec.slots = slots_of(*request.gpus);
   spec.shared = request.sharing != Sharing::exclusive;

@@ -18,6 +18,14 @@
 
 namespace orrery::live {
 
+// How a job really trains; without one it is paced.
+struct LiveTask {
+  std::string path{};           // absolute: the JSON file that says what
+  std::vector<std::string> worker{};  // argv of a rank
+  Work step_work{1};            // of one step, whatever the number of ranks
+  [[nodiscard]] explicit operator bool() const { return !path.empty(); }
+};
+
 struct LiveOptions {
   std::string folder;                // absolute; a job's checkpoints and its launches' logs go to <folder>/jobs/NAME
   std::vector<std::string> worker;   // argv of a rank, without what the engine adds
@@ -28,6 +36,7 @@ struct LiveOptions {
   Duration progress_every{};  // cadence of step reports, in seconds of the run; 0 = every ten steps
   // What each job has already done and committed; of a run that is resumed. Empty: nothing.
   std::vector<Work> committed{};
+  std::vector<LiveTask> tasks{};  // [job]; empty: all are paced
   // Called with one line for people whenever a gang fails; may be empty.
   std::function<void(const std::string&)> on_failure{};
 };
@@ -91,6 +100,7 @@ class LiveExecutor final : public Executor {
   };
 
   [[nodiscard]] Gang* find(GangId gang, Incarnation incarnation);
+  [[nodiscard]] const LiveTask* task_of(JobId job) const;
   [[nodiscard]] Start start_of(const Gang& g, const LaunchRequest& request) const;
   [[nodiscard]] Launch& launch_of(const Gang& g) { return launches_[g.handle.value - 1]; }
   [[nodiscard]] std::vector<std::vector<int>> slots_of(const Allocation& gpus) const;

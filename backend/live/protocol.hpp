@@ -51,6 +51,7 @@ struct Start {
   std::int64_t report_every_steps = 1;  // 0 = never
   PacedCosts costs;
   std::int64_t lease_s = 0;  // the first lease, from `start` on; 0 = no lease
+  std::string task{};        // path of a file that says what to train; empty = a paced job
   friend bool operator==(const Start&, const Start&) = default;
 };
 struct Save {

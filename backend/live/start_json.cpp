@@ -51,6 +51,8 @@ class Keys {
     return text;
   }
 
+  bool has(const char* key) const { return object_->contains(key); }
+
   const Json* object(const char* key) {
     const Json* value = find(key);
     if (value != nullptr && !value->is_object()) complain(key, "is not an object");
@@ -139,6 +141,7 @@ tl::expected<Start, std::string> start_from_json(std::string_view text) {
   s.save_every_steps = keys.integer("save_every_steps", 0);
   s.report_every_steps = keys.integer("report_every_steps", 0);
   s.lease_s = keys.integer("lease_s", 0, kMaxLeaseSeconds);
+  if (keys.has("task")) s.task = keys.text("task");
   s.costs = costs_from(keys.object("costs"), keys.error);
   keys.finish();
   if (!keys.error.empty()) return tl::make_unexpected(keys.error);
@@ -165,6 +168,7 @@ std::string start_to_json(const Start& s) {
                    {"save_ns", s.costs.save.ns},
                    {"stop_ns", s.costs.stop.ns}};
   json["lease_s"] = s.lease_s;
+  if (!s.task.empty()) json["task"] = s.task;
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 

@@ -1,5 +1,5 @@
-// The JSON of `start`: a flat object whose keys are all required and all known, so that a controller and a worker
-// that disagree about it find out at the first line. Part of protocol.hpp; only protocol.cpp includes it.
+// The JSON of `start`: a flat object whose keys are all required (but `task`) and all known, so that a controller and
+// a worker that disagree about it find out at the first line. Part of protocol.hpp; only protocol.cpp includes it.
 #pragma once
 
 #include <string>

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "backend/live/protocol.hpp"
-#include "backend/paced/log.hpp"
+#include "backend/worker/log.hpp"
 #include "backend/paced/worker.hpp"
 
 namespace {
@@ -59,7 +59,7 @@ int main(int argc, char** argv) {
   }
   if (rank < 0 || world < 1 || rank >= world || run_folder.empty())
     return refuse("--rank, --world and --run-folder are needed, with rank < world");
-  auto log = orrery::paced::Log::open(run_folder, static_cast<int>(rank));
+  auto log = orrery::worker::Log::open(run_folder, static_cast<int>(rank));
   if (!log) return refuse(log.error().items.at(0).message);
   return orrery::paced::Worker({static_cast<int>(rank), static_cast<int>(world), run_folder, rendezvous, peer}, *log)
       .run();

@@ -11,10 +11,14 @@
 #include "backend/live/checkpoint_dir.hpp"
 #include "backend/live/protocol.hpp"
 #include "backend/paced/gang.hpp"
-#include "backend/paced/log.hpp"
-#include "backend/paced/wire.hpp"
+#include "backend/worker/log.hpp"
+#include "backend/worker/wire.hpp"
 
 namespace orrery::paced {
+
+using worker::Log;
+using worker::monotonic_ns;
+using worker::Wire;
 
 struct WorkerOptions {
   int rank = 0, world = 1;

@@ -19,6 +19,7 @@ const std::vector<Verb>& verbs() {
       {"run", "one scenario under one policy; leaves a run folder", run_verb},
       {"compare", "several policies (and seeds) on one scenario; prints a table", compare_verb},
       {"live", "run, resume, validate, status: the same policies on real processes", live_verb},
+      {"train", "one training job by itself on this machine", train_verb},
       {"trace", "import, check, stats, gen, export, scale, slice, merge: work on trace files", trace_verb},
       {"policy", "list, show: the policies, placements and their options", policy_verb},
       {"doctor", "what works on this machine", doctor_verb},

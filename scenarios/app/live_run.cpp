@@ -1,11 +1,14 @@
 #include "scenarios/app/live_run.hpp"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <sstream>
 #include <system_error>
 #include <utility>
 
@@ -16,6 +19,7 @@
 #include "scenarios/app/live_folder.hpp"
 #include "scenarios/app/live_profile.hpp"
 #include "scenarios/app/live_screen.hpp"
+#include "scenarios/app/live_tasks.hpp"
 #include "scenarios/app/make_policy.hpp"
 #include "scenarios/app/run_parts.hpp"
 #include "scenarios/app/scenario_reader.hpp"
@@ -44,6 +48,32 @@ std::int64_t cpu_wait_us() {
   const std::size_t at = line.find("total=");
   return at == std::string::npos ? -1 : std::strtoll(line.c_str() + at + 6, nullptr, 10);
 }
+
+// CPU time since boot in which cores were busy or taken away, and that of this program with all children that it has
+// waited for; in seconds. all_s < 0 where the kernel does not say.
+struct CpuUse {
+  double all_s = -1, ours_s = 0;
+  static CpuUse now() {
+    CpuUse use;
+    std::ifstream file("/proc/stat");
+    std::string line, word;
+    if (std::getline(file, line)) {
+      std::istringstream fields(line);
+      fields >> word;
+      double ticks = 0, one = 0;
+      // user nice system idle iowait irq softirq steal
+      for (int i = 0; i < 8 && fields >> one; ++i) ticks += i == 3 || i == 4 ? 0 : one;
+      use.all_s = ticks / static_cast<double>(::sysconf(_SC_CLK_TCK));
+    }
+    for (const int who : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
+      rusage r{};
+      (void)::getrusage(who, &r);
+      for (const timeval& t : {r.ru_utime, r.ru_stime})
+        use.ours_s += static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+    }
+    return use;
+  }
+};
 
 // The recorded batches go to a fresh controller, state and policy; every decision has to be the same.
 void replay_decisions(const Prepared& prepared, const LiveRequest& request, const Recording& recording,
@@ -151,6 +181,8 @@ Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& reque
     report.leftovers_killed = *killed;
     report.decisions_resumed = past.plans.size();
   }
+  auto tasks = live_tasks(prepared, beside.path(), request.run.seed);
+  if (!tasks) return tl::make_unexpected(std::move(tasks.error()));
   PlanBook book;
   Recording recording;
   const Time from = past.batches.empty() ? Time{} : past.batches.back().now;
@@ -161,8 +193,9 @@ Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& reque
                             to_seconds(from), report.decisions_resumed, report.leftovers_killed));
   std::function<void()> on_interrupt;
   {
-    const live::RaisedPriority priority(paces(*worker));  // of the threads and processes that follow
-    report.priority_refused = paces(*worker) && !priority.granted();
+    const bool urgent = paces(*worker) && config.models.empty();
+    const live::RaisedPriority priority(urgent);  // of the threads and processes that follow
+    report.priority_refused = urgent && !priority.granted();
     StopSignals signals([&on_interrupt] { on_interrupt(); },  // blocks them for the threads that follow
                         [&beside] { (void)live::wait_or_kill(beside.processes(), Duration{}); });
     live::LocalEngineOptions engine;
@@ -171,6 +204,7 @@ Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& reque
     engine.lease = config.lease;
     engine.watchdog = config.watchdog;
     live::LiveOptions options = live_options(prepared, config, beside.path(), *worker);
+    options.tasks = *std::move(tasks);
     options.on_failure = [&screen](const std::string& why) { screen.failure(why); };
     const auto committed = [&beside](JobId job) { return beside.committed(job); };
     if (request.resume)
@@ -188,6 +222,7 @@ Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& reque
     Controller controller(recorder, **policy, p.source, prepared.workload.specs, prepared.workload.demands, p.model(),
                           p.controller_options(), observers);
     const std::int64_t waited = cpu_wait_us();
+    const CpuUse before = CpuUse::now();
     const std::int64_t began = live::monotonic_ns();
     try {
       report.run = p.run(controller);
@@ -203,6 +238,10 @@ Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& reque
     const std::int64_t took_us = std::max<std::int64_t>(1, (live::monotonic_ns() - began) / 1000);
     report.cpu_pressure_pct =
         waited < 0 ? -1 : 100.0 * static_cast<double>(cpu_wait_us() - waited) / static_cast<double>(took_us);
+    const CpuUse after = CpuUse::now();
+    const double could_s = static_cast<double>(took_us) / 1e6 * static_cast<double>(::sysconf(_SC_NPROCESSORS_ONLN));
+    const double others_s = after.all_s - before.all_s - (after.ours_s - before.ours_s);
+    report.others_cpu_pct = before.all_s < 0 ? -1 : std::clamp(100 * others_s / could_s, 0.0, 100.0);
   }
   if (report.interrupted) return report;
   replay_decisions(prepared, request, recording, book, report);
@@ -221,32 +260,6 @@ Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& reque
     if (failed) return fail(fmt::format("cannot rename `{}` to `{}`: {}", beside.path(), to, failed.message()));
   }
   return report;
-}
-
-MeasuredTimes measured_times(const Prepared& prepared, const std::vector<live::LiveExecutor::Launch>& launches) {
-  struct Mean {
-    std::int64_t sum_ns = 0, count = 0;
-    void add(Duration d) { sum_ns += d.ns, ++count; }
-    [[nodiscard]] Duration get() const { return {count == 0 ? 0 : sum_ns / count}; }
-  };
-  Mean first, later, stop;
-  std::vector<Int128> work(prepared.workload.specs.size()), ran(work.size());
-  for (const auto& l : launches) {
-    if (!l.failure.empty()) continue;
-    if (l.start.ns > 0) (l.incarnation == 1 ? first : later).add(l.start);
-    if (l.stop.ns > 0) stop.add(l.stop);
-    work[l.job.index()] += l.done.ns;
-    ran[l.job.index()] += l.ran.ns;
-  }
-  MeasuredTimes m;
-  m.overheads.launch = first.get();
-  m.overheads.stop = stop.get();
-  m.overheads.restart = OverheadModel::Restart::constant;
-  m.overheads.restart_default = {later.count == 0 ? 0 : std::max<std::int64_t>(0, later.get().ns - first.get().ns)};
-  for (std::size_t j = 0; j < work.size(); ++j)
-    m.rates.push_back(ran[j] <= 0 ? kUnitRate
-                                  : Rate{static_cast<std::int64_t>(work[j] * kUnitRate.per_billion / ran[j])});
-  return m;
 }
 
 }  // namespace orrery::app

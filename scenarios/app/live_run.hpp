@@ -30,15 +30,12 @@ struct LiveReport {
   int leftovers_killed = 0;             // of a resumed run: processes that had not left by themselves
   bool priority_refused = false;        // paced workers had to wait for cores like everybody else
   double cpu_pressure_pct = 0;          // share of the run in which some process waited for a core; -1 = unknown
+  double others_cpu_pct = 0;            // of all cores, what programs that are not the run's used; -1 = unknown
 };
 
 // Runs one policy live. What keeps it from running at all is an error (exit code 4 when the engine is what is
 // missing); what goes wrong in it is in the report.
 [[nodiscard]] Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& request);
-
-// The times of a run for a simulation with measured times: rates by job and mean overheads.
-[[nodiscard]] MeasuredTimes measured_times(const Prepared& prepared,
-                                           const std::vector<live::LiveExecutor::Launch>& launches);
 
 // The worker program: `named`, or orrery-paced beside this program; an error that says how to get it.
 [[nodiscard]] Expected<std::string> find_worker(const std::string& named);

@@ -99,6 +99,9 @@ struct LiveConfig {
   Duration lease = seconds(30);      // wall time a worker goes on without hearing from the controller
   Duration watchdog = seconds(30);   // the least silence, wall time, after which a gang is taken for hung
   bool gpus = false;                 // slots are GPUs of this machine, else CPU slots
+  // `models`: what jobs of a model really train, as paths of job files (scenarios/models/*.yaml); written relative to
+  // the scenario's file, resolved here. Jobs of other models are paced.
+  std::map<std::string, std::string> models{};
 };
 
 struct Scenario {

@@ -222,7 +222,7 @@ void read_publish(YamlWalk& w, const Place& at, Scenario& s) {
   });
 }
 
-LiveConfig read_live(YamlWalk& w, const Place& at) {
+LiveConfig read_live(YamlWalk& w, const Place& at, const std::string& scenario_file) {
   LiveConfig c;
   const auto positive = [&w](const Place& p) {
     const Duration d = w.quantity(p, parse_duration);
@@ -238,6 +238,13 @@ LiveConfig read_live(YamlWalk& w, const Place& at) {
        }},
       {"watchdog", [&](const Place& p) { c.watchdog = positive(p); }},
       {"gpus", [&](const Place& p) { c.gpus = w.boolean(p); }},
+      {"models", [&](const Place& p) {
+         w.section(p, {}, [&](const std::string& model, const Place& file) {
+           std::error_code ignored;
+           c.models[model] = fs::absolute(fs::path(scenario_file).parent_path() / w.word(file), ignored)
+                                 .lexically_normal().string();
+         });
+       }},
   });
   return c;
 }
@@ -311,7 +318,7 @@ void read_all(YamlWalk& w, Scenario& s) {
       {"checkpoints", [&](const Place& p) { read_checkpoints(w, p, s); }},
       {"publish", [&](const Place& p) { read_publish(w, p, s); }},
       {"network", [&](const Place& p) { s.network = read_network(w, p); }},
-      {"live", [&](const Place& p) { s.live = read_live(w, p); }},
+      {"live", [&](const Place& p) { s.live = read_live(w, p, s.file); }},
       {"emulate", [&](const Place& p) { s.emulate = w.choice(p, {"none", "tiresias", "muri", "pollux", "titan"}); }},
       {"seeds", [&](const Place& p) { s.seeds = static_cast<int>(w.integer(p, 1, 1'000'000)); }},
       {"check", [&](const Place& p) { s.check = w.boolean(p); }},

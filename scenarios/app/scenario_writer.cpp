@@ -195,6 +195,10 @@ std::string yaml_of(const Scenario& s, bool digest) {
     out += fmt::format("live:\n  time_scale: {}\n  step: {}\n  lease: {}\n  watchdog: {}\n  gpus: {}\n",
                        s.live->time_scale, format_duration(s.live->step), format_duration(s.live->lease),
                        format_duration(s.live->watchdog), s.live->gpus);
+  if (s.live && !s.live->models.empty()) {
+    out += "  models:\n";
+    for (const auto& [model, file] : s.live->models) out += fmt::format("    {}: {}\n", scalar(model), scalar(file));
+  }
   out += fmt::format("seeds: {}\ncheck: {}\noutput:\n  dir: {}\n", s.seeds, s.check, scalar(s.output_dir));
   if (s.log_events) out += fmt::format("  events: {}\n", *s.log_events);
   return out;

@@ -94,7 +94,8 @@ Finding trainer() {
   std::error_code ignored;
   const fs::path path = fs::read_symlink("/proc/self/exe", ignored).parent_path() / "orrery-trainer";
   if (::access(path.c_str(), X_OK) == 0) return {Health::ok, "trainer", path.string()};
-  return {Health::none, "trainer", "not built: live runs use paced workers"};
+  return {Health::none, "trainer",
+          "not built, so live runs use paced workers: scripts/bootstrap --live && scripts/build"};
 }
 
 // The driver, looked for at run time only: orrery itself links nothing of CUDA.

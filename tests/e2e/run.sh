@@ -25,7 +25,8 @@ exits() {
 }
 digest() { python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["result_digest"])' "$1/run.json"; }
 
-# ---- the commands of the README, each as it stands, in a folder of its own (those of `live` are below)
+# ---- the commands of the README, each as it stands, in a folder of its own (those of `live` are below; what trains
+# is tested by orrery_torch_tests)
 mkdir "$tmp/readme"
 ln -s "$root/scenarios" "$root/traces" "$tmp/readme/"
 while IFS= read -r line; do
@@ -42,7 +43,7 @@ while IFS= read -r line; do
   fi
   check "$name" bash -c 'cd "$1" && ORRERY_TRACES=$2 "${@:3}" >/dev/null 2>"$1/err"' - \
     "$tmp/readme" "${traces:-}" "$orrery" "${words[@]}"
-done < <(grep '^\$ ./scripts/orrery' README.md | grep -vE 'orrery live |runs/live')
+done < <(grep '^\$ ./scripts/orrery' README.md | grep -vE 'orrery (live|train) |runs/live')
 check "the README has commands" [ "$(ls "$tmp/readme" | wc -l)" -gt 8 ]
 "$orrery" compare scenarios/quickstart.yaml >"$tmp/table" 2>/dev/null
 check "compare prints one row per policy" [ "$(grep -cE '^  (fifo|easy|srtf|srsf|tiresias) ' "$tmp/table")" = 5 ]

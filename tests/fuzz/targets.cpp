@@ -5,22 +5,24 @@
 
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <stdexcept>
 
 #include "backend/live/checkpoint_manifest.hpp"
 #include "backend/live/journal.hpp"
 #include "backend/live/line_buffer.hpp"
+#include "backend/worker/safetensors_header.hpp"
 #include "orrery_paths.hpp"
 #include "policies/parts/script.hpp"
+#include "scenarios/app/job_file.hpp"
 #include "scenarios/app/scenario_reader.hpp"
 #include "sim/core/quantity.hpp"
 #include "sim/observe/event_log_reader.hpp"
-#include "sim/models/step_times.hpp"
-#include "traces/capacity.hpp"
+#include "tests/fuzz/data_targets.hpp"
+#include "tests/fuzz/profile_targets.hpp"
 #include "traces/exporters/exporters.hpp"
 #include "traces/formats.hpp"
 #include "traces/profile_table.hpp"
-#include "traces/profiles/profiles.hpp"
 #include "traces/text_file.hpp"
 
 namespace orrery::test {
@@ -137,39 +139,6 @@ void run_manifest(std::string_view bytes) {
   require(manifest || !manifest.error().empty(), "a manifest is refused without a reason");
 }
 
-void run_capacity(std::string_view bytes) {
-  const Expected<std::string> text = decode_text("fuzz.csv", std::string(bytes));
-  if (!text) return;
-  const auto capacity = read_capacity_text("fuzz.csv", *text);
-  require_message(capacity);
-  if (capacity)
-    for (const Outage& o : outages_of(*capacity, 5, 8)) require(o.from < o.to, "an outage ends before it begins");
-  const auto lives = read_gpu_lives_text("fuzz.csv", *text);
-  require_message(lives);
-  if (lives) (void)outages_of(*lives, 5, seconds(60));
-}
-
-std::vector<NodeGroup> fuzz_groups() {
-  NodeGroup g;
-  g.name = "v", g.count = 2, g.gpus_per_node = 4, g.gpu = "v100";
-  return {g};
-}
-
-void run_profiles(std::string_view bytes) {
-  const Expected<std::string> text = decode_text("fuzz.csv", std::string(bytes));
-  if (!text) return;
-  const auto points = read_step_points("fuzz.csv", *text);
-  require_message(points);
-  require_message(read_epoch_stats("fuzz.csv", *text));
-  require_message(read_lucid_pairs("fuzz.csv", *text));
-  require_message(read_lucid_alone("fuzz.csv", *text, "gpu"));
-  if (const auto set = read_gavel_throughputs_text("fuzz.json", *text); !set)
-    require_message(set);
-  else
-    require_message(ThroughputModel::compile(*set, Topology(fuzz_groups()), "v100"));
-  if (points && points->size() < 200) require_message(StepTimes::compile("fuzz", *points, {}));
-}
-
 void run_script(std::string_view bytes) {
   require_message(parse_script("script", bytes));
 }
@@ -240,29 +209,6 @@ std::vector<std::string> manifest_seeds() {
   c.stamp.step = 5;
   c.files = {{"state.txt", "step 5\n"}, {"other", ""}};
   return {live::manifest_text(c)};
-}
-
-std::vector<std::string> capacity_seeds() {
-  return {
-      R"({"metadata": {"gap_seconds": 300}, "data": [0, 3, 3, 16]})",
-      "0,add,node1\n0,add,node2\n350,remove,node1\n",
-      "2021-12-11, 11:11:30, 55\n2021-12-11, 11:13:10, 54\n",
-      "time,active,total\n2017-10-03 00:00:00,312,420\n2017-10-03 00:01:00,309,419\n",
-      "date,vchbv,total\n2020-04-01,112,784\n",
-      "SN,location,insert,remove,duration,out,event\n1,c1-0c0s0n1,2017-04-09 21:36:19,2019-08-01 20:07:33,72916274,"
-      "FALSE,DBE\n"};
-}
-
-std::vector<std::string> profiles_seeds() {
-  return {"placement,local_bsz,step_time,sync_time\n1,4,0.45,0.01\n1,8,0.7,0.01\n2,4,0.5,0.1\n11,4,0.6,0.2\n"
-          "24,4,0.8,0.3\n24,8,1.1,3e-1\n",
-          "num_nodes,num_replicas,local_bsz,step_time,sync_time\n6,6,4,1.49,1.09\n",
-          "progress,iteration,metric,grad_sqr,grad_var\n391.09,172,0.43,8.9,6.7\n",
-          "model1,dataset1,batchsize1,amp1,speed1,model2,dataset2,batchsize2,amp2,speed2\n"
-          "A,I,32,0,0.98,B,C,64,1,1.03\n",
-          "model,dataset,batchsize,amp,speed\nBERT,SQuAD,32,0,84.872\n",
-          R"j({"v100":{"('A (batch size 2)', 1)":{"null":4.5,"('B', 2)":[2.5,0.0]},"('B', 2)":{"null":2}},)j"
-          R"j("v100_unconsolidated":{"('B', 2)":{"null":1.5e0}}})j"};
 }
 
 std::vector<std::string> script_seeds() {
@@ -346,6 +292,36 @@ std::vector<std::string> packed_seeds() {
   return seeds;
 }
 
+// Headers of safetensors files: an error or a header that is read again as it is written.
+void run_tensors(std::string_view bytes) {
+  const auto header = worker::parse_tensor_header(bytes);
+  if (!header) return require(!header.error().empty(), "an error without a word");
+  const std::string once = worker::tensor_header_text(*header);
+  std::string file = once;
+  file.append(bytes.substr(header->data_at));
+  auto again = worker::parse_tensor_header(file);
+  require(again.has_value(), "a header that was written cannot be read");
+  again->data_at = header->data_at;
+  require(again->metadata == header->metadata && again->tensors.size() == header->tensors.size(),
+          "a header does not survive being written");
+}
+
+std::vector<std::string> tensor_seeds() {
+  const worker::TensorHeader h{{{"a", "F32", {2, 3}, 0, 24}, {"b", "BF16", {}, 24, 26}}, {{"format", "pt"}}, 0};
+  return {worker::tensor_header_text(h) + std::string(26, 'x'), worker::tensor_header_text({}), "short"};
+}
+
+// Job files: an error or JSON.
+void run_job_file(std::string_view bytes) {
+  const auto json = app::yaml_to_json(std::string(bytes), "job.yaml");
+  if (json) (void)json->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::vector<std::string> job_file_seeds() {
+  return {"task: toy\nsteps: 20\noptimizer: { lr: 1.0e-3, betas: [0.9, 0.99] }\nname: \"12\"\n", "a: [b, {c: d}]\n",
+          "a: &x 1\nb: *x\n"};
+}
+
 }  // namespace
 
 const std::vector<FuzzTarget>& fuzz_targets() {
@@ -355,8 +331,11 @@ const std::vector<FuzzTarget>& fuzz_targets() {
       {"packed", run_packed, packed_seeds},       {"worker_lines", run_worker_lines, worker_line_seeds},
       {"manifest", run_manifest, manifest_seeds}, {"script", run_script, script_seeds},
       {"profile", run_profile, profile_seeds},    {"journal", run_journal, journal_seeds},
-
-      {"capacity", run_capacity, capacity_seeds}, {"profiles", run_profiles, profiles_seeds}};
+      {"capacity", run_capacity, capacity_seeds}, {"profiles", run_profiles, profiles_seeds},
+      {"tensors", run_tensors, tensor_seeds},     {"job_file", run_job_file, job_file_seeds},
+      {"tar", run_tar, tar_seeds},                {"sample", run_sample, sample_seeds},
+      {"tokenizer", run_tokenizer, tokenizer_seeds},
+      {"model_config", run_model_config, model_config_seeds}};
   return table;
 }
 

@@ -36,7 +36,10 @@ TEST_CASE("every message of the worker protocol survives its line", "[live]") {
   start.total_work = Work{9'223'372'036'854'775'807};
   start.costs = {{1}, {2}, {3}, {4}};
   start.lease_s = 30;
-  for (const ToWorker& m : std::vector<ToWorker>{start, Save{}, Publish{}, Stop{}, Lease{30}}) {
+  Start training = start;
+  training.task = "/a b/task.json";
+  CHECK(format(start).find("task") == std::string::npos);  // what paced workers hear has not changed
+  for (const ToWorker& m : std::vector<ToWorker>{start, training, Save{}, Publish{}, Stop{}, Lease{30}}) {
     const auto again = parse_to_worker(bare(format(m)));
     REQUIRE(again);
     CHECK(*again == m);

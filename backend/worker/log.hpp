@@ -9,7 +9,7 @@
 
 #include "backend/live/files.hpp"
 
-namespace orrery::paced {
+namespace orrery::worker {
 
 // Nanoseconds of the clock that all waiting is done on (CLOCK_MONOTONIC).
 [[nodiscard]] std::int64_t monotonic_ns();
@@ -26,4 +26,4 @@ class Log {
   live::Fd file_{};
 };
 
-}  // namespace orrery::paced
+}  // namespace orrery::worker

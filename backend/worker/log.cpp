@@ -1,5 +1,5 @@
 // See log.hpp.
-#include "backend/paced/log.hpp"
+#include "backend/worker/log.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -9,7 +9,7 @@
 #include <ctime>
 #include <utility>
 
-namespace orrery::paced {
+namespace orrery::worker {
 
 std::int64_t monotonic_ns() {
   timespec t{};
@@ -38,4 +38,4 @@ void Log::note(std::string_view text) {
   if (::write(file_.get(), line.data(), line.size()) < 0) return;
 }
 
-}  // namespace orrery::paced
+}  // namespace orrery::worker

@@ -1,5 +1,5 @@
 // See wire.hpp.
-#include "backend/paced/wire.hpp"
+#include "backend/worker/wire.hpp"
 
 #include <fmt/format.h>
 #include <sys/signalfd.h>
@@ -14,7 +14,7 @@
 #include <utility>
 #include <variant>
 
-namespace orrery::paced {
+namespace orrery::worker {
 namespace {
 
 constexpr std::int64_t kNoLease = std::numeric_limits<std::int64_t>::max();
@@ -150,4 +150,4 @@ void Wire::write_some() {
   }
 }
 
-}  // namespace orrery::paced
+}  // namespace orrery::worker

@@ -12,9 +12,9 @@
 
 #include "backend/live/line_buffer.hpp"
 #include "backend/live/protocol.hpp"
-#include "backend/paced/log.hpp"
+#include "backend/worker/log.hpp"
 
-namespace orrery::paced {
+namespace orrery::worker {
 
 // What the controller wants and has not got yet.
 struct Wants {
@@ -65,4 +65,4 @@ class Wire {
   std::int64_t lease_ends_;
 };
 
-}  // namespace orrery::paced
+}  // namespace orrery::worker

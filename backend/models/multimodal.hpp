@@ -1,0 +1,79 @@
+// The multimodal model: towers, fusion, objectives and heads as its ModelConfig says, over one ParameterSet. It turns
+// a micro-batch into a loss; who asks for gradients and steps the optimiser is the trainer.
+#pragma once
+
+#include <memory>
+
+#include "backend/models/batch.hpp"
+#include "backend/models/fusion.hpp"
+#include "backend/models/objectives.hpp"
+#include "backend/models/towers.hpp"
+
+namespace orrery::models {
+
+// Sums over the samples of the batch, scalars; what the model does not compute is undefined. `total` is the weighted
+// sum.
+struct Losses {
+  at::Tensor total, contrastive, masked_text, masked_image, head;
+};
+
+// Unit vectors for retrieval, [B, embedding]; undefined without that modality.
+struct Embeddings {
+  at::Tensor text, image, audio;
+};
+
+class MultimodalModel {
+ public:
+  // `config` is valid. The first values of all parameters depend on `seed` and their names only.
+  MultimodalModel(const ModelConfig& config, std::uint64_t seed, at::Device device = at::kCPU);
+
+  [[nodiscard]] const ModelConfig& config() const { return config_; }
+  [[nodiscard]] ParameterSet& parameters() { return parameters_; }
+  [[nodiscard]] const ParameterSet& parameters() const { return parameters_; }
+
+  // The loss of a micro-batch. With bf16 the matrix products run in it (autocast), losses in fp32.
+  [[nodiscard]] Losses loss(const Batch& batch, const Negatives& negatives = {}) const;
+
+  // What the head reads: pooled features [B, d]. A probe computes them once per sample and trains on the cache.
+  [[nodiscard]] at::Tensor head_features(const Batch& batch) const;
+  // [B, classes] fp32 of head_features.
+  [[nodiscard]] at::Tensor logits(const at::Tensor& features) const;
+  [[nodiscard]] Losses head_loss(const at::Tensor& features, const at::Tensor& label) const;
+
+  // Needs the contrastive objective.
+  [[nodiscard]] Embeddings embeddings(const Batch& batch) const;
+
+ private:
+  struct Towers {  // clean passes, each run at most once a step
+    Features text, image, audio;
+  };
+  [[nodiscard]] Features text_features(const Batch& b) const { return text_(b.tokens, b.text_valid); }
+  [[nodiscard]] Features image_features(const Batch& b) const {
+    return image_(image_patches(b.image, *config_.image));
+  }
+  [[nodiscard]] Features audio_features(const Batch& b) const {
+    return audio_(audio_patches(b.audio, *config_.audio));
+  }
+  [[nodiscard]] Towers clean(const Batch& batch) const;
+  [[nodiscard]] Fused fuse(const Towers& t, const at::Tensor* only = nullptr) const;
+  [[nodiscard]] Losses pretraining_loss(const Batch& batch, const Negatives& negatives) const;
+  [[nodiscard]] Embeddings project(const Towers& t) const;
+  void build();
+
+  ModelConfig config_;
+  Passes passes_;
+  ParameterSet parameters_;
+  TextTower text_;
+  PatchTower image_, audio_;
+  Fusion fusion_;
+  TextFiller text_filler_;
+  ImageFiller image_filler_;
+  Linear to_text_, to_image_, to_audio_;  // into the contrastive space
+  at::Tensor scale_;                      // ln of the inverse temperature
+  Linear head_;
+};
+
+// A parameter of a head: it trains whatever the transfer method.
+[[nodiscard]] bool is_head(std::string_view parameter);
+
+}  // namespace orrery::models

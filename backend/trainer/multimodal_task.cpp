@@ -1,0 +1,283 @@
+// See multimodal_task.hpp.
+#include "backend/trainer/multimodal_task.hpp"
+
+#include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <optional>
+#include <stdexcept>
+
+#include "backend/data/loader.hpp"
+#include "backend/data/maker.hpp"
+#include "backend/data/permutation.hpp"
+#include "backend/models/multimodal.hpp"
+#include "backend/trainer/collate.hpp"
+#include "backend/trainer/pretrained.hpp"
+#include "sim/core/random.hpp"
+#include "sim/models/multimodal_config.hpp"
+
+namespace orrery::trainer {
+namespace {
+
+using Json = nlohmann::json;
+
+// Features of samples of a frozen model, computed when they are first asked for.
+class FeatureCache {
+ public:
+  FeatureCache(data::Loader& loader, const models::MultimodalModel& model, at::Device device)
+      : loader_(loader), model_(model), device_(device), known_(loader.size(), false) {}
+
+  struct Rows {
+    at::Tensor features, label;
+  };
+  [[nodiscard]] Rows rows(const std::vector<std::int64_t>& samples) {
+    const c10::NoGradGuard no_gradients;
+    for (const std::int64_t i : samples) add(i);
+    const at::Tensor index = at::tensor(samples, at::TensorOptions().dtype(at::kLong)).to(device_);
+    return {features_.index_select(0, index), labels_.index_select(0, index)};
+  }
+
+ private:
+  void add(std::int64_t sample) {
+    if (known_[static_cast<std::size_t>(sample)]) return;
+    const auto prepared = loader_.take({static_cast<std::uint64_t>(sample), 1});
+    if (!prepared) throw std::runtime_error(prepared.error().items.front().message);
+    const models::Batch batch = collate(*prepared, model_.config(), device_);
+    const at::Tensor row = model_.head_features(batch).to(at::kFloat);
+    const auto size = static_cast<std::int64_t>(loader_.size());
+    if (!features_.defined()) {
+      features_ = at::zeros({size, row.size(1)}, row.options());
+      labels_ = at::zeros({size}, batch.label.options());
+    }
+    features_.select(0, sample).copy_(row.select(0, 0));
+    labels_.select(0, sample).copy_(batch.label.select(0, 0));
+    known_[static_cast<std::size_t>(sample)] = true;
+  }
+
+  data::Loader& loader_;
+  const models::MultimodalModel& model_;
+  at::Device device_;
+  std::vector<bool> known_;
+  at::Tensor features_, labels_;
+};
+
+class MultimodalTask final : public Task {
+ public:
+  MultimodalTask(const ModelConfig& model, const TaskContext& context, std::unique_ptr<data::Loader> train,
+                 std::unique_ptr<data::Loader> test, std::uint64_t test_samples)
+      : context_(context),
+        model_(model, context.seed, context.device),
+        train_(std::move(train)),
+        test_(std::move(test)),
+        test_samples_(test_samples) {
+    if (model.head && model.transfer && model.transfer->method == TransferMethod::probe)
+      cache_.emplace(*train_, model_, context.device);
+  }
+  ~MultimodalTask() override {
+    const data::LoaderStatus s = train_->status();
+    if (context_.comm->rank() == 0 && s.prepared > 0)
+      fmt::print(stderr, "data: {} samples prepared at {:.0f} us of a core each, {} corrupt\n", s.prepared,
+                 s.cpu_us_per_sample, s.corrupt);
+  }
+
+  [[nodiscard]] models::MultimodalModel& model() { return model_; }
+
+  std::vector<Named> parameters() override {
+    std::vector<Named> out;
+    for (const models::Parameter& p : model_.parameters().all()) out.push_back({p.name, p.value, p.decay});
+    return out;
+  }
+
+  StepLoss forward(const Share& share) override {
+    const bool contrast = !model_.config().head && model_.config().objectives.contrastive > 0;
+    if (share.count == 0) {
+      if (contrast && context_.comm->world() > 1)
+        throw std::runtime_error(
+            "a rank without samples: the global batch is smaller than ranks times micro batches");
+      return {at::zeros({}, at::TensorOptions().dtype(at::kFloat).device(context_.device)), {}};
+    }
+    const models::Losses sums = cache_ ? cached_loss(share) : loss(share);
+    const auto global = static_cast<double>(share.global_batch);
+    StepLoss out{sums.total / global, {}};
+    const auto tell = [&](const char* name, const at::Tensor& sum) {
+      if (sum.defined()) out.metrics.emplace_back(name, sum.detach() / global);
+    };
+    tell("contrastive", sums.contrastive);
+    tell("masked_text", sums.masked_text);
+    tell("masked_image", sums.masked_image);
+    tell("head", sums.head);
+    return out;
+  }
+
+  void prefetch(const Share& share) override {
+    if (!cache_) train_->prefetch(range_of(share));
+  }
+
+  std::vector<std::pair<std::string, double>> evaluate() override {
+    if (!test_) return {};
+    const c10::NoGradGuard no_gradients;
+    if (model_.config().head) return {{"accuracy", accuracy()}};
+    if (model_.config().objectives.contrastive > 0) return {{"recall", recall()}};
+    double sum = 0;
+    for_test_batches([&](const models::Batch& b) { sum += model_.loss(b).total.item<double>(); });
+    return {{"loss", sum / static_cast<double>(test_samples_)}};
+  }
+
+  std::string state() const override { return fmt::format("corrupt {}", corrupt_before_ + train_->status().corrupt); }
+  void load_state(std::string_view text) override {
+    if (text.starts_with("corrupt "))
+      corrupt_before_ = std::strtoull(std::string(text.substr(8)).c_str(), nullptr, 10);
+  }
+
+  DataCost data_cost() const override {
+    const data::LoaderStatus s = train_->status();
+    return {s.cpu_us_per_sample, corrupt_before_ + s.corrupt};
+  }
+
+  double flops_per_sample() const override {
+    constexpr std::int64_t kBatch = 64;
+    return static_cast<double>(step_flops(model_.config(), kBatch, 1, cache_.has_value()).total()) / kBatch;
+  }
+  double bytes_at(std::int64_t local_batch) const override {
+    return static_cast<double>(step_memory(model_.config(), local_batch).activations);
+  }
+
+ private:
+  static data::Range range_of(const Share& share) {
+    return {static_cast<std::uint64_t>(share.first), static_cast<std::uint64_t>(share.count)};
+  }
+  models::Batch batch(data::Loader& loader, data::Range range) const {
+    const auto samples = loader.take(range);
+    if (!samples) throw std::runtime_error(samples.error().items.front().message);
+    return collate(*samples, model_.config(), context_.device);
+  }
+
+  models::Losses loss(const Share& share) {
+    models::Negatives negatives;
+    if (context_.comm->world() > 1) {
+      std::vector<std::int64_t> counts;
+      for (int r = 0; r < context_.comm->world(); ++r)
+        counts.push_back(
+            share_of(share.step, share.global_batch, share.micro, share.micros, r, context_.comm->world()).count);
+      negatives.first = std::accumulate(counts.begin(), counts.begin() + context_.comm->rank(), std::int64_t{0});
+      negatives.all = [this, counts](const at::Tensor& own) {
+        return gather_rows(*context_.comm, own.contiguous(), counts);
+      };
+    }
+    return model_.loss(batch(*train_, range_of(share)), negatives);
+  }
+
+  models::Losses cached_loss(const Share& share) {
+    std::vector<std::int64_t> samples;
+    for (std::int64_t i = 0; i < share.count; ++i)
+      samples.push_back(static_cast<std::int64_t>(
+          data::shuffled(static_cast<std::uint64_t>(share.first + i), train_->size(), context_.seed).sample));
+    const FeatureCache::Rows rows = cache_->rows(samples);
+    return model_.head_loss(rows.features, rows.label);
+  }
+
+  template <class Use>
+  void for_test_batches(Use use) {
+    constexpr std::uint64_t kChunk = 128;
+    for (std::uint64_t first = 0; first < test_samples_; first += kChunk)
+      use(batch(*test_, {first, std::min(kChunk, test_samples_ - first)}));
+  }
+
+  double accuracy() {
+    if (test_features_.empty() || !cache_) {
+      test_features_.clear();
+      for_test_batches(
+          [&](const models::Batch& b) { test_features_.emplace_back(model_.head_features(b), b.label); });
+    }
+    std::int64_t right = 0;
+    for (const auto& [features, label] : test_features_)
+      right += (model_.logits(features).argmax(1) == label).sum().item<std::int64_t>();
+    return static_cast<double>(right) / static_cast<double>(test_samples_);
+  }
+
+  // How many images find their own caption first among all of the test samples. Equal captions count as found.
+  double recall() {
+    std::vector<at::Tensor> texts, images;
+    for_test_batches([&](const models::Batch& b) {
+      const models::Embeddings e = model_.embeddings(b);
+      texts.push_back(e.text.defined() ? e.text : e.audio);
+      images.push_back(e.image.defined() ? e.image : e.audio);
+    });
+    const at::Tensor similar = at::matmul(at::cat(images), at::cat(texts).t());
+    const at::Tensor best = std::get<0>(similar.max(1));
+    return (similar.diagonal() >= best - 1e-6).to(at::kDouble).mean().item<double>();
+  }
+
+  TaskContext context_;
+  models::MultimodalModel model_;
+  std::unique_ptr<data::Loader> train_, test_;
+  std::uint64_t test_samples_;
+  std::optional<FeatureCache> cache_;
+  std::vector<std::pair<at::Tensor, at::Tensor>> test_features_;
+  std::uint64_t corrupt_before_ = 0;
+};
+
+// A loader for the data set that the section `key` of the config describes.
+Expected<std::unique_ptr<data::Loader>> open_data(const Json& config, const char* key, const ModelConfig& model,
+                                                  const TaskContext& context, bool training, bool shuffle) {
+  const Json& section = config.at(key);
+  if (!section.is_object()) return fail(fmt::format("`{}` is not a set of keys", key));
+  // Relative folders lie beside the job's own, where other jobs find the same data.
+  const std::filesystem::path beside = std::filesystem::path(context.work_folder).parent_path();
+  std::string folder = section.value("folder", "");
+  if (!folder.empty()) folder = (beside / folder).string();
+  if (const auto make = section.find("make"); make != section.end()) {
+    const auto options = data::maker_options_from_json(make->dump());
+    if (!options) return tl::make_unexpected(options.error());
+    if (folder.empty()) {
+      const std::uint64_t hash = hash64(data::to_json(*options));
+      folder = (beside /
+                fmt::format("data/{}-{:016x}", data::set_kind_names()[static_cast<std::size_t>(options->kind)], hash))
+                   .string();
+    }
+    std::filesystem::create_directories(std::filesystem::path(folder).parent_path());
+    if (const auto made = data::make_dataset(folder, *options); !made) return tl::make_unexpected(made.error());
+  }
+  if (folder.empty()) return fail(fmt::format("`{}` has neither `folder` nor `make`", key));
+  auto dataset = data::Dataset::open(folder);
+  if (!dataset) return tl::make_unexpected(dataset.error());
+  const auto report = [](const std::string& text) { fmt::print(stderr, "data: {}\n", text); };
+  for (const std::string& damage : dataset->damage()) report(damage);
+  data::Tokenizer tokenizer = dataset->tokenizer();
+  data::PreprocessOptions options{model, passes(model), training && section.value("augment", false),
+                                  model.head.has_value(), context.seed};
+  return std::make_unique<data::Loader>(std::move(*dataset), data::Preprocessor(options, std::move(tokenizer)),
+                                        context.seed, shuffle, report);
+}
+
+}  // namespace
+
+Expected<std::unique_ptr<Task>> make_multimodal_task(const Json& config, const TaskContext& context) {
+  if (!config.contains("model") || !config.contains("data")) return fail("the job's config needs `model` and `data`");
+  auto model = read_model_config(config["model"]);
+  if (!model) return tl::make_unexpected(model.error());
+  if (config.value("precision", "fp32") == "bf16") model->precision = Precision::bf16;
+  const bool probe = model->head && model->transfer && model->transfer->method == TransferMethod::probe;
+  auto train = open_data(config, "data", *model, context, !probe, !probe);
+  if (!train) return tl::make_unexpected(train.error());
+  std::unique_ptr<data::Loader> test;
+  std::uint64_t test_samples = 0;
+  if (config.contains("evaluate")) {
+    auto opened = open_data(config, "evaluate", *model, context, false, false);
+    if (!opened) return tl::make_unexpected(opened.error());
+    test = std::move(*opened);
+    test_samples = std::min(test->size(), config["evaluate"].value("samples", test->size()));
+  }
+  auto task = std::make_unique<MultimodalTask>(*model, context, std::move(*train), std::move(test), test_samples);
+  if (!context.from.empty())
+    if (const auto loaded = load_pretrained(context.from, task->model().parameters()); !loaded)
+      return tl::make_unexpected(loaded.error());
+  return task;
+}
+
+}  // namespace orrery::trainer

@@ -1,0 +1,258 @@
+// See session.hpp.
+#include "backend/trainer/session.hpp"
+
+#include <ATen/ATen.h>
+#include <ATen/autocast_mode.h>
+#include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <map>
+#include <mutex>
+
+#include "backend/live/crc32c.hpp"
+#include "backend/trainer/safetensors.hpp"
+#include "backend/worker/safetensors_header.hpp"
+
+namespace orrery::trainer {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::int64_t kCpuBucket = 2 << 20, kGpuBucket = 25 << 20;
+
+// Forward in bf16 where that is safe; the list of operations is torch's.
+class Autocast {
+ public:
+  Autocast(bool on, at::DeviceType device)
+      : on_(on), device_(device), before_(at::autocast::is_autocast_enabled(device)) {
+    if (!on_) return;
+    at::autocast::set_autocast_enabled(device_, true);
+    at::autocast::set_autocast_dtype(device_, at::kBFloat16);
+    at::autocast::increment_nesting();
+  }
+  Autocast(const Autocast&) = delete;
+  Autocast& operator=(const Autocast&) = delete;
+  ~Autocast() {
+    if (!on_) return;
+    if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
+    at::autocast::set_autocast_enabled(device_, before_);
+  }
+
+ private:
+  bool on_;
+  at::DeviceType device_;
+  bool before_;
+};
+
+at::Generator generator_of(const at::Device& device) {
+  return at::globalContext().defaultGenerator(device);
+}
+
+std::string_view bytes_of(const at::Tensor& t) {
+  return {static_cast<const char*>(t.const_data_ptr()), static_cast<std::size_t>(t.nbytes())};
+}
+
+// Where each tensor of the given safetensors files lies.
+std::string index_text(const std::vector<live::CheckpointFile>& files, std::int64_t step, int world) {
+  Json tensors = Json::object();
+  for (const live::CheckpointFile& file : files) {
+    const auto header = worker::parse_tensor_header(file.bytes);
+    if (!header) continue;
+    for (const worker::TensorEntry& e : header->tensors) {
+      const Json part = {{"file", file.name},
+                         {"begin", header->data_at + e.begin},
+                         {"end", header->data_at + e.end},
+                         {"first", 0},
+                         {"rows", e.shape.empty() ? 1 : e.shape[0]}};
+      tensors[e.name]["dtype"] = e.dtype;
+      tensors[e.name]["shape"] = e.shape;
+      tensors[e.name]["parts"] = Json::array({part});
+    }
+  }
+  const Json index = {{"schema", 1}, {"step", step}, {"world", world}, {"tensors", tensors}};
+  return index.dump(1) + "\n";
+}
+
+}  // namespace
+
+Expected<std::unique_ptr<Session>> Session::make(const Json& config, const TaskContext& context,
+                                                 Communicator& gradients) {
+  auto job = job_config(config);
+  if (!job) return tl::make_unexpected(job.error());
+  TaskContext own = context;
+  own.seed = job->seed;
+  try {
+    auto task = make_task(config, own);
+    if (!task) return tl::make_unexpected(task.error());
+    return std::unique_ptr<Session>(new Session(*std::move(job), own, gradients, *std::move(task)));
+  } catch (const c10::Error& e) {
+    return fail(fmt::format("the task cannot be made: {}", e.what_without_backtrace()));
+  }
+}
+
+Session::Session(JobConfig config, TaskContext context, Communicator& gradients, std::unique_ptr<Task> task)
+    : config_(std::move(config)),
+      context_(std::move(context)),
+      comm_(&gradients),
+      task_(std::move(task)),
+      flat_(task_->parameters()),
+      optimizer_(flat_, config_.optimizer),
+      buckets_(flat_, gradients,
+               config_.bucket_bytes > 0    ? config_.bucket_bytes
+               : context_.device.is_cuda() ? kGpuBucket
+                                           : kCpuBucket) {
+  seed_ranks();
+}
+
+// Dropout and the like differ between ranks; a resumed run of another world size begins new streams.
+void Session::seed_ranks() {
+  const std::uint64_t seed = config_.seed * 0x9e3779b97f4a7c15U + static_cast<std::uint64_t>(step_) * 1'000'003U +
+                             static_cast<std::uint64_t>(comm_->rank());
+  at::Generator g = generator_of(context_.device);
+  const std::scoped_lock lock(g.mutex());
+  g.set_current_seed(seed);
+}
+
+StepReport Session::step(bool report) {
+  flat_.zero();
+  const std::int64_t micros = micros_of(config_, comm_->world());
+  at::Tensor loss;
+  Metrics metrics;
+  for (std::int64_t m = 0; m < micros; ++m) {
+    const auto share = [&](std::int64_t step, std::int64_t micro) {
+      return share_of(step, config_.global_batch, micro, micros, comm_->rank(), comm_->world());
+    };
+    StepLoss part;
+    {
+      const Autocast autocast(config_.bf16, context_.device.type());
+      part = task_->forward(share(step_, m));
+    }
+    const bool last = m + 1 == micros;
+    task_->prefetch(last ? share(step_ + 1, 0) : share(step_, m + 1));
+    if (last) buckets_.arm();
+    if (part.loss.requires_grad()) torch::autograd::backward({part.loss}, {});
+    loss = loss.defined() ? loss + part.loss.detach() : part.loss.detach();
+    for (std::size_t i = 0; i < part.metrics.size(); ++i) {
+      if (m == 0)
+        metrics.push_back(part.metrics[i]);
+      else
+        metrics[i].second = metrics[i].second + part.metrics[i].second;
+    }
+  }
+  buckets_.finish();
+  const double rate = rate_at(config_.optimizer, step_, config_.steps);
+  const at::Tensor norm = optimizer_.step(step_, config_.steps);
+  ++step_;
+  StepReport r{.step = step_, .rate = rate};
+  if (!report) return r;
+  std::vector<at::Tensor> all{loss.to(at::kDouble).reshape({1})};
+  for (const auto& [name, value] : metrics) all.push_back(value.detach().to(at::kDouble).reshape({1}));
+  at::Tensor sums = at::cat(all);
+  comm_->all_reduce_sum(sums)();
+  sums = sums.to(at::kCPU);
+  r.gradient_norm = norm.item<double>();
+  r.loss = sums[0].item<double>();
+  for (std::size_t i = 0; i < metrics.size(); ++i)
+    r.metrics.emplace_back(metrics[i].first, sums[static_cast<std::int64_t>(i) + 1].item<double>());
+  return r;
+}
+
+live::CheckpointFile Session::model_file() {
+  NamedTensors model;
+  for (const Named& n : flat_.named()) model.emplace_back("model." + n.name, n.tensor);
+  for (const Named& n : task_->buffers()) model.emplace_back("model." + n.name, n.tensor);
+  return {"model.safetensors", to_safetensors(model, {{"format", "pt"}})};
+}
+
+std::vector<live::CheckpointFile> Session::save() {
+  at::Generator g = generator_of(context_.device);
+  const at::Tensor states = comm_->all_gather(g.get_state().reshape({1, -1}));
+  if (comm_->rank() != 0) return {};
+  NamedTensors optim, rng;
+  for (const FlatParameters::Piece& p : flat_.pieces()) {
+    const std::string name = "optim." + flat_.named()[p.index].name;
+    optim.emplace_back(name + ".exp_avg", flat_.view(optimizer_.mean(), p));
+    optim.emplace_back(name + ".exp_avg_sq", flat_.view(optimizer_.square(), p));
+  }
+  for (int r = 0; r < comm_->world(); ++r) rng.emplace_back(fmt::format("rng.{}", r), states.select(0, r));
+  const Json state = {{"schema", 1},
+                      {"step", step_},
+                      {"position", step_ * config_.global_batch},
+                      {"global_batch", config_.global_batch},
+                      {"seed", config_.seed},
+                      {"world", comm_->world()},
+                      {"device", context_.device.is_cuda() ? "cuda" : "cpu"},
+                      {"steps", config_.steps},
+                      {"task", task_->state()}};
+  std::vector<live::CheckpointFile> files{
+      model_file(), {"optim.safetensors", to_safetensors(optim)}, {"rng.safetensors", to_safetensors(rng)}};
+  files.push_back({"index.json", index_text(files, step_, comm_->world())});
+  files.push_back({"state.json", state.dump(1) + "\n"});
+  return files;
+}
+
+Expected<live::Ok> Session::load(const std::vector<live::CheckpointFile>& files) {
+  std::map<std::string, at::Tensor> found;
+  Json state;
+  for (const live::CheckpointFile& file : files) {
+    if (file.name == "state.json") state = Json::parse(file.bytes, nullptr, false);
+    if (!file.name.ends_with(".safetensors")) continue;
+    auto tensors = from_safetensors(file.bytes, file.name);
+    if (!tensors) return tl::make_unexpected(tensors.error());
+    found.merge(*tensors);
+  }
+  if (!state.is_object()) return fail("the checkpoint has no state.json");
+  std::string missing;
+  const auto take = [&](const std::string& name, const at::Tensor& into) {
+    const auto at = found.find(name);
+    if (at == found.end() || at->second.sizes() != into.sizes() || at->second.scalar_type() != into.scalar_type()) {
+      if (missing.empty()) missing = name;
+      return;
+    }
+    const at::NoGradGuard no_grad;
+    at::Tensor target = into.detach();
+    target.copy_(at->second);
+  };
+  for (const Named& n : flat_.named()) take("model." + n.name, n.tensor);
+  for (const Named& n : task_->buffers()) take("model." + n.name, n.tensor);
+  for (const FlatParameters::Piece& p : flat_.pieces()) {
+    const std::string name = "optim." + flat_.named()[p.index].name;
+    take(name + ".exp_avg", flat_.view(optimizer_.mean(), p));
+    take(name + ".exp_avg_sq", flat_.view(optimizer_.square(), p));
+  }
+  if (!missing.empty())
+    return fail(fmt::format("the checkpoint is of another model: it has no `{}` like ours", missing));
+  try {
+    step_ = state.at("step").get<std::int64_t>();
+    if (state.at("global_batch").get<std::int64_t>() != config_.global_batch)
+      return fail(fmt::format("the checkpoint is of global batch {}, the job of {}", state.at("global_batch").dump(),
+                              config_.global_batch));
+    task_->load_state(state.at("task").get<std::string>());
+    const std::string device = context_.device.is_cuda() ? "cuda" : "cpu";
+    const auto mine = found.find(fmt::format("rng.{}", comm_->rank()));
+    if (state.at("world").get<int>() == comm_->world() && state.at("device") == device && mine != found.end()) {
+      at::Generator g = generator_of(context_.device);
+      const std::scoped_lock lock(g.mutex());
+      g.set_state(mine->second);
+    } else {
+      seed_ranks();
+    }
+  } catch (const Json::exception& e) {
+    return fail(fmt::format("the checkpoint's state.json is damaged: {}", e.what()));
+  }
+  return live::Ok{};
+}
+
+std::uint32_t Session::checksum() const {
+  std::uint32_t crc = 0;
+  for (const at::Tensor* t : {&flat_.values(), &optimizer_.mean(), &optimizer_.square()})
+    crc = live::crc32c(bytes_of(t->to(at::kCPU).contiguous()), crc);
+  return crc;
+}
+
+bool Session::ranks_agree() {
+  return comm_->same(checksum());
+}
+
+}  // namespace orrery::trainer

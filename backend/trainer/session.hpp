@@ -1,0 +1,70 @@
+// One rank's part of a training run, without protocol, processes or disk: task, optimiser, gradient buckets, random
+// state, and all of it as checkpoint files. The worker drives it; tests drive it directly, several in one process.
+// Collective: every rank calls the same functions in the same order.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "backend/live/checkpoint_dir.hpp"
+#include "backend/live/files.hpp"
+#include "backend/trainer/adamw.hpp"
+#include "backend/trainer/buckets.hpp"
+#include "backend/trainer/flat.hpp"
+#include "backend/trainer/job_config.hpp"
+#include "backend/trainer/task.hpp"
+
+namespace orrery::trainer {
+
+struct StepReport {
+  std::int64_t step = 0;  // steps done
+  double loss = 0, gradient_norm = 0, rate = 0;
+  std::vector<std::pair<std::string, double>> metrics{};  // sums over ranks and micro batches
+};
+
+class Session {
+ public:
+  // `gradients` and `context.comm` are different groups of the same ranks; both outlive the session.
+  [[nodiscard]] static Expected<std::unique_ptr<Session>> make(const nlohmann::json& config,
+                                                               const TaskContext& context, Communicator& gradients);
+
+  // One optimiser step. The report's numbers are filled when `report` (costs a small all-reduce).
+  StepReport step(bool report);
+  [[nodiscard]] std::int64_t steps_done() const { return step_; }
+  [[nodiscard]] const JobConfig& config() const { return config_; }
+  [[nodiscard]] Task& task() { return *task_; }
+  [[nodiscard]] const Buckets& buckets() const { return buckets_; }
+
+  // Everything that has to be kept, as files; whole on rank 0, empty on the others. Files: model.safetensors
+  // ("model.NAME"), optim.safetensors ("optim.NAME.exp_avg", ".exp_avg_sq", of trained ones only), rng.safetensors
+  // ("rng.R"), state.json, index.json (logical index: where each tensor lies, whole, whatever the world size).
+  [[nodiscard]] std::vector<live::CheckpointFile> save();
+  // The model alone, for children to start from; not collective.
+  [[nodiscard]] live::CheckpointFile model_file();
+  // Goes on from them; any world size loads. At an equal one (on the CPU) every later bit is as without the stop; at
+  // another one the data order is the same and the ranks draw new random states. Fails on files of another model.
+  [[nodiscard]] Expected<live::Ok> load(const std::vector<live::CheckpointFile>& files);
+
+  // CRC32C over parameters and moments, and whether all ranks have the same.
+  [[nodiscard]] std::uint32_t checksum() const;
+  [[nodiscard]] bool ranks_agree();
+
+ private:
+  Session(JobConfig config, TaskContext context, Communicator& gradients, std::unique_ptr<Task> task);
+  void seed_ranks();
+
+  JobConfig config_;
+  TaskContext context_;
+  Communicator* comm_;
+  std::unique_ptr<Task> task_;
+  FlatParameters flat_;
+  AdamW optimizer_;
+  Buckets buckets_;
+  std::int64_t step_ = 0;
+};
+
+}  // namespace orrery::trainer

@@ -1,0 +1,13 @@
+# JPEG and PNG for orrery_data, off by default: PPM and WAV need no library.
+option(ORRERY_JPEG "Read JPEG files of data sets (libjpeg)" OFF)
+option(ORRERY_PNG "Read PNG files of data sets (libpng)" OFF)
+if(ORRERY_JPEG)
+  find_package(JPEG REQUIRED)
+  target_link_libraries(orrery_data PUBLIC JPEG::JPEG)
+  target_compile_definitions(orrery_data PUBLIC ORRERY_JPEG)
+endif()
+if(ORRERY_PNG)
+  find_package(PNG REQUIRED)
+  target_link_libraries(orrery_data PUBLIC PNG::PNG)
+  target_compile_definitions(orrery_data PUBLIC ORRERY_PNG)
+endif()

@@ -1,0 +1,61 @@
+# orrery-trainer, the worker that trains, and its CUDA twin: the only programs that link LibTorch. Nothing else does,
+# so that everything but them builds and runs where there is none (scripts/bootstrap --live gets it).
+if(ORRERY_LIVE STREQUAL "OFF" OR ORRERY_SANITIZE)
+  set(TorchWheel_FOUND FALSE)
+  message(STATUS "orrery-trainer: not built (ORRERY_LIVE=OFF or a sanitizer)")
+else()
+  list(APPEND CMAKE_MODULE_PATH ${PROJECT_SOURCE_DIR}/cmake)
+  find_package(TorchWheel 2.11 QUIET)
+  if(TorchWheel_FOUND)
+    message(STATUS "orrery-trainer: LibTorch ${TorchWheel_VERSION} of ${TorchWheel_ROOT}, "
+                   "CUDA half: ${TorchWheel_CUDA_FOUND}")
+  elseif(ORRERY_LIVE STREQUAL "ON")
+    message(FATAL_ERROR "ORRERY_LIVE=ON, but there is no LibTorch: run scripts/bootstrap --live or set ORRERY_TORCH")
+  else()
+    message(STATUS "orrery-trainer: skipped, there is no LibTorch; `scripts/bootstrap --live` gets it")
+  endif()
+endif()
+
+# orrery_bundles(TARGET COUNT files...): compiles files in COUNT sources that include them, since reading torch's
+# headers takes nearly all of a file's time. The sources name files as from the root, so the compiler cache knows them
+# in any clone. (CMake's own unity builds write absolute paths; a precompiled header of torch has half a gigabyte.)
+function(orrery_bundles target count)
+  list(LENGTH ARGN length)
+  math(EXPR each "(${length} + ${count} - 1) / ${count}")
+  foreach(i RANGE 1 ${count})
+    math(EXPR first "(${i} - 1) * ${each}")
+    list(SUBLIST ARGN ${first} ${each} part)
+    set(text "")
+    foreach(file ${part})
+      file(RELATIVE_PATH name ${PROJECT_SOURCE_DIR} ${file})
+      string(APPEND text "#include \"${name}\"  // NOLINT\n")
+    endforeach()
+    file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/bundles/${target}_${i}.cpp CONTENT "${text}" @ONLY)
+    target_sources(${target} PRIVATE ${PROJECT_BINARY_DIR}/bundles/${target}_${i}.cpp)
+  endforeach()
+endfunction()
+
+if(TorchWheel_FOUND)
+  # The trainer's library: everything but the two main files and what only a CUDA build compiles.
+  file(GLOB_RECURSE trainer_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/backend/trainer/*.cpp
+       ${PROJECT_SOURCE_DIR}/backend/models/*.cpp)
+  # Only gloo_backend.cpp sees our declarations of Gloo's types, which the wheel does not ship.
+  list(FILTER trainer_sources EXCLUDE REGEX "/backend/trainer/(main|main_cuda|cuda_.*|gloo_backend)\\.cpp$")
+  add_library(orrery_trainer STATIC backend/trainer/gloo_backend.cpp)
+  orrery_bundles(orrery_trainer 4 ${trainer_sources})
+  target_link_libraries(orrery_trainer PUBLIC orrery_flags orrery_worker orrery_data torchwheel::cpu
+                                              nlohmann_json::nlohmann_json)
+  # The wheel ships headers of a newer fmt than Debian's library, and its include folder comes first.
+  target_compile_definitions(orrery_trainer PUBLIC FMT_HEADER_ONLY)
+  set_source_files_properties(${PROJECT_SOURCE_DIR}/backend/trainer/gloo_backend.cpp PROPERTIES
+                              INCLUDE_DIRECTORIES ${PROJECT_SOURCE_DIR}/backend/trainer/stubs)
+
+  add_executable(orrery-trainer backend/trainer/main.cpp)
+  target_link_libraries(orrery-trainer PRIVATE orrery_trainer)
+
+  if(TorchWheel_CUDA_FOUND)
+    file(GLOB cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/backend/trainer/cuda_*.cpp)
+    add_executable(orrery-trainer-cuda backend/trainer/main_cuda.cpp ${cuda_sources})
+    target_link_libraries(orrery-trainer-cuda PRIVATE orrery_trainer torchwheel::cuda)
+  endif()
+endif()

@@ -1,0 +1,29 @@
+// A job file (scenarios/models/*.yaml): what one training job is, for people in YAML, for orrery-trainer in JSON. The
+// keys are the trainer's (docs/trainer.md); `name` and `ranks` are read here.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "sim/core/error.hpp"
+
+namespace orrery::app {
+
+struct JobFile {
+  std::string path;            // as given
+  std::string name;            // `name`, default: the file's stem
+  int ranks = 1;               // `ranks`
+  std::int64_t steps = 0;      // `steps`, required
+  std::int64_t global_batch = 0;
+  std::string from{};          // `from`: a path, the name of another job, `parent` (in a scenario), or empty
+  nlohmann::json config{};     // everything, as the trainer reads it
+};
+
+// The text of a YAML document as JSON: quoted scalars are strings; plain ones are numbers, true, false, null or
+// strings. Fails with the line where the document is none.
+[[nodiscard]] Expected<nlohmann::json> yaml_to_json(const std::string& text, const std::string& file);
+
+// Reads and checks what is read here; the trainer checks the rest.
+[[nodiscard]] Expected<JobFile> read_job_file(const std::string& path);
+
+}  // namespace orrery::app

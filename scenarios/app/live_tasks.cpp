@@ -1,0 +1,77 @@
+// See live_tasks.hpp.
+#include "scenarios/app/live_tasks.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "backend/live/files.hpp"
+#include "scenarios/app/job_file.hpp"
+
+namespace orrery::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+}  // namespace
+
+Expected<std::string> find_trainer(bool gpus) {
+  std::error_code ignored;
+  const char* const name = gpus ? "orrery-trainer-cuda" : "orrery-trainer";
+  const fs::path path = fs::read_symlink("/proc/self/exe", ignored).parent_path() / name;
+  if (::access(path.c_str(), X_OK) == 0) return path.string();
+  Diagnostic d{fmt::format("there is no `{}`, which really trains: it is built where LibTorch is", path.string())};
+  d.hint = "get both with `scripts/bootstrap --live && scripts/build`";
+  return fail(std::move(d));
+}
+
+Expected<std::string> write_task(const nlohmann::json& config, const std::string& from, const std::string& folder) {
+  nlohmann::json task = config;
+  task.erase("from");
+  if (!from.empty()) task["from"] = from;
+  const std::string path = folder + "/task.json";
+  if (auto ok = live::make_folders(folder); !ok) return tl::make_unexpected(std::move(ok.error()));
+  if (auto ok = live::replace_file(path, task.dump(1) + "\n"); !ok) return tl::make_unexpected(std::move(ok.error()));
+  return path;
+}
+
+Expected<std::vector<live::LiveTask>> live_tasks(const Prepared& prepared, const std::string& folder,
+                                                 std::uint64_t seed) {
+  const LiveConfig config = prepared.scenario.live.value_or(LiveConfig{});
+  std::vector<live::LiveTask> tasks;
+  if (config.models.empty()) return tasks;
+  auto trainer = find_trainer(config.gpus);
+  if (!trainer) return tl::make_unexpected(std::move(trainer.error()));
+  std::error_code ignored;
+  const std::string root = fs::absolute(folder, ignored).string();
+  const auto folder_of = [&root](JobId job) { return fmt::format("{}/jobs/{}", root, job.value); };
+  tasks.resize(prepared.workload.specs.size());
+  for (const JobSpec& spec : prepared.workload.specs) {
+    const auto named = config.models.find(spec.model);
+    if (named == config.models.end()) continue;
+    auto job = read_job_file(named->second);
+    if (!job) return tl::make_unexpected(std::move(job.error()));
+    std::string from = job->from;
+    if (!spec.after.empty()) {
+      from = folder_of(spec.after.front().parent) + "/checkpoints";
+    } else if (from == "parent") {
+      return fail(fmt::format("job {} of model `{}` starts from its parent, but has none", spec.name, spec.model));
+    } else if (!from.empty()) {
+      from = fs::absolute(from, ignored).string();
+    }
+    const nlohmann::json own = job->config.value("seed", nlohmann::json(1));
+    job->config["seed"] =
+        (own.is_number_integer() ? own.get<std::int64_t>() : 1) + static_cast<std::int64_t>(seed) - 1;
+    auto path = write_task(job->config, from, folder_of(spec.id));
+    if (!path) return tl::make_unexpected(std::move(path.error()));
+    live::LiveTask& task = tasks[spec.id.index()];
+    task.path = *std::move(path);
+    task.worker = {*trainer};
+    const Work total = prepared.workload.truths[spec.id.index()].work;
+    task.step_work = {std::max<std::int64_t>(1, (total.ns + job->steps - 1) / job->steps)};
+  }
+  return tasks;
+}
+
+}  // namespace orrery::app

@@ -1,0 +1,26 @@
+// What the jobs of a live run really train: the job files that `live.models` names, as the JSON files that trainers
+// read, with the parent's checkpoints filled in.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "backend/live/live_executor.hpp"
+#include "scenarios/app/simulate.hpp"
+
+namespace orrery::app {
+
+// [job]; empty when the scenario names no models. Writes <folder>/jobs/N/task.json for every job of a named model.
+// `seed` is added to each job's own. Fails on job files that cannot be read, and where there is no trainer.
+[[nodiscard]] Expected<std::vector<live::LiveTask>> live_tasks(const Prepared& prepared, const std::string& folder,
+                                                               std::uint64_t seed);
+
+// orrery-trainer (or -cuda) beside this program; an error that says how to get it.
+[[nodiscard]] Expected<std::string> find_trainer(bool gpus);
+
+// Writes what a trainer reads: the file's config with `from` as the folder of checkpoints, and the seed.
+[[nodiscard]] Expected<std::string> write_task(const nlohmann::json& config, const std::string& from,
+                                               const std::string& folder);
+
+}  // namespace orrery::app

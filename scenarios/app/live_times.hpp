@@ -1,0 +1,22 @@
+// Times for the simulations that a live run is held against: those it really took, and those a profile table
+// promised.
+#pragma once
+
+#include <vector>
+
+#include "backend/live/live_executor.hpp"
+#include "scenarios/app/simulate.hpp"
+#include "traces/profile_table.hpp"
+
+namespace orrery::app {
+
+// The times of a run for a simulation with measured times: rates by job and mean overheads.
+[[nodiscard]] MeasuredTimes measured_times(const Prepared& prepared,
+                                           const std::vector<live::LiveExecutor::Launch>& launches);
+
+// The times that a profile table promises, in the same form: of its rows for a job's model, kind and ranks the one
+// with as many at once as share a core when every slot is taken, else the nearest above, else the most crowded. Jobs
+// that really train only; fails on a job without a row.
+[[nodiscard]] Expected<MeasuredTimes> promised_times(const Prepared& prepared, const std::vector<ProfileRow>& rows);
+
+}  // namespace orrery::app

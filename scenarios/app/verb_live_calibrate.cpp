@@ -1,0 +1,263 @@
+// `orrery live calibrate`: how long steps, starts, saves, restores and stops of a scenario's training jobs take on
+// this machine, alone and with others on the same slots; written as the profile table that the simulator reads.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include "backend/live/checkpoint_dir.hpp"
+#include "backend/live/local_engine.hpp"
+#include "scenarios/app/cli.hpp"
+#include "scenarios/app/job_file.hpp"
+#include "scenarios/app/live_tasks.hpp"
+#include "scenarios/app/scenario_args.hpp"
+#include "sim/core/assert.hpp"
+#include "traces/profile_table.hpp"
+
+namespace orrery::app {
+namespace po = boost::program_options;
+namespace fs = std::filesystem;
+namespace {
+
+constexpr Work kStepWork{1'000'000};
+constexpr Duration kGrace = seconds(60);
+constexpr Duration kSlowStart = seconds(120);
+constexpr std::int64_t kWarmUp = 5;  // steps that do not count
+
+struct Subject {
+  std::string model, mode, from;  // from: the model whose checkpoint it starts from
+  JobFile job;
+  int world = 1;
+};
+
+// One gang of a measurement and what has been seen of it.
+struct Watched {
+  live::GangHandle handle{};
+  std::int64_t asked = 0;  // when the last thing was asked of it
+  std::int64_t ready = -1, last_step = -1, stopped = -1;
+  std::vector<double> steps_s{};
+  double save_s = -1;
+  bool saving = false;
+  std::string failure{};
+};
+
+live::LocalEngineOptions engine_options(int slots, bool gpus) {
+  live::LocalEngineOptions o;
+  o.slots = slots;
+  o.gpus = gpus;
+  return o;
+}
+
+class Bench {
+ public:
+  Bench(std::string folder, std::string trainer, int slots, bool gpus, std::int64_t steps)
+      : folder_(std::move(folder)),
+        trainer_(std::move(trainer)),
+        steps_(steps),
+        engine_(engine_options(slots, gpus)) {}
+
+  // `corunners` gangs of `subject` at once on the same slots: start, steps, a save, a stop; then start again.
+  Expected<ProfileRow> measure(const Subject& subject, int corunners, const std::string& gpu) {
+    ProfileRow row;
+    row.model = subject.model;
+    row.mode = subject.mode;
+    row.gpu = gpu;
+    row.world = subject.world;
+    row.local_batch = subject.job.global_batch / subject.world;
+    row.corunners = corunners;
+    auto first = phase(subject, corunners, 1, kWarmUp + steps_);
+    if (!first) return tl::make_unexpected(std::move(first.error()));
+    auto again = phase(subject, corunners, 2, 1);
+    if (!again) return tl::make_unexpected(std::move(again.error()));
+    std::vector<double> steps;
+    double save = 0, start = 0, stop = 0, restart = 0;
+    const auto mean = [corunners](double sum) {
+      return Duration{std::llround(1e9 * std::max(0.0, sum) / corunners)};
+    };
+    for (const Watched& w : *first) {
+      steps.insert(steps.end(), w.steps_s.begin() + std::min<std::ptrdiff_t>(kWarmUp, std::ssize(w.steps_s) - 1),
+                   w.steps_s.end());
+      start += seconds_between(w.asked, w.ready);
+      stop += seconds_between(w.last_step, w.stopped);
+      save += w.save_s;
+    }
+    for (const Watched& w : *again) restart += seconds_between(w.asked, w.ready);
+    double sum = 0, squares = 0;
+    for (const double s : steps) sum += s, squares += s * s;
+    const auto n = static_cast<double>(steps.size());
+    row.step = Duration{std::max<std::int64_t>(1, std::llround(1e9 * sum / n))};
+    row.step_cv = std::sqrt(std::max(0.0, squares / n - sum / n * (sum / n))) / (sum / n);
+    row.start = mean(start);
+    row.restore = mean(restart - start);
+    row.save = mean(save);
+    row.stop = mean(stop);
+    std::error_code ignored;
+    for (const auto& file : fs::recursive_directory_iterator(newest_checkpoint(subject.model), ignored))
+      if (file.is_regular_file(ignored)) row.bytes += static_cast<std::int64_t>(file.file_size(ignored));
+    return row;
+  }
+
+  // The newest checkpoint that the model's first gang has left.
+  [[nodiscard]] std::string newest_checkpoint(const std::string& model) const {
+    const auto found = live::load_checkpoint(fmt::format("{}/{}-0/checkpoints", folder_, model));
+    return found.newest ? found.newest->path : std::string();
+  }
+
+ private:
+  static double seconds_between(std::int64_t from, std::int64_t to) { return static_cast<double>(to - from) / 1e9; }
+
+  // All gangs at once: until each has taken `steps`; then they save and stop.
+  Expected<std::vector<Watched>> phase(const Subject& subject, int corunners, int incarnation, std::int64_t steps) {
+    std::vector<Watched> all;
+    for (int i = 0; i < corunners; ++i) {
+      const std::string own = fmt::format("{}/{}-{}", folder_, subject.model, i);
+      std::error_code ignored;
+      if (incarnation == 1) fs::remove_all(own, ignored);
+      auto task = write_task(subject.job.config, subject.from.empty() ? "" : newest_checkpoint(subject.from), own);
+      if (!task) return tl::make_unexpected(std::move(task.error()));
+      live::GangSpec spec;
+      spec.name = fmt::format("{}-{}", subject.model, i);
+      spec.argv = {trainer_};
+      spec.shared = corunners > 1;
+      for (int r = 0; r < subject.world; ++r) spec.slots.push_back({r});
+      live::Start& s = spec.start;
+      s.job = spec.name;
+      s.incarnation = incarnation;
+      s.run_folder = fmt::format("{}/launch-{}", own, incarnation);
+      s.checkpoint_dir = own + "/checkpoints";
+      s.restore = incarnation > 1;
+      s.total_work = {subject.job.steps * kStepWork.ns + 1'000'000 * kStepWork.ns};
+      s.step_work = kStepWork;
+      s.report_every_steps = 1;
+      s.costs.start = kSlowStart;
+      s.task = *task;
+      all.push_back({.handle = {++gangs_}, .asked = live::monotonic_ns()});
+      engine_.launch(all.back().handle, spec);
+    }
+    std::size_t gone = 0;
+    while (gone < all.size()) {
+      for (const live::EngineEvent& e : engine_.poll(kNever.ns)) {
+        const auto w = std::find_if(all.begin(), all.end(), [&](const Watched& x) { return x.handle == e.gang; });
+        if (w == all.end()) continue;
+        if (e.kind == live::EngineEvent::Kind::said) said(*w, e, steps);
+        if (e.kind != live::EngineEvent::Kind::gone) continue;
+        ++gone;
+        w->stopped = e.at_ns;
+        if (e.verdict != live::kExitStopped) w->failure = e.text.empty() ? "it ended by itself" : e.text;
+        if (!w->failure.empty())
+          for (const Watched& other : all) engine_.kill(other.handle);
+      }
+      const auto enough = [steps](const Watched& w) { return std::ssize(w.steps_s) >= steps && !w.saving; };
+      if (!stopping_ && std::all_of(all.begin(), all.end(), enough)) {
+        stopping_ = true;
+        for (Watched& w : all) {
+          w.last_step = live::monotonic_ns();
+          engine_.stop(w.handle, kGrace);
+        }
+      }
+    }
+    stopping_ = false;
+    for (const Watched& w : all)
+      if (!w.failure.empty()) return fail(fmt::format("model `{}`: {}", subject.model, w.failure));
+    return all;
+  }
+
+  void said(Watched& w, const live::EngineEvent& e, std::int64_t steps) {
+    if (std::holds_alternative<live::Ready>(e.message)) w.ready = e.at_ns;
+    if (const auto* step = std::get_if<live::Step>(&e.message); step != nullptr && w.stopped < 0) {
+      w.steps_s.push_back(to_seconds(step->spent));
+      // Saves are not in `spent`: what lies between two reports beyond the later step is the save.
+      if (w.saving && w.save_s == -2) {
+        w.save_s = std::max(0.0, seconds_between(w.last_step, e.at_ns) - to_seconds(step->spent));
+        w.saving = false;
+      }
+      if (!stopping_) w.last_step = e.at_ns;
+      if (std::ssize(w.steps_s) == steps / 2 + 1 && w.save_s == -1 && steps > 1) {
+        w.saving = true;
+        engine_.say(w.handle, live::Save{});
+      }
+    }
+    if (std::holds_alternative<live::Saved>(e.message) && w.saving) w.save_s = -2;
+  }
+
+  std::string folder_, trainer_;
+  std::int64_t steps_;
+  live::LocalEngine engine_;
+  std::uint64_t gangs_ = 0;
+  bool stopping_ = false;
+};
+
+// The distinct (model, kind, ranks) among the scenario's jobs that really train; parents come first.
+Expected<std::vector<Subject>> subjects_of(const Prepared& prepared) {
+  std::vector<Subject> subjects;
+  std::set<std::tuple<std::string, std::string, int>> seen;
+  const LiveConfig config = prepared.scenario.live.value_or(LiveConfig{});
+  for (const JobSpec& spec : prepared.workload.specs) {
+    const auto named = config.models.find(spec.model);
+    const int world = std::max<int>(1, spec.demand.gpus);
+    const std::string mode(to_string(spec.kind));
+    if (named == config.models.end() || !seen.insert({spec.model, mode, world}).second) continue;
+    auto job = read_job_file(named->second);
+    if (!job) return tl::make_unexpected(std::move(job.error()));
+    Subject s{spec.model, mode, {}, *std::move(job), world};
+    if (!spec.after.empty()) s.from = prepared.workload.specs[spec.after.front().parent.index()].model;
+    subjects.push_back(std::move(s));
+  }
+  if (subjects.empty()) return fail("nothing to calibrate: no job of the scenario is of a model of `live.models`");
+  return subjects;
+}
+
+}  // namespace
+
+int live_calibrate_action(const std::vector<std::string>& arguments) {
+  Args args("orrery live calibrate SCENARIO -o FILE.csv [--steps N] [--corunners 1,2,4]", {"scenario"});
+  args.options()("output,o", po::value<std::string>(), "the table; printed where there is none")(
+      "steps", po::value<std::int64_t>()->default_value(60), "steps that are measured, after five that are not")(
+      "corunners", po::value<std::string>()->default_value("1,2,4"), "how many at once on the same slots");
+  add_scenario_options(args);
+  if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
+  if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
+  auto scenario = scenario_from(args, "");
+  if (!scenario) return report_error(scenario.error());
+  auto prepared = prepare(std::move(*scenario), 1);
+  if (!prepared) return report_error(prepared.error());
+  const LiveConfig config = prepared->scenario.live.value_or(LiveConfig{});
+  auto subjects = subjects_of(*prepared);
+  if (!subjects) return report_error(subjects.error());
+  auto trainer = find_trainer(config.gpus);
+  if (!trainer) return report_error(trainer.error()), kEngineUnavailable;
+  std::vector<int> counts;
+  for (const char c : args.text("corunners")) {
+    if (c == ',') continue;
+    if (c < '1' || c > '9') return report_error(Error(Diagnostic{"--corunners is a list such as 1,2,4"}));
+    counts.push_back(c - '0');
+  }
+  std::error_code ignored;
+  const std::string folder =
+      fs::absolute(fmt::format("{}/{}-calibrate", prepared->scenario.output_dir, prepared->scenario.name), ignored)
+          .string();
+  const auto& types = prepared->topology->gpu_types();
+  Bench bench(folder, *trainer, static_cast<int>(prepared->topology->total_gpus()), config.gpus,
+              std::max<std::int64_t>(2, args.get<std::int64_t>("steps")));
+  std::vector<ProfileRow> rows;
+  for (const int corunners : counts) {
+    for (const Subject& s : *subjects) {
+      fmt::print(stderr, "{} ({}), {} rank{}, {} at once\n", s.model, s.mode, s.world, s.world == 1 ? "" : "s",
+                 corunners);
+      auto row = bench.measure(s, corunners, types.empty() ? "cpu" : types.front());
+      if (!row) return report_error(row.error()), kRunFailed;
+      rows.push_back(*std::move(row));
+    }
+  }
+  const std::string text = profile_text(rows);
+  const std::string output = args.text("output");
+  if (output.empty()) return print(text) ? kOk : kRunFailed;
+  if (const auto parent = fs::path(output).parent_path(); !parent.empty()) fs::create_directories(parent, ignored);
+  if (auto ok = live::replace_file(output, text); !ok) return report_error(ok.error());
+  return print(fmt::format("{} rows -> {}\n", rows.size(), output)) ? kOk : kRunFailed;
+}
+
+}  // namespace orrery::app

@@ -1,0 +1,323 @@
+#include "sim/models/multimodal_cost.hpp"
+
+#include <vector>
+
+namespace orrery {
+namespace {
+
+// Token features on their way: how many tokens of which width, and whether gradients flow back through them.
+struct Flow {
+  std::int64_t tokens = 0, width = 0;
+  bool grad = false;
+};
+
+class Walk {
+ public:
+  Walk(const ModelConfig& m, std::int64_t batch, std::int64_t world, bool cached)
+      : m_(m), batch_(batch), world_(world), cached_(cached) {
+    full_ = !m.transfer || m.transfer->method == TransferMethod::full;
+    lora_ = m.transfer && m.transfer->method == TransferMethod::lora;
+    half_ = m.precision == Precision::bf16;
+  }
+
+  ModelCost run() {
+    count_parameters();
+    if (m_.head) {
+      head();
+    } else {
+      pretrain();
+    }
+    return cost_;
+  }
+
+ private:
+  // --- parameters: each layer once, however many passes use it
+  void scalars(std::int64_t n, bool trainable) {
+    cost_.parameters.total += n;
+    if (trainable) cost_.parameters.trainable += n;
+  }
+  void linear_parameters(std::int64_t in, std::int64_t out, bool trainable) { scalars(in * out + out, trainable); }
+  void inner_parameters(std::int64_t in, std::int64_t out) {
+    linear_parameters(in, out, full_);
+    if (lora_) scalars(m_.transfer->rank * (in + out), true);
+  }
+  void block_parameters(const StackConfig& s, bool cross) {
+    const std::int64_t d = s.width;
+    scalars((cross ? 3 : 2) * 2 * d, full_);
+    if (cross) {
+      inner_parameters(d, d);
+      inner_parameters(d, 2 * d);
+    } else {
+      inner_parameters(d, 3 * d);
+    }
+    inner_parameters(d, d);
+    inner_parameters(d, s.mlp * d);
+    inner_parameters(s.mlp * d, d);
+  }
+  void stack_parameters(const StackConfig& s) {
+    for (std::int64_t i = 0; i < s.layers; ++i) block_parameters(s, false);
+    scalars(2 * s.width, full_);
+  }
+  void patch_parameters(std::int64_t values, std::int64_t tokens, const StackConfig& s) {
+    linear_parameters(values, s.width, full_);
+    scalars(tokens * s.width, full_);
+    stack_parameters(s);
+  }
+  void fusion_parameters(const std::vector<std::int64_t>& widths) {
+    const StackConfig& s = m_.fusion.stack;
+    const auto n = static_cast<std::int64_t>(widths.size());
+    const bool joint = m_.fusion.kind == FusionKind::concatenation;
+    for (const std::int64_t w : widths) {
+      linear_parameters(w, s.width, full_);
+      scalars(joint ? s.width : 2 * s.width, full_);
+    }
+    if (joint) stack_parameters(s);
+    if (m_.fusion.kind == FusionKind::gated) {
+      linear_parameters(n * s.width, n * s.width, full_);
+      scalars(2 * s.width, full_);
+    }
+    if (m_.fusion.kind == FusionKind::cross_attention)
+      for (std::int64_t i = 0; i < s.layers * n; ++i) block_parameters(s, true);
+  }
+  void count_parameters() {
+    const Passes p = passes(m_);
+    const ObjectiveConfig& o = m_.objectives;
+    std::vector<std::int64_t> widths;
+    if (p.text > 0) {
+      scalars((m_.text->vocabulary + m_.text->length) * m_.text->stack.width, full_);
+      stack_parameters(m_.text->stack);
+      widths.push_back(m_.text->stack.width);
+    }
+    if (p.image > 0) {
+      patch_parameters(m_.image->patch_values(), m_.image->tokens(), m_.image->stack);
+      if (!m_.head && o.masked_image > 0) scalars(m_.image->stack.width, full_);
+      widths.push_back(m_.image->stack.width);
+    }
+    if (p.audio > 0) {
+      patch_parameters(m_.audio->patch_values(), m_.audio->tokens(), m_.audio->stack);
+      widths.push_back(m_.audio->stack.width);
+    }
+    if (p.fusion > 0) fusion_parameters(widths);
+    if (m_.head) {
+      linear_parameters(head_width(), m_.head->classes, true);
+      return;
+    }
+    if (o.masked_text > 0) {
+      const std::int64_t d = m_.text->stack.width;
+      linear_parameters(p.fusion > 0 ? m_.fusion.stack.width : d, d, true);
+      scalars(2 * d + m_.text->vocabulary, true);
+    }
+    if (o.masked_image > 0)
+      linear_parameters(p.fusion > 0 ? m_.fusion.stack.width : m_.image->stack.width, m_.image->patch_values(), true);
+    if (o.contrastive > 0) {
+      for (const std::int64_t w : widths) linear_parameters(w, m_.embedding, true);
+      scalars(1, true);
+    }
+  }
+  std::int64_t head_width() const {
+    switch (m_.head->input) {
+      case HeadInput::text: return m_.text->stack.width;
+      case HeadInput::image: return m_.image->stack.width;
+      case HeadInput::audio: return m_.audio->stack.width;
+      case HeadInput::fused: break;
+    }
+    return m_.fusion.stack.width;
+  }
+
+  // --- one step
+  // A product of [rows, in] and [in, out]; which of the two sides get gradients.
+  void product(std::int64_t rows, std::int64_t in, std::int64_t out, bool left_grad, bool right_grad) {
+    const std::int64_t flops = 2 * rows * in * out;
+    cost_.flops.forward += flops;
+    cost_.flops.backward += flops * (left_grad + right_grad);
+  }
+  // Values that the graph keeps: in fp32, or as matrix products read them.
+  void keep(std::int64_t values) { cost_.kept_bytes += 4 * values; }
+  void keep_operand(std::int64_t values) { cost_.kept_bytes += (half_ ? 2 : 4) * values; }
+
+  // Whether the result needs a gradient.
+  bool inner_linear(std::int64_t rows, std::int64_t in, std::int64_t out, bool grad) {
+    product(rows, in, out, grad, full_);
+    if (lora_) {
+      product(rows, in, m_.transfer->rank, grad, true);
+      product(rows, m_.transfer->rank, out, true, true);
+      keep_operand(rows * m_.transfer->rank);
+    }
+    return grad || full_ || lora_;
+  }
+  // Norms, and the positions and other vectors that are added: trained by full training only.
+  bool norm(std::int64_t rows, std::int64_t width, bool grad) {
+    if (grad || full_) keep(rows * width + 2 * rows);  // the input, its means and deviations
+    return grad || full_;
+  }
+  bool attention(std::int64_t queries, std::int64_t keys, const StackConfig& s, bool grad) {
+    const std::int64_t flops = 4 * batch_ * queries * keys * s.width;
+    cost_.flops.forward += flops;
+    if (grad) {
+      cost_.flops.backward += 2 * flops;
+      keep_operand(batch_ * (2 * queries + 2 * keys) * s.width);  // q, the result, k, v
+      keep(batch_ * queries * s.heads);                          // log of the sums
+    }
+    return grad;
+  }
+  bool feed_forward(std::int64_t rows, const StackConfig& s, bool grad) {
+    const bool n = norm(rows, s.width, grad);
+    if (n || lora_) keep_operand(rows * s.width);
+    const bool hidden = inner_linear(rows, s.width, s.mlp * s.width, n);
+    if (hidden) keep_operand(2 * rows * s.mlp * s.width);  // before and after gelu
+    return inner_linear(rows, s.mlp * s.width, s.width, hidden) || grad;
+  }
+  void block(Flow& x, const StackConfig& s) {
+    const std::int64_t rows = batch_ * x.tokens;
+    const bool n = norm(rows, x.width, x.grad);
+    if (n || lora_) keep_operand(rows * x.width);
+    bool grad = inner_linear(rows, x.width, 3 * x.width, n);
+    grad = attention(x.tokens, x.tokens, s, grad);
+    grad = inner_linear(rows, x.width, x.width, grad) || x.grad;
+    x.grad = feed_forward(rows, s, grad);
+  }
+  void cross_block(Flow& x, std::int64_t keys, bool keys_grad, const StackConfig& s) {
+    const std::int64_t rows = batch_ * x.tokens, context = batch_ * keys;
+    bool grad = norm(rows, x.width, x.grad);
+    const bool from = norm(context, x.width, keys_grad);
+    if (grad || lora_) keep_operand(rows * x.width);
+    if (from || lora_) keep_operand(context * x.width);
+    const bool q = inner_linear(rows, x.width, x.width, grad);
+    const bool kv = inner_linear(context, x.width, 2 * x.width, from);
+    grad = attention(x.tokens, keys, s, q || kv);
+    grad = inner_linear(rows, x.width, x.width, grad) || x.grad;
+    x.grad = feed_forward(rows, s, grad);
+  }
+  void stack(Flow& x, const StackConfig& s) {
+    for (std::int64_t i = 0; i < s.layers; ++i) block(x, s);
+    x.grad = norm(batch_ * x.tokens, x.width, x.grad);
+  }
+  Flow text() {
+    Flow x{m_.text->length, m_.text->stack.width, full_};
+    stack(x, m_.text->stack);
+    return x;
+  }
+  Flow patches(std::int64_t tokens, std::int64_t values, const StackConfig& s) {
+    product(batch_ * tokens, values, s.width, false, full_);
+    if (full_) keep_operand(batch_ * tokens * values);
+    Flow x{tokens, s.width, full_};
+    stack(x, s);
+    return x;
+  }
+  Flow image() { return patches(m_.image->tokens(), m_.image->patch_values(), m_.image->stack); }
+  Flow audio() { return patches(m_.audio->tokens(), m_.audio->patch_values(), m_.audio->stack); }
+
+  // What comes of part `only` (-1: of all, pooled).
+  Flow fuse(std::vector<Flow> parts, int only) {
+    const StackConfig& s = m_.fusion.stack;
+    std::int64_t tokens = 0;
+    for (Flow& x : parts) {
+      product(batch_ * x.tokens, x.width, s.width, x.grad, full_);
+      if (full_) keep_operand(batch_ * x.tokens * x.width);
+      x = {x.tokens, s.width, x.grad || full_};
+      tokens += x.tokens;
+    }
+    const auto n = static_cast<std::int64_t>(parts.size());
+    Flow out = parts[static_cast<std::size_t>(only < 0 ? 0 : only)];
+    if (m_.fusion.kind == FusionKind::concatenation) {
+      Flow joint{tokens, s.width, false};
+      for (const Flow& x : parts) joint.grad = joint.grad || x.grad;
+      stack(joint, s);
+      out.grad = joint.grad;
+    } else if (m_.fusion.kind == FusionKind::gated) {
+      bool grad = false;
+      for (const Flow& x : parts) grad = grad || x.grad;
+      product(batch_, n * s.width, n * s.width, grad, full_);
+      keep_operand(3 * batch_ * n * s.width);
+      for (const Flow& x : parts) norm(batch_ * x.tokens, s.width, grad);
+      out.grad = grad || full_;
+    } else {
+      for (std::int64_t i = 0; i < s.layers; ++i) {
+        const std::vector<Flow> before = parts;
+        for (std::size_t k = 0; k < parts.size(); ++k) {
+          if (i + 1 == s.layers && only >= 0 && static_cast<std::size_t>(only) != k) continue;
+          bool grad = false;
+          for (std::size_t j = 0; j < before.size(); ++j) grad = grad || (j != k && before[j].grad);
+          cross_block(parts[k], tokens - parts[k].tokens, grad, s);
+        }
+      }
+      for (std::size_t k = 0; k < parts.size(); ++k)
+        if (only < 0 || static_cast<std::size_t>(only) == k)
+          parts[k].grad = norm(batch_ * parts[k].tokens, s.width, parts[k].grad);
+      out = parts[static_cast<std::size_t>(only < 0 ? 0 : only)];
+    }
+    return out;
+  }
+
+  void head() {
+    Flow in{1, head_width(), false};
+    if (!cached_) {
+      const Passes p = passes(m_);
+      std::vector<Flow> parts;
+      if (p.text > 0) parts.push_back(text());
+      if (p.image > 0) parts.push_back(image());
+      if (p.audio > 0) parts.push_back(audio());
+      in.grad = (p.fusion > 0 ? fuse(parts, -1) : parts.front()).grad;
+    }
+    product(batch_, in.width, m_.head->classes, in.grad, true);
+    keep(batch_ * (in.width + m_.head->classes));
+  }
+
+  void pretrain() {
+    const ObjectiveConfig& o = m_.objectives;
+    const Passes p = passes(m_);
+    const bool contrast = o.contrastive > 0, fused = p.fusion > 0;
+    Flow t, i, a;
+    if (p.text > 0 && (contrast || (fused && o.masked_image > 0))) t = text();
+    if (p.image > 0 && (contrast || (fused && o.masked_text > 0))) i = image();
+    if (p.audio > 0) a = audio();
+    if (contrast) contrastive({t, i, a});
+    const auto present = [](std::vector<Flow> flows) {
+      std::erase_if(flows, [](const Flow& f) { return f.tokens == 0; });
+      return flows;
+    };
+    if (o.masked_text > 0) {
+      Flow holes = text();
+      if (fused) holes = fuse(present({holes, i, a}), 0);
+      const std::int64_t d = m_.text->stack.width, rows = batch_ * masked_count(m_.text->length, o.text_ratio);
+      product(rows, holes.width, d, holes.grad, true);
+      product(rows, d, m_.text->vocabulary, true, full_);
+      keep_operand(rows * (holes.width + 4 * d));
+      keep(rows * m_.text->vocabulary);
+    }
+    if (o.masked_image > 0) {
+      Flow holes = image();
+      if (fused) holes = fuse(present({t, holes, a}), t.tokens > 0 ? 1 : 0);
+      const std::int64_t rows = batch_ * masked_count(m_.image->tokens(), o.image_ratio);
+      product(rows, holes.width, m_.image->patch_values(), holes.grad, true);
+      keep_operand(rows * holes.width);
+      keep(2 * rows * m_.image->patch_values());
+    }
+  }
+  void contrastive(const std::vector<Flow>& flows) {
+    std::int64_t modalities = 0;
+    for (const Flow& f : flows) {
+      if (f.tokens == 0) continue;
+      ++modalities;
+      product(batch_, f.width, m_.embedding, f.grad, true);
+      keep(batch_ * (f.width + m_.embedding));
+    }
+    for (std::int64_t pair = 1; pair < modalities; ++pair) {
+      for (int side = 0; side < 2; ++side) product(batch_, m_.embedding, batch_ * world_, true, true);
+      keep(4 * batch_ * m_.embedding + 4 * batch_ * batch_ * world_);
+    }
+  }
+
+  const ModelConfig& m_;
+  std::int64_t batch_, world_;
+  bool cached_, full_ = true, lora_ = false, half_ = false;
+  ModelCost cost_;
+};
+
+}  // namespace
+
+ModelCost walk_cost(const ModelConfig& model, std::int64_t batch, std::int64_t world, bool cached_features) {
+  return Walk(model, batch, world, cached_features).run();
+}
+
+}  // namespace orrery

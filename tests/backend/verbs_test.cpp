@@ -1,0 +1,102 @@
+// The commands that train, as people call them.
+#include <fmt/format.h>
+#include <sys/wait.h>
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <string>
+
+#include "backend/live/checkpoint_dir.hpp"
+#include "backend/live/files.hpp"
+#include "orrery_paths.hpp"
+#include "tests/support/temp_dir.hpp"
+
+namespace {
+
+using namespace orrery;
+
+struct Outcome {
+  int status = -1;
+  std::string text{};  // stdout and stderr
+};
+
+Outcome orrery_says(const std::string& arguments, const test::TempFolder& folder) {
+  const std::string out = folder.file("out.txt");
+  const int code = std::system(
+      fmt::format("cd '{}' && '{}' {} >'{}' 2>&1", ORRERY_SOURCE_DIR, ORRERY_BINARY, arguments, out).c_str());
+  const auto text = live::read_file(out);
+  return {WIFEXITED(code) ? WEXITSTATUS(code) : -1, text.value_or("")};
+}
+
+// The number after the last `key ` of a text.
+double last(const std::string& text, const std::string& key) {
+  const std::size_t at = text.rfind("  " + key + " ");
+  return at == std::string::npos ? -1 : std::strtod(text.c_str() + at + key.size() + 3, nullptr);
+}
+
+TEST_CASE("orrery train: the loss falls, the job is resumable, on other ranks as well", "[torch][train]") {
+  const test::TempFolder folder;
+  const std::string base = fmt::format("train scenarios/models/toy.yaml -o '{}'", folder.file("run"));
+  const Outcome first = orrery_says(base + " --steps 100", folder);
+  INFO(first.text);
+  REQUIRE(first.status == 0);
+  CHECK(first.text.find("step    100 / 100") != std::string::npos);
+  const Outcome second = orrery_says(base + " --ranks 2", folder);
+  INFO(second.text);
+  REQUIRE(second.status == 0);
+  CHECK(second.text.find("goes on after step 100") != std::string::npos);
+  CHECK(last(second.text, "loss") > 0);
+  CHECK(last(second.text, "loss") < last(first.text, "loss"));
+  const Outcome third = orrery_says(base, folder);
+  CHECK(third.status == 0);
+  CHECK(third.text.find("all 400 steps are done") != std::string::npos);
+}
+
+TEST_CASE("orrery train: what is wrong is said, and where", "[torch][train]") {
+  const test::TempFolder folder;
+  REQUIRE(live::write_file(folder.file("bad.yaml"), "task: toy\nsteps: 10\nprecision: fp8\n"));
+  const Outcome bad =
+      orrery_says(fmt::format("train '{}' -o '{}'", folder.file("bad.yaml"), folder.file("run")), folder);
+  CHECK(bad.status == 1);
+  CHECK(bad.text.find("`precision` is `\"fp8\"`") != std::string::npos);
+  REQUIRE(live::write_file(folder.file("from.yaml"), "task: toy\nsteps: 10\nfrom: nowhere\n"));
+  const Outcome from =
+      orrery_says(fmt::format("train '{}' -o '{}'", folder.file("from.yaml"), folder.file("run")), folder);
+  CHECK(from.status == 2);
+  CHECK(from.text.find("train that job first") != std::string::npos);
+  REQUIRE(live::write_file(folder.file("none.yaml"), "task: toy\n"));
+  CHECK(orrery_says(fmt::format("train '{}'", folder.file("none.yaml")), folder).status == 2);
+}
+
+TEST_CASE("orrery live run: real training under a policy, with preemptions and a child", "[torch][live]") {
+  const test::TempFolder folder;
+  const Outcome run =
+      orrery_says(fmt::format("live run scenarios/live/toy.yaml -q -o '{}'", folder.file("run")), folder);
+  INFO(run.text);
+  REQUIRE(run.status == 0);
+  CHECK(run.text.find("4 of 4 jobs finished, 0 failed") != std::string::npos);
+  // Every job has trained all its steps, whatever happened to it on the way.
+  for (const int job : {0, 1, 2, 3}) {
+    const auto found = live::load_checkpoint(folder.file(fmt::format("run/live/jobs/{}/checkpoints", job)));
+    REQUIRE(found.newest);
+    CHECK(found.newest->checkpoint.stamp.step == 400);
+  }
+}
+
+TEST_CASE("orrery live calibrate writes rows that the simulator reads", "[torch][live]") {
+  const test::TempFolder folder;
+  const std::string table = folder.file("profile.csv");
+  const Outcome run = orrery_says(
+      fmt::format("live calibrate scenarios/live/toy.yaml --set output.dir='{}' --steps 10 --corunners 1,2 -o '{}'",
+                  folder.file("scratch"), table),
+      folder);
+  INFO(run.text);
+  REQUIRE(run.status == 0);
+  const auto text = live::read_file(table);
+  REQUIRE(text);
+  CHECK(text->starts_with("model,mode,gpu,world,local_batch,corunners,step_s"));
+  CHECK(text->find("toy,pretrain,cpu,2,16,1,") != std::string::npos);
+  CHECK(text->find("toy,transfer,cpu,1,32,2,") != std::string::npos);
+}
+
+}  // namespace

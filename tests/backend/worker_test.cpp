@@ -1,0 +1,293 @@
+// orrery-trainer as real processes under the local engine: training, preemption, resizing, death at any moment.
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <catch2/catch.hpp>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "backend/live/checkpoint_dir.hpp"
+#include "backend/live/local_engine.hpp"
+#include "backend/trainer/safetensors.hpp"
+#include "orrery_paths.hpp"
+#include "sim/core/random.hpp"
+#include "tests/support/temp_dir.hpp"
+
+namespace {
+
+using namespace orrery;
+using namespace orrery::live;
+using Kind = EngineEvent::Kind;
+
+constexpr std::int64_t kPatience = 120'000'000'000;
+constexpr Work kStep{1'000'000};
+
+// A job of the toy task and its launches.
+class Job {
+ public:
+  explicit Job(int steps, const nlohmann::json& changes = nlohmann::json::object()) : steps_(steps) {
+    nlohmann::json config = {{"task", "toy"}, {"steps", steps}, {"global_batch", 12}, {"seed", 5},
+                             {"model", {{"dropout", 0.1}}}};
+    config.merge_patch(changes);
+    REQUIRE(write_file(folder_.file("task.json"), config.dump()));
+  }
+
+  struct End {
+    int verdict = 0;
+    std::string text{};
+    std::vector<FromWorker> said{};
+    [[nodiscard]] std::int64_t last_step() const {
+      std::int64_t step = 0;
+      for (const FromWorker& m : said)
+        if (const auto* s = std::get_if<Step>(&m)) step = s->step;
+      return step;
+    }
+    [[nodiscard]] std::int64_t ready_step() const {
+      for (const FromWorker& m : said)
+        if (const auto* r = std::get_if<Ready>(&m)) return r->step;
+      return -1;
+    }
+  };
+
+  // Launches `ranks` ranks; `see` may act on every event.
+  End run(int ranks, const std::function<void(Engine&, GangHandle, const EngineEvent&)>& see = {}) {
+    LocalEngine engine({.slots = 4});
+    GangSpec spec;
+    ++incarnation_;
+    spec.name = fmt::format("toy.{}", incarnation_);
+    spec.argv = {ORRERY_TRAINER};
+    for (int r = 0; r < ranks; ++r) spec.slots.push_back({r});
+    Start& s = spec.start;
+    s.job = "toy";
+    s.incarnation = incarnation_;
+    s.run_folder = folder_.file(fmt::format("launch-{}", incarnation_));
+    s.checkpoint_dir = checkpoints();
+    s.restore = true;
+    s.total_work = {steps_ * kStep.ns};
+    s.step_work = kStep;
+    s.save_every_steps = save_every;
+    s.report_every_steps = 1;
+    s.costs.start = seconds(60);
+    s.task = folder_.file("task.json");
+    const GangHandle handle{1};
+    engine.launch(handle, spec);
+    End end;
+    const std::int64_t limit = monotonic_ns() + kPatience;
+    while (monotonic_ns() < limit) {
+      for (const EngineEvent& e : engine.poll(limit)) {
+        if (e.kind == Kind::said) end.said.push_back(e.message);
+        if (e.kind == Kind::gone) return {e.verdict, e.text, end.said};
+        events_.push_back(e);
+      }
+      for (const EngineEvent& e : std::exchange(events_, {}))
+        if (see) see(engine, handle, e);
+    }
+    FAIL("the gang did not end");
+    return end;
+  }
+
+  [[nodiscard]] std::string checkpoints() const { return folder_.file("checkpoints"); }
+  [[nodiscard]] std::string folder() const { return folder_.path(); }
+  // What the newest checkpoint holds, without what depends on the launch.
+  [[nodiscard]] std::vector<CheckpointFile> state() const {
+    const auto found = load_checkpoint(checkpoints());
+    REQUIRE(found.newest);
+    std::vector<CheckpointFile> files = found.newest->checkpoint.files;
+    return files;
+  }
+
+  std::int64_t save_every = 0;
+
+ private:
+  test::TempFolder folder_{};
+  int steps_;
+  std::int64_t incarnation_ = 0;
+  std::vector<EngineEvent> events_{};
+};
+
+// Says `stop` after step `at`.
+auto stop_after(std::int64_t at) {
+  return [at](Engine& engine, GangHandle gang, const EngineEvent& e) {
+    if (e.kind != Kind::said) return;
+    const auto* step = std::get_if<Step>(&e.message);
+    if (step != nullptr && step->step == at) engine.stop(gang, seconds(60));
+  };
+}
+
+TEST_CASE("A job trains, reports every step and leaves its last checkpoint", "[torch][worker]") {
+  Job job(30);
+  const Job::End end = job.run(1);
+  INFO(end.text);
+  REQUIRE(end.verdict == kExitDone);
+  CHECK(end.last_step() == 30);
+  const auto found = load_checkpoint(job.checkpoints());
+  REQUIRE(found.newest);
+  CHECK(found.newest->checkpoint.stamp.step == 30);
+  const auto model = trainer::load_model(job.checkpoints());
+  REQUIRE(model);
+  CHECK(model->count("first.weight") == 1);
+  CHECK(model->count("frozen.scale") == 1);
+  std::ifstream metrics(job.folder() + "/launch-1/metrics.jsonl");
+  std::string line;
+  int lines = 0;
+  while (std::getline(metrics, line)) {
+    const auto json = nlohmann::json::parse(line);
+    CHECK(json.contains("loss"));
+    ++lines;
+  }
+  CHECK(lines == 3);  // the task reports every ten steps
+}
+
+TEST_CASE("Preempted and resumed on equal ranks, every bit is as without", "[torch][worker]") {
+  for (const int ranks : {1, 2}) {
+    Job straight(40, {{"model", {{"pause_ms", 2}}}});
+    REQUIRE(straight.run(ranks).verdict == kExitDone);
+    Job stopped(40, {{"model", {{"pause_ms", 2}}}});
+    const Job::End first = stopped.run(ranks, stop_after(10));
+    INFO(first.text);
+    REQUIRE(first.verdict == kExitStopped);
+    const Job::End second = stopped.run(ranks);
+    REQUIRE(second.verdict == kExitDone);
+    CHECK(second.ready_step() == first.last_step());
+    CHECK(stopped.state() == straight.state());
+  }
+}
+
+TEST_CASE("A job goes on with another number of ranks", "[torch][worker]") {
+  Job job(40, {{"model", {{"dropout", 0.0}, {"pause_ms", 2}}}});
+  REQUIRE(job.run(1, stop_after(8)).verdict == kExitStopped);
+  REQUIRE(job.run(3, stop_after(20)).verdict == kExitStopped);
+  const Job::End end = job.run(2);
+  INFO(end.text);
+  REQUIRE(end.verdict == kExitDone);
+  Job straight(40, {{"model", {{"dropout", 0.0}}}});
+  REQUIRE(straight.run(1).verdict == kExitDone);
+  const auto a = trainer::load_model(job.checkpoints()), b = trainer::load_model(straight.checkpoints());
+  REQUIRE((a && b));
+  for (const auto& [name, t] : *a) CHECK(at::allclose(t, b->at(name), 1e-3, 1e-5));
+}
+
+TEST_CASE("Killed at fifty moments, a job loses at most what came after its last commit, and no bit",
+          "[torch][worker][kill]") {
+  Job straight(150);
+  straight.save_every = 5;
+  REQUIRE(straight.run(1).verdict == kExitDone);
+  Job job(150, {{"model", {{"pause_ms", 1}}}});
+  job.save_every = 5;
+  RandomStream rng = stream(20260801, "tests/backend/kills");
+  std::int64_t committed = 0;
+  int kills = 0;
+  bool done = false;
+  for (int launch = 0; launch < 50 && !done; ++launch) {
+    // A moment: some steps into the launch, or while it starts.
+    const auto moment = static_cast<std::int64_t>(uniform_below(rng, 9));
+    bool shot = false;
+    std::int64_t steps = 0;
+    const Job::End end = job.run(1, [&](Engine& engine, GangHandle gang, const EngineEvent& e) {
+      if (e.kind == Kind::said && std::holds_alternative<Step>(e.message)) ++steps;
+      const bool now = moment == 0 ? e.kind == Kind::launched : steps >= moment;
+      if (now && !std::exchange(shot, true)) engine.kill(gang);
+    });
+    if (end.ready_step() >= 0) CHECK(end.ready_step() >= committed);
+    const auto found = load_checkpoint(job.checkpoints());
+    CHECK(found.passed_over.empty());
+    if (found.newest) committed = found.newest->checkpoint.stamp.step;
+    if (end.last_step() >= 0 && found.newest) CHECK(end.last_step() - committed <= 5);
+    done = end.verdict == kExitDone;
+    kills += done ? 0 : 1;
+  }
+  if (!done) REQUIRE(job.run(1).verdict == kExitDone);
+  INFO("kills: " << kills);
+  CHECK(kills >= 40);
+  CHECK(job.state() == straight.state());
+}
+
+TEST_CASE("A damaged checkpoint is passed over", "[torch][worker]") {
+  Job job(30, {{"model", {{"pause_ms", 2}}}});
+  job.save_every = 5;
+  REQUIRE(job.run(1, stop_after(12)).verdict == kExitStopped);
+  const auto newest = load_checkpoint(job.checkpoints()).newest;
+  REQUIRE(newest);
+  const std::string file = newest->path + "/optim.safetensors";
+  auto bytes = read_file(file);
+  REQUIRE(bytes);
+  bytes->back() = static_cast<char>(bytes->back() ^ 1);
+  REQUIRE(write_file(file, *bytes));
+  const Job::End end = job.run(1);
+  CHECK(end.verdict == kExitDone);
+  CHECK(end.ready_step() == 10);
+}
+
+TEST_CASE("A rank that dies ends its gang; the failure names it", "[torch][worker]") {
+  Job job(2000, {{"model", {{"pause_ms", 2}}}});
+  const Job::End end = job.run(3, [](Engine& engine, GangHandle gang, const EngineEvent& e) {
+    if (e.kind != Kind::said) return;
+    const auto* step = std::get_if<Step>(&e.message);
+    if (step != nullptr && step->step == 5) ::kill(engine.processes(gang).at(2).pid, SIGKILL);
+  });
+  CHECK(end.verdict == kExitError);
+  CHECK(end.text.find("rank 2 was ended by SIGKILL") != std::string::npos);
+}
+
+TEST_CASE("A gang suspended in the middle of training goes on where it was", "[torch][worker]") {
+  Job job(60, {{"model", {{"pause_ms", 5}}}});
+  std::int64_t frozen_at = 0, away = 0, slowest = 0;
+  const Job::End end = job.run(2, [&](Engine& engine, GangHandle gang, const EngineEvent& e) {
+    if (e.kind != Kind::said) return;
+    const auto* step = std::get_if<Step>(&e.message);
+    if (step == nullptr) return;
+    slowest = std::max(slowest, step->spent.ns);
+    if (step->step == 10 && frozen_at == 0) {
+      frozen_at = monotonic_ns();
+      engine.freeze(gang);
+      while (monotonic_ns() < frozen_at + 1'500'000'000) (void)engine.poll(frozen_at + 1'500'000'000);
+      engine.thaw(gang);
+      away = monotonic_ns() - frozen_at;
+    }
+  });
+  INFO(end.text);
+  CHECK(end.verdict == kExitDone);
+  CHECK(away >= 1'500'000'000);
+  CHECK(slowest < away);  // the time it stood still is no step's
+}
+
+TEST_CASE("A gang without a task is refused with the reason", "[torch][worker]") {
+  Job job(5, {{"task", "nothing"}});
+  const Job::End end = job.run(1);
+  CHECK(end.verdict == kExitError);
+  CHECK(end.text.find("unknown task `nothing`") != std::string::npos);
+}
+
+#ifdef ORRERY_TRAINER_CUDA
+TEST_CASE("The CUDA trainer without a driver fails with a sentence, not a crash", "[torch][cuda]") {
+  if (std::filesystem::exists("/dev/nvidia0")) return;
+  const test::TempFolder folder;
+  REQUIRE(write_file(folder.file("task.json"), R"({"task": "toy", "steps": 2})"));
+  LocalEngine engine({.slots = 1});
+  GangSpec spec;
+  spec.name = "cuda.1";
+  spec.argv = {ORRERY_TRAINER_CUDA};
+  spec.slots = {{0}};
+  spec.start.job = "cuda";
+  spec.start.run_folder = folder.file("run");
+  spec.start.checkpoint_dir = folder.file("checkpoints");
+  spec.start.total_work = {2};
+  spec.start.costs.start = seconds(60);
+  spec.start.task = folder.file("task.json");
+  engine.launch({1}, spec);
+  const std::int64_t limit = monotonic_ns() + kPatience;
+  while (monotonic_ns() < limit)
+    for (const EngineEvent& e : engine.poll(limit))
+      if (e.kind == Kind::gone) {
+        CHECK(e.verdict == kExitError);
+        CHECK(e.text.find("left with status 1: no GPU can be used") != std::string::npos);
+        return;
+      }
+  FAIL("the gang did not end");
+}
+#endif
+
+}  // namespace
