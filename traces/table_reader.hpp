@@ -22,8 +22,8 @@ namespace orrery {
 struct BareTable {
   std::vector<std::string> columns;
   char comment = ';';    // lines that start with it are passed over
-  char separator = '\0';  // between fields, which may then be empty and hold blanks; 0 = blanks and tabs
   std::size_t wide = 0;  // a row may instead have so many fields; those beyond `columns` are read past; 0 = none may
+  char separator = '\0';  // between fields, which may then be empty and hold blanks; 0 = blanks and tabs
 };
 
 class TableReader {

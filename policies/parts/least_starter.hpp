@@ -17,10 +17,10 @@ class LeastStarter {
   void follow(const ClusterView& view, const Event& e) {
     if (!e.job.valid()) return;
     const JobView v = view.job(e.job);
-    if (enters_queue(e.kind) && !is_final(v.state) && v.target == nullptr)
-      set_waiting(*v.spec, true);
-    else if (e.kind == EventKind::reject || e.kind == EventKind::cancel)
+    if (is_final(v.state))  // also one that finished while it was being stopped to wait
       set_waiting(*v.spec, false);
+    else if (enters_queue(e.kind) && v.target == nullptr)
+      set_waiting(*v.spec, true);
   }
   // The owner decided that the job runs, or waits.
   void set_waiting(const JobSpec& spec, bool waits) {

@@ -206,7 +206,8 @@ int generate(const std::vector<std::string>& arguments) {
   if (args.wants_help()) return print(args.help() + "\ngenerators:\n" + known) ? kOk : kRunFailed;
   const Generator* generator = find_generator(args.text("model"));
   if (generator == nullptr)
-    return usage_error(fmt::format("unknown generator `{}`", args.text("model")),
+    return usage_error(args.has("model") ? fmt::format("unknown generator `{}`", args.text("model"))
+                                         : std::string("`trace gen` wants a generator"),
                        fmt::format("{}", fmt::join(names, ", ")));
   auto spec = generate_spec(args, *generator);
   if (!spec) return report_error(spec.error());

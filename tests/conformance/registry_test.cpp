@@ -69,6 +69,7 @@ std::vector<SmallScenario> scenarios() {
           {"yarn", cluster(4, 4), random_jobs(50, 16, 8, 800), "yarn"},
           {"consolidated", cluster(4, 4), random_jobs(50, 16, 9, 800), "consolidated", costly()},
           {"most_free", cluster(4, 4), random_jobs(50, 16, 10, 800), "most_free"},
+          {"fewest", cluster(4, 4), random_jobs(50, 16, 16, 800), "fewest"},
           {"pack", cluster(4, 4), random_jobs(50, 16, 11, 800), "pack"},
           {"spread", cluster(4, 4), random_jobs(50, 16, 12, 800), "spread"},
           {"random", cluster(4, 4), random_jobs(50, 16, 13, 800), "random"},

@@ -81,6 +81,8 @@ Expected<ThroughputSet> read_gavel_throughputs_text(const std::string& file, std
   json root;
   try {
     root = json::parse(text);
+  } catch (const json::out_of_range&) {
+    return wrong(file, "the file", "holds a number that is too large");
   } catch (const json::parse_error& e) {
     Diagnostic d{"is no JSON"};
     const std::string_view read = text.substr(0, std::min(text.size(), e.byte == 0 ? 0 : e.byte - 1));
