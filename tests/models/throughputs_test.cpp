@@ -166,7 +166,8 @@ TEST_CASE("Gavel's tables: rates alone and pairs", "[traces][throughputs]") {
     }
     CHECK((*model)->reference_time().ns > 0);
   }
-  CHECK(missing < 10);  // one of the three configurations that run nowhere
+  // Recommendation, CycleGAN and A3C were measured on few GPUs only, nothing on 16 or 32.
+  CHECK(missing == 183);
 }
 
 TEST_CASE("Lucid's pairs: 1,388 on one GPU; the first of each at a mean speed of 0.929", "[traces][throughputs]") {
