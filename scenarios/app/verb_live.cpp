@@ -206,9 +206,9 @@ int validate_action(const std::vector<std::string>& arguments) {
         fmt::print(stderr, "{}: outside {} %: mean JCT {:+.2f} %, makespan {:+.2f} %\n", policy_label(policy),
                    allowed, held.mean_jct_error_pct, held.makespan_error_pct);
       if (real && v->others_cpu_pct > kDisturbedPct) {
-        verdict +=
-            fmt::format("{}: inconclusive: other programs used {:.0f} % of the cores meanwhile{}\n",
-                        policy_label(policy), v->others_cpu_pct, good ? "" : "; the missed gate does not count");
+        verdict += fmt::format("{}: other programs used {:.0f} % of the cores meanwhile, so {} inconclusive\n",
+                               policy_label(policy), v->others_cpu_pct,
+                               good ? "the profiles row is" : "both rows, and the missed gate, are");
         good = true;
       }
     }

@@ -37,9 +37,10 @@ struct Subject {
 struct Watched {
   live::GangHandle handle{};
   std::int64_t asked = 0;  // when the last thing was asked of it
-  std::int64_t ready = -1, last_step = -1, stopped = -1;
+  std::int64_t ready = -1, last_step = -1, told_stop = -1, stopped = -1;
   std::vector<double> steps_s{};
-  double save_s = -1;
+  double stepped_s = 0;
+  std::int64_t saves = 0;
   bool saving = false;
   std::string failure{};
 };
@@ -81,8 +82,10 @@ class Bench {
       steps.insert(steps.end(), w.steps_s.begin() + std::min<std::ptrdiff_t>(kWarmUp, std::ssize(w.steps_s) - 1),
                    w.steps_s.end());
       start += seconds_between(w.asked, w.ready);
-      stop += seconds_between(w.last_step, w.stopped);
-      save += w.save_s;
+      stop += seconds_between(w.told_stop, w.stopped);
+      // Saves are in no step's time: of the time between `ready` and the last step they are what is left.
+      const double standing = seconds_between(w.ready, w.last_step) - w.stepped_s;
+      save += std::max(0.0, standing) / static_cast<double>(std::max<std::int64_t>(1, w.saves));
     }
     for (const Watched& w : *again) restart += seconds_between(w.asked, w.ready);
     double sum = 0, squares = 0;
@@ -154,7 +157,7 @@ class Bench {
       if (!stopping_ && std::all_of(all.begin(), all.end(), enough)) {
         stopping_ = true;
         for (Watched& w : all) {
-          w.last_step = live::monotonic_ns();
+          w.told_stop = live::monotonic_ns();
           engine_.stop(w.handle, kGrace);
         }
       }
@@ -167,20 +170,19 @@ class Bench {
 
   void said(Watched& w, const live::EngineEvent& e, std::int64_t steps) {
     if (std::holds_alternative<live::Ready>(e.message)) w.ready = e.at_ns;
-    if (const auto* step = std::get_if<live::Step>(&e.message); step != nullptr && w.stopped < 0) {
-      w.steps_s.push_back(to_seconds(step->spent));
-      // Saves are not in `spent`: what lies between two reports beyond the later step is the save.
-      if (w.saving && w.save_s == -2) {
-        w.save_s = std::max(0.0, seconds_between(w.last_step, e.at_ns) - to_seconds(step->spent));
-        w.saving = false;
-      }
-      if (!stopping_) w.last_step = e.at_ns;
-      if (std::ssize(w.steps_s) == steps / 2 + 1 && w.save_s == -1 && steps > 1) {
-        w.saving = true;
-        engine_.say(w.handle, live::Save{});
-      }
+    if (std::holds_alternative<live::Saved>(e.message)) {
+      w.saving = false;
+      if (!stopping_) ++w.saves;
     }
-    if (std::holds_alternative<live::Saved>(e.message) && w.saving) w.save_s = -2;
+    const auto* step = std::get_if<live::Step>(&e.message);
+    if (step == nullptr || stopping_) return;
+    w.steps_s.push_back(to_seconds(step->spent));
+    w.stepped_s += w.steps_s.back();
+    w.last_step = e.at_ns;
+    if (std::ssize(w.steps_s) == steps / 2 + 1 && steps > 1) {
+      w.saving = true;
+      engine_.say(w.handle, live::Save{});
+    }
   }
 
   std::string folder_, trainer_;

@@ -203,7 +203,7 @@ TEST_CASE("Losses, gradients and ten optimiser steps are those of PyTorch", "[to
   WARN(fmt::format("{} cases; largest relative differences: {}", lines->size(), worst.dump()));
 }
 
-TEST_CASE("A step takes about as long as the same step from Python", "[torch][oracle][speed]") {
+TEST_CASE("A step takes about as long as the same step from Python", "[.][torch][oracle][speed]") {
   at::set_num_threads(1);
   const std::string py = python();
   if (py.empty()) return;

@@ -20,7 +20,7 @@ using namespace orrery::trainer;
 
 NamedTensors some() {
   return {
-      {"a", at::arange(6, at::kFloat).reshape({2, 3})}, {"b.half", at::tensor({1.5, -2.0}, at::kBFloat16)},
+      {"a", at::arange(6, at::kFloat).reshape({2, 3})}, {"b.half", at::tensor({1.5, -2.0}).to(at::kBFloat16)},
       {"scalar", at::tensor(7, at::kLong).reshape({})}, {"none", at::empty({0, 4}, at::kDouble)},
       {"bytes", at::tensor({1, 2, 255}, at::kByte)},    {"turned", at::arange(6, at::kFloat).reshape({2, 3}).t()}};
 }

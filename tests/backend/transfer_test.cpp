@@ -65,7 +65,11 @@ class Run {
     return loss.item<double>();
   }
   [[nodiscard]] trainer::Task& task() { return *task_; }
-  [[nodiscard]] std::int64_t trained() const { return flat_->values().numel(); }
+  [[nodiscard]] std::int64_t trained() const {
+    std::int64_t sum = 0;  // the buffer has gaps between them
+    for (const trainer::FlatParameters::Piece& p : flat_->pieces()) sum += p.size;
+    return sum;
+  }
 
  private:
   std::unique_ptr<trainer::Communicator> comm_;
