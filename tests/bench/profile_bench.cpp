@@ -4,9 +4,11 @@
 
 #include <cstdlib>
 #include <new>
+#include <string>
 
 #include "sim/core/random.hpp"
 #include "sim/models/profiled_model.hpp"
+#include "sim/models/throughputs.hpp"
 
 namespace {
 
@@ -19,8 +21,12 @@ void* operator new(std::size_t size) {
   if (void* p = std::malloc(size > 0 ? size : 1)) return p;
   throw std::bad_alloc();
 }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+void operator delete(void* p) noexcept {
+  std::free(p);
+}
+void operator delete(void* p, std::size_t) noexcept {
+  std::free(p);
+}
 
 namespace {
 
@@ -61,9 +67,41 @@ void look_up(benchmark::State& state, int nodes) {
   if (g_allocations != before) state.SkipWithError("a look-up allocated");
 }
 
-void BM_MeasuredPlacement(benchmark::State& state) { look_up(state, 4); }
-void BM_BetweenMeasurements(benchmark::State& state) { look_up(state, 7); }
+void BM_MeasuredPlacement(benchmark::State& state) {
+  look_up(state, 4);
+}
+void BM_BetweenMeasurements(benchmark::State& state) {
+  look_up(state, 7);
+}
 BENCHMARK(BM_MeasuredPlacement);
 BENCHMARK(BM_BetweenMeasurements);
+
+// A job of a table of configurations, beside another whose pair was measured.
+void throughputs(benchmark::State& state) {
+  NodeGroup group;
+  group.name = "n", group.count = 4, group.gpus_per_node = 4, group.gpu = "gpu";
+  const Topology topology({group});
+  ThroughputSet table;
+  table.name = "bench";
+  for (int m = 0; m < 26; ++m)
+    for (const int gpus : {1, 2, 4, 8})
+      table.alone.push_back({{"model" + std::to_string(m), "", 0, gpus}, "gpu", false, 1.0 + m + gpus});
+  for (int a = 0; a < 26; ++a)
+    for (int b = 0; b < 26; ++b)
+      table.pairs.push_back(
+          {{"model" + std::to_string(a), "", 0, 1}, {"model" + std::to_string(b), "", 0, 1}, "gpu", 0.6, 0.7});
+  const auto model = ThroughputModel::compile(table, topology, "gpu").value();
+  (void)model->add({{"model3", "", 0, 1}, 100}, 0, false).value();
+  (void)model->add({{"model5", "", 0, 1}, 100}, 0, false).value();
+  Allocation gpus;
+  gpus.add({NodeId(0), kMilliPerGpu, 1, 0, 0});
+  JobSpec spec;
+  spec.id = JobId(0);
+  const JobId other(1);
+  const std::size_t before = g_allocations;
+  for (auto _ : state) benchmark::DoNotOptimize(model->rate(spec, gpus, {}, {&other, 1}));
+  state.counters["allocations"] = static_cast<double>(g_allocations - before);
+}
+BENCHMARK(throughputs)->Name("profile/throughputs_pair");
 
 }  // namespace
