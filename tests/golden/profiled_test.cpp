@@ -85,7 +85,7 @@ TEST_CASE("golden: Pollux workloads on 64 T4 under Tiresias and Optimus", "[gold
     CHECK(fmt::format("{:.3f}", mean_jct_s(ours, "optimus", {{"period", "[60s]"}})) == rows[i].default_optimus);
   }
   std::printf("pollux suite: both policies, reading and compiling included, %.2f s of CPU\n", emulated_s);
-#ifdef NDEBUG
+#if defined(NDEBUG) && defined(__OPTIMIZE__)
   CHECK(emulated_s < 2 * 2);  // two suites of six workloads
 #endif
 }
