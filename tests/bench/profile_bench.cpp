@@ -53,7 +53,7 @@ ApplicationProfile profile() {
 
 void look_up(benchmark::State& state, int nodes) {
   const auto model = ProfiledModel::compile({profile()}, 4, ProfileBelief::consistent).value();
-  (void)model->add({"net", 128, 4, 1e6}, true).value();
+  if (!model->add({"net", 128, 4, 1e6}, true)) std::abort();
   Allocation gpus;
   for (int n = 0; n < nodes; ++n) gpus.add({NodeId(static_cast<std::uint32_t>(n)), kMilliPerGpu, 0xf, 0, 0});
   JobSpec spec;
@@ -91,8 +91,8 @@ void BM_PairOfConfigurations(benchmark::State& state) {
       table.pairs.push_back(
           {{"model" + std::to_string(a), "", 0, 1}, {"model" + std::to_string(b), "", 0, 1}, "gpu", 0.6, 0.7});
   const auto model = ThroughputModel::compile(table, topology, "gpu").value();
-  (void)model->add({{"model3", "", 0, 1}, 100}, 0, false).value();
-  (void)model->add({{"model5", "", 0, 1}, 100}, 0, false).value();
+  if (!model->add({{"model3", "", 0, 1}, 100}, 0, false)) std::abort();
+  if (!model->add({{"model5", "", 0, 1}, 100}, 0, false)) std::abort();
   Allocation gpus;
   gpus.add({NodeId(0), kMilliPerGpu, 1, 0, 0});
   JobSpec spec;
