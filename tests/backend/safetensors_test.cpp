@@ -30,7 +30,7 @@ bool same_tensor(const at::Tensor& a, const at::Tensor& b) {
 }
 
 // The Python that can import torch and safetensors (scripts/bootstrap --live), or nothing.
-std::string python() {
+std::string python_with_safetensors() {
   const char* const cache = std::getenv("XDG_CACHE_HOME");
   const char* const home = std::getenv("HOME");
   const std::string folder =
@@ -55,7 +55,7 @@ TEST_CASE("Tensors come back from safetensors as they went in", "[torch][safeten
 }
 
 TEST_CASE("Python's safetensors reads ours, and we read its", "[torch][safetensors]") {
-  const std::string py = python();
+  const std::string py = python_with_safetensors();
   if (py.empty()) {
     test::tally().skipped.emplace_back(test::tally().test,
                                        "python3.11 cannot import torch and safetensors (scripts/bootstrap --live)");
