@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <catch2/catch.hpp>
 #include <chrono>
 #include <cstdio>
 
@@ -13,6 +12,9 @@
 #include "backend/trainer/flat.hpp"
 #include "sim/models/training_step.hpp"
 #include "tests/backend/support_models.hpp"
+
+// Last, since torch has a CHECK of its own.
+#include <catch2/catch.hpp>
 
 namespace {
 using namespace orrery;
