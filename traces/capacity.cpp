@@ -40,7 +40,8 @@ Expected<CapacityTrace> read_spot(const std::string& file, std::string_view text
   const char* hint = "it wants {\"metadata\": {\"gap_seconds\": 300}, \"data\": [0, 4, ...]}";
   if (j.is_discarded() || !j.is_object() || !j.contains("metadata") || !j.contains("data"))
     return wrong(file, "this is no spot trace", hint);
-  const nlohmann::json& gap = j["metadata"].is_object() ? j["metadata"]["gap_seconds"] : j["metadata"];
+  const nlohmann::json& about = j["metadata"];
+  const nlohmann::json gap = about.is_object() ? about.value("gap_seconds", nlohmann::json()) : nlohmann::json();
   if (!gap.is_number_integer() || gap.get<std::int64_t>() < 1 || gap.get<std::int64_t>() > 1'000'000)
     return wrong(file, "`metadata.gap_seconds` must be a whole number of seconds", hint);
   if (!j["data"].is_array() || j["data"].empty()) return wrong(file, "`data` must be a list of numbers", hint);

@@ -302,3 +302,10 @@ TEST_CASE("recorded capacity and failures have their figures", "[traces]") {
   const auto outages = outages_of(*lives, 1000, seconds(3600));
   CHECK(outages.size() > 5000);
 }
+
+TEST_CASE("a spot recording without its gap is an error, not a look at freed memory", "[traces]") {
+  const auto t = read_capacity_text("s.json", R"({"metadata": {"gap": 300}, "data": [1, 2]})");
+  REQUIRE_FALSE(t);
+  CHECK(t.error().items.front().message == "`metadata.gap_seconds` must be a whole number of seconds");
+  CHECK_FALSE(read_capacity_text("s.json", R"({"metadata": 3, "data": [1, 2]})"));
+}
