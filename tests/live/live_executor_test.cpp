@@ -128,7 +128,10 @@ TEST_CASE("live: gandiva's time slices", "[live]") {
   const LiveResult r = run_live(w);
   for (const JobRecord& j : r.records) CHECK(j.state == JobState::finished);
   CHECK(r.diary.count(EventKind::suspended) >= 4);
-  for (const auto& l : r.launches) CHECK(to_seconds(l.ran) == Approx(15).margin(3));  // without what it stood still
+  for (const auto& l : r.launches) {  // without what it stood still
+    CHECK(to_seconds(l.ran) < 18);
+    if (kTimesHold) CHECK(to_seconds(l.ran) > 12);
+  }
 }
 
 TEST_CASE("live: two jobs at once on one slot, half of it each", "[live]") {
