@@ -128,10 +128,9 @@ TEST_CASE("live: gandiva's time slices", "[live]") {
   const LiveResult r = run_live(w);
   for (const JobRecord& j : r.records) CHECK(j.state == JobState::finished);
   CHECK(r.diary.count(EventKind::suspended) >= 4);
-  for (const auto& l : r.launches) {  // without what it stood still
-    CHECK(to_seconds(l.ran) < 18);
-    if (kTimesHold) CHECK(to_seconds(l.ran) > 12);
-  }
+  // Without what it stood still. Where the disk holds the engine's thread up for longer than a slice of 250 ms, a gang is
+  // stopped and continued at once and works on unseen, so there is no lower bound.
+  for (const auto& l : r.launches) CHECK(to_seconds(l.ran) < 18);
 }
 
 TEST_CASE("live: two jobs at once on one slot, half of it each", "[live]") {

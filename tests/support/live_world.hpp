@@ -17,14 +17,6 @@
 
 namespace orrery::test {
 
-// Under a sanitizer, just after a build, a busy disk can hold the engine's thread up for longer than the quarter of a
-// second that a time slice takes here: memory is what is tested there, not times.
-#ifdef __SANITIZE_ADDRESS__
-inline constexpr bool kTimesHold = false;
-#else
-inline constexpr bool kTimesHold = true;
-#endif
-
 using live::Engine;
 using live::EngineEvent;
 using live::GangHandle;
