@@ -128,8 +128,8 @@ TEST_CASE("live: gandiva's time slices", "[live]") {
   const LiveResult r = run_live(w);
   for (const JobRecord& j : r.records) CHECK(j.state == JobState::finished);
   CHECK(r.diary.count(EventKind::suspended) >= 4);
-  // Without what it stood still. Where the disk holds the engine's thread up for longer than a slice of 250 ms, a gang
-  // is stopped and continued at once and works on unseen, so there is no lower bound.
+  // Without what it stood still. Where the disk holds the engine's thread up for longer than a slice of 250 ms, a
+  // gang is stopped and continued at once and works on unseen, so there is no lower bound.
   for (const auto& l : r.launches) CHECK(to_seconds(l.ran) < 18);
 }
 
