@@ -39,12 +39,7 @@ class Optimus final : public Policy {
   }
 
  private:
-  struct Job {
-    JobId id{};
-    std::int32_t least = 1, most = 1;
-    std::int32_t gpus = 0;
-    std::int32_t before = 0;  // what its standing target holds
-  };
+  using Job = SizedJob;
 
   [[nodiscard]] bool titan() const { return variant_ == Variant::titan || variant_ == Variant::titan_released; }
 
@@ -59,10 +54,6 @@ class Optimus final : public Policy {
   }
 
   // TitanSched's lists: jobs submitted in the same second come in the order of these.
-  void drop_ended(const ClusterView& view, std::vector<JobId>& list) const {
-    const auto ended = [&view](JobId id) { return is_final((*view.records)[id.index()].state); };
-    list.erase(std::remove_if(list.begin(), list.end(), ended), list.end());
-  }
   static void move_to(JobId id, std::vector<JobId>& from, std::vector<JobId>& to) {
     from.erase(std::remove(from.begin(), from.end(), id), from.end());
     if (std::find(to.begin(), to.end(), id) == to.end()) to.push_back(id);
@@ -78,16 +69,8 @@ class Optimus final : public Policy {
       wanting_jobs(view, ids_);
     }
     jobs_.clear();
-    for (const JobId id : ids_) {
-      const JobRecord& r = (*view.records)[id.index()];
-      if (r.spec->demand.gpus == 0) continue;  // CPUs alone have no size to choose
-      Job j;
-      j.id = id;
-      j.least = std::max(r.spec->min_gpus, 1);
-      j.most = std::max(r.spec->max_gpus, j.least);
-      if (r.has_target) j.before = static_cast<std::int32_t>(r.target.gpus.gpu_count());
-      jobs_.push_back(j);
-    }
+    for (const JobId id : ids_)
+      if (const auto job = sized(view, id)) jobs_.push_back(*job);
     const auto submit = [&view](const Job& j) { return (*view.records)[j.id.index()].spec->submit; };
     if (titan())
       std::stable_sort(jobs_.begin(), jobs_.end(), [&](const Job& a, const Job& b) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "policies/factories.hpp"
+#include "policies/parts/sizes.hpp"
 #include "policies/parts/ticks.hpp"
 #include "policies/parts/titan_clock.hpp"
 
@@ -162,11 +163,6 @@ class TitanThemis final : public Policy {
     double deserved = 0;      // GPU-s
     std::int64_t leased = 0;  // when, s
   };
-
-  void drop_ended(const ClusterView& view, std::vector<JobId>& list) const {
-    const auto ended = [&view](JobId id) { return is_final((*view.records)[id.index()].state); };
-    list.erase(std::remove_if(list.begin(), list.end(), ended), list.end());
-  }
 
   void account(const ClusterView& view) {
     drop_ended(view, running_);

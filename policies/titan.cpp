@@ -36,28 +36,16 @@ class Titan final : public Policy {
   }
 
  private:
-  struct Job {
-    JobId id{};
-    Duration alone{};         // what is left to do, on its least number of GPUs
-    std::int32_t least = 1, most = 1;
-    std::int32_t before = 0;  // what its standing target holds
-    std::int32_t gpus = 0;
+  struct Job : SizedJob {
+    Duration alone{};  // what is left to do, on its least number of GPUs
   };
 
   void collect(const ClusterView& view) {
     wanting_jobs(view, ids_);
     jobs_.clear();
-    for (const JobId id : ids_) {
-      const JobRecord& r = (*view.records)[id.index()];
-      if (r.spec->demand.gpus == 0) continue;  // CPUs alone have no size to choose
-      Job j;
-      j.id = id;
-      j.least = std::max(r.spec->min_gpus, 1);
-      j.most = std::max(r.spec->max_gpus, j.least);
-      j.alone = view.predict->time_left(view.job(id), j.least);
-      if (r.has_target) j.before = static_cast<std::int32_t>(r.target.gpus.gpu_count());
-      jobs_.push_back(j);
-    }
+    for (const JobId id : ids_)
+      if (const auto job = sized(view, id))
+        jobs_.push_back({*job, view.predict->time_left(view.job(id), job->least)});
     std::stable_sort(jobs_.begin(), jobs_.end(), [](const Job& a, const Job& b) { return a.alone < b.alone; });
   }
 

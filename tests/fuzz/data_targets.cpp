@@ -2,27 +2,14 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <stdexcept>
 
 #include "backend/data/codecs.hpp"
 #include "backend/data/dataset.hpp"
 #include "backend/data/maker.hpp"
 #include "sim/models/multimodal_config.hpp"
+#include "tests/fuzz/require.hpp"
 
 namespace orrery::test {
-namespace {
-
-void require(bool holds, const char* what) {
-  if (!holds) throw std::runtime_error(what);
-}
-
-template <class T>
-void require_message(const Expected<T>& result) {
-  require(result || (!result.error().items.empty() && !result.error().items.front().message.empty()),
-          "an error without a message");
-}
-
-}  // namespace
 
 // Every entry lies within the archive; what was read is read again from an archive of ours.
 void run_tar(std::string_view bytes) {

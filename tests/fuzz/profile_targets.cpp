@@ -1,25 +1,14 @@
 #include "tests/fuzz/profile_targets.hpp"
 
-#include <stdexcept>
-
 #include "sim/models/step_times.hpp"
 #include "sim/models/throughputs.hpp"
+#include "tests/fuzz/require.hpp"
 #include "traces/capacity.hpp"
 #include "traces/profiles/profiles.hpp"
 #include "traces/text_file.hpp"
 
 namespace orrery::test {
 namespace {
-
-void require(bool holds, const char* what) {
-  if (!holds) throw std::runtime_error(what);
-}
-
-template <class T>
-void require_message(const Expected<T>& result) {
-  require(result || (!result.error().items.empty() && !result.error().items.front().message.empty()),
-          "an error without a message");
-}
 
 std::vector<NodeGroup> fuzz_groups() {
   NodeGroup g;

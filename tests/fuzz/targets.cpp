@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <stdexcept>
 
 #include "backend/live/checkpoint_manifest.hpp"
 #include "backend/live/journal.hpp"
@@ -20,6 +19,7 @@
 #include "sim/observe/event_log_reader.hpp"
 #include "tests/fuzz/data_targets.hpp"
 #include "tests/fuzz/profile_targets.hpp"
+#include "tests/fuzz/require.hpp"
 #include "traces/exporters/exporters.hpp"
 #include "traces/formats.hpp"
 #include "traces/profile_table.hpp"
@@ -27,18 +27,6 @@
 
 namespace orrery::test {
 namespace {
-
-void require(bool holds, const char* what) {
-  if (!holds) throw std::runtime_error(what);
-}
-
-template <class T>
-void require_message(const Expected<T>& result) {
-  if (result) return;
-  require(!result.error().items.empty(), "an error without a diagnostic");
-  for (const Diagnostic& d : result.error().items) require(!d.message.empty(), "a diagnostic without a message");
-  require(render(result.error()).size() < 1'000'000, "an error of more than a megabyte");
-}
 
 void run_trace(std::string_view bytes) {
   const Expected<std::string> text = decode_text("fuzz.csv", std::string(bytes));
