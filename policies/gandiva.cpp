@@ -21,7 +21,8 @@ class Gandiva final : public Policy {
 
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     bool released = false;
-    for (const Event& e : view.since_last) released = follow(view, plan, e) || released;
+    for (const Event& e : view.since_last) released = follow(view, e) || released;
+    take_over(view, plan);
     admit(view, plan);
     if (released) spread_out(view, plan);
     for (const GroupId id : crowded_) {
@@ -136,8 +137,20 @@ class Gandiva final : public Policy {
     }
   }
 
-  // The job no longer takes turns; if it was the running one, the next member takes over at once.
-  bool leave(const ClusterView& view, PlanBuilder& plan, JobId job) {
+  // In slots whose running member has left, the next one takes over at once. Not before all events are followed:
+  // several members may have ended by now, one while it was being suspended.
+  void take_over(const ClusterView& view, PlanBuilder& plan) {
+    for (const GroupId id : left_) {
+      const auto slot = slots_.find(id);
+      if (slot == slots_.end()) continue;
+      slot->second.turn_ends = view.now + quantum_;
+      if (!run_first(plan, id, slot->second)) dissolve(id);  // the GPUs are gone: their node is down
+    }
+    left_.clear();
+  }
+
+  // The job no longer takes turns. True when its GPUs became free.
+  bool leave(JobId job) {
     if (const auto queued = std::find(queue_.begin(), queue_.end(), job); queued != queue_.end())
       queue_.erase(queued);
     const auto it = slot_of_.find(job);
@@ -146,11 +159,8 @@ class Gandiva final : public Policy {
     slot_of_.erase(it);
     const bool ran = slots_.at(id).members.front() == job;
     change(id, [job](Slot& s) { s.members.erase(std::find(s.members.begin(), s.members.end(), job)); });
-    const auto slot = slots_.find(id);
-    if (slot == slots_.end()) return true;
-    if (!ran) return false;
-    slot->second.turn_ends = view.now + quantum_;
-    if (!run_first(plan, id, slot->second)) dissolve(id);  // the GPUs are gone: their node is down
+    if (slots_.count(id) == 0) return true;
+    if (ran) left_.insert(id);
     return false;
   }
 
@@ -164,13 +174,13 @@ class Gandiva final : public Policy {
   }
 
   // True when GPUs became free.
-  bool follow(const ClusterView& view, PlanBuilder& plan, const Event& e) {
+  bool follow(const ClusterView& view, const Event& e) {
     if (e.kind == EventKind::capacity) return true;
     if (!e.job.valid()) return false;
     const bool back = enters_queue(e.kind);
     const bool ended = e.kind == EventKind::finished || e.kind == EventKind::reject || e.kind == EventKind::cancel;
     if (!back && !ended) return false;
-    const bool released = e.kind != EventKind::ready && leave(view, plan, e.job);
+    const bool released = e.kind != EventKind::ready && leave(e.job);
     const JobView v = view.job(e.job);
     if (!back || is_final(v.state)) return released;
     if (v.target == nullptr) {
@@ -202,6 +212,7 @@ class Gandiva final : public Policy {
   std::map<JobId, GroupId> slot_of_;
   std::map<DemandClass, std::set<std::pair<std::size_t, GroupId>>> by_demand_;  // slots by number of members
   std::set<GroupId> crowded_;                                                   // slots with more than one
+  std::set<GroupId> left_;                                                      // slots whose first member has left
   std::uint32_t last_group_ = 0;
   Allocation scratch_;
 };
