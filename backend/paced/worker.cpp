@@ -16,6 +16,7 @@ constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::int64_t kTick = 2'000'000;             // between two looks at the rendezvous
 constexpr std::size_t kBacklog = 256 * 1024;          // beyond this, step reports wait
 constexpr std::int64_t kFlush = 2 * kSecond;          // for the last words
+constexpr std::int64_t kShortestWait = 2'000'000, kLongestWait = 50'000'000;  // while it works, see listen()
 constexpr std::int64_t kStopPatience = 10 * kSecond;  // with silent peers, once asked to stop
 
 // The time of a step that does `part` of `whole`, rounded up.
@@ -209,42 +210,46 @@ std::int64_t Worker::agree(std::int64_t word) {
 
 void Worker::rest_until(std::int64_t deadline) {
   const std::int64_t paused = paused_;
-  while (monotonic_ns() < deadline + (paused_ - paused)) {
+  do {  // at least once: a rank that is late must notice, too, that it was suspended, and what it is told
     listen(deadline + (paused_ - paused));
     check_peers();
     if (!ready_ && options_.rank == 0 && !wire_.wants().stop.empty()) throw Exit{live::kExitStopped};
-  }
+  } while (monotonic_ns() < deadline + (paused_ - paused));
 }
 
-// One poll of everything there is; returns at `until` at the latest. When the process was suspended during the wait
-// nobody can know; halfway to its end, or to the next step's, is right on average. A suspension between two waits,
-// when the rank computes or is kept from a core, is noticed before the next one.
+// One poll of everything there is; returns at `until` at the latest, and often before: short waits are what tells a rank
+// that was suspended for how long it was.
 void Worker::listen(std::int64_t until) {
-  wire_.take_signals();
-  if (std::exchange(wire_.wants().continued, false)) stand_still(awake_);
+  notice_pause(0);
   std::vector<pollfd> polled;
   wire_.add_to(polled);
   if (gang_) gang_->add_to(polled);
-  const std::int64_t before = monotonic_ns();
-  const std::int64_t left = std::max<std::int64_t>(0, std::min(until, wire_.lease_ends()) - before);
+  std::int64_t left = std::max<std::int64_t>(0, std::min(until, wire_.lease_ends()) - awake_);
+  if (ready_) left = std::min(left, std::clamp(start_.step_time.ns / 4, kShortestWait, kLongestWait));
   const timespec wait{left / kSecond, left % kSecond};
   // Interrupted says nothing of what is ready: a lease that waits in the pipe has to be read before it is missed.
-  if (::ppoll(polled.data(), polled.size(), &wait, nullptr) < 0) return;
+  const bool heard = ::ppoll(polled.data(), polled.size(), &wait, nullptr) >= 0;
+  notice_pause(left);
+  if (!heard) return;
   wire_.take(polled);
   if (gang_) gang_->take();
-  if (std::exchange(wire_.wants().continued, false)) {
-    const std::int64_t end = std::min(until, add_ns(before, start_.step_time.ns));
-    if (monotonic_ns() > end) stand_still(before + (end - before) / 2);  // or it was too short to delay anything
-  }
-  awake_ = monotonic_ns();
   if (!wire_.wants().violation.empty())
     fail(wire_.wants().violation, ready_ || gang_ ? live::kExitError : live::kExitUsage);
 }
 
-// The process was suspended from then on and is no more; every deadline moves by as long.
-void Worker::stand_still(std::int64_t since) {
-  const std::int64_t lost = monotonic_ns() - since;
-  if (lost <= 0) return;
+// Was the process suspended since the last call? SIGCONT says so. What it did not run for is the time since then, less
+// half of what it wanted to wait in between; every deadline moves by as much. The clock is read before the signals: a
+// SIGSTOP between the two is found now, one after them at the next call, and none falls between two calls.
+void Worker::notice_pause(std::int64_t wait) {
+  const std::int64_t looked = monotonic_ns();
+  wire_.take_signals();
+  if (!std::exchange(wire_.wants().continued, false)) {
+    awake_ = looked;
+    return;
+  }
+  const std::int64_t now = monotonic_ns();
+  const std::int64_t lost = std::max<std::int64_t>(0, now - awake_ - wait / 2);
+  awake_ = now;
   paused_ += lost;
   anchor_ = add_ns(anchor_, lost);
   log_->note(fmt::format("stood still for {} ms after step {}", lost / 1'000'000, step_));

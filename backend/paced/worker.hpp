@@ -55,7 +55,7 @@ class Worker {
   std::int64_t agree(std::int64_t word);
   void rest_until(std::int64_t deadline);
   void listen(std::int64_t until);
-  void stand_still(std::int64_t since);
+  void notice_pause(std::int64_t wait);
   void check_peers();
   [[nodiscard]] live::Checkpoint checkpoint() const;
   [[noreturn]] void fail(const std::string& why, int status = live::kExitError);
@@ -72,7 +72,7 @@ class Worker {
   std::int64_t anchor_ = 0;       // when the current phase ends or ended, by plan
   std::int64_t saved_step_ = -1;  // of the newest checkpoint
   std::string saved_path_{};
-  std::int64_t awake_;       // when the last wait ended
+  std::int64_t awake_;       // when the rank last was seen not to have been suspended
   std::int64_t paused_ = 0;  // ns for which the process was suspended, so far
   Duration spent_{};         // in steps since the last report
 };

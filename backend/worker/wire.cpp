@@ -71,7 +71,7 @@ void Wire::take_signals() {
 }
 
 void Wire::take(const std::vector<pollfd>& polled) {
-  if (ready(polled, signals_.get(), POLLIN)) take_signals();
+  take_signals();  // whatever the poll says: it may have timed out while the process was stopped
   if (open_ && ready(polled, STDIN_FILENO, kReadable | POLLNVAL)) read_lines();
   if (!out_.empty() && ready(polled, STDOUT_FILENO, POLLOUT | POLLHUP | POLLERR | POLLNVAL)) write_some();
   // A renewal that waits in the pipe counts, also one that came after the poll (while the process was suspended).

@@ -128,9 +128,7 @@ TEST_CASE("live: gandiva's time slices", "[live]") {
   const LiveResult r = run_live(w);
   for (const JobRecord& j : r.records) CHECK(j.state == JobState::finished);
   CHECK(r.diary.count(EventKind::suspended) >= 4);
-  // Without what it stood still. Where the disk holds the engine's thread up for longer than a slice of 250 ms, a
-  // gang is stopped and continued at once and works on unseen, so there is no lower bound.
-  for (const auto& l : r.launches) CHECK(to_seconds(l.ran) < 18);
+  for (const auto& l : r.launches) CHECK(to_seconds(l.ran) == Approx(15).margin(3));  // without what it stood still
 }
 
 TEST_CASE("live: two jobs at once on one slot, half of it each", "[live]") {
@@ -162,7 +160,8 @@ TEST_CASE("live: a rank or a whole gang killed at random moments costs a retry, 
   int kills = 0;
   LiveWorld w;
   std::vector<TinyJob> jobs;
-  for (int j = 0; j < kJobs; ++j) jobs.push_back({j, 1 + j % 2, 12});
+  // Long enough that none is done before its signal comes: at most three messages after it is ready.
+  for (int j = 0; j < kJobs; ++j) jobs.push_back({j, 1 + j % 2, 40});
   w.workload = make_workload(jobs);
   w.checkpoints.every = seconds(2);
   w.retry_budget = kJobs;  // the same job may be hit again
@@ -188,12 +187,7 @@ TEST_CASE("live: a rank or a whole gang killed at random moments costs a retry, 
   CHECK(r.outcome.status == RunStatus::completed);
   for (const JobRecord& j : r.records) CHECK(j.state == JobState::finished);
   CHECK(kills == kJobs);
-  // Where the signal came after the last step of a gang, all of it is done: that is no failure.
-  REQUIRE(r.launches.size() >= kJobs);
-  const auto late = std::count_if(r.launches.begin(), r.launches.begin() + kJobs,
-                                  [](const auto& launch) { return launch.failure.empty(); });
-  CHECK(r.diary.count(EventKind::failed) + late == kills);
-  CHECK(late < kills / 2);
+  CHECK(r.diary.count(EventKind::failed) == kills);
   std::printf("live: %d gangs killed, each finished by its next launch\n", kills);
 }
 
