@@ -217,8 +217,8 @@ void Worker::rest_until(std::int64_t deadline) {
   } while (monotonic_ns() < deadline + (paused_ - paused));
 }
 
-// One poll of everything there is; returns at `until` at the latest, and often before: short waits are what tells a rank
-// that was suspended for how long it was.
+// One poll of everything there is; returns at `until` at the latest, and often before: short waits are what tells a
+// rank that was suspended for how long it was.
 void Worker::listen(std::int64_t until) {
   notice_pause(0);
   std::vector<pollfd> polled;
@@ -238,8 +238,8 @@ void Worker::listen(std::int64_t until) {
 }
 
 // Was the process suspended since the last call? SIGCONT says so. What it did not run for is the time since then, less
-// half of what it wanted to wait in between; every deadline moves by as much. The clock is read before the signals: a
-// SIGSTOP between the two is found now, one after them at the next call, and none falls between two calls.
+// half of what it wanted to wait in between; every deadline moves by as much. The clock is read before the signals:
+// a SIGSTOP between the two is found now, one after them at the next call, and none falls between two calls.
 void Worker::notice_pause(std::int64_t wait) {
   const std::int64_t looked = monotonic_ns();
   wire_.take_signals();
