@@ -237,9 +237,9 @@ void Worker::listen(std::int64_t until) {
     fail(wire_.wants().violation, ready_ || gang_ ? live::kExitError : live::kExitUsage);
 }
 
-// Was the process suspended since the last call? SIGCONT says so. What it did not run for is the time since then, less
-// half of what it wanted to wait in between; every deadline moves by as much. The clock is read before the signals:
-// a SIGSTOP between the two is found now, one after them at the next call, and none falls between two calls.
+// Was the process suspended since the last call? SIGCONT says so. What it did not run for is the time since then,
+// less half of what it wanted to wait in between; every deadline moves by as much. The clock is read before the
+// signals: a SIGSTOP between the two is found now, one after them at the next call, and none falls between two calls.
 void Worker::notice_pause(std::int64_t wait) {
   const std::int64_t looked = monotonic_ns();
   wire_.take_signals();
