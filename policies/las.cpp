@@ -1,7 +1,8 @@
 // Policies by attained service that look at it in quanta: LAS (least attained service first) and Gittins (largest
 // Gittins index first, from the service of the jobs that have finished so far). Strict priority with preemption; the
-// order changes when a running job has filled another quantum, so two equal jobs alternate once per quantum.
-// policies.md 1.5.
+// order changes when a running job has filled another quantum, so two equal jobs alternate once per quantum. A wide job
+// fills one in seconds, less than it takes to start: so a job that was started is not compared anew before it has run
+// for `hold`. policies.md 1.5.
 #include <algorithm>
 #include <optional>
 #include <set>
@@ -15,8 +16,8 @@ namespace {
 
 class ByAttainedService : public Policy {
  public:
-  ByAttainedService(std::unique_ptr<Placement> placement, Duration quantum)
-      : placement_(std::move(placement)), quantum_(quantum) {}
+  ByAttainedService(std::unique_ptr<Placement> placement, Duration quantum, Duration hold)
+      : placement_(std::move(placement)), quantum_(quantum), hold_(hold) {}
   [[nodiscard]] Capabilities capabilities() const override { return {.preempts = true}; }
 
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
@@ -24,7 +25,9 @@ class ByAttainedService : public Policy {
     while (!crossings_.empty() && crossings_.begin()->first <= view.now) {
       const JobId id = crossings_.begin()->second;
       const JobView v = view.job(id);
+      const bool held = v.ran - crosses_[id.index()].started < hold_;
       expect_crossing(v, view.now);
+      if (held) continue;
       if (const Rank rank = rank_of(v); rank != jobs_.find_running(id)->rank) {
         jobs_.rerank_running(id, rank);
         jobs_.rank_changed();
@@ -32,7 +35,7 @@ class ByAttainedService : public Policy {
     }
     const StrictPriority::Result& result = jobs_.fill(view, plan, *placement_, true);
     for (const JobId id : result.preempted) forget_crossing(id);
-    for (const JobId id : result.started) expect_crossing(view.job(id), view.now);
+    for (const JobId id : result.started) start(view.job(id), view.now);
     if (!crossings_.empty()) plan.wake_at(crossings_.begin()->first);
   }
 
@@ -47,31 +50,37 @@ class ByAttainedService : public Policy {
     jobs_.rank_changed();
   }
   std::unique_ptr<Placement> placement_;
-  Duration quantum_;
+  Duration quantum_, hold_;
 
  private:
   [[nodiscard]] Int128 quantum_size() const { return gpu_time(quantum_, kMilliPerGpu).milli_gpu_ns; }
   [[nodiscard]] Rank rank_of(const JobView& v) const {
     return rank_at(static_cast<std::int64_t>(v.attained.milli_gpu_ns / quantum_size()));
   }
-  // When the job will have filled its present quantum, if it attains from now on: while it starts up it does not,
-  // so this is the earliest time, and it is looked at again then.
-  [[nodiscard]] Time next_quantum(const JobView& v, Time now) const {
+  // When the job will have filled its present quantum and run for as long as it is held, if it runs from now on: while
+  // it starts up it does not, so this is the earliest time, and it is looked at again then.
+  [[nodiscard]] Time next_look(const JobView& v, Time now) const {
     const Int128 left = quantum_size() - v.attained.milli_gpu_ns % quantum_size();
     const Int128 speed = std::max<Int128>(v.spec->demand.milli_gpus(), 1);
-    return now + Duration{static_cast<std::int64_t>((left + speed - 1) / speed)};
+    const Duration quantum{static_cast<std::int64_t>((left + speed - 1) / speed)};
+    return now + std::max(quantum, hold_ - (v.ran - crosses_[v.id().index()].started));
   }
 
   void forget_crossing(JobId id) {
-    if (id.index() >= crosses_.size() || crosses_[id.index()] == kNever) return;
-    crossings_.erase({crosses_[id.index()], id});
-    crosses_[id.index()] = kNever;
+    if (id.index() >= crosses_.size() || crosses_[id.index()].at == kNever) return;
+    crossings_.erase({crosses_[id.index()].at, id});
+    crosses_[id.index()].at = kNever;
   }
+  void start(const JobView& v, Time now) {
+    if (v.id().index() >= crosses_.size()) crosses_.resize(2 * v.id().index() + 1);
+    crosses_[v.id().index()].started = v.ran;
+    expect_crossing(v, now);
+  }
+  // Precondition: it was started.
   void expect_crossing(const JobView& v, Time now) {
     forget_crossing(v.id());
-    if (v.id().index() >= crosses_.size()) crosses_.resize(2 * v.id().index() + 1, kNever);
-    crosses_[v.id().index()] = next_quantum(v, now);
-    crossings_.insert({crosses_[v.id().index()], v.id()});
+    crosses_[v.id().index()].at = next_look(v, now);
+    crossings_.insert({crosses_[v.id().index()].at, v.id()});
   }
 
   void follow(const ClusterView& view, const Event& e) {
@@ -90,7 +99,7 @@ class ByAttainedService : public Policy {
           jobs_.add_waiting(v, rank_of(v));
         } else {
           jobs_.add_running(v, rank_of(v));
-          expect_crossing(v, view.now);
+          start(v, view.now);
         }
         return;
       }
@@ -105,8 +114,12 @@ class ByAttainedService : public Policy {
   }
 
   StrictPriority jobs_;
-  std::set<std::pair<Time, JobId>> crossings_;  // running jobs: no earlier than this their quantum is full
-  std::vector<Time> crosses_;                   // [job] its entry in crossings_
+  struct Look {
+    Time at = kNever;    // its entry in crossings_
+    Duration started{};  // its run time when it was started last
+  };
+  std::set<std::pair<Time, JobId>> crossings_;  // running jobs: no earlier than this they are compared anew
+  std::vector<Look> crosses_;                   // [job]
 };
 
 class Las final : public ByAttainedService {
@@ -119,8 +132,8 @@ class Las final : public ByAttainedService {
 
 class Gittins final : public ByAttainedService {
  public:
-  Gittins(std::unique_ptr<Placement> placement, Duration quantum, bool sup)
-      : ByAttainedService(std::move(placement), quantum), sup_(sup) {}
+  Gittins(std::unique_ptr<Placement> placement, Duration quantum, Duration hold, bool sup)
+      : ByAttainedService(std::move(placement), quantum, hold), sup_(sup) {}
 
  private:
   // Until there are samples: least attained service.
@@ -146,15 +159,20 @@ Duration quantum_of(OptionReader& options) {
   return given.empty() || given.front().ns <= 0 ? seconds(300) : given.front();
 }
 
+Duration hold_of(OptionReader& options) {
+  const std::vector<Duration> given = options.gpu_time_list("hold");
+  return given.empty() ? Duration{} : given.front();
+}
+
 }  // namespace
 
 std::unique_ptr<Policy> make_las(PolicySetup setup, OptionReader& options) {
-  return std::make_unique<Las>(std::move(setup.placement), quantum_of(options));
+  return std::make_unique<Las>(std::move(setup.placement), quantum_of(options), hold_of(options));
 }
 
 std::unique_ptr<Policy> make_gittins(PolicySetup setup, OptionReader& options) {
   const Duration quantum = quantum_of(options);
-  return std::make_unique<Gittins>(std::move(setup.placement), quantum, options.choice("horizon") == "sup");
+  return std::make_unique<Gittins>(std::move(setup.placement), quantum, hold_of(options), options.choice("horizon") == "sup");
 }
 
 }  // namespace orrery

@@ -49,7 +49,8 @@ const std::vector<PolicyInfo>& policy_table() {
        "Tiresias is its discretised form with fewer preemptions.",
        "Nuyens and Wierman, 2008; Gu et al., Tiresias, NSDI 2019",
        make_las,
-       {{"quantum", "gpu_time_list", "[300GPUs]", "GPU-time after which a running job is compared anew"}}},
+       {{"quantum", "gpu_time_list", "[300GPUs]", "GPU-time after which a running job is compared anew"},
+        {"hold", "gpu_time_list", "[5m]", "run time after its start before which it is not"}}},
       {"gittins",
        "largest Gittins index first, from the service of finished jobs, with preemption",
        "Strict priority by the chance to finish within a quantum over the service expected to be spent, given what a "
@@ -57,6 +58,7 @@ const std::vector<PolicyInfo>& policy_table() {
        "Gittins, 1979; Gu et al., Tiresias (2D-Gittins), NSDI 2019",
        make_gittins,
        {{"quantum", "gpu_time_list", "[3250GPUs]", "quantum of the index; a running job is compared anew after it"},
+        {"hold", "gpu_time_list", "[5m]", "run time after its start before which it is not"},
         {"horizon",
          "choice",
          "quantum",

@@ -133,7 +133,8 @@ TEST_CASE("scaling all times scales the schedule", "[oracle]") {
          {"fifo", "fjf", "sjf", "qssf", "smallest", "lpjf", "easy", "conservative", "srtf", "srsf", "edf", "drf"})
       pairs.push_back({{name}, {name}});
     pairs.push_back({{"tiresias", "count", {{"limits", "[100s]"}}}, {"tiresias", "count", {{"limits", "[700s]"}}}});
-    pairs.push_back({{"las", "count", {{"quantum", "50s"}}}, {"las", "count", {{"quantum", "350s"}}}});
+    pairs.push_back({{"las", "count", {{"quantum", "50s"}, {"hold", "20s"}}},
+                     {"las", "count", {{"quantum", "350s"}, {"hold", "140s"}}}});
     pairs.push_back({{"gandiva", "count", {{"quantum", "20s"}}}, {"gandiva", "count", {{"quantum", "140s"}}}});
     for (const auto& [one, seven] : pairs) {
       INFO("round " << round << ", " << one.name);

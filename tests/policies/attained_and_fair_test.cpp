@@ -35,13 +35,23 @@ RunResult run_checked(const std::vector<NodeGroup>& groups, const Workload& work
 //   j0 ===..=..==
 //   j1    ==.==
 TEST_CASE("las alternates between equal jobs once per quantum", "[policies]") {
-  const auto r = run_world(cluster(1, 1), {{0, 1, 6}, {3, 1, 4}}, {"las", "count", {{"quantum", "[2GPUs]"}}});
+  const PolicyChoice kQuickLas{"las", "count", {{"quantum", "[2GPUs]"}, {"hold", "[0s]"}}};
+  const auto r = run_world(cluster(1, 1), {{0, 1, 6}, {3, 1, 4}}, kQuickLas);
   // At 5 both have filled one quantum; the running one (j1) stays, fills its second at 7 and finishes.
   check_finish(r, {10, 7});
-  const auto longer = run_world(cluster(1, 1), {{0, 1, 6}, {3, 1, 5}}, {"las", "count", {{"quantum", "[2GPUs]"}}});
+  const auto longer = run_world(cluster(1, 1), {{0, 1, 6}, {3, 1, 5}}, kQuickLas);
   // At 7 j1 has filled two quanta and j0 one: j0 runs 7-8 until it has filled two, and goes on (ties: running first)
   // until it has filled three at 10, when it is done; j1 ends at 11.
   check_finish(longer, {10, 11});
+}
+
+// Eight GPUs fill a quantum in a second. Without the hold the jobs would change places every second, and where a start
+// takes longer than that, hardly anything else would be done.
+//   j0 =====......=====
+//   j1      ======     ====
+TEST_CASE("las holds a wide job for longer than its quanta last", "[policies]") {
+  const std::vector<TinyJob> jobs{{0, 8, 10}, {0, 8, 10}};
+  check_finish(run_world(cluster(1, 8), jobs, {"las", "count", {{"quantum", "[8GPUs]"}, {"hold", "[5s]"}}}), {16, 20});
 }
 
 TEST_CASE("the Gittins index has its published values", "[policies]") {
@@ -76,7 +86,7 @@ TEST_CASE("gittins prefers jobs of an age at which others finished", "[policies]
   for (int i = 0; i < 16; ++i) jobs.push_back({2 * i, 1, 2});
   jobs.push_back({40, 1, 20});  // 40-44 alone
   jobs.push_back({44, 1, 2});
-  const auto r = run_world(cluster(1, 1), jobs, {"gittins", "count", {{"quantum", "[2GPUs]"}}});
+  const auto r = run_world(cluster(1, 1), jobs, {"gittins", "count", {{"quantum", "[2GPUs]"}, {"hold", "[0s]"}}});
   CHECK(r.jobs[17].finish_s == 46);
   CHECK(r.jobs[16].finish_s == 62);
 }
