@@ -1,8 +1,8 @@
 // Policies by attained service that look at it in quanta: LAS (least attained service first) and Gittins (largest
 // Gittins index first, from the service of the jobs that have finished so far). Strict priority with preemption; the
-// order changes when a running job has filled another quantum, so two equal jobs alternate once per quantum. A wide job
-// fills one in seconds, less than it takes to start: so a job that was started is not compared anew before it has run
-// for `hold`. policies.md 1.5.
+// order changes when a running job has filled another quantum, so two equal jobs alternate once per quantum. A wide
+// job fills one in seconds, less than it takes to start: so a job that was started is not compared anew before it has
+// run for `hold`. policies.md 1.5.
 #include <algorithm>
 #include <optional>
 #include <set>
@@ -57,8 +57,8 @@ class ByAttainedService : public Policy {
   [[nodiscard]] Rank rank_of(const JobView& v) const {
     return rank_at(static_cast<std::int64_t>(v.attained.milli_gpu_ns / quantum_size()));
   }
-  // When the job will have filled its present quantum and run for as long as it is held, if it runs from now on: while
-  // it starts up it does not, so this is the earliest time, and it is looked at again then.
+  // When the job will have filled its present quantum and run for as long as it is held, if it runs from now on:
+  // while it starts up it does not, so this is the earliest time, and it is looked at again then.
   [[nodiscard]] Time next_look(const JobView& v, Time now) const {
     const Int128 left = quantum_size() - v.attained.milli_gpu_ns % quantum_size();
     const Int128 speed = std::max<Int128>(v.spec->demand.milli_gpus(), 1);
@@ -172,7 +172,8 @@ std::unique_ptr<Policy> make_las(PolicySetup setup, OptionReader& options) {
 
 std::unique_ptr<Policy> make_gittins(PolicySetup setup, OptionReader& options) {
   const Duration quantum = quantum_of(options);
-  return std::make_unique<Gittins>(std::move(setup.placement), quantum, hold_of(options), options.choice("horizon") == "sup");
+  const bool sup = options.choice("horizon") == "sup";
+  return std::make_unique<Gittins>(std::move(setup.placement), quantum, hold_of(options), sup);
 }
 
 }  // namespace orrery

@@ -60,6 +60,12 @@ Expected<void> Args::parse(const std::vector<std::string>& arguments) {
   } catch (const po::error& e) {
     return wrong(e.what());
   }
+  std::string given;
+  for (const std::string& name : at_most_one_) {
+    if (!has(name)) continue;
+    if (!given.empty()) return wrong(fmt::format("--{} and --{} exclude each other", given, name));
+    given = name;
+  }
   return {};
 }
 

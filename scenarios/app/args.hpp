@@ -19,6 +19,9 @@ class Args {
   // For adding options: args.options()("seed", po::value<...>(), "...").
   [[nodiscard]] boost::program_options::options_description_easy_init options() { return shown_.add_options(); }
 
+  // Of these options (forms of output) at most one may be given; to be called before parse().
+  void at_most_one(std::vector<std::string> names) { at_most_one_ = std::move(names); }
+
   // False with an error; --help is an option of every verb and true() for wants_help().
   [[nodiscard]] Expected<void> parse(const std::vector<std::string>& arguments);
   [[nodiscard]] bool wants_help() const { return has("help"); }
@@ -38,7 +41,7 @@ class Args {
 
  private:
   std::string usage_;
-  std::vector<std::string> positional_;
+  std::vector<std::string> positional_, at_most_one_{};
   boost::program_options::options_description shown_{"options"};
   boost::program_options::variables_map values_;
 };

@@ -88,6 +88,7 @@ int compare_verb(const std::vector<std::string>& arguments) {
       "json", "print an array of objects, one per policy and seed")("csv", "print CSV, one line per policy and seed")(
       "markdown", "print the table as Markdown");
   add_scenario_options(args);
+  args.at_most_one({"json", "csv", "markdown"});
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
   if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
   auto scenario = scenario_from(args, "");

@@ -33,6 +33,7 @@ int run_verb(const std::vector<std::string>& arguments) {
       "json", "print the result as one JSON object")("csv", "print the result as CSV")("no-output",
                                                                                        "leave no run folder");
   add_scenario_options(args);
+  args.at_most_one({"json", "csv"});
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
   if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
   auto scenario = scenario_from(args, args.text("policy"));

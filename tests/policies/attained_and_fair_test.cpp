@@ -45,13 +45,14 @@ TEST_CASE("las alternates between equal jobs once per quantum", "[policies]") {
   check_finish(longer, {10, 11});
 }
 
-// Eight GPUs fill a quantum in a second. Without the hold the jobs would change places every second, and where a start
-// takes longer than that, hardly anything else would be done.
+// Eight GPUs fill a quantum in a second. Without the hold the jobs would change places every second, and where a
+// start takes longer than that, hardly anything else would be done.
 //   j0 =====......=====
 //   j1      ======     ====
 TEST_CASE("las holds a wide job for longer than its quanta last", "[policies]") {
   const std::vector<TinyJob> jobs{{0, 8, 10}, {0, 8, 10}};
-  check_finish(run_world(cluster(1, 8), jobs, {"las", "count", {{"quantum", "[8GPUs]"}, {"hold", "[5s]"}}}), {16, 20});
+  const PolicyChoice las{"las", "count", {{"quantum", "[8GPUs]"}, {"hold", "[5s]"}}};
+  check_finish(run_world(cluster(1, 8), jobs, las), {16, 20});
 }
 
 TEST_CASE("the Gittins index has its published values", "[policies]") {
