@@ -76,6 +76,7 @@ struct PerformanceConfig {
   // pollux, titan: which of their GPU types every GPU of the cluster is. gavel, calibrated: the type on which work is
   // counted. lucid: the type on which it was measured.
   std::string hardware = "aws";
+  std::int64_t gpu_memory = 0;    // bytes of each GPU, for titan: what does not fit is accumulated; 0 = no limit
   bool clamp = false;             // `missing: clamp`: what was not measured is the nearest that was
 };
 

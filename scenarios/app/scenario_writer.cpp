@@ -161,6 +161,7 @@ std::string yaml_of(const Scenario& s, bool digest) {
     if (!digest) out += fmt::format("  profiles: {}\n", path_text(c->profiles, c->profiles_resolved));
     out += fmt::format("  family: {}\n  hardware: {}\n  missing: {}\n", c->family, scalar(c->hardware),
                        c->clamp ? "clamp" : "error");
+    if (c->gpu_memory > 0) out += fmt::format("  gpu_memory: {}\n", format_bytes(c->gpu_memory));
   }
   const OverheadConfig& o = s.overheads;
   out += fmt::format("overheads:\n  launch: {}\n  stop: {}\n", format_duration(o.launch), format_duration(o.stop));

@@ -81,6 +81,7 @@ void SimExecutor::launch(const LaunchRequest& request) {
   if (in_stretches_) {
     g.gpus = *request.gpus;
     g.config = request.members[0].config;
+    g.rate = kUnitRate;
   } else {
     g.rate = model_->rate(spec, *request.gpus, request.members[0].config, {});
   }

@@ -59,7 +59,7 @@ class SimExecutor : public Executor {
     GangId id{};
     Incarnation incarnation = 0;
     Phase phase = Phase::idle;
-    Rate rate{};
+    Rate rate{};                          // where speed comes in stretches: the share of theirs, beside others
     Time since{};                         // running: progress counted up to here; saving: since then
     Work done{};                          // of the job, kept between its gangs
     Work committed{};                     // what survives a failure

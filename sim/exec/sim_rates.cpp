@@ -19,6 +19,8 @@ Duration SimExecutor::time_to(const Gang& g, Work at) const {
 void SimExecutor::begin_stretch(Gang& g) {
   g.stretch = model_->stretch(workload_->specs[g.job.index()], g.gpus, g.config, g.done);
   if (g.stretch.left == kForever) return;
+  g.stretch.left = time_for(Work{g.stretch.left.ns}, g.rate);
+  if (g.stretch.left == kForever) return;
   if (g.stretch.until > g.total) {  // a child with a head start has less to do than the model thinks
     g.stretch.left = time_to(g, g.total);
     g.stretch.until = g.total;
@@ -52,7 +54,9 @@ void SimExecutor::change_rates() {
   if (neighbours_)
     for (const JobId job : neighbours_->changed()) {
       Gang& g = gangs_[job.index()];
-      change_rate(g, model_->rate(workload_->specs[job.index()], g.gpus, g.config, neighbours_->with(job)));
+      const JobSpec& spec = workload_->specs[job.index()];
+      const auto with = neighbours_->with(job);
+      change_rate(g, in_stretches_ ? model_->share(spec, g.gpus, with) : model_->rate(spec, g.gpus, g.config, with));
     }
 }
 
