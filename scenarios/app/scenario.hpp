@@ -61,6 +61,8 @@ struct FailureConfig {
   std::string capacity;             // a recording of how many nodes there were, as written; and the file to open
   std::string capacity_resolved;
   std::int64_t retries = 3;         // failures of a job, other than of its nodes, that are retried
+  Stragglers stragglers{};          // nodes that are slow for a while
+  Lemons lemons{};                  // nodes whose faults come more often
 };
 
 struct CheckpointConfig {

@@ -47,8 +47,8 @@ Expected<Application> Application::compile(ApplicationProfile profile) {
       return fail(fmt::format("the profile of {} does not say how much memory it takes", a.times_.name()));
     p.max_local_batch = std::min(p.max_local_batch, a.memory_.most(p.gpu_gib));
     if (p.max_local_batch < p.min_local_batch)
-      return fail(fmt::format("{} does not fit {} GiB: {} samples per GPU take {:.3g} GiB", a.times_.name(), p.gpu_gib,
-                              a.memory_.least().local_batch, a.memory_.least().gib));
+      return fail(fmt::format("{} does not fit {} GiB: {} samples per GPU take {:.3g} GiB", a.times_.name(),
+                              p.gpu_gib, a.memory_.least().local_batch, a.memory_.least().gib));
   }
   std::size_t epochs = p.batches.empty() ? 0 : p.batches.front().epochs.size();
   for (const BatchStats& b : p.batches) epochs = std::min(epochs, b.epochs.size());

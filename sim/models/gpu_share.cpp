@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <tuple>
+#include <utility>
 
 namespace orrery {
 
@@ -85,8 +86,11 @@ std::optional<SharedSteps::Beside> SharedSteps::at(double own_batch, double othe
   const auto own = place(own_batch), other = place(other_batch);
   if (!own || !other) return std::nullopt;
   Beside sum;
-  for (const auto& [i, weight_i] : {std::pair(own->low, 1 - own->part), std::pair(own->low + 1, own->part)})
-    for (const auto& [j, weight_j] : {std::pair(other->low, 1 - other->part), std::pair(other->low + 1, other->part)}) {
+  const auto around = [](const Place& p) {
+    return std::array{std::pair(p.low, 1 - p.part), std::pair(p.low + 1, p.part)};
+  };
+  for (const auto& [i, weight_i] : around(*own))
+    for (const auto& [j, weight_j] : around(*other)) {
       const double weight = weight_i * weight_j;
       if (weight <= 0) continue;
       const Beside& b = pairs_[i * batches_.size() + j];

@@ -139,8 +139,8 @@ Rate ProfiledModel::rate(const JobSpec& spec, const Allocation& gpus, const RunC
 
 double ProfiledModel::share_of(const Class& c, std::int64_t per_gpu, std::span<const JobId> with) const {
   if (with.empty() || !minds_neighbours()) return 1;
-  if (with.size() == 1 && class_of(with[0]).application == c.application)
-    if (const auto measured = applications_[c.application].beside(per_gpu, class_of(with[0]).per_gpu)) return *measured;
+  if (const Class& other = class_of(with[0]); with.size() == 1 && other.application == c.application)
+    if (const auto measured = applications_[c.application].beside(per_gpu, other.per_gpu)) return *measured;
   return time_sliced_speed(1.0 / static_cast<double>(with.size() + 1));
 }
 

@@ -1,6 +1,6 @@
 // What was measured of an application on one type of GPU, as plain data: step times and, where the source has them,
-// gradient statistics per epoch for several batch sizes, GPU memory by local batch, and two jobs on one GPU. Filled by the readers in traces/profiles, compiled by
-// ProfiledModel.
+// gradient statistics per epoch for several batch sizes, GPU memory by local batch, and two jobs on one GPU. Filled
+// by the readers in traces/profiles, compiled by ProfiledModel.
 #pragma once
 
 #include <cstdint>

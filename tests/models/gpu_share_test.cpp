@@ -1,5 +1,5 @@
-// What a job takes of one GPU: memory limits become accumulation, and two jobs of an application on one GPU run at the
-// speeds measured for their batches, until one of them ends. Vectors worked out by hand.
+// What a job takes of one GPU: memory limits become accumulation, and two jobs of an application on one GPU run at
+// the speeds measured for their batches, until one of them ends. Vectors worked out by hand.
 #include <catch2/catch.hpp>
 
 #include "sim/models/profiled_model.hpp"
@@ -84,8 +84,8 @@ TEST_CASE("a batch that does not fit the GPU's memory is accumulated", "[models]
 }
 
 TEST_CASE("two jobs of an application on one GPU: their pair's speeds until one of them ends", "[exec][titan]") {
-  // 2000 steps of 160 ms, and 500 of 200 ms. At half its speed the second ends after 200 s, when the first has done 160
-  // of its 320 s at 0.8; the rest it does alone.
+  // 2000 steps of 160 ms, and 500 of 200 ms. At half its speed the second ends after 200 s, when the first has done
+  // 160 of its 320 s at 0.8; the rest it does alone.
   ApplicationProfile other = profile();
   other.name = "other";
   for (const bool elsewhere : {false, true}) {

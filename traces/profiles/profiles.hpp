@@ -20,8 +20,8 @@ namespace orrery {
 
 // TitanSched (gaow0007/TitanSched): a folder per GPU type (V100, A100) with MODEL_placements.csv,
 // MODEL_scalability.csv, MODEL_context_switch.csv (seconds from launch to the first step), MODEL_memory.csv (GiB of a
-// GPU by local batch) and MODEL_sharing.csv (two jobs of the model on one GPU: step times and memory of both). Of these
-// only the placements must be there.
+// GPU by local batch) and MODEL_sharing.csv (two jobs of the model on one GPU: step times and memory of both). Of
+// these only the placements must be there.
 [[nodiscard]] Expected<ProfileSet> read_titan_profiles(const std::string& folder, const std::string& hardware);
 
 // Gavel and Shockwave: a file of steps per second by GPU type (k80, p100, v100), configuration, and pair on the same
