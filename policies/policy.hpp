@@ -22,7 +22,8 @@ class Policy {
  public:
   virtual ~Policy() = default;
   [[nodiscard]] virtual Capabilities capabilities() const = 0;
-  // Which events lead to a decision. Every event is in `since_last` of the next decision, asked for or not.
+  // Which events lead to a decision. Every event is in `since_last` of the next decision, asked for or not;
+  // only that a node is slow (`slowed`) is told to nobody.
   [[nodiscard]] virtual EventMask wakes_on() const { return kArrive | kEnd | kFail | kCapacity | kPublish | kTimer; }
   // Reads the view, writes the changes it wants. Pointers and ranges are valid during the call only.
   virtual void schedule(const ClusterView& view, PlanBuilder& plan) = 0;

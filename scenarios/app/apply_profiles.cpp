@@ -34,6 +34,12 @@ Expected<void> apply_applications(Prepared& p, Trace& trace) {
   auto profiles = c.family == "titan" ? read_titan_profiles(c.profiles_resolved, c.hardware)
                                       : read_pollux_profiles(c.profiles_resolved, c.hardware);
   if (!profiles) return tl::make_unexpected(std::move(profiles.error()));
+  // TitanSched reads its memory tables but never asks them: its limit is the largest local batch it measured.
+  if (s.emulate == "none")
+    for (ApplicationProfile& a : *profiles)
+      a.gpu_gib = static_cast<double>(c.gpu_memory) / static_cast<double>(std::int64_t{1} << 30U);
+  else if (c.gpu_memory > 0)
+    p.notes.push_back("performance.gpu_memory: no limit under emulate, as in that simulator");
   int widest = 0;
   for (const NodeGroup& g : s.cluster.groups) widest = std::max(widest, g.gpus_per_node);
   const ProfileBelief belief = s.emulate == "pollux"  ? ProfileBelief::pollux

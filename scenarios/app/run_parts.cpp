@@ -72,6 +72,7 @@ InvariantOptions invariant_options(const Prepared& p, bool measured) {
   InvariantOptions o;
   o.any_size = p.scenario.emulate == "titan";
   if (measured || !p.pause_per_event.empty() || p.profiled != nullptr || p.scenario.network) return o;
+  o.slowest = p.scenario.failures.stragglers.slowest();
   o.true_work = [&p](JobId id) -> std::optional<Work> { return p.workload.truths[id.index()].work; };
   return o;
 }

@@ -61,6 +61,8 @@ struct FailureConfig {
   std::string capacity;             // a recording of how many nodes there were, as written; and the file to open
   std::string capacity_resolved;
   std::int64_t retries = 3;         // failures of a job, other than of its nodes, that are retried
+  Stragglers stragglers{};          // nodes that are slow for a while
+  Lemons lemons{};                  // nodes whose faults come more often
 };
 
 struct CheckpointConfig {
@@ -76,6 +78,7 @@ struct PerformanceConfig {
   // pollux, titan: which of their GPU types every GPU of the cluster is. gavel, calibrated: the type on which work is
   // counted. lucid: the type on which it was measured.
   std::string hardware = "aws";
+  std::int64_t gpu_memory = 0;    // bytes of each GPU, for titan: what does not fit is accumulated; 0 = no limit
   bool clamp = false;             // `missing: clamp`: what was not measured is the nearest that was
 };
 

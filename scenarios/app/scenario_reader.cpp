@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <set>
 
+#include "scenarios/app/failures_reader.hpp"
 #include "scenarios/app/make_policy.hpp"
 #include "scenarios/app/network_reader.hpp"
 #include "scenarios/app/performance_reader.hpp"
@@ -164,42 +165,6 @@ void read_overheads(YamlWalk& w, const Place& at, Scenario& s) {
   });
 }
 
-void read_outage(YamlWalk& w, const Place& at, Scenario& s) {
-  std::int64_t nodes = 0;
-  for (const NodeGroup& g : s.cluster.groups) nodes += g.count;
-  Outage o;
-  o.node = NodeId(0);
-  bool ends = false;
-  w.section(at, {
-      {"node", [&](const Place& p) {
-         const std::int64_t n = w.integer(p, 0, 1'000'000'000);
-         if (nodes > 0 && n >= nodes)
-           w.complain(p, fmt::format("`{}` is {}; the cluster's nodes are 0 to {}", p.path, n, nodes - 1));
-         o.node = NodeId(static_cast<std::uint32_t>(n));
-       }},
-      {"from", [&](const Place& p) { o.from = Time{} + w.quantity(p, parse_duration); }},
-      {"to", [&](const Place& p) { o.to = Time{} + w.quantity(p, parse_duration); ends = true; }},
-  });
-  if (!at.node.IsMap()) return;
-  if (!ends) w.missing(at, "to", "when the node comes back");
-  else if (o.to <= o.from) w.complain(at, fmt::format("`{}` ends before it begins", at.path));
-  s.failures.outages.push_back(o);
-}
-
-void read_failures(YamlWalk& w, const Place& at, Scenario& s) {
-  FailureConfig& f = s.failures;
-  w.section(at, {
-      {"node_mtbf", [&](const Place& p) { f.node_mtbf = w.quantity(p, parse_duration); }},
-      {"repair", [&](const Place& p) {
-         f.repair = w.quantity(p, parse_duration);
-         if (f.repair.ns == 0) w.complain(p, "`" + p.path + "` must be > 0");
-       }},
-      {"outages", [&](const Place& p) { w.each(p, [&](const Place& item) { read_outage(w, item, s); }); }},
-      {"capacity", [&](const Place& p) { f.capacity = w.word(p); }},
-      {"retries", [&](const Place& p) { f.retries = w.integer(p, 0, 1'000'000); }},
-  });
-}
-
 void read_checkpoints(YamlWalk& w, const Place& at, Scenario& s) {
   CheckpointConfig& c = s.checkpoints;
   w.section(at, {
@@ -338,7 +303,9 @@ void read_all(YamlWalk& w, Scenario& s) {
   if (!performance.path.empty()) s.performance = read_performance(w, performance);
   if (s.performance && s.network)
     w.complain(performance, "`performance` has step times with their communication in them; drop it or `network`");
-  if (!failures.path.empty()) read_failures(w, failures, s);
+  std::int64_t nodes = 0;
+  for (const NodeGroup& g : s.cluster.groups) nodes += g.count;
+  if (!failures.path.empty()) read_failures(w, failures, nodes, s.failures);
   if (policy.node.IsDefined() && !policy.path.empty()) s.policy = read_policy(w, policy, {}, false);
   if (!compare.path.empty())
     w.each(compare, [&](const Place& item) { s.compare_policies.push_back(read_policy(w, item, s.policy, true)); });

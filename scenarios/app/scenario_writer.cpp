@@ -45,6 +45,20 @@ std::string decimal(double v) {
   return text;
 }
 
+std::string millionths(std::int64_t v) {
+  return decimal(static_cast<double>(v) / 1e6);
+}
+
+void write_stragglers(std::string& out, const Stragglers& s) {
+  out += fmt::format("  stragglers:\n    node_mtbs: {}\n    slowdown: [{}, {}]\n    lasts: {}\n",
+                     format_duration(s.node_mtbs), millionths(s.least), millionths(s.most), format_duration(s.lasts));
+  if (!s.spells.empty()) out += "    spells:\n";
+  for (const SlowSpell& spell : s.spells)
+    out += fmt::format("      - {{ node: {}, from: {}, to: {}, slowdown: {} }}\n", spell.node.value,
+                       format_duration(spell.from - Time{}), format_duration(spell.to - Time{}),
+                       millionths(spell.slowdown));
+}
+
 void write_group(std::string& out, const NodeGroup& g) {
   out += fmt::format("    - {{ name: {}, count: {}, gpus_per_node: {}, gpu: {}", scalar(g.name), g.count,
                      g.gpus_per_node, scalar(g.gpu));
@@ -161,6 +175,7 @@ std::string yaml_of(const Scenario& s, bool digest) {
     if (!digest) out += fmt::format("  profiles: {}\n", path_text(c->profiles, c->profiles_resolved));
     out += fmt::format("  family: {}\n  hardware: {}\n  missing: {}\n", c->family, scalar(c->hardware),
                        c->clamp ? "clamp" : "error");
+    if (c->gpu_memory > 0) out += fmt::format("  gpu_memory: {}\n", format_bytes(c->gpu_memory));
   }
   const OverheadConfig& o = s.overheads;
   out += fmt::format("overheads:\n  launch: {}\n  stop: {}\n", format_duration(o.launch), format_duration(o.stop));
@@ -180,6 +195,10 @@ std::string yaml_of(const Scenario& s, bool digest) {
   for (const Outage& away : f.outages)
     out += fmt::format("    - {{ node: {}, from: {}, to: {} }}\n", away.node.value,
                        format_duration(away.from - Time{}), format_duration(away.to - Time{}));
+  if (f.stragglers.active()) write_stragglers(out, f.stragglers);
+  if (f.lemons.share > 0)
+    out += fmt::format("  lemons: {{ share: {}, rate: {} }}\n", millionths(f.lemons.share),
+                       millionths(f.lemons.rate));
   out += fmt::format("checkpoints:\n  every: {}\n  cost: {}\n", format_duration(s.checkpoints.every),
                      format_duration(s.checkpoints.cost));
   if (s.publish.every_per_mille > 0 || s.publish.cost.ns > 0) {

@@ -16,7 +16,8 @@ SimOptions sim_options(const Prepared& p, const RunRequest& request) {
     o.overheads = request.measured->overheads;
     return o;
   }
-  o.failures = {p.scenario.failures.node_mtbf, p.scenario.failures.repair, request.seed, p.outages};
+  const FailureConfig& f = p.scenario.failures;
+  o.failures = {f.node_mtbf, f.repair, request.seed, p.outages, f.stragglers, f.lemons};
   o.checkpoints = {p.scenario.checkpoints.every, p.scenario.checkpoints.cost};
   o.publishes = {static_cast<std::int32_t>(p.scenario.publish.every_per_mille), p.scenario.publish.cost};
   o.overheads = overhead_model(p.scenario.overheads);

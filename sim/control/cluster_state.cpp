@@ -72,7 +72,7 @@ void ClusterState::publish(JobId job, std::int32_t progress_per_mille, Time now)
 }
 
 bool ClusterState::apply(const Event& event) {
-  if (event.kind == EventKind::timer) return true;
+  if (event.kind == EventKind::timer || event.kind == EventKind::slowed) return true;
   if (event.kind == EventKind::capacity) {
     const bool down = event.value == 0;
     physical_.set_down(event.node, down);

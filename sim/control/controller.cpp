@@ -72,6 +72,7 @@ void Controller::apply(Event event) {
   if (options_.check_views) state_.check_against_rebuild();
   ++outcome_.events;
   for (Observer* o : observers_) o->on_event(event);
+  if (event.kind == EventKind::slowed) return;  // a real cluster would not say so either
   since_last_.push_back(event);
   since_last_.back().gpus = nullptr;
   wake_ = wake_ || (mask_ & mask_of(event.kind)) != 0;

@@ -44,8 +44,10 @@ enum class EventKind : std::uint8_t {
   // From the world, like the first ones (here because the numbers of the others are in recorded fingerprints).
   inherited,       // starts from what a parent published: value = the parent's id, value2 = work (ns at reference
                    // rate) that this saves against the job's base checkpoint; negative where it costs work
+  slowed,          // node: a step there takes value / 1'000'000 times as long from now on; 1'000'000 = full speed
+                   // again. For the record only: policies are not told, they see what their jobs report
 };
-inline constexpr int kEventKinds = 25;
+inline constexpr int kEventKinds = 26;
 
 [[nodiscard]] std::string_view to_string(EventKind k);
 

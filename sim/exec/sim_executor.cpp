@@ -27,6 +27,7 @@ SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, con
   if (model.minds_neighbours()) neighbours_.emplace(topology, workload.specs.size());
   if (!options_.failures.active()) return;
   gangs_on_.resize(topology.node_count());
+  plan_slow_spells();
   Event e;
   e.kind = EventKind::capacity;
   for (const Outage& o : options_.failures.outages) {
@@ -81,8 +82,9 @@ void SimExecutor::launch(const LaunchRequest& request) {
   if (in_stretches_) {
     g.gpus = *request.gpus;
     g.config = request.members[0].config;
+    g.healthy = kUnitRate;
   } else {
-    g.rate = model_->rate(spec, *request.gpus, request.members[0].config, {});
+    g.healthy = model_->rate(spec, *request.gpus, request.members[0].config, {});
   }
   inherit(g, request.members[0].config);
   const Time start =
@@ -92,9 +94,12 @@ void SimExecutor::launch(const LaunchRequest& request) {
     g.gpus = *request.gpus;
     g.config = request.members[0].config;
   }
+  g.rate = g.healthy;
   if (gangs_on_.empty()) return;
   g.gpus = *request.gpus;
   for (const NodeSlice& s : g.gpus.slices()) gangs_on_[s.node.index()].push_back(job);
+  g.slowdown = slowest_node(g);
+  g.rate = slowed(g.healthy, g.slowdown);
 }
 
 // Progress up to now is added to the job's work done.
@@ -268,6 +273,7 @@ void SimExecutor::command(GangId gang, Incarnation incarnation, const Command& c
 // What an event means for the gang it belongs to; then it goes into the batch.
 void SimExecutor::happen(Event e) {
   if (e.kind == EventKind::capacity) return change_node(e);
+  if (e.kind == EventKind::slowed) return change_speed(e);
   Gang& g = gangs_[e.job.index()];
   if (g.incarnation != e.incarnation) return;
   e.at = now_;  // it may have been rescheduled since it was queued

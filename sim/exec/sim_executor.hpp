@@ -1,8 +1,10 @@
 // The simulated world: gangs that start after an overhead, progress at a model's rate, save their work now and then
-// and finish when their true work is done; nodes that fail and come back. Knows the truth; nothing above it does.
+// and finish when their true work is done; nodes that fail and come back, or are slow for a while. Knows the truth;
+// nothing above it does.
 // Work that is not saved is lost when a gang is killed or its node fails. Single-threaded, one per run.
 #pragma once
 
+#include <boost/container/small_vector.hpp>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -59,7 +61,9 @@ class SimExecutor : public Executor {
     GangId id{};
     Incarnation incarnation = 0;
     Phase phase = Phase::idle;
-    Rate rate{};
+    Rate rate{};                          // where speed comes in stretches: the share of theirs
+    Rate healthy{};                       // what `rate` is, or would be, on nodes at full speed
+    Slowdown slowdown = kFullSpeed;       // of the slowest of its nodes
     Time since{};                         // running: progress counted up to here; saving: since then
     Work done{};                          // of the job, kept between its gangs
     Work committed{};                     // what survives a failure
@@ -99,7 +103,12 @@ class SimExecutor : public Executor {
   void happen(Event e);
   void pause_running(Duration elapsed);
   void change_rates();
-  void change_rate(Gang& g, Rate rate);
+  void change_rate(Gang& g, Rate healthy);
+  // Slow nodes, in sim_rates.cpp.
+  void plan_slow_spells();
+  void plan_onset(NodeId node);
+  void change_speed(Event& e);
+  [[nodiscard]] Slowdown slowest_node(const Gang& g) const;
 
   static constexpr std::int64_t kStretch = -2;  // value2 of a progress event: where speed changes
 
@@ -118,7 +127,13 @@ class SimExecutor : public Executor {
   std::optional<NetworkContention> contention_;
   std::optional<Neighbours> neighbours_;
   std::vector<NodeFailures> node_failures_;   // [node], where nodes fail
-  std::vector<std::vector<JobId>> gangs_on_;  // [node], where nodes fail: in order of launch
+  std::vector<std::vector<JobId>> gangs_on_;  // [node], where nodes fail or are slow: in order of launch
+  struct NodeSpeed {
+    boost::container::small_vector<Slowdown, 2> spells;  // that go on
+    Slowdown slowdown = kFullSpeed;                      // the worst of them
+  };
+  std::vector<NodeSpeed> node_speed_;           // [node], where nodes are slow
+  std::vector<NodeSlowSpells> slow_by_chance_;  // [node], where they are so by chance
 };
 
 }  // namespace orrery

@@ -1,10 +1,16 @@
-// How fast gangs run in the simulator: stretches of even speed, and speeds that change with the network's load and
-// with who else is on the GPUs.
+// How fast gangs run in the simulator: stretches of even speed, and speeds that change with the network's load, with
+// who else is on the GPUs, and with nodes that are slow for a while.
 #include <algorithm>
 
 #include "sim/exec/sim_executor.hpp"
 
 namespace orrery {
+namespace {
+
+// What a queued `slowed` event means, in its value2; its value is the spell's slow-down.
+enum Spell : std::int64_t { kEnds, kBegins, kBeginsByChance };
+
+}  // namespace
 
 // How long until so much work is done; for ever where speed changes before.
 Duration SimExecutor::time_to(const Gang& g, Work at) const {
@@ -18,6 +24,8 @@ Duration SimExecutor::time_to(const Gang& g, Work at) const {
 // From `done` on at the speed of where the job is now.
 void SimExecutor::begin_stretch(Gang& g) {
   g.stretch = model_->stretch(workload_->specs[g.job.index()], g.gpus, g.config, g.done);
+  if (g.stretch.left == kForever) return;
+  g.stretch.left = time_for(Work{g.stretch.left.ns}, g.rate);
   if (g.stretch.left == kForever) return;
   if (g.stretch.until > g.total) {  // a child with a head start has less to do than the model thinks
     g.stretch.left = time_to(g, g.total);
@@ -52,14 +60,19 @@ void SimExecutor::change_rates() {
   if (neighbours_)
     for (const JobId job : neighbours_->changed()) {
       Gang& g = gangs_[job.index()];
-      change_rate(g, model_->rate(workload_->specs[job.index()], g.gpus, g.config, neighbours_->with(job)));
+      const JobSpec& spec = workload_->specs[job.index()];
+      const auto with = neighbours_->with(job);
+      change_rate(g, in_stretches_ ? model_->share(spec, g.gpus, with) : model_->rate(spec, g.gpus, g.config, with));
     }
 }
 
-void SimExecutor::change_rate(Gang& g, Rate rate) {
+void SimExecutor::change_rate(Gang& g, Rate healthy) {
+  g.healthy = healthy;
+  const Rate rate = slowed(healthy, g.slowdown);
   if (rate == g.rate) return;
   settle(g);
   g.rate = rate;
+  if (g.phase != Phase::running) return;  // it will start, or go on, at this speed
   if (g.saving) return;  // its end is planned when it has saved
   if (g.next != Queue::kNone) queue_.cancel(g.next);
   if (g.publish != Queue::kNone) queue_.cancel(g.publish);
@@ -67,6 +80,67 @@ void SimExecutor::change_rate(Gang& g, Rate rate) {
   plan_end(g);
   plan_publication(g);
   if (g.save == Queue::kNone) plan_checkpoint(g);
+}
+
+void SimExecutor::plan_slow_spells() {
+  const Stragglers& all = options_.failures.stragglers;
+  if (!all.active()) return;
+  node_speed_.resize(topology_->node_count());
+  Event e;
+  e.kind = EventKind::slowed;
+  for (const SlowSpell& s : all.spells) {
+    e.node = s.node;
+    e.value = s.slowdown;
+    e.value2 = kBegins;
+    queue_.push(s.from, kNodeClass, e);
+    e.value2 = kEnds;
+    queue_.push(s.to, kNodeClass, e);
+  }
+  if (all.node_mtbs.ns == 0) return;
+  for (std::uint32_t n = 0; n < topology_->node_count(); ++n) slow_by_chance_.emplace_back(options_.failures, n);
+  for (std::uint32_t n = 0; n < topology_->node_count(); ++n) plan_onset(NodeId(n));
+}
+
+void SimExecutor::plan_onset(NodeId node) {
+  const NodeSlowSpells::Spell next = slow_by_chance_[node.index()].next();
+  Event e;
+  e.kind = EventKind::slowed;
+  e.node = node;
+  e.value = next.slowdown;
+  e.value2 = kBeginsByChance;
+  queue_.push(now_ + next.after, kNodeClass, e);
+  e.value2 = kEnds;
+  queue_.push(now_ + next.after + next.lasts, kNodeClass, e);
+}
+
+// A slow spell begins or ends. Gangs on the node go on at another speed, nobody else is looked at.
+void SimExecutor::change_speed(Event& e) {
+  NodeSpeed& node = node_speed_[e.node.index()];
+  if (e.value2 == kEnds)
+    node.spells.erase(std::find(node.spells.begin(), node.spells.end(), e.value));
+  else
+    node.spells.push_back(e.value);
+  if (e.value2 == kBeginsByChance) plan_onset(e.node);
+  Slowdown worst = kFullSpeed;
+  for (const Slowdown s : node.spells) worst = std::max(worst, s);
+  if (worst == node.slowdown) return;
+  node.slowdown = worst;
+  e.at = now_;
+  e.value = worst;
+  e.value2 = 0;
+  batch_.push_back(e);
+  for (const JobId job : gangs_on_[e.node.index()]) {
+    Gang& g = gangs_[job.index()];
+    g.slowdown = slowest_node(g);
+    change_rate(g, g.healthy);
+  }
+}
+
+Slowdown SimExecutor::slowest_node(const Gang& g) const {
+  Slowdown slowest = kFullSpeed;
+  if (node_speed_.empty()) return slowest;
+  for (const NodeSlice& s : g.gpus.slices()) slowest = std::max(slowest, node_speed_[s.node.index()].slowdown);
+  return slowest;
 }
 
 }  // namespace orrery

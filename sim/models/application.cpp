@@ -20,8 +20,18 @@ Expected<Application> Application::compile(ApplicationProfile profile) {
   a.times_ = std::move(*times);
   a.profile_ = std::move(profile);
   ApplicationProfile& p = a.profile_;
+  a.memory_ = MemoryTable::compile(std::move(p.memory));
+  auto shared = SharedSteps::compile(p.shared);
+  if (!shared) {
+    Diagnostic d = shared.error().items.front();
+    d.message = fmt::format("the profile of {} has {}", a.times_.name(), d.message);
+    return fail(std::move(d));
+  }
+  a.shared_ = std::move(*shared);
   p.exact.clear();
   p.scaling.clear();
+  p.memory.clear();
+  p.shared.clear();
   std::sort(p.batches.begin(), p.batches.end(),
             [](const BatchStats& x, const BatchStats& y) { return x.batch < y.batch; });
   if (p.initial_batch == 0) p.initial_batch = p.batches.empty() ? 1 : p.batches.front().batch;
@@ -32,6 +42,14 @@ Expected<Application> Application::compile(ApplicationProfile profile) {
   if (p.min_local_batch < 1 || p.max_local_batch < p.min_local_batch)
     return fail(fmt::format("the profile of {} has local batches of {} to {}", a.times_.name(), p.min_local_batch,
                             p.max_local_batch));
+  if (p.gpu_gib > 0) {
+    if (a.memory_.empty())
+      return fail(fmt::format("the profile of {} does not say how much memory it takes", a.times_.name()));
+    p.max_local_batch = std::min(p.max_local_batch, a.memory_.most(p.gpu_gib));
+    if (p.max_local_batch < p.min_local_batch)
+      return fail(fmt::format("{} does not fit {} GiB: {} samples per GPU take {:.3g} GiB", a.times_.name(),
+                              p.gpu_gib, a.memory_.least().local_batch, a.memory_.least().gib));
+  }
   std::size_t epochs = p.batches.empty() ? 0 : p.batches.front().epochs.size();
   for (const BatchStats& b : p.batches) epochs = std::min(epochs, b.epochs.size());
   double before = 0;
@@ -72,6 +90,12 @@ Application::Split Application::split(std::int64_t batch, int gpus) const {
 double Application::step_s(const Shape& shape, const Split& split) const {
   const StepTime t = times_.at(shape, static_cast<double>(split.per_gpu));
   return t.step_s + (t.step_s - t.sync_s) * static_cast<double>(split.accumulation);
+}
+
+std::optional<double> Application::beside(std::int64_t own, std::int64_t other) const {
+  const auto together = shared_.at(static_cast<double>(own), static_cast<double>(other));
+  if (!together || (profile_.gpu_gib > 0 && together->gib > profile_.gpu_gib)) return std::nullopt;
+  return times_.at(Shape::packed(1, 1), static_cast<double>(own)).step_s / together->step_s;
 }
 
 Application::Bracket Application::bracket(std::int64_t batch) const {

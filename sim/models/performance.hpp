@@ -16,7 +16,8 @@ class PerformanceModel : public Predictor {
   // Time from a launch to the first step, over and above what the scenario's overheads say: loading and warming up
   // the model, where it was measured.
   [[nodiscard]] virtual Duration start_cost(const JobSpec&) const { return {}; }
-  // True when rate() looks at `with`: executors then ask again whenever a job's neighbours change.
+  // True when rate() (or share(), of a model in stretches) looks at `with`: executors then ask again whenever a job's
+  // neighbours change.
   [[nodiscard]] virtual bool minds_neighbours() const { return false; }
   // True when speed changes as work is done: executors then ask for stretch() after stretch instead of rate().
   [[nodiscard]] virtual bool in_stretches() const { return false; }
@@ -24,6 +25,11 @@ class PerformanceModel : public Predictor {
                                         Work done) const {
     (void)spec, (void)gpus, (void)config;
     return {done, kForever};
+  }
+  // Of a model in stretches: the share of stretch()'s speed at which a job runs beside `with` on its GPUs.
+  [[nodiscard]] virtual Rate share(const JobSpec& spec, const Allocation& gpus, std::span<const JobId> with) const {
+    (void)spec, (void)gpus, (void)with;
+    return kUnitRate;
   }
 };
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "sim/models/colocation.hpp"
+
 namespace orrery {
 namespace {
 
@@ -67,6 +69,7 @@ Expected<ProfiledModel::Class> ProfiledModel::make_class(const Job& job, bool cl
     return tl::make_unexpected(a.step_times().missing(shape, static_cast<double>(split.per_gpu)));
   c.step_s = a.step_s(shape, split);
   c.total = split.total;
+  c.per_gpu = split.per_gpu;
   if (!(c.step_s > 0)) return fail(fmt::format("the step time of `{}` is not above 0", job.application));
   double begin = 0;
   std::int64_t work = 0;
@@ -122,15 +125,31 @@ PerformanceModel::Stretch ProfiledModel::stretch(const JobSpec& spec, const Allo
 }
 
 Rate ProfiledModel::rate(const JobSpec& spec, const Allocation& gpus, const RunConfig&,
-                         std::span<const JobId>) const {
+                         std::span<const JobId> with) const {
   const Class& c = class_of(spec.id);
   const Application& a = applications_[c.application];
   const Shape shape = shape_of(c, gpus);
   if (shape.gpus() == 0) return {};
   const Application::Split split = a.split(c.batch, shape.gpus());
   const double steps = c.step_s / a.step_s(shape, split);
-  const double speed = split.total == c.total ? steps : steps * a.gain(split.total, 0) / a.gain(c.total, 0);
+  double speed = split.total == c.total ? steps : steps * a.gain(split.total, 0) / a.gain(c.total, 0);
+  if (!with.empty()) speed *= share_of(c, split.per_gpu, with);
   return {static_cast<std::int64_t>(speed * static_cast<double>(kUnitRate.per_billion) + 0.5)};
+}
+
+double ProfiledModel::share_of(const Class& c, std::int64_t per_gpu, std::span<const JobId> with) const {
+  if (with.empty() || !minds_neighbours()) return 1;
+  if (const Class& other = class_of(with[0]); with.size() == 1 && other.application == c.application)
+    if (const auto measured = applications_[c.application].beside(per_gpu, other.per_gpu)) return *measured;
+  return time_sliced_speed(1.0 / static_cast<double>(with.size() + 1));
+}
+
+Rate ProfiledModel::share(const JobSpec& spec, const Allocation& gpus, std::span<const JobId> with) const {
+  const Class& c = class_of(spec.id);
+  const int count = gpus.gpu_count();
+  if (with.empty() || count == 0) return kUnitRate;
+  const double share = share_of(c, applications_[c.application].split(c.batch, count).per_gpu, with);
+  return {static_cast<std::int64_t>(share * static_cast<double>(kUnitRate.per_billion) + 0.5)};
 }
 
 Duration ProfiledModel::start_cost(const JobSpec& spec) const {

@@ -1,6 +1,8 @@
 // Jobs of profiled applications: speed from measured step times, progress from gradient statistics epoch by epoch
 // (policies.md 3.1), or in samples. Work of such a job is nanoseconds on its requested GPUs, packed on as few nodes
-// as can be, with its batch: so a Work is comparable to every other model's. One stretch per epoch.
+// as can be, with its batch: so a Work is comparable to every other model's. One stretch per epoch. Two jobs on the
+// same GPUs run at their measured pair's speeds, a job on several at that of each of them; what was not measured, or
+// does not fit together, takes turns: 0.98 / jobs (policies.md 3.12).
 #pragma once
 
 #include <cstdint>
@@ -41,6 +43,10 @@ class ProfiledModel final : public PerformanceModel {
   [[nodiscard]] Duration start_cost(const JobSpec& spec) const override;
   [[nodiscard]] Duration time_left(const JobView& job, std::int32_t gpus) const override;
   [[nodiscard]] bool in_stretches() const override { return true; }
+  // The simulators that are emulated know nothing of sharing.
+  [[nodiscard]] bool minds_neighbours() const override { return belief_ == ProfileBelief::consistent; }
+  // `with`: others with the batches and on the numbers of GPUs that they asked for.
+  [[nodiscard]] Rate share(const JobSpec& spec, const Allocation& gpus, std::span<const JobId> with) const override;
   [[nodiscard]] Stretch stretch(const JobSpec& spec, const Allocation& gpus, const RunConfig& config,
                                 Work done) const override;
 
@@ -62,12 +68,14 @@ class ProfiledModel final : public PerformanceModel {
     std::vector<std::int64_t> ends;  // work (ns) at the end of each epoch
     double step_s = 0;               // on the requested GPUs
     std::int64_t total = 0;          // samples of an optimiser step there
+    std::int64_t per_gpu = 0;        // samples of a pass on each GPU there
     std::vector<Step> believed;      // [GPUs], packed
   };
   ProfiledModel(std::vector<Application> applications, int gpus_per_node, ProfileBelief belief)
       : applications_(std::move(applications)), gpus_per_node_(gpus_per_node), belief_(belief) {}
   [[nodiscard]] const Class& class_of(JobId job) const { return classes_[of_job_[job.index()]]; }
   [[nodiscard]] static std::size_t epoch_of(const Class& c, Work done);
+  [[nodiscard]] double share_of(const Class& c, std::int64_t per_gpu, std::span<const JobId> with) const;
   [[nodiscard]] double goodput(const Class& c, const Shape& shape, std::size_t epoch) const;
   [[nodiscard]] Expected<Class> make_class(const Job& job, bool clamp) const;
   [[nodiscard]] Step believed_step(const Class& c, int gpus) const;

@@ -1,12 +1,13 @@
 // What was measured of an application on one type of GPU, as plain data: step times and, where the source has them,
-// gradient statistics per epoch for several batch sizes. Filled by the readers in traces/profiles, compiled by
-// ProfiledModel.
+// gradient statistics per epoch for several batch sizes, GPU memory by local batch, and two jobs on one GPU. Filled
+// by the readers in traces/profiles, compiled by ProfiledModel.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "sim/models/gpu_share.hpp"
 #include "sim/models/step_times.hpp"
 
 namespace orrery {
@@ -39,6 +40,9 @@ struct ApplicationProfile {
   std::int32_t most_gpus = 0;      // 0 = as many as the batch allows
   std::int32_t gpu_limit = 0;      // no more than these even if the batch allows more; 0 = no limit
   double start_s = 0;              // measured from launch to first step; 0 = not measured
+  std::vector<MemoryPoint> memory{};  // of a GPU by local batch; empty = not measured
+  std::vector<SharedStep> shared{};   // two jobs of this application on one GPU; likewise
+  double gpu_gib = 0;              // of the GPUs it runs on: larger local batches become passes; 0 = no limit
 };
 
 using ProfileSet = std::vector<ApplicationProfile>;

@@ -33,6 +33,8 @@ struct InvariantOptions {
   // A job's true work in a simulated run at unit rate; nothing when this cannot be said of the job. At its finish
   // the work committed before its last launch plus the time it ran since must equal it.
   std::function<std::optional<Work>(JobId)> true_work;
+  // Where nodes may be slow: how many millionths of the time on a node at full speed the work may take at most.
+  std::int64_t slowest = 1'000'000;
 };
 
 class InvariantChecker : public Observer {

@@ -143,7 +143,7 @@ const std::vector<MetricDefinition>& metric_definitions() {
        study_of<&StudySummary::checkpoint_gpu_s>, false, true},
       {"lost_gpu_s", "lost", "GPU s",
        "GPU-time running minus undisturbed GPU-time, of finished jobs: lost to failures, checkpoints and "
-       "slow placements.",
+       "slow placements and nodes.",
        study_of<&StudySummary::lost_gpu_s>, false, true},
       {"restarts", "restarts", "count", "Launches of jobs that had been launched before.",
        study_of<&StudySummary::restarts>, true, true},

@@ -47,7 +47,9 @@ TEST_CASE("compare -j 4 writes what compare -j 1 writes", "[threads]") {
   const auto compare = [&folder](int threads) {
     const std::string out = folder.file(fmt::format("j{}", threads));
     const std::string command = fmt::format(
-        "cd '{}' && '{}' compare scenarios/load.yaml --set workload.generate.jobs=60 --seeds 3 -j {} -o '{}' --json "
+        "cd '{}' && '{}' compare scenarios/load.yaml --set workload.generate.jobs=60 "
+        "--set failures.node_mtbf=2d --set failures.stragglers.node_mtbs=6h "
+        "--set failures.lemons.share=0.2 --set failures.lemons.rate=3 --seeds 3 -j {} -o '{}' --json "
         ">'{}.json'",
         ORRERY_SOURCE_DIR, ORRERY_BINARY, threads, out, out);
     INFO(command);

@@ -79,6 +79,29 @@ void BM_BetweenMeasurements(benchmark::State& state) {
 BENCHMARK(BM_MeasuredPlacement);
 BENCHMARK(BM_BetweenMeasurements);
 
+// Two jobs of one application on one GPU: batches of 10 and 20 lie between four measured pairs.
+void BM_PairOfApplication(benchmark::State& state) {
+  ApplicationProfile p = profile();
+  for (int a = 1; a <= 12; ++a)
+    for (int b = a; b <= 12; ++b) p.shared.push_back({{4.0 * a, 0.02 * a, 1.0 * a}, {4.0 * b, 0.02 * b, 1.0 * b}});
+  const auto model = ProfiledModel::compile({p}, 4, ProfileBelief::consistent).value();
+  if (!model->add({"net", 10, 1, 1e6}, true) || !model->add({"net", 20, 1, 1e6}, true)) std::abort();
+  Allocation gpus;
+  gpus.add({NodeId(0), kMilliPerGpu, 1, 0, 0});
+  JobSpec spec;
+  spec.id = JobId(0);
+  const JobId other(1);
+  std::size_t taken = 0;
+  for (auto _ : state) {
+    const std::size_t before = g_allocations;
+    benchmark::DoNotOptimize(model->share(spec, gpus, {&other, 1}));
+    taken += g_allocations - before;
+  }
+  state.counters["allocations"] = static_cast<double>(taken);
+  if (taken != 0) state.SkipWithError("a look-up allocated");
+}
+BENCHMARK(BM_PairOfApplication);
+
 // A job of a table of configurations, beside another whose pair was measured.
 void BM_PairOfConfigurations(benchmark::State& state) {
   NodeGroup group;

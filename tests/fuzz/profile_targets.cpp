@@ -1,5 +1,6 @@
 #include "tests/fuzz/profile_targets.hpp"
 
+#include "sim/models/gpu_share.hpp"
 #include "sim/models/step_times.hpp"
 #include "sim/models/throughputs.hpp"
 #include "tests/fuzz/require.hpp"
@@ -36,6 +37,16 @@ void run_profiles(std::string_view bytes) {
   const auto points = read_step_points("fuzz.csv", *text);
   require_message(points);
   require_message(read_epoch_stats("fuzz.csv", *text));
+  if (const auto memory = read_memory_points("fuzz.csv", *text); !memory)
+    require_message(memory);
+  else
+    require(MemoryTable::compile(*memory).most(0) == 0, "something fits into nothing");
+  if (const auto shared = read_shared_steps("fuzz.csv", *text); !shared) {
+    require_message(shared);
+  } else if (const auto table = SharedSteps::compile(*shared); table) {
+    for (const SharedStep& s : *shared)
+      require(table->at(s.left.local_batch, s.right.local_batch).has_value(), "a measured pair is not there");
+  }
   require_message(read_lucid_pairs("fuzz.csv", *text));
   require_message(read_lucid_alone("fuzz.csv", *text, "gpu"));
   if (const auto set = read_gavel_throughputs_text("fuzz.json", *text); !set)
@@ -60,6 +71,9 @@ std::vector<std::string> profiles_seeds() {
   return {"placement,local_bsz,step_time,sync_time\n1,4,0.45,0.01\n1,8,0.7,0.01\n2,4,0.5,0.1\n11,4,0.6,0.2\n"
           "24,4,0.8,0.3\n24,8,1.1,3e-1\n",
           "num_nodes,num_replicas,local_bsz,step_time,sync_time\n6,6,4,1.49,1.09\n",
+          "local_bsz,gpu_memory\n6,3.718\n8,4.753\n",
+          "left_bsz,left_step_time,left_gpu_memory,right_bsz,right_step_time,right_gpu_memory\n"
+          "24,0.594,12.95,28,0.638,15.0\n8,0.2043,4.75,8,0.2043,4.75\n",
           "progress,iteration,metric,grad_sqr,grad_var\n391.09,172,0.43,8.9,6.7\n",
           "model1,dataset1,batchsize1,amp1,speed1,model2,dataset2,batchsize2,amp2,speed2\n"
           "A,I,32,0,0.98,B,C,64,1,1.03\n",

@@ -144,6 +144,7 @@ inline RunResult run_world(const std::vector<NodeGroup>& groups, const std::vect
     const JobSpec& s = workload.specs[id.index()];
     return s.min_gpus == s.max_gpus ? std::optional(workload.truths[id.index()].work) : std::nullopt;
   };
+  options.slowest = sim.failures.stragglers.slowest();
   InvariantChecker checker(options);
   observers.push_back(&checker);
   RunResult r = run_world(groups, workload, *policy, std::move(sim), true, std::move(observers));

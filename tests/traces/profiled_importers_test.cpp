@@ -123,6 +123,92 @@ TEST_CASE("profiles of Pollux, Sia and TitanSched are read whole", "[traces]") {
   }
 }
 
+// Figures of the files; seconds to start, rows of memory and GiB of the largest batch, pairs on one GPU.
+TEST_CASE("profiles of TitanSched: start-up, memory and sharing have their figures", "[traces][titan]") {
+  const auto titan = test::recorded("titan-fm/profiles");
+  if (!titan) return;
+  struct Row {
+    const char *hardware, *model;
+    double start_s;
+    std::size_t memory;
+    double largest_batch, gib;
+    std::size_t pairs;
+  };
+  for (const Row& r : {Row{"A100", "roberta-base", 3.393, 18, 76, 39.633, 0},
+                       Row{"A100", "roberta-large", 20.451, 12, 52, 74.732, 0},
+                       Row{"A100", "vit", 104.965, 11, 256, 24.734, 0},
+                       Row{"A100", "vit-large", 15.922, 11, 256, 66.767, 0},
+                       Row{"V100", "roberta-base", 30.399, 12, 52, 27.326, 25},
+                       Row{"V100", "roberta-large", 19.346, 5, 20, 29.922, 0},
+                       Row{"V100", "vit", 4.161, 8, 256, 24.733, 91},
+                       Row{"V100", "vit-large", 14.138, 9, 256, 13.206, 0}}) {
+    INFO(r.hardware << " " << r.model);
+    const auto set = read_titan_profiles(*titan, r.hardware);
+    if (!set) FAIL(render(set.error()));
+    const auto p = std::find_if(set->begin(), set->end(), [&r](const auto& a) { return a.name == r.model; });
+    REQUIRE(p != set->end());
+    CHECK(p->start_s == Approx(r.start_s).margin(5e-4));
+    REQUIRE(p->memory.size() == r.memory);
+    CHECK(p->memory.back().local_batch == r.largest_batch);
+    CHECK(p->memory.back().gib == Approx(r.gib).margin(5e-4));
+    CHECK(p->shared.size() == r.pairs);
+    // Step times were measured up to the batch up to which memory was: so TitanSched's limit needs no memory table.
+    const Application whole = Application::compile(*p).value();
+    CHECK(whole.max_local_batch() == static_cast<std::int64_t>(r.largest_batch));
+    ApplicationProfile full_size = *p;
+    full_size.gpu_gib = std::string(r.hardware) == "V100" ? 32 : 80;
+    CHECK(Application::compile(full_size)->max_local_batch() == whole.max_local_batch());
+  }
+  const auto v100 = read_titan_profiles(*titan, "V100").value();
+  const auto limited = [&v100](std::size_t model, double gib) {
+    ApplicationProfile p = v100[model];
+    p.gpu_gib = gib;
+    return Application::compile(std::move(p));
+  };
+  CHECK(limited(0, 16)->max_local_batch() == 29);  // 28 take 15.01 GiB, 32 take 17.07
+  CHECK(limited(1, 16)->max_local_batch() == 10);
+  CHECK(limited(2, 16)->max_local_batch() == 163);
+  // vit-large takes less from 128 samples on than with 64 (it must have been set up differently): 64 do not fit.
+  CHECK(limited(3, 16)->max_local_batch() == 56);
+  const auto tiny = limited(1, 8);
+  REQUIRE_FALSE(tiny);
+  CHECK(tiny.error().items.front().message ==
+        "roberta-large on V100 does not fit 8 GiB: 6 samples per GPU take 10.3 GiB");
+  // Beside each other: 8 samples of ViT alone take 43.376 ms, beside 8 more 51.287 and 51.391; beside 128, 55.915.
+  const Application vit = Application::compile(v100[2]).value();
+  CHECK(*vit.beside(8, 8) == Approx(43.37580 / ((51.28658 + 51.39123) / 2)).epsilon(1e-6));
+  CHECK(*vit.beside(8, 128) == Approx(43.37580 / 55.91451).epsilon(1e-6));
+  CHECK(*vit.beside(128, 8) == Approx(429.71177 / 424.25678).epsilon(1e-6));  // hardly notices
+  CHECK_FALSE(vit.beside(8, 144));
+  CHECK(limited(2, 13)->beside(8, 96));         // 10.85 GiB together
+  CHECK_FALSE(limited(2, 13)->beside(8, 128));  // 13.87
+  const Application roberta = Application::compile(v100[0]).value();
+  CHECK_FALSE(roberta.beside(8, 6));  // three pairs of 28 were not measured
+  CHECK_FALSE(roberta.beside(6, 24));
+  CHECK_FALSE(roberta.beside(28, 28));
+}
+
+TEST_CASE("tables of memory and of pairs: what is wrong is shown where it stands", "[traces][titan]") {
+  const auto memory = [](std::string_view text) {
+    const auto r = read_memory_points("m.csv", text);
+    REQUIRE_FALSE(r);
+    return render(r.error());
+  };
+  CHECK(memory("local_bsz,gpu_memory\n6,3.7\n8,none\n").find("m.csv:3:3") != std::string::npos);
+  CHECK(memory("local_bsz,gpu_memory\n6,3.7\n6,4\n").find("m.csv:3:1") != std::string::npos);
+  CHECK(memory("local_bsz,memory\n6,3.7\n").find("gpu_memory") != std::string::npos);
+  CHECK(read_memory_points("m.csv", "local_bsz,gpu_memory\n6,3.7\n")->front().gib == 3.7);
+  const std::string head = "left_bsz,left_step_time,left_gpu_memory,right_bsz,right_step_time,right_gpu_memory\n";
+  const auto pairs = [&head](const std::string& rows) {
+    const auto r = read_shared_steps("s.csv", head + rows);
+    REQUIRE_FALSE(r);
+    return render(r.error());
+  };
+  CHECK(pairs("8,0,4,8,0.2,4\n").find("s.csv:2:3") != std::string::npos);
+  CHECK(pairs("8,0.1,4,6,0.2,4\n6,0.1,4,8,0.2,4\n").find("s.csv:3:9") != std::string::npos);
+  CHECK(read_shared_steps("s.csv", head + "8,0.1,4,6,0.2,3\n")->front().right.step_s == 0.2);
+}
+
 TEST_CASE("Gavel's and Shockwave's job lists", "[traces]") {
   struct Row {
     const char* name;

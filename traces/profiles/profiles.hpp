@@ -19,7 +19,9 @@ namespace orrery {
 [[nodiscard]] Expected<ProfileSet> read_pollux_profiles(const std::string& folder, const std::string& hardware);
 
 // TitanSched (gaow0007/TitanSched): a folder per GPU type (V100, A100) with MODEL_placements.csv,
-// MODEL_scalability.csv and MODEL_context_switch.csv (seconds from launch to the first step).
+// MODEL_scalability.csv, MODEL_context_switch.csv (seconds from launch to the first step), MODEL_memory.csv (GiB of a
+// GPU by local batch) and MODEL_sharing.csv (two jobs of the model on one GPU: step times and memory of both). Of
+// these only the placements must be there.
 [[nodiscard]] Expected<ProfileSet> read_titan_profiles(const std::string& folder, const std::string& hardware);
 
 // Gavel and Shockwave: a file of steps per second by GPU type (k80, p100, v100), configuration, and pair on the same
@@ -43,5 +45,10 @@ namespace orrery {
 [[nodiscard]] Expected<std::vector<StepPoint>> read_step_points(const std::string& file, std::string_view text);
 // One table of epochs from text: progress, iteration, grad_sqr, grad_var.
 [[nodiscard]] Expected<std::vector<EpochStats>> read_epoch_stats(const std::string& file, std::string_view text);
+
+// Memory from text: local_bsz, gpu_memory (GiB). A batch is there once.
+[[nodiscard]] Expected<std::vector<MemoryPoint>> read_memory_points(const std::string& file, std::string_view text);
+// Pairs on one GPU from text: left_bsz, left_step_time (s), left_gpu_memory (GiB), and right_. A pair is there once.
+[[nodiscard]] Expected<std::vector<SharedStep>> read_shared_steps(const std::string& file, std::string_view text);
 
 }  // namespace orrery

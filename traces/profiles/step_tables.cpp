@@ -1,6 +1,8 @@
-// The two tables that all profile families are made of: step times, and epochs.
+// The tables that profile families are made of: step times, epochs, and what a job takes of one GPU.
 #include <algorithm>
 #include <charconv>
+#include <set>
+#include <utility>
 
 #include "traces/profiles/profile_files.hpp"
 #include "traces/table_reader.hpp"
@@ -75,6 +77,51 @@ Expected<std::vector<EpochStats>> read_epoch_stats(const std::string& file, std:
   }
   if (auto ok = rows.finish(); !ok) return tl::make_unexpected(std::move(ok.error()));
   return epochs;
+}
+
+Expected<std::vector<MemoryPoint>> read_memory_points(const std::string& file, std::string_view text) {
+  TableReader rows(file, text);
+  const int batch = rows.required("local_bsz"), gib = rows.required("gpu_memory");
+  std::vector<MemoryPoint> points;
+  std::set<double> seen;
+  while (rows.next()) {
+    MemoryPoint p;
+    p.local_batch = number(rows, batch, 1e-9);
+    p.gib = number(rows, gib, 1e-9);
+    if (rows.row_ok() && !seen.insert(p.local_batch).second) rows.complain(batch, "must not be there twice");
+    if (rows.row_ok()) points.push_back(p);
+  }
+  if (auto ok = rows.finish(); !ok) return tl::make_unexpected(std::move(ok.error()));
+  return points;
+}
+
+Expected<std::vector<SharedStep>> read_shared_steps(const std::string& file, std::string_view text) {
+  TableReader rows(file, text);
+  struct Columns {
+    int batch = 0, step = 0, gib = 0;
+  };
+  const auto side = [&rows](const std::string& name) {
+    Columns c;
+    c.batch = rows.required(name + "_bsz"), c.step = rows.required(name + "_step_time"),
+    c.gib = rows.required(name + "_gpu_memory");
+    return c;
+  };
+  const auto read = [&rows](const Columns& c) {
+    return SharedStep::Side{number(rows, c.batch, 1e-9), number(rows, c.step, 1e-12), number(rows, c.gib, 1e-9)};
+  };
+  const Columns left = side("left"), right = side("right");
+  std::vector<SharedStep> steps;
+  std::set<std::pair<double, double>> seen;
+  while (rows.next()) {
+    const SharedStep s{read(left), read(right)};
+    if (!rows.row_ok()) continue;
+    if (!seen.insert(std::minmax(s.left.local_batch, s.right.local_batch)).second)
+      rows.complain(right.batch, "must not make a pair that is there already, either way round");
+    else
+      steps.push_back(s);
+  }
+  if (auto ok = rows.finish(); !ok) return tl::make_unexpected(std::move(ok.error()));
+  return steps;
 }
 
 std::optional<Expected<std::string>> profile_text(const std::filesystem::path& file) {

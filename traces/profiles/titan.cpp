@@ -22,6 +22,20 @@ std::string model_of(std::string name) {
   return name.compare(at, kPlacements.size(), kPlacements) == 0 ? name.substr(0, at) : std::string();
 }
 
+// Reads a table that may be absent; false and an error in `wrong` when it is there and wrong.
+template <class T, class Read>
+bool read_optional(const fs::path& file, T& to, Error& wrong, Read read) {
+  const auto text = profile_text(file);
+  if (!text) return true;
+  Expected<T> value = *text ? read(file.string(), **text) : tl::make_unexpected(text->error());
+  if (!value) {
+    wrong = std::move(value.error());
+    return false;
+  }
+  to = std::move(*value);
+  return true;
+}
+
 Expected<ApplicationProfile> read_model(const fs::path& folder, const std::string& model,
                                         const std::string& hardware) {
   ApplicationProfile p;
@@ -36,12 +50,14 @@ Expected<ApplicationProfile> read_model(const fs::path& folder, const std::strin
   auto scaling = profile_points(folder / (model + "_scalability.csv"), there);
   if (!scaling) return tl::make_unexpected(std::move(scaling.error()));
   p.scaling = std::move(*scaling);
-  if (const auto text = profile_text(folder / (model + "_context_switch.csv"))) {
-    if (!*text) return tl::make_unexpected(text->error());
-    auto seconds = read_longest(model + "_context_switch.csv", **text, "time_cost");
-    if (!seconds) return tl::make_unexpected(std::move(seconds.error()));
-    p.start_s = *seconds;
-  }
+  const auto longest = [](const std::string& file, std::string_view text) {
+    return read_longest(file, text, "time_cost");
+  };
+  Error wrong;
+  const bool ok = read_optional(folder / (model + "_context_switch.csv"), p.start_s, wrong, longest) &&
+                  read_optional(folder / (model + "_memory.csv"), p.memory, wrong, read_memory_points) &&
+                  read_optional(folder / (model + "_sharing.csv"), p.shared, wrong, read_shared_steps);
+  if (!ok) return tl::make_unexpected(std::move(wrong));
   return p;
 }
 
