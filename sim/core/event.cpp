@@ -29,6 +29,7 @@ std::string_view to_string(EventKind k) {
     case EventKind::reason: return "reason";
     case EventKind::called_off: return "called_off";
     case EventKind::inherited: return "inherited";
+    case EventKind::preprocessing: return "preprocessing";
   }
   return "?";
 }

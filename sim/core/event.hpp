@@ -44,8 +44,10 @@ enum class EventKind : std::uint8_t {
   // From the world, like the first ones (here because the numbers of the others are in recorded fingerprints).
   inherited,       // starts from what a parent published: value = the parent's id, value2 = work (ns at reference
                    // rate) that this saves against the job's base checkpoint; negative where it costs work
+  preprocessing,   // value = CPU time (ns) of one core per sample that loading and preprocessing took, as a job that
+                   // really trains measured it: mean over the launch so far
 };
-inline constexpr int kEventKinds = 25;
+inline constexpr int kEventKinds = 26;
 
 [[nodiscard]] std::string_view to_string(EventKind k);
 
