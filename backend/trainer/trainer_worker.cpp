@@ -212,6 +212,11 @@ void TrainerWorker::note_metrics(const StepReport& report) {
                                  {"rate", report.rate},
                                  {"gradient_norm", report.gradient_norm},
                                  {"step_s", static_cast<double>(last_step_ns_) / 1e9}};
+  // Of all ranks: what the model asks for, by its configuration, over the time that the step took.
+  if (const double flops = session_->task().flops_per_sample(); flops > 0 && last_step_ns_ > 0) {
+    const auto samples = static_cast<double>(session_->config().global_batch);
+    line["model_flops_per_s"] = std::round(flops * samples * 1e9 / static_cast<double>(last_step_ns_));
+  }
   for (const auto& [name, value] : report.metrics) line[name] = value;
   if (const Task::DataCost cost = session_->task().data_cost(); cost.samples > 0) {
     const double us = static_cast<double>(cost.cpu_ns) / 1e3 / static_cast<double>(cost.samples);

@@ -91,7 +91,7 @@ global_batch: 16
 report_every: 5
 model:
   preset: tiny
-  text: { vocabulary: 300, length: 16 }
+  text: { vocabulary: 400, length: 16 }
   image: { size: 32, patch: 8 }
   objectives: { contrastive: 1 }
 data: { folder: data/few, make: { kind: pairs, samples: 256, size: 32, seed: 1 } }

@@ -181,7 +181,7 @@ TEST_CASE("study: what preprocessing costs is the mean over the jobs that measur
     x.send(9, EventKind::preprocessing, 0, 30'000);  // what it said last counts
     x.send(10, EventKind::finished, 0);
     x.send(10, EventKind::finished, 1);
-    rows.on_end(orrery::test::at_seconds(10));
+    x.end(10);
     write_jobs_csv(rows, [&csv](std::string_view piece) { csv += piece; });
   });
   CHECK(sum.study.cpu_per_sample_s == Approx(40e-6));
