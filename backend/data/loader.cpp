@@ -118,8 +118,7 @@ Expected<std::vector<Prepared>> Loader::take(Range range) {
 
 LoaderStatus Loader::status() const {
   const std::lock_guard lock(mutex_);
-  const double samples = static_cast<double>(std::max<std::uint64_t>(prepared_, 1));
-  return {prepared_, corrupt_.size(), static_cast<double>(cpu_ns_) / 1e3 / samples};
+  return {prepared_, corrupt_.size(), cpu_ns_};
 }
 
 }  // namespace orrery::data

@@ -28,7 +28,7 @@ struct Range {
 struct LoaderStatus {
   std::uint64_t prepared = 0;  // samples
   std::uint64_t corrupt = 0;   // different samples that could not be read
-  double cpu_us_per_sample = 0;  // of one core, decoding and preprocessing
+  std::int64_t cpu_ns = 0;     // CPU time of one core for all of them: reading, decoding, preprocessing
 };
 
 class Loader {

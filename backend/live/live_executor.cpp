@@ -113,6 +113,7 @@ void LiveExecutor::launch(const LaunchRequest& request) {
   g.incarnation = request.incarnation;
   g.phase = Phase::starting;
   g.at_start = g.committed;
+  g.told_cpu = {};
   g.began = now_;
   launches_.push_back({.job = job, .incarnation = request.incarnation, .launched = now_});
   launches_.back().ranks = std::max(1, request.gpus->gpu_count());
@@ -230,6 +231,7 @@ void LiveExecutor::said(Gang& g, const FromWorker& message) {
   } else if (const auto* step = std::get_if<Step>(&message)) {
     g.done = step->done;
     stepped(launch_of(g), *step);
+    tell_cpu(g, false);
     if (options_.progress_every.ns > 0 && g.phase == Phase::running) happen(g, EventKind::progress, g.done.ns);
   } else if (const auto* saved = std::get_if<Saved>(&message)) {
     g.done = g.committed = saved->done;
@@ -250,6 +252,19 @@ void LiveExecutor::stepped(Launch& l, const Step& report) {
   l.steps += steps;
   l.stepped = l.stepped + report.spent;
   l.squares_s2 += one_s * one_s * static_cast<double>(steps);
+  if (report.cpu_per_sample.ns == 0) return;
+  l.cpu_ns += static_cast<Int128>(report.cpu_per_sample.ns) * steps;
+  l.cpu_steps += steps;
+}
+
+// An event is a write to the journal and a turn of the controller, so not every report is one: the first, one that
+// moves the launch's mean by a quarter, and the launch's end.
+void LiveExecutor::tell_cpu(Gang& g, bool last) {
+  const Duration mean = launch_of(g).cpu_per_sample();
+  const std::int64_t moved = mean > g.told_cpu ? (mean - g.told_cpu).ns : (g.told_cpu - mean).ns;
+  if (moved <= (last ? 0 : g.told_cpu.ns / 4)) return;
+  g.told_cpu = mean;
+  happen(g, EventKind::preprocessing, mean.ns);
 }
 
 void LiveExecutor::gone(Gang& g, const EngineEvent& e) {
@@ -261,6 +276,7 @@ void LiveExecutor::gone(Gang& g, const EngineEvent& e) {
   if (finished) g.done = g.committed = workload_->truths[g.job.index()].work;
   if (was != Phase::killing && !finished) g.done = g.committed;
   l.done = g.committed - g.at_start;
+  tell_cpu(g, true);
   if (finished && was == Phase::suspended) happen(g, EventKind::resumed, 0);  // it was too late for that
   if (finished) return happen(g, EventKind::finished, 0);
   if (was == Phase::killing || (was == Phase::stopping && e.verdict == kExitStopped)) {

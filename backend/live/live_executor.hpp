@@ -82,6 +82,14 @@ class LiveExecutor final : public Executor {
     std::int64_t steps = 0, first_step = 0, saves = 0;
     Duration stepped{};
     double squares_s2 = 0;
+    // CPU time of a core per sample for preprocessing: the reports' times their steps, and the steps of those that
+    // said so.
+    Int128 cpu_ns = 0;
+    std::int64_t cpu_steps = 0;
+    // Their mean; 0 = not measured.
+    [[nodiscard]] Duration cpu_per_sample() const {
+      return {cpu_steps == 0 ? 0 : static_cast<std::int64_t>(cpu_ns / cpu_steps)};
+    }
   };
   [[nodiscard]] const std::vector<Launch>& launches() const { return launches_; }
 
@@ -97,6 +105,7 @@ class LiveExecutor final : public Executor {
     Work at_start{};       // done before this launch
     Time began{};          // launched, running or stopping since
     Duration saved_for{};  // standing still for one checkpoint
+    Duration told_cpu{};   // of this launch: the last `preprocessing` event
   };
 
   [[nodiscard]] Gang* find(GangId gang, Incarnation incarnation);
@@ -108,6 +117,7 @@ class LiveExecutor final : public Executor {
   void said(Gang& g, const FromWorker& message);
   static void stepped(Launch& l, const Step& report);
   void gone(Gang& g, const EngineEvent& e);
+  void tell_cpu(Gang& g, bool last);
   void happen(const Gang& g, EventKind kind, std::int64_t value, std::int64_t value2 = 0);
   [[nodiscard]] Duration wall(Duration run) const { return {run.ns / options_.time_scale}; }
   [[nodiscard]] Time clock() const;

@@ -89,6 +89,8 @@ class Fields {
     return n;
   }
 
+  [[nodiscard]] bool more() const { return !at_end_; }
+
   // What is left, which may hold spaces, but neither begins nor ends with one.
   std::string rest(const char* name) {
     const std::string_view text = rest_;
@@ -146,7 +148,10 @@ struct Formatter {
   std::string operator()(Lease m) const { return fmt::format("lease {}", m.seconds); }
   std::string operator()(const Hello& m) const { return fmt::format("hello {} {}", m.version, m.worker); }
   std::string operator()(Ready m) const { return fmt::format("ready {} {}", m.step, m.done.ns); }
-  std::string operator()(Step m) const { return fmt::format("step {} {} {}", m.step, m.done.ns, m.spent.ns); }
+  std::string operator()(Step m) const {
+    const std::string line = fmt::format("step {} {} {}", m.step, m.done.ns, m.spent.ns);
+    return m.cpu_per_sample.ns > 0 ? fmt::format("{} {}", line, m.cpu_per_sample.ns) : line;
+  }
   std::string operator()(const Saved& m) const { return fmt::format("saved {} {} {}", m.step, m.done.ns, m.path); }
   std::string operator()(const Published& m) const {
     return fmt::format("published {} {} {}", m.version, m.step, m.path);
@@ -213,6 +218,7 @@ Expected<FromWorker> parse_from_worker(std::string_view line) {
     m.step = fields.number("step");
     m.done = {fields.number("done_work_ns")};
     m.spent = {fields.number("spent_ns")};
+    if (fields.more()) m.cpu_per_sample = {fields.number("cpu_ns", 1)};
     return fields.finish<FromWorker>(m);
   }
   if (verb == "saved") {

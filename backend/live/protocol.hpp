@@ -85,6 +85,9 @@ struct Step {
   std::int64_t step = 0;  // steps done by the job, over all its launches
   Work done;
   Duration spent;  // wall time of the steps since the last `step` or `ready`; saves are not counted
+  // CPU time of one core per sample loaded and preprocessed since the last `step`, on rank 0; 0 = not measured,
+  // which is not said.
+  Duration cpu_per_sample{};
   friend bool operator==(Step, Step) = default;
 };
 struct Saved {

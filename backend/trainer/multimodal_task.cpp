@@ -82,7 +82,7 @@ class MultimodalTask final : public Task {
     const data::LoaderStatus s = train_->status();
     if (context_.comm->rank() == 0 && s.prepared > 0)
       fmt::print(stderr, "data: {} samples prepared at {:.0f} us of a core each, {} corrupt\n", s.prepared,
-                 s.cpu_us_per_sample, s.corrupt);
+                 static_cast<double>(s.cpu_ns) / 1e3 / static_cast<double>(s.prepared), s.corrupt);
   }
 
   [[nodiscard]] models::MultimodalModel& model() { return model_; }
@@ -136,7 +136,7 @@ class MultimodalTask final : public Task {
 
   DataCost data_cost() const override {
     const data::LoaderStatus s = train_->status();
-    return {s.cpu_us_per_sample, corrupt_before_ + s.corrupt};
+    return {s.prepared, s.cpu_ns, corrupt_before_ + s.corrupt};
   }
 
   double flops_per_sample() const override {

@@ -86,10 +86,11 @@ class Task {
   [[nodiscard]] virtual std::string state() const { return {}; }
   virtual void load_state(std::string_view text) { (void)text; }
 
-  // What preparing data has cost so far: CPU time of a core per sample; different samples that could not be read.
+  // What preparing data has cost this process so far.
   struct DataCost {
-    double us_per_sample = 0;  // 0 = there is nothing to prepare
-    std::uint64_t corrupt = 0;
+    std::uint64_t samples = 0;  // prepared; 0 = there was nothing to prepare
+    std::int64_t cpu_ns = 0;    // CPU time of one core for all of them
+    std::uint64_t corrupt = 0;  // different samples of the job that could not be read
   };
   [[nodiscard]] virtual DataCost data_cost() const { return {}; }
 

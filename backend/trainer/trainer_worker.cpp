@@ -185,7 +185,7 @@ void TrainerWorker::after_step(std::int64_t word, const StepReport& report) {
   }
   note_metrics(full);
   if ((due(start_.report_every_steps) || (last && start_.report_every_steps > 0))) {
-    wire_.say(live::Step{step, done_, spent_});
+    wire_.say(live::Step{step, done_, spent_, cpu_per_sample()});
     spent_ = {};
   }
   publish();
@@ -193,6 +193,15 @@ void TrainerWorker::after_step(std::int64_t word, const StepReport& report) {
   if (word == kStop && !last) stop();
   if (last || word == kSave || due(save_every)) save();
   listen(0);
+}
+
+// Since this was asked last; nothing where no sample was prepared.
+Duration TrainerWorker::cpu_per_sample() {
+  const Task::DataCost now = session_->task().data_cost();
+  const Task::DataCost before = std::exchange(told_cost_, now);
+  const auto samples = static_cast<std::int64_t>(now.samples - before.samples);
+  if (samples == 0) return {};
+  return {std::max<std::int64_t>(1, (now.cpu_ns - before.cpu_ns) / samples)};
 }
 
 void TrainerWorker::note_metrics(const StepReport& report) {
@@ -203,9 +212,15 @@ void TrainerWorker::note_metrics(const StepReport& report) {
                                  {"rate", report.rate},
                                  {"gradient_norm", report.gradient_norm},
                                  {"step_s", static_cast<double>(last_step_ns_) / 1e9}};
+  // Of all ranks: what the model asks for, by its configuration, over the time that the step took.
+  if (const double flops = session_->task().flops_per_sample(); flops > 0 && last_step_ns_ > 0) {
+    const auto samples = static_cast<double>(session_->config().global_batch);
+    line["model_flops_per_s"] = std::round(flops * samples * 1e9 / static_cast<double>(last_step_ns_));
+  }
   for (const auto& [name, value] : report.metrics) line[name] = value;
-  if (const Task::DataCost cost = session_->task().data_cost(); cost.us_per_sample > 0) {
-    line["data_us_per_sample"] = std::round(cost.us_per_sample * 10) / 10;
+  if (const Task::DataCost cost = session_->task().data_cost(); cost.samples > 0) {
+    const double us = static_cast<double>(cost.cpu_ns) / 1e3 / static_cast<double>(cost.samples);
+    line["data_us_per_sample"] = std::round(us * 10) / 10;
     line["corrupt_samples"] = cost.corrupt;
   }
   const std::string text = line.dump() + "\n";

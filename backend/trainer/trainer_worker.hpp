@@ -55,6 +55,7 @@ class TrainerWorker {
   void publish();
   [[noreturn]] void stop();
   void note_metrics(const StepReport& report);
+  [[nodiscard]] Duration cpu_per_sample();
   [[nodiscard]] live::Checkpoint checkpoint(std::vector<live::CheckpointFile> files) const;
   [[nodiscard]] Word wanted();
   void listen(std::int64_t until);
@@ -74,6 +75,7 @@ class TrainerWorker {
   std::string saved_path_{};
   Duration spent_{};           // in steps since the last report
   std::int64_t last_step_ns_ = 0;
+  Task::DataCost told_cost_{};  // as of the last report
 };
 
 }  // namespace orrery::trainer

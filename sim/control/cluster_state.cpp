@@ -122,6 +122,7 @@ bool ClusterState::apply(const Event& event) {
       r.committed = r.done = {event.value};
       r.done_at = now;
       return true;
+    case EventKind::preprocessing: r.cpu_per_sample = {event.value}; return true;
     case EventKind::published: publish(event.job, static_cast<std::int32_t>(event.value2), now); return true;
     case EventKind::finished:
       publish(event.job, 1000, now);

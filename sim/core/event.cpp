@@ -30,6 +30,7 @@ std::string_view to_string(EventKind k) {
     case EventKind::called_off: return "called_off";
     case EventKind::inherited: return "inherited";
     case EventKind::slowed: return "slowed";
+    case EventKind::preprocessing: return "preprocessing";
   }
   return "?";
 }

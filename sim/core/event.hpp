@@ -46,8 +46,10 @@ enum class EventKind : std::uint8_t {
                    // rate) that this saves against the job's base checkpoint; negative where it costs work
   slowed,          // node: a step there takes value / 1'000'000 times as long from now on; 1'000'000 = full speed
                    // again. For the record only: policies are not told, they see what their jobs report
+  preprocessing,   // value = CPU time (ns) of one core per sample that loading and preprocessing took, as a job that
+                   // really trains measured it: mean over the launch so far
 };
-inline constexpr int kEventKinds = 26;
+inline constexpr int kEventKinds = 27;
 
 [[nodiscard]] std::string_view to_string(EventKind k);
 

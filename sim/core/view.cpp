@@ -29,6 +29,7 @@ JobView ClusterView::job(JobId id) const {
   v.held = holds_gpus(r.state) ? &r.held : nullptr;
   v.target = r.has_target ? &r.target : nullptr;
   v.measured = r.measured ? &*r.measured : nullptr;
+  v.cpu_per_sample = r.cpu_per_sample;
   return v;
 }
 

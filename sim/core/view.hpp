@@ -75,6 +75,7 @@ struct JobRecord {
   Work committed{};
   std::optional<Estimate> estimate{};
   std::optional<Measured> measured{};
+  Duration cpu_per_sample{};  // as the job last measured it; 0 = not measured
   Allocation held{};
   Sharing held_sharing = Sharing::exclusive;
   GroupId held_group = kNoGroup;
@@ -99,6 +100,9 @@ struct JobView {
   const Allocation* held = nullptr;     // null when it holds nothing
   const Target* target = nullptr;       // null when none stands
   const Measured* measured = nullptr;   // null before the first report
+  // CPU time of one core that loading and preprocessing a sample takes (c_cpu of a loader's stall, samples * c_cpu
+  // / cores in a step), as the job itself last measured it; 0 = not measured, as in every simulation.
+  Duration cpu_per_sample{};
 
   [[nodiscard]] JobId id() const { return spec->id; }
   [[nodiscard]] std::int32_t gpus() const { return spec->demand.gpus; }

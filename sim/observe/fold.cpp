@@ -202,6 +202,7 @@ void MetricsFold::on_event(const Event& e) {
       enter(j, e.job, Phase::queued, e.at);
       j.state = JobState::pending;
       break;
+    case EventKind::preprocessing: j.cpu_per_sample = {e.value}; break;
     case EventKind::finished: end(j, e.job, JobState::finished, e.at); break;
     case EventKind::reject: end(j, e.job, JobState::rejected, e.at); break;
     case EventKind::cancel: end(j, e.job, JobState::cancelled, e.at); break;

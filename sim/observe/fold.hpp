@@ -56,6 +56,7 @@ class MetricsFold : public Observer {
   [[nodiscard]] bool submitted(JobId id) const { return jobs_[id.index()].phase != Phase::unknown; }
   [[nodiscard]] JobRow row(JobId id) const;
   [[nodiscard]] std::vector<JobRow> rows() const;
+  [[nodiscard]] Duration cpu_per_sample(JobId id) const { return jobs_[id.index()].cpu_per_sample; }
   [[nodiscard]] const SampleSeries& samples() const { return samples_; }
   [[nodiscard]] Summary summary() const;
   // Seconds from submit to finish in submit order, NaN where a job did not finish; what `compare` pairs.
@@ -77,6 +78,7 @@ class MetricsFold : public Observer {
     GpuTime held{};
     std::uint32_t launches = 0;
     std::uint32_t preemptions = 0;
+    Duration cpu_per_sample{};
     std::uint32_t slot = 0;  // of its allocation in held_, while it holds one
     Phase phase = Phase::unknown;
     JobState state = JobState::submitted;

@@ -28,6 +28,7 @@ struct JobRow {
   GpuTime held{};             // GPU-time holding an allocation, overheads included
   std::uint32_t launches = 0;
   std::uint32_t preemptions = 0;  // stops asked for by the policy
+  Duration cpu_per_sample{};      // of one core, loading and preprocessing, as last measured; 0 = not measured
   JobState state = JobState::pending;
 };
 
@@ -58,6 +59,7 @@ struct StudySummary {
   std::optional<double> slo_ratio, fragmentation_ratio, work_goodput_ratio, ettr_ratio, mfu_ratio;
   std::optional<double> held_gpu_s, overhead_gpu_s, checkpoint_gpu_s, lost_gpu_s, restarts, migrations;
   std::optional<double> cost, energy_kwh;
+  std::optional<double> cpu_per_sample_s;
   std::optional<double> first_child_s, transfer_saved_gpu_s, transfer_saved_ratio, negative_transfer_ratio;
   std::optional<double> lineage_makespan_s, lineage_makespan_max_s;
   std::vector<StudyGroup> by_kind, by_tenant;  // by name

@@ -146,6 +146,12 @@ void StudyFold::add_economy(StudySummary& s, const MetricsFold& base) const {
   }
   if (priced) s.cost = cost;
   if (powered) s.energy_kwh = joule / 3.6e6;
+  Mean cpu;
+  for (std::size_t i = 0; i < jobs_.size(); ++i) {
+    const Duration one = base.cpu_per_sample(JobId(static_cast<std::uint32_t>(i)));
+    if (one.ns > 0) cpu.add(to_seconds(one));
+  }
+  s.cpu_per_sample_s = cpu.value();
 }
 
 void StudyFold::add_transfer(StudySummary& s, const MetricsFold& base) const {

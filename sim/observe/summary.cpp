@@ -38,6 +38,7 @@ JobRow MetricsFold::row(JobId id) const {
   r.held = j.held;
   r.launches = j.launches;
   r.preemptions = j.preemptions;
+  r.cpu_per_sample = j.cpu_per_sample;
   r.state = j.state;
   return r;
 }

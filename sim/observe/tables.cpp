@@ -57,6 +57,8 @@ void append_job(std::string& out, const JobRow& r) {
   out.push_back(',');
   append_int(out, r.preemptions);
   out.push_back(',');
+  if (r.cpu_per_sample.ns > 0) append_seconds(out, r.cpu_per_sample);
+  out.push_back(',');
   out += to_string(r.state);
   out.push_back('\n');
 }
@@ -155,6 +157,10 @@ const std::vector<MetricDefinition>& metric_definitions() {
        "Idle power of all GPUs from first submit to last finish, and what running jobs draw above it "
        "(cluster.groups.idle_watt, busy_watt).",
        study_of<&StudySummary::energy_kwh>, false, true},
+      {"cpu_per_sample_s", "preprocessing", "core s",
+       "CPU time of one core that loading and preprocessing a sample took, as jobs that really train measured it: "
+       "mean over those that did, of what each last said.",
+       study_of<&StudySummary::cpu_per_sample_s>, false, true},
       {"first_child_s", "first usable child", "s",
        "Mean over jobs that others depend on of the time from their submit to the first finish of a child "
        "other than an evaluation.",
@@ -189,7 +195,7 @@ std::optional<double> metric_value(const MetricDefinition& m, const Summary& s) 
 void write_jobs_csv(const MetricsFold& fold, const TextSink& sink) {
   std::string out =
       "job_id,tenant,kind,model,gpus,submit_s,first_start_s,finish_s,jct_s,wait_s,run_s,service_gpu_s,held_gpu_s,"
-      "launches,preemptions,state\n";
+      "launches,preemptions,cpu_per_sample_s,state\n";
   for (std::size_t i = 0; i < fold.job_count(); ++i) {
     const JobId id(static_cast<std::uint32_t>(i));
     if (!fold.submitted(id)) continue;

@@ -25,7 +25,8 @@ struct MetricDefinition {
 // The value, or nothing where the metric has none.
 [[nodiscard]] std::optional<double> metric_value(const MetricDefinition& m, const Summary& s);
 
-// Times in seconds as exact decimals of the nanoseconds; finish_s and jct_s empty unless finished.
+// Times in seconds as exact decimals of the nanoseconds; finish_s and jct_s empty unless finished,
+// cpu_per_sample_s where the job did not measure it.
 void write_jobs_csv(const MetricsFold& fold, const TextSink& sink);
 void write_samples_csv(const SampleSeries& samples, const TextSink& sink);
 [[nodiscard]] std::string summary_json(const Summary& s);

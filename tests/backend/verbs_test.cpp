@@ -83,6 +83,51 @@ TEST_CASE("orrery live run: real training under a policy, with preemptions and a
   }
 }
 
+TEST_CASE("orrery live run: what the loader's preprocessing costs arrives in the run's tables", "[torch][live]") {
+  const test::TempFolder folder;
+  REQUIRE(live::write_file(folder.file("job.yaml"), R"(task: multimodal
+steps: 30
+global_batch: 16
+report_every: 5
+model:
+  preset: tiny
+  text: { vocabulary: 400, length: 16 }
+  image: { size: 32, patch: 8 }
+  objectives: { contrastive: 1 }
+data: { folder: data/few, make: { kind: pairs, samples: 256, size: 32, seed: 1 } }
+)"));
+  REQUIRE(live::write_file(folder.file("jobs.csv"), "job_id,submit_s,gpus,duration_s,kind,model,batch\n"
+                                                    "measured,0,1,2,pretrain,pairs,16\npaced,0,1,1,,,\n"));
+  REQUIRE(live::write_file(folder.file("live.yaml"), R"(version: 1
+name: measured
+cluster: { groups: [{ name: slots, count: 1, gpus_per_node: 2, gpu: cpu }] }
+workload: { trace: jobs.csv }
+policy: { name: fifo }
+live: { time_scale: 1, models: { pairs: job.yaml } }
+)"));
+  const Outcome run =
+      orrery_says(fmt::format("live run '{}' -q -o '{}'", folder.file("live.yaml"), folder.file("run")), folder);
+  INFO(run.text);
+  REQUIRE(run.status == 0);
+  const auto jobs = live::read_file(folder.file("run/jobs.csv"));
+  REQUIRE(jobs);
+  INFO(*jobs);
+  const std::size_t row = jobs->find("\nmeasured,"), other = jobs->find("\npaced,");
+  REQUIRE((row != std::string::npos && other != std::string::npos));
+  const auto field = [&jobs](std::size_t at, int number) {
+    for (; number > 0; --number) at = jobs->find(',', at) + 1;
+    return jobs->substr(at, jobs->find_first_of(",\n", at) - at);
+  };
+  CHECK(field(0, 15) == "cpu_per_sample_s");
+  const double cost_s = std::strtod(field(row + 1, 15).c_str(), nullptr);
+  CHECK(cost_s > 1e-7);  // of one core; a picture of 32 x 32 takes about 50 us
+  CHECK(cost_s < 1e-2);
+  CHECK(field(other + 1, 15).empty());
+  const auto summary = live::read_file(folder.file("run/summary.json"));
+  REQUIRE(summary);
+  CHECK(summary->find("\"cpu_per_sample_s\"") != std::string::npos);
+}
+
 TEST_CASE("orrery live calibrate writes rows that the simulator reads", "[torch][live]") {
   const test::TempFolder folder;
   const std::string table = folder.file("profile.csv");

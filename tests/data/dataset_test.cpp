@@ -108,7 +108,7 @@ TEST_CASE("Prefetched or not, in any order, a position is the same sample", "[da
   }
   CHECK(b->take({5, 1})->front().tokens == (*whole)[5].tokens);
   CHECK(a->status().prepared == 16);
-  CHECK(a->status().cpu_us_per_sample > 0);
+  CHECK(a->status().cpu_ns > 0);
 }
 
 TEST_CASE("Corrupt samples are counted, reported once and stepped over; a shard that is no tar is an error",

@@ -82,9 +82,11 @@ check "the digest is sha256 over the tables and events" bash -c "
 check "jobs.csv has the promised columns" python3 - "$tmp/a/jobs.csv" <<'P'
 import csv, sys
 rows = list(csv.DictReader(open(sys.argv[1])))
-keys = "job_id gpus submit_s first_start_s finish_s jct_s wait_s service_gpu_s preemptions state".split()
+keys = "job_id gpus submit_s first_start_s finish_s jct_s wait_s service_gpu_s preemptions state cpu_per_sample_s"
+keys = keys.split()
 assert len(rows) == 200 and all(k in rows[0] for k in keys)
 assert all(abs(float(r["finish_s"]) - float(r["submit_s"]) - float(r["jct_s"])) < 1e-6 for r in rows)
+assert not any(r["cpu_per_sample_s"] for r in rows)  # measured by live jobs only
 P
 (cd "$tmp" && "$orrery" run "$tmp/a/scenario.yaml" -o "$tmp/c" >/dev/null 2>&1)
 check "a run folder's scenario.yaml runs again as is" [ "$(digest "$tmp/a")" = "$(digest "$tmp/c")" ]

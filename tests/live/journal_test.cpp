@@ -134,6 +134,22 @@ TEST_CASE("a damaged byte of a journal is an error, or the end of it is dropped"
   }
 }
 
+TEST_CASE("what preprocessing costs is in the journal as it was said", "[live]") {
+  const test::TempFolder dir;
+  Event e;
+  e.kind = EventKind::preprocessing;
+  e.job = JobId(2);
+  e.incarnation = 3;
+  e.value = 31'000;
+  auto writer = JournalWriter::create(dir.file("journal"), "a run");
+  REQUIRE(writer);
+  REQUIRE(writer->batch(Time{5}, kNever, {&e, 1}));
+  const auto read = read_journal(dir.file("journal"));
+  REQUIRE(read);
+  REQUIRE(read->batches.size() == 1);
+  same(read->batches[0].events, {e});
+}
+
 TEST_CASE("two decisions have equal digests when they want the same", "[live]") {
   Plan a;
   Target t;

@@ -63,6 +63,8 @@ LiveResult run_live(const LiveWorld& world) {
                         controller_options(), {&again});
   (void)controller.run();
   CHECK(again.plans == r.diary.plans);
+  for (std::size_t i = 0; i < r.records.size(); ++i)
+    CHECK(controller.state().records()[i].cpu_per_sample == r.records[i].cpu_per_sample);
   CHECK_FALSE(again.plans.empty());
   return r;
 }
@@ -202,6 +204,27 @@ TEST_CASE("live: a worker that never works is given up when its budget is spent"
     CHECK(j.incarnation == 3);
   }
   CHECK(r.launches.size() == 6);
+}
+
+TEST_CASE("live: what a worker says of preprocessing reaches the policy's view, the tables and a replay", "[live]") {
+  LiveWorld w;
+  w.workload = make_workload({{0, 1, 5}, {0, 1, 5}});
+  // The first measures, and says nothing where it prepared nothing; the second is an older worker.
+  w.worker = {"/bin/sh", "-c",
+              "echo hello 1 fake; read start; echo ready 0 0; case $start in *'\"job\":\"0\"'*) "
+              "echo step 1 1 9 30000; echo step 2 2 9; echo step 3 3 9 31000; echo step 5 5 9 32000;; "
+              "*) echo step 1 1 9;; esac; echo done 5",
+              "worker"};
+  const LiveResult r = run_live(w);
+  for (const JobRecord& j : r.records) CHECK(j.state == JobState::finished);
+  // Steps 1, 3 and, for two, 5: the mean is told again when the launch ends.
+  CHECK(r.records[0].cpu_per_sample == Duration{31250});
+  CHECK(r.records[1].cpu_per_sample == Duration{});
+  CHECK(r.diary.count(EventKind::preprocessing, 0) == 2);
+  CHECK(r.diary.count(EventKind::preprocessing, 1) == 0);
+  ClusterView view;
+  view.records = &r.records;
+  CHECK(view.job(JobId(0)).cpu_per_sample == Duration{31250});
 }
 
 TEST_CASE("live: a damaged checkpoint is passed over for the one before", "[live]") {

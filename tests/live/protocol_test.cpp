@@ -45,12 +45,21 @@ TEST_CASE("every message of the worker protocol survives its line", "[live]") {
     CHECK(*again == m);
   }
   for (const FromWorker& m : std::vector<FromWorker>{
-           Hello{1, "paced"}, Ready{7, Work{8}}, Step{9, Work{10}, Duration{11}}, Saved{12, Work{13}, "a b/step-12"},
+           Hello{1, "paced"}, Ready{7, Work{8}}, Step{9, Work{10}, Duration{11}},
+           Step{9, Work{10}, Duration{11}, Duration{31000}}, Saved{12, Work{13}, "a b/step-12"},
            Published{1, 2, "v"}, Done{3}, WorkerError{"x y"}}) {
     const auto again = parse_from_worker(bare(format(m)));
     REQUIRE(again);
     CHECK(*again == m);
   }
+}
+
+TEST_CASE("what preprocessing costs is said where it was measured; workers that do not say it stay valid", "[live]") {
+  const auto step = [](const char* line) { return std::get<Step>(parse_from_worker(line).value()); };
+  CHECK(step("step 9 10 11").cpu_per_sample == Duration{});
+  CHECK(step("step 9 10 11 31000").cpu_per_sample == Duration{31000});
+  CHECK(format(FromWorker{Step{9, Work{10}, Duration{11}}}) == "step 9 10 11\n");
+  CHECK(format(FromWorker{Step{9, Work{10}, Duration{11}, Duration{31000}}}) == "step 9 10 11 31000\n");
 }
 
 TEST_CASE("a malformed line of the worker protocol is one error that says why", "[live]") {
@@ -63,6 +72,7 @@ TEST_CASE("a malformed line of the worker protocol is one error that says why", 
         Bad{"hello 1", "<worker> is missing"}, Bad{"ready 1", "<done_work_ns> is missing"},
         Bad{"ready 1  2", "one space"}, Bad{"ready 01 2", "whole number"}, Bad{"ready -1 2", "whole number"},
         Bad{"step 1 2 99999999999999999999", "63 bits"}, Bad{"done 1 2", "more than"}, Bad{"saved 1 2 ", "missing"},
+        Bad{"step 1 2 3 0", "not within 1"}, Bad{"step 1 2 3 ", "one space"}, Bad{"step 1 2 3 4 5", "more than"},
         Bad{"published 0 1 p", "not within 1"}, Bad{"done 1\r", "control character"},
         Bad{"error \xff", "not UTF-8"}}) {
     INFO(b.line);

@@ -87,6 +87,7 @@ TEST_CASE("study: what the inputs do not say has no value, never zero", "[study]
                                             "lost_gpu_s",
                                             "cost",
                                             "energy_kwh",
+                                            "cpu_per_sample_s",
                                             "first_child_s",
                                             "transfer_saved_gpu_s",
                                             "transfer_saved_ratio",
@@ -162,6 +163,31 @@ TEST_CASE("study: cost, energy, MFU, checkpoints, lost work, migrations", "[stud
   CHECK(*m.cost == Approx(0.32));
   CHECK(*m.energy_kwh == Approx((100.0 * 4 * 160 + 500.0 * 300) / 3.6e6));
   CHECK(*m.mfu_ratio == Approx(132.0 / 320));
+}
+
+TEST_CASE("study: what preprocessing costs is the mean over the jobs that measured it", "[study]") {
+  Stream s(3, 1, 4);
+  std::string csv;
+  const Summary sum = fold(s, {100, 100, 20}, kAsIs, [&csv](Stream& x) {
+    MetricsFold rows(x.table(), x.node_gpus());
+    x.watch(rows);
+    for (const int job : {0, 1, 2}) x.submit(0, job);
+    const Allocation a = orrery::test::gpus(0, 0b11), b = orrery::test::gpus(0, 0b1100);
+    x.launch(0, 0, a);
+    x.launch(0, 1, b);
+    for (const int job : {0, 1}) x.send(0, EventKind::started, job);
+    x.send(1, EventKind::preprocessing, 0, 9'000);
+    x.send(1, EventKind::preprocessing, 1, 50'000);
+    x.send(9, EventKind::preprocessing, 0, 30'000);  // what it said last counts
+    x.send(10, EventKind::finished, 0);
+    x.send(10, EventKind::finished, 1);
+    x.end(10);
+    write_jobs_csv(rows, [&csv](std::string_view piece) { csv += piece; });
+  });
+  CHECK(sum.study.cpu_per_sample_s == Approx(40e-6));
+  CHECK(csv.find(",1,0,0.00003,finished\n") != std::string::npos);
+  CHECK(csv.find(",1,0,0.00005,finished\n") != std::string::npos);
+  CHECK(csv.find(",0,0,,pending\n") != std::string::npos);
 }
 
 TEST_CASE("study: transfer and lineage", "[study]") {
