@@ -33,7 +33,8 @@ std::string mode_of(const JobSpec& s) {
   std::string mode(to_string(s.kind));
   if (mode.empty()) mode = "job";
   const std::size_t slash = s.model.rfind('/');
-  return slash == std::string::npos ? mode : mode + s.model.substr(slash);
+  if (slash == std::string::npos) return s.model.empty() ? mode : mode + "/" + s.model;
+  return mode + s.model.substr(slash);
 }
 
 }  // namespace

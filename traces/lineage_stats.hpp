@@ -22,7 +22,7 @@ struct LineageStats {
   std::int64_t max_children = 0;
   double child_gpu_time_share = 0;                  // of the GPU-time of all jobs, at their base work
   std::map<std::int32_t, std::int64_t> thresholds;  // hard edges by progress asked for, per mille
-  std::map<std::string, std::int64_t> modes;  // children by kind, and what follows the model's `/`: transfer/lora
+  std::map<std::string, std::int64_t> modes;  // children by kind and model, or what follows its `/`: transfer/lora
   std::int64_t gains = 0, positive_gains = 0, negative_gains = 0;  // pairs of child and parent with a known gain
 };
 

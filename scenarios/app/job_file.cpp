@@ -83,18 +83,27 @@ Expected<Json> yaml_to_json(const std::string& text, const std::string& file) {
   }
 }
 
+Expected<Json> yaml_to_json(const YAML::Node& node, const std::string& file) {
+  return convert(node, file, 0);
+}
+
 Expected<JobFile> read_job_file(const std::string& path) {
   const auto text = live::read_file(path);
   if (!text) return tl::make_unexpected(text.error());
   auto json = yaml_to_json(*text, path);
   if (!json) return tl::make_unexpected(std::move(json.error()));
+  return job_of(*std::move(json), path);
+}
+
+Expected<JobFile> job_of(Json config, const std::string& path) {
   JobFile job;
   job.path = path;
-  job.config = *std::move(json);
+  job.config = std::move(config);
   const auto bad = [&](std::string why) { return fail_at(path, YAML::Mark::null_mark(), std::move(why)); };
   if (!job.config.is_object()) return bad("a job file is a mapping");
   if (!job.config.contains("task") || !job.config["task"].is_string())
     return bad("a job file has a key `task`: what kind of training it is");
+  if (job.config.contains("name") && !job.config["name"].is_string()) return bad("`name` is a word");
   job.name = job.config.value("name", std::filesystem::path(path).stem().string());
   std::int64_t ranks = 1;
   if (!take(job.config, "ranks", 1, ranks) || ranks > 1024) return bad("`ranks` is a number from 1 to 1024");

@@ -2,6 +2,8 @@
 // keys are the trainer's (docs/trainer.md); `name` and `ranks` are read here.
 #pragma once
 
+#include <yaml-cpp/node/node.h>
+
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -23,7 +25,11 @@ struct JobFile {
 // strings. Fails with the line where the document is none.
 [[nodiscard]] Expected<nlohmann::json> yaml_to_json(const std::string& text, const std::string& file);
 
-// Reads and checks what is read here; the trainer checks the rest.
+// The same of a part of a document; `file` is its name in messages.
+[[nodiscard]] Expected<nlohmann::json> yaml_to_json(const YAML::Node& node, const std::string& file);
+
+// Checks what is read here; the trainer checks the rest. `path` names the file in messages, and the job.
+[[nodiscard]] Expected<JobFile> job_of(nlohmann::json config, const std::string& path);
 [[nodiscard]] Expected<JobFile> read_job_file(const std::string& path);
 
 }  // namespace orrery::app

@@ -193,7 +193,7 @@ Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& reque
                             to_seconds(from), report.decisions_resumed, report.leftovers_killed));
   std::function<void()> on_interrupt;
   {
-    const bool urgent = paces(*worker) && config.models.empty();
+    const bool urgent = paces(*worker) && !may_train(prepared);
     const live::RaisedPriority priority(urgent);  // of the threads and processes that follow
     report.priority_refused = urgent && !priority.granted();
     StopSignals signals([&on_interrupt] { on_interrupt(); },  // blocks them for the threads that follow

@@ -7,7 +7,6 @@
 #include <filesystem>
 
 #include "backend/live/files.hpp"
-#include "scenarios/app/job_file.hpp"
 
 namespace orrery::app {
 namespace {
@@ -36,11 +35,28 @@ Expected<std::string> write_task(const nlohmann::json& config, const std::string
   return path;
 }
 
+bool may_train(const Prepared& prepared) {
+  return prepared.catalogue || (prepared.scenario.live && !prepared.scenario.live->models.empty());
+}
+
+Expected<std::optional<JobFile>> trained_job(const Prepared& prepared, const std::string& model) {
+  if (const auto& live = prepared.scenario.live)
+    if (const auto named = live->models.find(model); named != live->models.end()) {
+      auto job = read_job_file(named->second);
+      if (!job) return tl::make_unexpected(std::move(job.error()));
+      return std::optional<JobFile>(*std::move(job));
+    }
+  if (!prepared.catalogue) return std::optional<JobFile>();
+  const auto& known = prepared.catalogue->live;
+  const auto at = known.find(model);
+  return at == known.end() ? std::optional<JobFile>() : std::optional<JobFile>(at->second);
+}
+
 Expected<std::vector<live::LiveTask>> live_tasks(const Prepared& prepared, const std::string& folder,
                                                  std::uint64_t seed) {
   const LiveConfig config = prepared.scenario.live.value_or(LiveConfig{});
   std::vector<live::LiveTask> tasks;
-  if (config.models.empty()) return tasks;
+  if (!may_train(prepared)) return tasks;
   auto trainer = find_trainer(config.gpus);
   if (!trainer) return tl::make_unexpected(std::move(trainer.error()));
   std::error_code ignored;
@@ -48,10 +64,10 @@ Expected<std::vector<live::LiveTask>> live_tasks(const Prepared& prepared, const
   const auto folder_of = [&root](JobId job) { return fmt::format("{}/jobs/{}", root, job.value); };
   tasks.resize(prepared.workload.specs.size());
   for (const JobSpec& spec : prepared.workload.specs) {
-    const auto named = config.models.find(spec.model);
-    if (named == config.models.end()) continue;
-    auto job = read_job_file(named->second);
-    if (!job) return tl::make_unexpected(std::move(job.error()));
+    auto trained = trained_job(prepared, spec.model);
+    if (!trained) return tl::make_unexpected(std::move(trained.error()));
+    std::optional<JobFile> job = *std::move(trained);
+    if (!job) continue;
     std::string from = job->from;
     if (!spec.after.empty()) {
       from = folder_of(spec.after.front().parent) + "/checkpoints";

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "backend/live/process.hpp"
-#include "scenarios/app/job_file.hpp"
+#include "scenarios/app/live_tasks.hpp"
 
 namespace orrery::app {
 
@@ -48,8 +48,10 @@ Expected<MeasuredTimes> promised_times(const Prepared& prepared, const std::vect
   std::int64_t start = 0, restore = 0, stop = 0, trained = 0;
   for (const JobSpec& spec : prepared.workload.specs) {
     times.rates.push_back(kUnitRate);
-    const auto named = config.models.find(spec.model);
-    if (named == config.models.end()) continue;
+    const auto named = trained_job(prepared, spec.model);
+    if (!named) return tl::make_unexpected(named.error());
+    const std::optional<JobFile>& job = *named;
+    if (!job) continue;
     const ProfileRow* best = nullptr;
     for (const ProfileRow& r : rows) {
       if (r.model != spec.model || r.mode != to_string(spec.kind) || r.world != std::max(1, spec.demand.gpus))
@@ -62,8 +64,6 @@ Expected<MeasuredTimes> promised_times(const Prepared& prepared, const std::vect
       d.hint = "`orrery live calibrate` on this scenario writes one that has";
       return fail(std::move(d));
     }
-    const auto job = read_job_file(named->second);
-    if (!job) return tl::make_unexpected(job.error());
     const Int128 work = prepared.workload.truths[spec.id.index()].work.ns;
     times.rates.back() = Rate{static_cast<std::int64_t>(work * kUnitRate.per_billion / job->steps / best->step.ns)};
     start += best->start.ns;

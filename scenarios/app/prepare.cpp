@@ -67,9 +67,12 @@ Expected<void> collect_outages(Prepared& p) {
 }
 
 // The trace of the scenario: read from its file, or generated.
-Expected<Trace> obtain_trace(const Scenario& s, std::uint64_t seed, std::int64_t gpus, std::string& sha256) {
+Expected<Trace> obtain_trace(const Prepared& p, std::uint64_t seed, std::int64_t gpus, std::string& sha256) {
+  const Scenario& s = p.scenario;
   if (s.workload.generate) {
     GenerateSpec spec = *s.workload.generate;
+    if (p.catalogue) spec.catalogue = {p.catalogue, &p.catalogue->catalogue};
+    spec.device = training_device(s.cluster.groups);
     spec.seed = seed;
     spec.load = s.workload.load;
     spec.cluster_gpus = gpus;
@@ -84,7 +87,21 @@ Expected<Trace> obtain_trace(const Scenario& s, std::uint64_t seed, std::int64_t
   auto digest = sha256_file(s.workload.trace_resolved);
   if (!digest) return tl::make_unexpected(std::move(digest.error()));
   sha256 = std::move(*digest);
+  if (!p.catalogue) return trace;
+  if (auto ok = apply_catalogue(p.catalogue->catalogue, s.live ? SizeName::live : SizeName::cluster,
+                                training_device(s.cluster.groups), s.workload.trace, *trace);
+      !ok)
+    return tl::make_unexpected(std::move(ok.error()));
+  sha256 = sha256_hex(canonical_text(*trace));  // what is run depends on the catalogue, too
   return trace;
+}
+
+// The scenario's catalogue, null where it has none. What is generated must fit the memory of its GPUs.
+Expected<std::shared_ptr<const CatalogueFile>> obtain_catalogue(const Scenario& s) {
+  if (s.workload.catalogue_resolved.empty()) return std::shared_ptr<const CatalogueFile>();
+  const TrainingDevice device = training_device(s.cluster.groups);
+  const bool fits = s.workload.generate && s.workload.generate->size == SizeName::cluster && device.peak_flops > 0;
+  return read_catalogue(s.workload.catalogue_resolved, fits ? &device : nullptr);
 }
 
 EstimateSource resolve_estimates(const Scenario& s, bool trace_has_estimates) {
@@ -110,7 +127,10 @@ Expected<Prepared> prepare(Scenario scenario, std::uint64_t seed) {
   p.scenario = std::move(scenario);
   const Scenario& s = p.scenario;
   p.topology = std::make_unique<Topology>(s.cluster.groups);
-  auto trace = obtain_trace(s, seed, p.topology->total_gpus(), p.trace_sha256);
+  auto catalogue = obtain_catalogue(s);
+  if (!catalogue) return tl::make_unexpected(std::move(catalogue.error()));
+  p.catalogue = *std::move(catalogue);
+  auto trace = obtain_trace(p, seed, p.topology->total_gpus(), p.trace_sha256);
   if (!trace) return tl::make_unexpected(std::move(trace.error()));
   p.import = trace->report;
   p.trace_jobs = static_cast<std::int64_t>(trace->jobs.size());
@@ -126,6 +146,9 @@ Expected<Prepared> prepare(Scenario scenario, std::uint64_t seed) {
   auto workload = to_workload(*trace, *p.topology, s.workload.trace);
   if (!workload) return tl::make_unexpected(std::move(workload.error()));
   p.workload = std::move(*workload);
+  if (p.catalogue)
+    if (auto ok = check_parents(p.catalogue->catalogue, p.workload); !ok)
+      return tl::make_unexpected(std::move(ok.error()));
   if (auto ok = apply_emulation(p, *trace); !ok) return tl::make_unexpected(std::move(ok.error()));
   if (auto ok = collect_outages(p); !ok) return tl::make_unexpected(std::move(ok.error()));
   p.estimates = resolve_estimates(s, trace->has_estimates);

@@ -23,6 +23,10 @@ GenerateSpec read_generate(YamlWalk& w, const Place& at) {
          own("zipf", p);
          if (g.zipf > 10) w.complain(p, "`" + p.path + "` must be at most 10");
        }},
+      {"size", [&](const Place& p) {
+         own("size", p);
+         g.size = w.choice(p, {"cluster", "live"}) == "live" ? SizeName::live : SizeName::cluster;
+       }},
       {"deadlines", [&](const Place& p) { g.deadlines = flag(p); own("deadlines", p); }},
       {"priorities", [&](const Place& p) { g.priorities = flag(p); own("priorities", p); }},
       {"jobs", [&](const Place& p) { g.jobs = w.integer(p, 1, 100'000'000); }},
@@ -60,5 +64,22 @@ GenerateSpec read_generate(YamlWalk& w, const Place& at) {
   return g;
 }
 // clang-format on
+
+void check_generated(YamlWalk& w, const Place& workload, const Scenario& s) {
+  const WorkloadConfig& c = s.workload;
+  if (!c.generate) return;
+  const bool lineage = c.generate->model == "lineage";
+  if (!lineage && !c.catalogue.empty())
+    w.complain(workload, fmt::format("`workload.catalogue` is of no use to the generator `{}`", c.generate->model));
+  if (lineage && c.catalogue.empty())
+    w.missing(workload, "catalogue", "the kinds of jobs that the generator `lineage` draws from, a YAML file");
+  if (!lineage || c.generate->size == SizeName::live) return;
+  const auto& groups = s.cluster.groups;
+  const auto at = std::find_if(groups.begin(), groups.end(), [](const NodeGroup& g) { return g.gpus_per_node > 0; });
+  if (at != groups.end() && at->peak_gflop_per_s == 0)
+    w.complain(workload, fmt::format("run times of generated lineages follow from what a GPU can do, and group `{}` "
+                                     "says no `peak_tflops`",
+                                     at->name));
+}
 
 }  // namespace orrery::app

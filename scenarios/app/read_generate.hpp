@@ -8,5 +8,8 @@
 namespace orrery::app {
 
 [[nodiscard]] GenerateSpec read_generate(YamlWalk& w, const Place& at);
+// Complains of what a generated workload lacks elsewhere in the scenario, which has been read: the catalogue, and
+// what a GPU of the cluster can do. `workload` is that section.
+void check_generated(YamlWalk& w, const Place& workload, const Scenario& s);
 
 }  // namespace orrery::app

@@ -31,6 +31,8 @@ struct WorkloadConfig {
   std::string trace_resolved;  // path to open
   std::string format = "auto";
   std::optional<GenerateSpec> generate;  // instead of a trace; its seed is the run's
+  std::string catalogue;                 // what the names in the model column are (catalogue_file.hpp), as written
+  std::string catalogue_resolved;        // file to open; empty = there is none
   std::int64_t skip = 0;                // slice.skip
   std::int64_t jobs = -1;               // slice.jobs; -1 = all
   std::optional<double> load;
@@ -103,7 +105,7 @@ struct LiveConfig {
   Duration watchdog = seconds(30);   // the least silence, wall time, after which a gang is taken for hung
   bool gpus = false;                 // slots are GPUs of this machine, else CPU slots
   // `models`: what jobs of a model really train, as paths of job files (scenarios/models/*.yaml); written relative to
-  // the scenario's file, resolved here. Jobs of other models are paced.
+  // the scenario's file, resolved here. Jobs of other models are trained as `workload.catalogue` says, or paced.
   std::map<std::string, std::string> models{};
 };
 

@@ -46,6 +46,7 @@ NodeGroup read_group(YamlWalk& w, const Place& at) {
       {"rack_size", [&](const Place& p) { g.rack_size = static_cast<int>(w.integer(p, 1, 1'000'000)); }},
       {"nvlink", [&](const Place& p) { g.nvlink_bytes_per_s = w.quantity(p, parse_bandwidth); }},
       {"nic", [&](const Place& p) { g.nic_bytes_per_s = w.quantity(p, parse_bandwidth); }},
+      {"gpu_memory", [&](const Place& p) { g.gpu_mem_bytes = w.quantity(p, parse_bytes); }},
       {"price", [&](const Place& p) { g.price_micro_per_h = thousandths(w, p) * 1000; }},
       {"idle_watt", [&](const Place& p) { g.idle_milliwatt = thousandths(w, p); }},
       {"busy_watt", [&](const Place& p) { g.busy_milliwatt = thousandths(w, p); }},
@@ -91,6 +92,7 @@ void read_workload(YamlWalk& w, const Place& at, Scenario& s) {
          c.format = w.choice(p, names);
        }},
       {"generate", [&](const Place& p) { c.generate = read_generate(w, p); }},
+      {"catalogue", [&](const Place& p) { c.catalogue = w.word(p); }},
       {"slice", [&](const Place& p) {
          w.section(p, {{"skip", [&](const Place& q) { c.skip = w.integer(q, 0, kNoLimit); }},
                        {"jobs", [&](const Place& q) { c.jobs = w.integer(q, 1, kNoLimit); }}});
@@ -259,7 +261,8 @@ void check_policies(YamlWalk& w, const Scenario& s) {
 
 // clang-format off
 void read_all(YamlWalk& w, Scenario& s) {
-  bool versioned = false, cluster = false, workload = false;
+  bool versioned = false, cluster = false;
+  Place workload{};
   Place compare{};
   Place policy{};
   Place failures{};
@@ -272,7 +275,7 @@ void read_all(YamlWalk& w, Scenario& s) {
        }},
       {"name", [&](const Place& p) { s.name = w.word(p); }},
       {"cluster", [&](const Place& p) { cluster = true; read_cluster(w, p, s); }},
-      {"workload", [&](const Place& p) { workload = true; read_workload(w, p, s); }},
+      {"workload", [&](const Place& p) { workload = p; read_workload(w, p, s); }},
       {"policy", [&](const Place& p) { policy = p; }},
       {"compare", [&](const Place& p) {
          w.section(p, {{"policies", [&](const Place& q) { compare = q; }}});
@@ -296,8 +299,9 @@ void read_all(YamlWalk& w, Scenario& s) {
   if (w.root().node.IsMap()) {
     if (!versioned) w.missing(w.root(), "version", "write `version: 1`");
     if (!cluster) w.missing(w.root(), "cluster", "the machine to schedule on");
-    if (!workload) w.missing(w.root(), "workload", "the jobs to schedule");
+    if (workload.path.empty()) w.missing(w.root(), "workload", "the jobs to schedule");
   }
+  if (workload.node.IsMap()) check_generated(w, workload, s);
   if (s.network && s.emulate != "none")
     w.complain(w.root(), fmt::format("`emulate: {}` is of a simulator without a network; drop `network`", s.emulate));
   if (!performance.path.empty()) s.performance = read_performance(w, performance);
@@ -333,6 +337,7 @@ Expected<Scenario> read_scenario_text(const std::string& file, const std::string
   if (w.root().node.IsMap()) read_all(w, s);
   if (!w.errors().empty()) return tl::make_unexpected(Error(std::move(w.errors())));
   if (!s.workload.trace.empty()) s.workload.trace_resolved = resolve_trace(s.workload.trace, file);
+  if (!s.workload.catalogue.empty()) s.workload.catalogue_resolved = resolve_trace(s.workload.catalogue, file);
   if (!s.failures.capacity.empty()) s.failures.capacity_resolved = resolve_trace(s.failures.capacity, file);
   if (s.performance) s.performance->profiles_resolved = resolve_trace(s.performance->profiles, file);
   return s;

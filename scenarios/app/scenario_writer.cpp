@@ -67,6 +67,7 @@ void write_group(std::string& out, const NodeGroup& g) {
   if (g.rack_size > 0) out += fmt::format(", rack_size: {}", g.rack_size);
   if (g.nvlink_bytes_per_s > 0) out += fmt::format(", nvlink: {}", format_bandwidth(g.nvlink_bytes_per_s));
   if (g.nic_bytes_per_s > 0) out += fmt::format(", nic: {}", format_bandwidth(g.nic_bytes_per_s));
+  if (g.gpu_mem_bytes > 0) out += fmt::format(", gpu_memory: {}", format_bytes(g.gpu_mem_bytes));
   if (g.uplink_bytes_per_s > 0) out += fmt::format(", uplink: {}", format_bandwidth(g.uplink_bytes_per_s));
   const auto thousandths = [&out](const char* key, std::int64_t v) {
     if (v > 0) out += fmt::format(", {}: {}", key, decimal(static_cast<double>(v) / 1000));
@@ -107,7 +108,7 @@ void write_generate(std::string& out, const GenerateSpec& g) {
   if (g.model != "poisson") out += fmt::format("    model: {}\n", g.model);
   if (g.rate_per_1e9_h) out += fmt::format("    rate: {}/h\n", decimal(static_cast<double>(*g.rate_per_1e9_h) / 1e9));
   if (g.model == "poisson") write_poisson(out, g);
-  if (g.model == "lineage") out += fmt::format("    zipf: {}\n", decimal(g.zipf));
+  if (g.model == "lineage") out += fmt::format("    zipf: {}\n    size: {}\n", decimal(g.zipf), to_string(g.size));
   if (g.model == "gavel")
     out += fmt::format("    deadlines: {}\n    priorities: {}\n", g.deadlines != 0, g.priorities != 0);
   out += fmt::format("    tenants: {}\n", g.tenants);
@@ -157,6 +158,8 @@ std::string yaml_of(const Scenario& s, bool digest) {
   } else if (!digest) {
     out += fmt::format("  trace: {}\n", path_text(w.trace, w.trace_resolved));
   }
+  if (!w.catalogue.empty() && !digest)
+    out += fmt::format("  catalogue: {}\n", path_text(w.catalogue, w.catalogue_resolved));
   out += fmt::format("  format: {}\n", scalar(w.format));
   if (w.skip > 0 || w.jobs >= 0) {
     out += fmt::format("  slice: {{ skip: {}", w.skip);

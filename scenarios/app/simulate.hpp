@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "policies/policy.hpp"
+#include "scenarios/app/catalogue_file.hpp"
 #include "scenarios/app/scenario.hpp"
 #include "scenarios/report/row.hpp"
 #include "sim/control/controller.hpp"
@@ -26,6 +27,7 @@ struct Prepared {
   std::string trace_sha256;
   std::int64_t trace_jobs = 0;
   double load = 0;  // offered by the slice that is run; see offered_load()
+  std::shared_ptr<const CatalogueFile> catalogue;  // `workload.catalogue`; null = there is none
   std::unique_ptr<Topology> topology;
   Workload workload;
   EstimateSource estimates = EstimateSource::oracle;  // never `automatic`

@@ -196,19 +196,20 @@ class Bench {
 Expected<std::vector<Subject>> subjects_of(const Prepared& prepared) {
   std::vector<Subject> subjects;
   std::set<std::tuple<std::string, std::string, int>> seen;
-  const LiveConfig config = prepared.scenario.live.value_or(LiveConfig{});
   for (const JobSpec& spec : prepared.workload.specs) {
-    const auto named = config.models.find(spec.model);
     const int world = std::max<int>(1, spec.demand.gpus);
     const std::string mode(to_string(spec.kind));
-    if (named == config.models.end() || !seen.insert({spec.model, mode, world}).second) continue;
-    auto job = read_job_file(named->second);
-    if (!job) return tl::make_unexpected(std::move(job.error()));
+    if (!seen.insert({spec.model, mode, world}).second) continue;
+    auto trained = trained_job(prepared, spec.model);
+    if (!trained) return tl::make_unexpected(std::move(trained.error()));
+    std::optional<JobFile> job = *std::move(trained);
+    if (!job) continue;
     Subject s{spec.model, mode, {}, *std::move(job), world};
     if (!spec.after.empty()) s.from = prepared.workload.specs[spec.after.front().parent.index()].model;
     subjects.push_back(std::move(s));
   }
-  if (subjects.empty()) return fail("nothing to calibrate: no job of the scenario is of a model of `live.models`");
+  if (subjects.empty())
+    return fail("nothing to calibrate: no job is of a model of the catalogue or of `live.models`");
   return subjects;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "scenarios/app/args.hpp"
+#include "scenarios/app/catalogue_file.hpp"
 #include "scenarios/app/cli.hpp"
 #include "scenarios/app/trace_args.hpp"
 #include "scenarios/report/table.hpp"
@@ -172,10 +173,22 @@ Expected<GenerateSpec> generate_spec(const Args& args, const Generator& generato
   if (s.zipf > 10) wrong("--zipf must be at most 10");
   s.deadlines = args.has("deadlines");
   s.priorities = args.has("priorities");
-  for (const char* key : {"zipf", "deadlines", "priorities"})
+  if (args.has("size") && args.text("size") != "live" && args.text("size") != "cluster")
+    wrong(fmt::format("--size is `{}`", args.text("size")), "cluster or live");
+  s.size = args.text("size") == "live" ? SizeName::live : SizeName::cluster;
+  const bool lineage = std::find(generator.keys.begin(), generator.keys.end(), "size") != generator.keys.end();
+  if (lineage && !args.has("catalogue"))
+    wrong("`trace gen lineage` draws its jobs from a catalogue", "--catalogue scenarios/models/catalogue.yaml");
+  if (!lineage && args.has("catalogue"))
+    wrong(fmt::format("--catalogue is no option of the generator `{}`", generator.name));
+  for (const char* key : {"zipf", "size", "deadlines", "priorities"})
     if (args.has(key) && std::find(generator.keys.begin(), generator.keys.end(), key) == generator.keys.end())
       wrong(fmt::format("--{} is no option of the generator `{}`", key, generator.name));
   if (!errors.empty()) return tl::make_unexpected(Error(std::move(errors)));
+  if (!lineage) return s;
+  auto catalogue = read_catalogue(args.text("catalogue"), &s.device);
+  if (!catalogue) return tl::make_unexpected(std::move(catalogue.error()));
+  s.catalogue = {*catalogue, &(*catalogue)->catalogue};
   return s;
 }
 
@@ -189,6 +202,8 @@ int generate(const std::vector<std::string>& arguments) {
       "law", po::value<std::string>()->default_value("exponential"), "poisson: run times, exponential or lognormal")(
       "mean", po::value<std::string>()->default_value("1h"), "poisson: mean run time")(
       "sigma", po::value<std::string>(), "lognormal: standard deviation of ln(run time), default 1.5")(
+      "catalogue", po::value<std::string>(), "lineage: the kinds of jobs, a YAML file; timed on H200s")(
+      "size", po::value<std::string>(), "lineage: cluster (default) or live")(
       "zipf", po::value<std::string>(), "lineage: how unevenly children choose parents, default 1.1")(
       "deadlines", "gavel: a deadline of 1.2, 2 or 10 times the run time")(
       "priorities", "gavel: a fifth of the jobs weighs 5")("tenants", po::value<std::uint16_t>()->default_value(0),

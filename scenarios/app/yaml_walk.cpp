@@ -38,7 +38,8 @@ int second_document(const std::vector<std::string>& lines) {
 
 }  // namespace
 
-YamlWalk::YamlWalk(std::string file, const std::string& text, std::vector<Override> overrides)
+YamlWalk::YamlWalk(std::string file, const std::string& text, std::vector<Override> overrides,
+                   std::string_view wanted)
     : file_(std::move(file)), overrides_(std::move(overrides)) {
   for (std::size_t from = 0; from < text.size();) {
     const std::size_t end = std::min(text.find('\n', from), text.size());
@@ -59,7 +60,7 @@ YamlWalk::YamlWalk(std::string file, const std::string& text, std::vector<Overri
     return;
   }
   if (!root_.IsMap()) {
-    add(Diagnostic{"a scenario is a map of keys (version, cluster, workload, policy, ...)", {file_, 1, 1}});
+    add(Diagnostic{std::string(wanted), {file_, 1, 1}});
     root_ = YAML::Node();
     return;
   }

@@ -26,7 +26,9 @@ struct Place {
 
 class YamlWalk {
  public:
-  YamlWalk(std::string file, const std::string& text, std::vector<Override> overrides);
+  // `wanted`: what a document is that is no map of keys.
+  YamlWalk(std::string file, const std::string& text, std::vector<Override> overrides,
+           std::string_view wanted = "a scenario is a map of keys (version, cluster, workload, policy, ...)");
 
   // The document with the overrides applied; null after a syntax error.
   [[nodiscard]] Place root() const { return {root_, ""}; }

@@ -26,7 +26,8 @@ struct NodeGroup {
   std::int64_t nvlink_bytes_per_s = 0;  // GPU to node fabric; 0 = unknown
   std::int64_t nic_bytes_per_s = 0;     // node to rack switch; 0 = unknown
   std::int64_t uplink_bytes_per_s = 0;  // rack switch to spine; 0 = as much as the rack's nodes together
-  // For the metrics only, per GPU; 0 = unknown, and the metric has no value.
+  std::int64_t gpu_mem_bytes = 0;       // per GPU; 0 = unknown: generated jobs of a catalogue always fit
+  // For the metrics and for the run times of generated lineages, per GPU; 0 = unknown.
   std::int64_t price_micro_per_h = 0;   // millionths of the currency per GPU-hour held
   std::int64_t idle_milliwatt = 0;
   std::int64_t busy_milliwatt = 0;      // running a job

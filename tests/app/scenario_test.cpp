@@ -209,8 +209,9 @@ TEST_CASE("policies are found by label, by name, or made with defaults", "[app]"
 TEST_CASE("generated lineages, publications and what GPUs cost are read and written back", "[app][lineage]") {
   const std::string text =
       "version: 1\ncluster: { groups: [ { name: a, count: 1, gpus_per_node: 8, gpu: g, price: 2.485, idle_watt: 90,\n"
-      "  busy_watt: 650.5, peak_tflops: 989 } ] }\n"
-      "workload: { load: 0.5, generate: { model: lineage, jobs: 10, zipf: 1.3, tenants: 2 } }\n"
+      "  busy_watt: 650.5, peak_tflops: 989, gpu_memory: 141GB } ] }\n"
+      "workload: { load: 0.5, catalogue: models/c.yaml,\n"
+      "  generate: { model: lineage, jobs: 10, zipf: 1.3, tenants: 2, size: live } }\n"
       "publish: { every: 0.125, cost: 30s }\n";
   const auto s = read_scenario_text("s.yaml", text);
   REQUIRE(s);
@@ -218,7 +219,10 @@ TEST_CASE("generated lineages, publications and what GPUs cost are read and writ
   CHECK(s->cluster.groups[0].idle_milliwatt == 90'000);
   CHECK(s->cluster.groups[0].busy_milliwatt == 650'500);
   CHECK(s->cluster.groups[0].peak_gflop_per_s == 989'000);
+  CHECK(s->cluster.groups[0].gpu_mem_bytes == 141'000'000'000);
   CHECK(s->workload.generate->model == "lineage");
+  CHECK(s->workload.generate->size == SizeName::live);
+  CHECK(s->workload.catalogue == "models/c.yaml");
   CHECK(s->workload.generate->zipf == 1.3);
   CHECK(s->publish.every_per_mille == 125);
   CHECK(s->publish.cost == seconds(30));
@@ -242,5 +246,11 @@ TEST_CASE("keys of another generator are refused", "[app][lineage]") {
   CHECK(workload("{ model: poisson, zipf: 2 }").find("no key of the generator `poisson`") != std::string::npos);
   CHECK(workload("{ model: linage }").find("did you mean `lineage`") != std::string::npos);
   CHECK(workload("{ model: lineage, zipf: 11 }").find("must be at most 10") != std::string::npos);
+  CHECK(workload("{ model: lineage }").find("`workload.catalogue` is missing") != std::string::npos);
+  CHECK(workload("{ model: lineage }").find("group `a` says no `peak_tflops`") != std::string::npos);
+  CHECK(workload("{ model: gavel, size: live }").find("no key of the generator `gavel`") != std::string::npos);
+  CHECK(errors_of("version: 1\ncluster: { groups: [ { name: a, count: 1, gpus_per_node: 8, gpu: g } ] }\n"
+                  "workload: { load: 1, catalogue: c.yaml, generate: { model: gavel } }\n")
+            .find("of no use to the generator `gavel`") != std::string::npos);
   CHECK(errors_of(minimal("publish: { every: 1.5 }\n")).find("of a job's work") != std::string::npos);
 }

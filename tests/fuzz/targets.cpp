@@ -17,6 +17,7 @@
 #include "scenarios/app/scenario_reader.hpp"
 #include "sim/core/quantity.hpp"
 #include "sim/observe/event_log_reader.hpp"
+#include "tests/fuzz/catalogue_target.hpp"
 #include "tests/fuzz/data_targets.hpp"
 #include "tests/fuzz/profile_targets.hpp"
 #include "tests/fuzz/require.hpp"
@@ -323,7 +324,8 @@ const std::vector<FuzzTarget>& fuzz_targets() {
       {"tensors", run_tensors, tensor_seeds},     {"job_file", run_job_file, job_file_seeds},
       {"tar", run_tar, tar_seeds},                {"sample", run_sample, sample_seeds},
       {"tokenizer", run_tokenizer, tokenizer_seeds},
-      {"model_config", run_model_config, model_config_seeds}};
+      {"model_config", run_model_config, model_config_seeds},
+      {"catalogue", run_catalogue, catalogue_seeds}};
   return table;
 }
 

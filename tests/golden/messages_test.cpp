@@ -1,6 +1,6 @@
 // Golden error messages: what a user sees for wrong input, whole. messages.txt holds the cases and the expected text;
 // it changes only through scripts/approve. A case is
-//   === KIND: name        KIND: trace, scenario or command
+//   === KIND: name        KIND: trace, scenario, catalogue (with the job files of tests/support) or command
 //   input                 \xNN, \t, \r, \n and \\ as in C; a command's words are apart by blanks
 //   ---
 //   expected message
@@ -13,6 +13,7 @@
 
 #include "orrery_paths.hpp"
 #include "scenarios/app/scenario_reader.hpp"
+#include "tests/support/catalogue.hpp"
 #include "traces/canonical.hpp"
 #include "traces/text_file.hpp"
 
@@ -83,6 +84,11 @@ std::string scenario_message(const std::string& bytes) {
   return scenario ? "" : render(scenario.error());
 }
 
+std::string catalogue_message(const std::string& text) {
+  const auto catalogue = test::read_small(text);
+  return catalogue ? "" : render(catalogue.error());
+}
+
 std::string command_message(std::string words) {
   while (!words.empty() && words.back() == '\n') words.pop_back();
   const std::string command =
@@ -102,9 +108,10 @@ TEST_CASE("error messages are as approved", "[messages][fingerprint]") {
   std::vector<Case> all = cases();
   const bool approve = std::getenv("ORRERY_APPROVE") != nullptr;
   for (Case& c : all) {
-    std::string said = c.kind == "trace"      ? trace_message(unescaped(c.input.substr(0, c.input.size() - 1)))
-                       : c.kind == "scenario" ? scenario_message(unescaped(c.input))
-                                              : command_message(c.input);
+    std::string said = c.kind == "trace"       ? trace_message(unescaped(c.input.substr(0, c.input.size() - 1)))
+                       : c.kind == "scenario"  ? scenario_message(unescaped(c.input))
+                       : c.kind == "catalogue" ? catalogue_message(unescaped(c.input))
+                                               : command_message(c.input);
     if (!said.empty() && said.back() != '\n') said += '\n';
     INFO(c.kind << ": " << c.name << " (a wanted change is approved with scripts/approve \"reason\")");
     CHECK_FALSE(said.empty());

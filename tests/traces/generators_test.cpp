@@ -6,6 +6,7 @@
 #include <map>
 
 #include "sim/observe/digest.hpp"
+#include "tests/support/catalogue.hpp"
 #include "traces/lineage_stats.hpp"
 #include "traces/stats.hpp"
 #include "traces/synth/draws.hpp"
@@ -21,6 +22,7 @@ GenerateSpec spec_of(const std::string& model, std::int64_t jobs, std::uint64_t 
   s.jobs = jobs;
   s.seed = seed;
   s.rate_per_1e9_h = 30'000'000'000;  // 30/h
+  if (model == "lineage") s.catalogue = test::shipped_catalogue();
   return s;
 }
 
@@ -140,23 +142,65 @@ TEST_CASE("lineage workloads: roots, modes, edges, gains", "[generators][lineage
   const Workload w = workload_of(t);
   const LineageStats l = lineage_stats(w);
   CHECK(l.roots > 20);
-  CHECK(l.roots < 120);
+  CHECK(l.roots < 160);
   CHECK(l.children > 2500);
   CHECK(l.depth == 2);  // pretraining, transfer, evaluation
   CHECK(l.soft_edges > 50);
   CHECK(static_cast<double>(l.max_children) > 4 * l.mean_children);  // Zipf
-  for (const char* mode : {"transfer/full", "transfer/lora", "transfer/probe", "hpo/lora", "hpo/probe", "eval"})
+  for (const char* mode : {"transfer/shape-full", "transfer/shape-lora", "transfer/shape-probe", "hpo/shape-lora",
+                           "hpo/shape-probe", "transfer/agreement", "transfer/tone", "eval/quarter"})
     CHECK(l.modes.count(mode) == 1);
+  CHECK(l.modes.count("hpo/shape-full") == 0);
   for (const std::int32_t at : {200, 250, 500, 750, 800, 900, 1000}) CHECK(l.thresholds.count(at) == 1);
   CHECK(l.positive_gains > l.negative_gains);
   CHECK(l.negative_gains > 20);
   CHECK(l.gains > l.positive_gains + l.negative_gains);
-  // A grid shares parent, version, task and shape.
+  // A grid shares parent, version, data set and shape.
   std::map<std::string, int> grids;
   for (const TraceJob& j : t.jobs)
     if (j.kind == "hpo") ++grids[fmt::format("{} {} {} {} {}", j.submit.ns, j.after, j.gain, j.gpus, j.model)];
   CHECK(grids.size() > 5);
   CHECK(std::any_of(grids.begin(), grids.end(), [](const auto& g) { return g.second == 16; }));
+}
+
+TEST_CASE("lineage workloads: rare large pretraining jobs, many small transfer jobs", "[generators][lineage]") {
+  GenerateSpec s = spec_of("lineage", 3000);
+  s.cluster_gpus = 512;
+  const Trace t = generate(s).value();
+  double small = 0, large = 0, all = 0, of_large = 0;
+  for (const TraceJob& j : t.jobs) {
+    const double gpu_s = to_seconds(j.duration) * j.gpus;
+    all += gpu_s;
+    small += j.kind != "pretrain" && j.gpus <= 8;
+    CHECK((j.gpus < 32 || j.kind == "pretrain"));
+    if (j.gpus < 64) continue;
+    large += 1;
+    of_large += gpu_s;
+  }
+  CHECK(small / 3000 > 0.85);
+  CHECK(large / 3000 < 0.05);
+  CHECK(of_large / all > 0.5);
+  // Steps times what a step takes, as the catalogue's models and the device say.
+  for (const TraceJob& j : t.jobs) {
+    const CatalogueJob* job = s.catalogue->find(j.model);
+    REQUIRE(job != nullptr);
+    if (job->cluster.run.samples > 0 && j.model != "pairs" && j.model != "fusion") continue;
+    const TrainingCost c = training_cost(job->cluster.run, j.gpus, kH200Node);
+    CHECK(to_seconds(j.duration) == Approx(c.total_s(static_cast<double>(j.iterations))).epsilon(1e-3));
+    CHECK(static_cast<double>(j.tflop) ==
+          Approx(c.total_flops(static_cast<double>(j.iterations)) / 1e12).epsilon(1e-3));
+    CHECK(j.batch % j.gpus == 0);
+  }
+}
+
+TEST_CASE("lineage workloads: without a catalogue or a speed there are none", "[generators][lineage]") {
+  GenerateSpec s = spec_of("lineage", 10);
+  s.device.peak_flops = 0;
+  CHECK_FALSE(generate(s).has_value());
+  s.size = SizeName::live;
+  CHECK(generate(s).has_value());
+  s.catalogue.reset();
+  CHECK_FALSE(generate(s).has_value());
 }
 
 TEST_CASE("lineage stats of a hand-made graph", "[lineage]") {

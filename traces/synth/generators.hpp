@@ -3,10 +3,12 @@
 // same bytes.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "traces/synth/catalogue.hpp"
 #include "traces/synth/poisson.hpp"
 
 namespace orrery {
@@ -16,6 +18,10 @@ namespace orrery {
 struct GenerateSpec : PoissonSpec {
   std::string model = "poisson";
   double zipf = 1.1;            // lineage: how unevenly children choose their parents
+  // lineage: the kinds of jobs (not null), at which of their sizes, and what a GPU does, for size `cluster`
+  std::shared_ptr<const Catalogue> catalogue{};
+  SizeName size = SizeName::cluster;
+  TrainingDevice device = kH200Node;
   std::int64_t deadlines = 0;   // gavel: 1 = every job gets a deadline of 1.2, 2 or 10 times its run time
   std::int64_t priorities = 0;  // gavel: 1 = a fifth of the jobs weighs 5
 };
@@ -47,8 +53,11 @@ struct Generator {
 
 // Lineage workloads: rare, large multimodal pretraining jobs that publish checkpoints, and what descends from them:
 // transfer jobs (full fine-tunes, LoRA, linear probes) that choose a parent by Zipf's law, grids of hyper-parameters
-// that share a backbone, and evaluations. Edges (`p17@hard:0.8;p9@soft`), gains per (family, task) and model FLOPs
-// are columns of the trace. Sizes follow spec.cluster_gpus, 512 where it is unknown.
+// that share a backbone, and evaluations. Which kinds there are, how many GPUs they take and how much work they are
+// is the catalogue's; arrivals, popularity, grids and gains are the generator's. Edges (`p17@hard:0.8;p9@soft`),
+// gains per (parent's kind, data set), steps and model FLOPs are columns of the trace. Jobs larger than
+// spec.cluster_gpus (512 where it is unknown) take half of their GPUs, until they fit. Errors: no catalogue; a device
+// whose speed is not known.
 [[nodiscard]] Expected<Trace> generate_lineage(const GenerateSpec& spec);
 
 }  // namespace orrery

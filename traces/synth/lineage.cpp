@@ -1,44 +1,30 @@
-// Lineage workloads; what they are is said in generators.hpp.
+// Lineage workloads; what they are is said in generators.hpp, what a catalogue is in catalogue.hpp.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <map>
 
 #include "sim/models/transfer.hpp"
+#include "traces/formats.hpp"
+#include "traces/synth/catalogue.hpp"
 #include "traces/synth/draws.hpp"
 #include "traces/synth/generators.hpp"
 
 namespace orrery {
 namespace {
 
-// A family of backbones: the modalities it is pretrained on ("ita" = image, text, audio; v = video).
-struct Family {
-  const char* name;
-  std::string_view modalities;
-};
-constexpr std::array<Family, 6> kFamilies{
-    {{"clip", "it"}, {"mae", "i"}, {"bridge", "ta"}, {"omni", "itav"}, {"vidlm", "vt"}, {"flava", "it"}}};
-constexpr std::array<char, 4> kModalities{'i', 't', 'a', 'v'};
-
-// A way of transfer: what it needs, how often it is chosen, and how well it uses its GPUs.
-struct Mode {
-  const char* name;
-  double share;
-  Mix gpus;
-  LogNormal law;
-  double utilisation;  // of the peak of an H200 in bf16, 989 TFLOP/s
-};
-
-constexpr double kPeakTflops = 989;
-
-std::int64_t tflop_of(const TraceJob& j, double utilisation) {
-  return static_cast<std::int64_t>(static_cast<double>(j.duration.ns) / 1e9 * j.gpus * kPeakTflops * utilisation);
-}
+constexpr double kGridShare = 0.15;                    // of LoRA jobs and probes that are a grid of hyper-parameters
+constexpr std::uint64_t kDataSets = 12;                // different ones of each task
+constexpr double kMostSpread = 3;                      // of ln(work), whatever the spread
+constexpr GainLaw kOwnModality{0.75, 0.08, 0.9, 0.2};  // a parent that knows what the task's head reads
 
 class Maker {
  public:
   explicit Maker(const GenerateSpec& spec)
       : spec_(spec),
+        jobs_(spec.catalogue->jobs),
         cluster_(spec.cluster_gpus > 0 ? spec.cluster_gpus : 512),
         arrivals_(stream(spec.seed, "lineage/arrivals")),
         kinds_(stream(spec.seed, "lineage/kinds")),
@@ -46,7 +32,8 @@ class Maker {
         edges_(stream(spec.seed, "lineage/edges")),
         tenants_(stream(spec.seed, "lineage/tenants")),
         popularity_(spec.zipf),
-        teams_(0.9) {}
+        teams_(0.9),
+        candidates_(jobs_.size()) {}
 
   Expected<Trace> make() {
     const double gap = gap_ns(spec_);
@@ -55,33 +42,45 @@ class Maker {
       group();
       at_ns_ += exponential(arrivals_, gap * static_cast<double>(trace_.jobs.size() - before));
     }
+    for (const TraceJob& j : trace_.jobs)
+      if (j.duration.ns > kMaxTraceNs)
+        return fail(fmt::format("job {} of `{}` takes more than 73 years on {} GPUs", j.job_id, j.model, j.gpus));
     if (auto ok = place_arrivals(trace_, spec_, kPhillyDay); !ok) return tl::make_unexpected(ok.error());
     finish_generated(trace_, spec_, "lineage");
     return std::move(trace_);
   }
 
  private:
-  struct Root {
+  struct Instance {  // a job of the trace that others may descend from
     std::string id;
-    std::size_t family;
+    std::size_t of;  // in the catalogue
   };
 
   [[nodiscard]] std::int64_t left() const { return spec_.jobs - static_cast<std::int64_t>(trace_.jobs.size()); }
 
-  // What arrives together: a pretraining job with its evaluations, a transfer job with its own, or a grid.
+  // What arrives together: a job with its evaluations, or a grid.
   void group() {
-    if (roots_.empty() || uniform01(kinds_) < 0.05) return pretrain();
-    if (uniform01(kinds_) < 0.12) return grid();
-    transfer();
+    std::vector<std::size_t> possible;
+    std::vector<double> weights;
+    for (std::size_t k = 0; k < jobs_.size(); ++k) {
+      if (jobs_[k].kind == JobKind::eval || (!jobs_[k].after.empty() && candidates_[k].empty())) continue;
+      possible.push_back(k);
+      weights.push_back(jobs_[k].share);
+    }
+    const std::size_t k = possible[draw_index(kinds_, weights)];
+    if (may_be_grid(k) && uniform01(kinds_) < kGridShare) return grid(k);
+    TraceJob j = row(k, tenant());
+    if (!jobs_[k].after.empty()) descend(j, k, data_set(k));
+    const Instance made{j.job_id, k};
+    const std::string team = j.tenant;
+    trace_.jobs.push_back(std::move(j));
+    remember(made);
+    evaluations(made, team);
   }
 
-  TraceJob row(char letter, const char* kind, const std::string& tenant) {
-    TraceJob j;
-    j.job_id = fmt::format("{}{}", letter, ++counts_[static_cast<unsigned char>(letter)]);
-    j.kind = kind;
-    j.tenant = tenant;
-    j.submit = submit_at(at_ns_);
-    return j;
+  [[nodiscard]] bool may_be_grid(std::size_t k) const {
+    const auto& transfer = jobs_[k].cluster.run.model.transfer;
+    return jobs_[k].kind == JobKind::transfer && transfer && transfer->method != TransferMethod::full;
   }
 
   std::string tenant() {
@@ -89,118 +88,137 @@ class Maker {
     return fmt::format("team{}", 1 + teams_.draw(tenants_, n));
   }
 
-  [[nodiscard]] std::int32_t share_of_cluster(std::int64_t part) const {
-    const std::int64_t gpus = cluster_ / part;
-    return static_cast<std::int32_t>(std::max<std::int64_t>(gpus >= 8 ? gpus / 8 * 8 : gpus, 1));
+  std::string data_set(std::size_t k) {
+    return fmt::format("{}{}", jobs_[k].task, 1 + uniform_below(kinds_, kDataSets));
   }
 
-  void pretrain() {
-    TraceJob j = row('p', "pretrain", tenant());
-    const Mix parts{{8, 0.5}, {4, 0.35}, {2, 0.15}};
-    const std::size_t family = uniform_below(kinds_, kFamilies.size());
-    j.model = fmt::format("{}/pretrain", kFamilies[family].name);
-    j.gpus = share_of_cluster(draw(shapes_, parts));
-    j.duration = draw(shapes_, LogNormal{20 * 3600.0, 0.7, 2 * 3600.0, 10 * 86400.0});
-    j.tflop = tflop_of(j, 0.42);
-    const std::string id = j.job_id, team = j.tenant;
-    trace_.jobs.push_back(std::move(j));
-    // The newest backbones are the most popular: ranks count from the last one.
-    roots_.push_back({id, family});
-    for (const char* point : {":0.25", ":0.5", ":0.75", ""})
-      if (left() > 0) evaluation(fmt::format("{}@hard{}", id, point), team);
+  // Halved until the cluster has so many: what shares a global batch evenly still does.
+  [[nodiscard]] int fitting(int gpus) const {
+    while (gpus > 1 && gpus > cluster_) gpus /= 2;
+    return gpus;
   }
 
-  void evaluation(std::string after, const std::string& team) {
-    TraceJob j = row('e', "eval", team);
-    j.model = "eval";
-    j.gpus = 1;
-    j.duration = draw(shapes_, LogNormal{300, 0.9, 20, 4 * 3600.0});
-    j.after = std::move(after);
-    j.tflop = tflop_of(j, 0.2);
-    trace_.jobs.push_back(std::move(j));
+  const SizeCost& cost(std::size_t k, int gpus) {
+    const auto [at, fresh] = costs_.try_emplace({k, gpus});
+    if (fresh) at->second = size_cost(jobs_[k], spec_.size, gpus, spec_.device);
+    return at->second;
   }
 
-  // Edges to one parent, at times a soft one to another, and what each is worth for the task.
-  void descend(TraceJob& j, const std::string& task, char modality) {
-    const std::size_t rank = popularity_.draw(edges_, roots_.size());
-    const std::size_t first = roots_.size() - 1 - rank;
-    const std::array<const char*, 5> thresholds{":0.2", ":0.5", ":0.8", ":0.9", ""};
-    const std::vector<double> weights{0.1, 0.2, 0.3, 0.1, 0.3};
-    j.after = fmt::format("{}@hard{}", roots_[first].id, thresholds[draw_index(edges_, weights)]);
-    j.gain = gain(first, task, modality);
-    j.model = kFamilies[roots_[first].family].name;
-    if (roots_.size() < 2 || uniform01(edges_) >= 0.2) return;
-    const std::size_t other = (first + 1 + uniform_below(edges_, roots_.size() - 1)) % roots_.size();
-    j.after += fmt::format(";{}@soft", roots_[other].id);
-    j.gain += ";" + gain(other, task, modality);
+  TraceJob row(std::size_t k, const std::string& team) {
+    const CatalogueJob& job = jobs_[k];
+    const int gpus = fitting(draw(shapes_, job.at(spec_.size).gpus));
+    return row(k, team, gpus, std::string(to_string(job.kind)));
   }
 
-  // A family gives much to tasks of its own modalities, and to others as pairs of tasks do.
-  std::string gain(std::size_t root, const std::string& task, char modality) const {
-    const Family& family = kFamilies[roots_[root].family];
-    GainLaw law;
-    if (family.modalities.find(modality) != std::string_view::npos) law = {0.75, 0.08, 0.9, 0.2};
-    const std::int32_t per_mille = drawn_gain(law, spec_.seed, family.name, task);
-    const std::int32_t size = per_mille < 0 ? -per_mille : per_mille;
-    return fmt::format("{}:{}{}.{:03}", roots_[root].id, per_mille < 0 ? "-" : "", size / 1000, size % 1000);
-  }
-
-  TraceJob child(char letter, const char* kind, const std::string& team, const Mode& mode) {
-    TraceJob j = row(letter, kind, team);
-    j.gpus = std::min(draw(shapes_, mode.gpus), share_of_cluster(1));
-    j.duration = draw(shapes_, mode.law);
+  TraceJob row(std::size_t k, const std::string& team, int gpus, const std::string& kind) {
+    const CatalogueSize& size = jobs_[k].at(spec_.size);
+    const double x = std::clamp(size.spread * standard_normal(shapes_), -kMostSpread, kMostSpread);
+    const double factor = size.spread > 0 ? portable_exp(x) : 1;
+    const SizeCost& c = cost(k, gpus);
+    TraceJob j;
+    j.job_id = fmt::format("{}{}", kind.front(), ++counts_[static_cast<unsigned char>(kind.front())]);
+    j.kind = kind;
+    j.model = jobs_[k].name;
+    j.tenant = team;
+    j.submit = submit_at(at_ns_);
+    j.gpus = gpus;
+    j.batch = size.run.global_batch;
+    j.iterations = std::max<std::int64_t>(1, std::llround(static_cast<double>(size.run.steps) * factor));
+    const double ms = std::min(c.seconds * factor * 1e3, 1e15);
+    j.duration = Duration{std::max<std::int64_t>(1, std::llround(ms)) * 1'000'000};
+    j.tflop = std::llround(std::min(c.flops * factor / 1e12, 1e18));
     return j;
   }
 
-  std::pair<std::string, char> task() {
-    const char modality = kModalities[uniform_below(kinds_, kModalities.size())];
-    return {fmt::format("{}{}", modality, 1 + uniform_below(kinds_, 12)), modality};
+  // Others may descend from it, if their kinds do.
+  void remember(const Instance& made) {
+    for (std::size_t child = made.of + 1; child < jobs_.size(); ++child)
+      for (const CatalogueParent& p : jobs_[child].after)
+        if (p.job == made.of) candidates_[child].push_back(instances_.size());
+    instances_.push_back(made);
   }
 
-  void transfer() {
-    const Mode& mode = modes_[draw_index(kinds_, {modes_[0].share, modes_[1].share, modes_[2].share})];
-    const auto [name, modality] = task();
-    TraceJob j = child('t', "transfer", tenant(), mode);
-    descend(j, name, modality);
-    j.model += fmt::format("/{}", mode.name);
-    j.tflop = tflop_of(j, mode.utilisation);
-    const std::string id = j.job_id, team = j.tenant;
-    trace_.jobs.push_back(std::move(j));
-    const std::uint64_t evaluations = 1 + uniform_below(shapes_, 3);
-    for (std::uint64_t i = 0; i < evaluations && left() > 0; ++i) evaluation(id + "@hard", team);
+  void evaluations(const Instance& of, const std::string& team) {
+    for (std::size_t k = of.of + 1; k < jobs_.size(); ++k) {
+      if (jobs_[k].kind != JobKind::eval) continue;
+      for (const CatalogueParent& p : jobs_[k].after) {
+        if (p.job != of.of) continue;
+        for (const std::int32_t point : p.hard_per_mille) {
+          if (left() <= 0 || uniform01(kinds_) >= jobs_[k].share) continue;
+          TraceJob j = row(k, team);
+          j.after = hard_edge(of.id, point);
+          trace_.jobs.push_back(std::move(j));
+        }
+      }
+    }
   }
 
-  // Hyper-parameters tried on one backbone: the same parent, the same version, the same task.
-  void grid() {
-    const Mode& mode = modes_[1 + uniform_below(kinds_, 2)];
-    const auto [name, modality] = task();
-    const std::string team = tenant();
+  static std::string hard_edge(const std::string& id, std::int32_t per_mille) {
+    if (per_mille == 1000) return id + "@hard";
+    std::string digits = fmt::format("{:03}", per_mille);
+    while (digits.back() == '0') digits.pop_back();
+    return fmt::format("{}@hard:0.{}", id, digits);
+  }
+
+  // Edges to one parent, at times a soft one to another, and what each is worth for the data set. The newest are the
+  // most popular: ranks count from the last one.
+  void descend(TraceJob& j, std::size_t k, const std::string& data) {
+    const std::vector<std::size_t>& from = candidates_[k];
+    const std::size_t first = from.size() - 1 - popularity_.draw(edges_, from.size());
+    const Instance& parent = instances_[from[first]];
+    const CatalogueParent& edge = edge_to(k, parent.of);
+    const auto n = static_cast<std::uint64_t>(edge.hard_per_mille.size());
+    j.after = n == 0 ? parent.id + "@soft"
+                     : hard_edge(parent.id, edge.hard_per_mille[n == 1 ? 0 : uniform_below(edges_, n)]);
+    j.gain = gain(k, parent, data);
+    if (from.size() < 2) return;
+    const Instance& other = instances_[from[(first + 1 + uniform_below(edges_, from.size() - 1)) % from.size()]];
+    if (uniform01(edges_) >= edge_to(k, other.of).soft) return;
+    j.after += fmt::format(";{}@soft", other.id);
+    j.gain += ";" + gain(k, other, data);
+  }
+
+  [[nodiscard]] const CatalogueParent& edge_to(std::size_t child, std::size_t parent) const {
+    const auto& after = jobs_[child].after;
+    return *std::find_if(after.begin(), after.end(), [parent](const auto& p) { return p.job == parent; });
+  }
+
+  // A kind of parent gives much to tasks of its own modalities, and to others as pairs of tasks do.
+  [[nodiscard]] std::string gain(std::size_t k, const Instance& parent, const std::string& data) const {
+    const ModelConfig& m = jobs_[parent.of].cluster.run.model;
+    const auto& head = jobs_[k].cluster.run.model.head;
+    const bool own = !head || head->input == HeadInput::fused || (head->input == HeadInput::text && m.text) ||
+                     (head->input == HeadInput::image && m.image) || (head->input == HeadInput::audio && m.audio);
+    const std::string& source = jobs_[parent.of].name;
+    const std::int32_t per_mille = drawn_gain(own ? kOwnModality : GainLaw{}, spec_.seed, source, data);
+    const std::int32_t size = per_mille < 0 ? -per_mille : per_mille;
+    return fmt::format("{}:{}{}.{:03}", parent.id, per_mille < 0 ? "-" : "", size / 1000, size % 1000);
+  }
+
+  // Hyper-parameters tried on one backbone: the same parent, the same version, the same data set.
+  void grid(std::size_t k) {
+    const std::string team = tenant(), data = data_set(k);
     TraceJob shared;
-    descend(shared, name, modality);
+    descend(shared, k, data);
     const Mix sizes{{4, 0.4}, {8, 0.35}, {16, 0.25}};
-    const std::int32_t gpus = draw(shapes_, mode.gpus);
+    const int gpus = fitting(draw(shapes_, jobs_[k].at(spec_.size).gpus));
     for (std::int32_t n = draw(shapes_, sizes); n > 0 && left() > 0; --n) {
-      TraceJob j = child('h', "hpo", team, mode);
-      j.gpus = std::min(gpus, share_of_cluster(1));
+      TraceJob j = row(k, team, gpus, "hpo");
       j.after = shared.after;
       j.gain = shared.gain;
-      j.model = fmt::format("{}/{}", shared.model, mode.name);
-      j.tflop = tflop_of(j, mode.utilisation);
       trace_.jobs.push_back(std::move(j));
     }
   }
 
   const GenerateSpec& spec_;
+  const std::vector<CatalogueJob>& jobs_;
   std::int64_t cluster_;
   RandomStream arrivals_, kinds_, shapes_, edges_, tenants_;
   Zipf popularity_, teams_;
-  const std::array<Mode, 3> modes_{{
-      {"full", 0.3, {{8, 0.5}, {16, 0.3}, {32, 0.2}}, {3 * 3600.0, 0.9, 300, 3 * 86400.0}, 0.38},
-      {"lora", 0.45, {{1, 0.4}, {2, 0.3}, {4, 0.2}, {8, 0.1}}, {2400, 1.0, 120, 86400.0}, 0.3},
-      {"probe", 0.25, {{1, 1.0}}, {600, 0.8, 60, 4 * 3600.0}, 0.15},
-  }};
   Trace trace_;
-  std::vector<Root> roots_;
+  std::vector<Instance> instances_;
+  std::vector<std::vector<std::size_t>> candidates_;  // [in the catalogue] instances that it may descend from
+  std::map<std::pair<std::size_t, int>, SizeCost> costs_;
   std::array<std::int64_t, 128> counts_{};
   double at_ns_ = 0;
 };
@@ -208,6 +226,10 @@ class Maker {
 }  // namespace
 
 Expected<Trace> generate_lineage(const GenerateSpec& spec) {
+  if (!spec.catalogue || spec.catalogue->jobs.empty())
+    return fail("the generator `lineage` draws its jobs from a catalogue, and there is none");
+  if (spec.size == SizeName::cluster && !(spec.device.peak_flops > 0))
+    return fail("the generator `lineage` computes run times from the speed of a GPU, which is not known");
   return Maker(spec).make();
 }
 
