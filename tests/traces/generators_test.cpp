@@ -184,11 +184,11 @@ TEST_CASE("lineage workloads: rare large pretraining jobs, many small transfer j
   for (const TraceJob& j : t.jobs) {
     const CatalogueJob* job = s.catalogue->find(j.model);
     REQUIRE(job != nullptr);
-    if (job->cluster.run.samples > 0 && j.model != "pairs" && j.model != "fusion") continue;
+    const auto steps = static_cast<double>(job->cluster.run.steps);
+    const double part = static_cast<double>(j.iterations) / steps;
     const TrainingCost c = training_cost(job->cluster.run, j.gpus, kH200Node);
-    CHECK(to_seconds(j.duration) == Approx(c.total_s(static_cast<double>(j.iterations))).epsilon(1e-3));
-    CHECK(static_cast<double>(j.tflop) ==
-          Approx(c.total_flops(static_cast<double>(j.iterations)) / 1e12).epsilon(1e-3));
+    CHECK(to_seconds(j.duration) == Approx(part * c.total_s(steps)).epsilon(5e-3));
+    CHECK(static_cast<double>(j.tflop) == Approx(part * c.total_flops(steps) / 1e12).epsilon(5e-3));
     CHECK(j.batch % j.gpus == 0);
   }
 }
