@@ -167,9 +167,9 @@ class Reader {
     }
     const Json task = loaded->config.value("task", Json());
     if (task != "multimodal")
-      return walk_.complain(places.file,
-                            fmt::format("`{}` trains `{}`; a catalogue is of jobs with `task: multimodal`",
-                                        places.file.path, task.is_string() ? task.get<std::string>() : task.dump()));
+      return walk_.complain(
+          places.file, fmt::format("`{}` trains `{}`; a catalogue is of jobs with `task: multimodal`",
+                                   places.file.path, task.is_string() ? task.get<std::string>() : task.type_name()));
     const std::size_t before = walk_.errors().size();
     JobFile live = *loaded, cluster = *std::move(loaded);
     read_size(places.live, SizeName::live, job, live);

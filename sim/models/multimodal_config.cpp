@@ -14,6 +14,9 @@ namespace {
 using Json = nlohmann::json;
 constexpr std::int64_t kMost = 1'000'000;
 
+// For messages; what is no UTF-8 is shown as the replacement character.
+std::string shown(const Json& j) { return j.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
 // One object of known keys; collects every error.
 class Reader {
  public:
@@ -41,7 +44,7 @@ class Reader {
       if (j.is_number_integer() && j >= least && j <= kMost) {
         into = j;
       } else {
-        complain(path, fmt::format("is {}, not a whole number from {} to {}", j.dump(), least, kMost));
+        complain(path, fmt::format("is {}, not a whole number from {} to {}", shown(j), least, kMost));
       }
     };
   }
@@ -50,7 +53,7 @@ class Reader {
       if (j.is_number() && j >= 0 && j <= 1e6) {
         into = j;
       } else {
-        complain(path, fmt::format("is {}, not a number from 0 on", j.dump()));
+        complain(path, fmt::format("is {}, not a number from 0 on", shown(j)));
       }
     };
   }
@@ -59,7 +62,7 @@ class Reader {
     return [this, &into, names](const Json& j, const std::string& path) {
       for (std::size_t i = 0; i < names.size(); ++i)
         if (j == names[i]) return void(into = static_cast<Enum>(i));
-      complain(path, fmt::format("is {}, not one of {}", j.dump(), fmt::join(names, ", ")));
+      complain(path, fmt::format("is {}, not one of {}", shown(j), fmt::join(names, ", ")));
     };
   }
   void complain(const std::string& path, std::string what) {
@@ -95,7 +98,7 @@ std::optional<StackConfig> preset_stack(const Json& j, Reader& r, const std::str
   if (name == "tiny") return StackConfig{64, 2, 4, 4};
   if (name == "small") return StackConfig{384, 6, 6, 4};
   if (name == "base") return StackConfig{768, 12, 12, 4};
-  r.complain(path + ".preset", fmt::format("is {}, not one of tiny, small, base", name.dump()));
+  r.complain(path + ".preset", fmt::format("is {}, not one of tiny, small, base", shown(name)));
   return std::nullopt;
 }
 

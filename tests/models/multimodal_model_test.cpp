@@ -94,6 +94,8 @@ TEST_CASE("A model is written and read back the same; what is wrong is named", "
   CHECK(bad.error().items[0].message == "`model.text.heads` is -1, not a whole number from 1 to 1000000");
   CHECK(bad.error().items[1].message == "unknown key `model.text.widht`");
   CHECK(bad.error().items[1].hint == "did you mean `width`?");
+  // Found by fuzzing catalogues: such bytes come from YAML, and printing them threw.
+  CHECK(!read_model_config({{"image", {{"width", "25\x8b"}}}}));
   const auto odd = read_model_config(
       nlohmann::json::parse(R"({"text": {"width": 30, "heads": 4}, "objectives": {"masked_text": 1}})"));
   CHECK(odd.error().items[0].message == "`model` makes no model: text: 4 heads do not divide the width 30");
