@@ -72,6 +72,7 @@ void read_slow_spell(YamlWalk& w, const Place& at, std::int64_t nodes, Straggler
 }
 
 void read_stragglers(YamlWalk& w, const Place& at, std::int64_t nodes, Stragglers& s) {
+  const std::size_t errors = w.errors().size();
   w.section(at, {
       {"node_mtbs", [&](const Place& p) { s.node_mtbs = w.quantity(p, parse_duration); }},
       {"slowdown", [&](const Place& p) {
@@ -87,12 +88,13 @@ void read_stragglers(YamlWalk& w, const Place& at, std::int64_t nodes, Straggler
            s.least = range[0], s.most = range[1];
        }},
       {"lasts", [&](const Place& p) {
+         const std::size_t before = w.errors().size();
          s.lasts = w.quantity(p, parse_duration);
-         if (s.lasts.ns == 0) w.complain(p, "`" + p.path + "` must be > 0");
+         if (s.lasts.ns == 0 && w.errors().size() == before) w.complain(p, "`" + p.path + "` must be > 0");
        }},
       {"spells", [&](const Place& p) { w.each(p, [&](const Place& item) { read_slow_spell(w, item, nodes, s); }); }},
   });
-  if (at.node.IsMap() && !s.active())
+  if (at.node.IsMap() && !s.active() && w.errors().size() == errors)
     w.complain(at, fmt::format("`{}` does nothing without `node_mtbs`, the mean time between slow spells of a node, "
                                "or `spells`", at.path));
 }
