@@ -27,6 +27,15 @@ Expected<void> add_jobs(const Scenario& s, Trace& trace, Add add) {
   return {};
 }
 
+// Of the applications that jobs are of: what none trains need not fit.
+void limit_memory(ProfileSet& profiles, const Trace& trace, std::int64_t gpu_bytes) {
+  for (ApplicationProfile& a : profiles) {
+    const auto of_it = [&a](const TraceJob& j) { return j.model.substr(0, j.model.find('@')) == a.name; };
+    if (std::any_of(trace.jobs.begin(), trace.jobs.end(), of_it))
+      a.gpu_gib = static_cast<double>(gpu_bytes) / static_cast<double>(std::int64_t{1} << 30U);
+  }
+}
+
 // Applications whose step times were measured by placement and batch (Pollux, Sia, TitanSched).
 Expected<void> apply_applications(Prepared& p, Trace& trace) {
   const Scenario& s = p.scenario;
@@ -36,8 +45,7 @@ Expected<void> apply_applications(Prepared& p, Trace& trace) {
   if (!profiles) return tl::make_unexpected(std::move(profiles.error()));
   // TitanSched reads its memory tables but never asks them: its limit is the largest local batch it measured.
   if (s.emulate == "none")
-    for (ApplicationProfile& a : *profiles)
-      a.gpu_gib = static_cast<double>(c.gpu_memory) / static_cast<double>(std::int64_t{1} << 30U);
+    limit_memory(*profiles, trace, c.gpu_memory);
   else if (c.gpu_memory > 0)
     p.notes.push_back("performance.gpu_memory: no limit under emulate, as in that simulator");
   int widest = 0;
