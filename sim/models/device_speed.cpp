@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <vector>
 
 #include "sim/core/assert.hpp"
@@ -39,14 +40,16 @@ double DeviceSpeed::seconds(const DeviceWork& work) const {
 }
 
 DeviceSpeed fit_speed(std::span<const TimedWork> measured) {
-  // Rows over their seconds, columns scaled to length 1: minimise |X x - 1|, x >= 0.
+  // Rows over the root of their seconds, columns scaled to at most 1: minimise |X x - y|, x >= 0.
   std::vector<Row> rows;
+  std::vector<double> roots;
   Row scale{};
   for (const TimedWork& m : measured) {
     ORRERY_ASSERT(m.seconds > 0, "work that took {} s", m.seconds);
     Row r = row_of(m.work);
+    roots.push_back(std::sqrt(m.seconds));
     for (std::size_t k = 0; k < kKinds; ++k) {
-      r[k] /= m.seconds;
+      r[k] /= roots.back();
       scale[k] = std::max(scale[k], r[k]);
     }
     rows.push_back(r);
@@ -63,7 +66,7 @@ DeviceSpeed fit_speed(std::span<const TimedWork> measured) {
     for (std::size_t k = 0; k < kKinds; ++k) {
       if (square[k] <= 0) continue;
       double gradient = 0;
-      for (const Row& r : rows) gradient += r[k] * (1 - dot(r, x));
+      for (std::size_t i = 0; i < rows.size(); ++i) gradient += rows[i][k] * (roots[i] - dot(rows[i], x));
       const double next = std::max(0.0, x[k] + gradient / square[k]);
       moved = std::max(moved, next > x[k] ? next - x[k] : x[k] - next);
       x[k] = next;

@@ -39,8 +39,9 @@ struct TimedWork {
   DeviceWork work;
   double seconds = 0;
 };
-// The speeds, none negative, with the least sum of squared relative errors (Lawson and Hanson's problem, 1974, by
-// cyclic coordinate descent). What no measurement has work of gets speed 0. Same measurements, same bits.
+// The speeds, none negative, with the least sum of squared errors, each over its seconds since a measurement varies
+// as it is long (Lawson and Hanson's problem, 1974, by cyclic coordinate descent). What no measurement has work of
+// gets speed 0. Same measurements, same bits.
 [[nodiscard]] DeviceSpeed fit_speed(std::span<const TimedWork> measured);
 
 }  // namespace orrery

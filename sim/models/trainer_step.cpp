@@ -142,13 +142,15 @@ StepGraph trainer_step(const StepProgram& program) {
   return Builder(program).build();
 }
 
-DeviceWork data_work(const ModelConfig& model, std::int64_t batch) {
+DeviceWork data_work(const ModelConfig& model, const ModelCost& cost, std::int64_t batch) {
   const Passes p = passes(model);
   std::int64_t values = 0;
   if (p.text > 0) values += 4 * model.text->length;  // tokens and targets are of 8 bytes
   if (p.image > 0) values += model.image->tokens() * model.image->patch_values();
   if (p.audio > 0) values += model.audio->tokens() * model.audio->patch_values();
-  return {0, 0, 0, 2 * batch * values, 1};
+  std::int64_t calls = 0;
+  for (const ModelPhase& phase : cost.phases) calls += phase.forward.calls;
+  return {0, 0, 0, 2 * batch * values, calls};
 }
 
 DeviceWork optimiser_work(std::int64_t trained, std::int64_t tensors) { return {0, 0, 0, 11 * trained, tensors}; }
@@ -188,7 +190,7 @@ StepProgram step_program(const ModelConfig& model, std::int64_t batch, int micro
   }
   out.buckets = gradient_buckets(cost, bucket_bytes);
   out.micro_batches = micro_batches;
-  out.data = duration_of(device.data, data_work(model, batch));
+  out.data = duration_of(device.data, data_work(model, cost, batch));
   out.optimiser = duration_of(device.optimiser, optimiser_work(cost.parameters.trainable,
                                                                static_cast<std::int64_t>(cost.pieces.size())));
   out.ranks = ranks;

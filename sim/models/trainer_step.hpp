@@ -48,10 +48,11 @@ struct TrainerDevice {
   HopCost link;  // between ranks
   bool moves_bytes = false;
 };
-// What a step does besides the model: collating the inputs of `batch` samples; zeroing gradients, their norm,
+// What a step does besides the model: collating the inputs of `batch` samples and taking the graph of `cost` down (an
+// operator each); zeroing gradients, their norm,
 // clipping and AdamW over `trained` values in `tensors` tensors. The latter reads or writes each of them 11 times: 1
 // to zero, 1 for the norm, 2 to clip, 7 to update (parameter, gradient, two moments in, all but the gradient out).
-[[nodiscard]] DeviceWork data_work(const ModelConfig& model, std::int64_t batch);
+[[nodiscard]] DeviceWork data_work(const ModelConfig& model, const ModelCost& cost, std::int64_t batch);
 [[nodiscard]] DeviceWork optimiser_work(std::int64_t trained, std::int64_t tensors);
 
 // The buckets into which the trainer cuts the gradients: parameters from the last made to the first, as many as are

@@ -68,8 +68,10 @@ std::vector<Case> held_out() {
 // One rank of a job, as a session that is stepped by hand.
 class Trainee {
  public:
-  Trainee(const Case& c, const std::string& folder, trainer::Communicator& gradients, trainer::Communicator& own)
-      : case_(c) {
+  // By `clock`; `folder` of the job, the data lie beside it.
+  Trainee(const Case& c, const std::string& folder, trainer::Communicator& gradients, trainer::Communicator& own,
+          clockid_t clock)
+      : case_(c), clock_(clock) {
     const Json data = {{"kind", "pairs"}, {"samples", 256}, {"sound", true}};
     const Json config = {{"task", "multimodal"},
                          {"steps", 1000},
@@ -84,33 +86,33 @@ class Trainee {
     if (!session) throw std::runtime_error(render(session.error()));
     session_ = *std::move(session);
   }
-  // A step by its parts, in CPU time of this thread.
   void step_by_parts() {
-    test::StepRecorder recorder;
+    test::StepRecorder recorder(clock_);
     recorder.start();
     (void)session_->step(false);
     steps_.push_back(recorder.stop(case_.micro_batches));
   }
   void step() {
-    const double began = test::clock_s(CLOCK_MONOTONIC);
+    const double began = test::clock_s(clock_);
     (void)session_->step(false);
-    walls_.push_back(test::clock_s(CLOCK_MONOTONIC) - began);
+    seconds_.push_back(test::clock_s(clock_) - began);
   }
   // Of all steps but the first three.
   [[nodiscard]] test::StepTimes by_parts() const {
     return test::median(std::vector<test::StepTimes>(steps_.begin() + 3, steps_.end()));
   }
-  [[nodiscard]] double wall() const { return test::median(std::vector<double>(walls_.begin() + 3, walls_.end())); }
+  [[nodiscard]] double seconds() const {
+    return test::median(std::vector<double>(seconds_.begin() + 3, seconds_.end()));
+  }
   [[nodiscard]] const Case& what() const { return case_; }
   [[nodiscard]] const trainer::Buckets& buckets() const { return session_->buckets(); }
-  // CPU seconds of preparing a sample, in a thread of its own.
-  [[nodiscard]] double prepare_s() const { return session_->task().data_cost().us_per_sample * 1e-6; }
 
  private:
   Case case_;
+  clockid_t clock_;
   std::unique_ptr<trainer::Session> session_;
   std::vector<test::StepTimes> steps_;
-  std::vector<double> walls_;
+  std::vector<double> seconds_;
 };
 
 // What is neither model nor optimiser: data, and the little between the parts.
@@ -130,38 +132,41 @@ TrainerDevice calibrated(const std::vector<std::unique_ptr<Trainee>>& trainees) 
       forward.push_back({cost.phases[p].forward, t.phases[p].forward});
       backward.push_back({cost.phases[p].backward, t.phases[p].backward});
     }
-    data.push_back({data_work(c.model, c.batch), between(t, c.micro_batches)});
+    data.push_back({data_work(c.model, cost, c.batch), between(t, c.micro_batches)});
     optimiser.push_back({optimiser_work(cost.parameters.trainable, static_cast<std::int64_t>(cost.pieces.size())),
                          t.rest.at("optimiser")});
   }
   return {fit_speed(forward), fit_speed(backward), fit_speed(data), fit_speed(optimiser), {}, false};
 }
 
+void speeds_head() {
+  std::printf("| speed | GFLOP/s | half at rows | attention GFLOP/s | element-wise GB/s | us a call |\n"
+              "|---|---|---|---|---|---|\n");
+}
 void tell(const char* what, const DeviceSpeed& s) {
   std::printf("| %s | %.1f | %.0f | %.1f | %.2f | %.1f |\n", what, s.max_flops_per_s() / 1e9, s.half_rows(),
-              s.attention_flop_s > 0 ? 1e-9 / s.attention_flop_s : 0, s.value_s > 0 ? 4e-9 / s.value_s : 0,
+              s.attention_flop_s > 0 ? 1e-9 / s.attention_flop_s : 0.0, s.value_s > 0 ? 4e-9 / s.value_s : 0.0,
               s.call_s * 1e6);
 }
 
-void dump(const Trainee& trainee, const TrainerDevice& device) {
-  const Case& c = trainee.what();
-  const test::StepTimes t = trainee.by_parts();
+// What a step's time goes into, in per cent, by kind of work.
+struct Shares {
+  double products = 0, attention = 0, pointwise = 0, calls = 0, rest = 0;
+};
+Shares shares_of(const Case& c, const TrainerDevice& device) {
   const ModelCost cost = walk_cost(c.model, c.batch, 1, false);
-  std::printf("CASE|%s|%d|%.6f\n", c.name, c.micro_batches, t.total * 1e3);
-  const auto print = [](const char* what, const std::string& name, const DeviceWork& w, double s, double simulated) {
-    std::printf("%s|%s|%ld|%ld|%ld|%ld|%ld|%.6f|%.6f\n", what, name.c_str(), w.flops, w.weights, w.attention_flops,
-                w.values, w.calls, s * 1e3, simulated * 1e3);
+  Shares s;
+  const auto add = [&s](const DeviceWork& w, const DeviceSpeed& speed) {
+    s.products += speed.seconds({w.flops, w.weights, 0, 0, 0});
+    s.attention += speed.seconds({0, 0, w.attention_flops, 0, 0});
+    s.pointwise += speed.seconds({0, 0, 0, w.values, 0});
+    s.calls += speed.seconds({0, 0, 0, 0, w.calls});
   };
-  for (std::size_t p = 0; p < t.phases.size(); ++p) {
-    const ModelPhase& phase = cost.phases[p];
-    print("F", t.phases[p].name, phase.forward, t.phases[p].forward, device.forward.seconds(phase.forward));
-    print("B", t.phases[p].name, phase.backward, t.phases[p].backward, device.backward.seconds(phase.backward));
-  }
-  const DeviceWork o = optimiser_work(cost.parameters.trainable, static_cast<std::int64_t>(cost.pieces.size()));
-  print("O", "optimiser", o, t.rest.at("optimiser"), device.optimiser.seconds(o));
-  const DeviceWork d = data_work(c.model, c.batch);
-  print("D", "data", d, t.rest.at("data"), device.data.seconds(d));
-  for (const auto& [name, s] : t.rest) std::printf("R|%s|%.6f\n", name.c_str(), s * 1e3);
+  for (const ModelPhase& p : cost.phases) add(p.forward, device.forward), add(p.backward, device.backward);
+  const double whole = to_seconds(trainer_step(step_program(c.model, c.batch, 1, 1, device)).run().total);
+  s.rest = whole - s.products - s.attention - s.pointwise - s.calls;
+  for (double* part : {&s.products, &s.attention, &s.pointwise, &s.calls, &s.rest}) *part *= 100 / whole;
+  return s;
 }
 
 // Runs `body` as both ranks of a gang of two, threads with Gloo between them.
@@ -202,71 +207,88 @@ double all_reduce_s(trainer::Communicator& comm, std::int64_t bytes) {
 void table_head() {
   std::printf("| configuration | ranks | measured ms | simulated ms | error |\n|---|---|---|---|---|\n");
 }
-void row(const char* name, int ranks, double measured, double simulated) {
-  std::printf("| %s | %d | %.1f | %.1f | %+.0f %% |\n", name, ranks, measured * 1e3, simulated * 1e3,
+void row(const char* name, const char* ranks, double measured, double simulated) {
+  std::printf("| %s | %s | %.1f | %.1f | %+.0f %% |\n", name, ranks, measured * 1e3, simulated * 1e3,
               (simulated / measured - 1) * 100);
 }
 
 }  // namespace
 
-TEST_CASE("simulated steps are those that were measured", "[torch][cost][steps][explore]") {
+TEST_CASE("simulated steps are those that were measured", "[torch][cost][steps]") {
   at::set_num_threads(1);
   const test::TempFolder folder;
   const auto alone = trainer::make_lonely_communicator();
-  std::vector<std::unique_ptr<Trainee>> known, others;
-  for (const Case& c : calibration())
-    known.push_back(std::make_unique<Trainee>(c, folder.file("job"), *alone, *alone));
-  for (const Case& c : held_out())
-    others.push_back(std::make_unique<Trainee>(c, folder.file("job"), *alone, *alone));
-  for (int i = 0; i < 18; ++i)  // in turn, so that a slow moment of the machine hits all alike
-    for (auto* set : {&known, &others})
-      for (auto& trainee : *set) trainee->step_by_parts();
+  // CPU time of the thread that trains: others on the same machine do not stretch it.
+  const auto trainees = [&](const std::vector<Case>& cases) {
+    std::vector<std::unique_ptr<Trainee>> all;
+    for (const Case& c : cases)
+      all.push_back(std::make_unique<Trainee>(c, folder.file("job"), *alone, *alone, CLOCK_THREAD_CPUTIME_ID));
+    return all;
+  };
+  const auto known = trainees(calibration()), others = trainees(held_out());
+  for (int i = 0; i < 14; ++i)  // in turn, so that a slow moment of the machine hits all alike
+    for (const auto* set : {&known, &others})
+      for (const auto& trainee : *set) trainee->step_by_parts();
 
   const TrainerDevice device = calibrated(known);
-  std::printf("| speed | GFLOP/s | half at rows | attention GFLOP/s | element-wise GB/s | us a call |\n");
+  speeds_head();
   tell("forward", device.forward);
   tell("backward", device.backward);
   tell("optimiser", device.optimiser);
-  tell("data", device.data);
-    for (auto* set : {&known, &others})
-      for (auto& trainee : *set) dump(*trainee, device);
+  tell("between the parts", device.data);
+  std::printf("\n");
   table_head();
-  for (auto* set : {&known, &others})
+  for (const auto* set : {&known, &others})
     for (const auto& trainee : *set) {
       const Case& c = trainee->what();
       const double simulated =
           to_seconds(trainer_step(step_program(c.model, c.batch, c.micro_batches, 1, device)).run().total);
       const double measured = trainee->by_parts().total;
-      row(c.name, 1, measured, simulated);
+      row(c.name, set == &known ? "calibration" : "1", measured, simulated);
+      if (set == &known) continue;
       INFO(c.name);
       CHECK(simulated / measured > 0.8);
       CHECK(simulated / measured < 1.25);
     }
+  std::printf("\n| of the step | products | attention | element-wise | calls | optimiser, data |\n"
+              "|---|---|---|---|---|---|\n");
+  for (const auto& trainee : others) {
+    const Shares s = shares_of(trainee->what(), device);
+    std::printf("| %s | %.0f %% | %.0f %% | %.0f %% | %.0f %% | %.0f %% |\n", trainee->what().name, s.products,
+                s.attention, s.pointwise, s.calls, s.rest);
+  }
+  std::printf("\n");
 }
 
-TEST_CASE("simulated steps of two ranks", "[torch][cost][steps][explore]") {
+TEST_CASE("simulated steps of two ranks are those that were measured", "[torch][cost][steps]") {
   const test::TempFolder folder;
+  {
+    const auto alone = trainer::make_lonely_communicator();
+    const Trainee makes_the_data(calibration().front(), folder.file("job"), *alone, *alone, CLOCK_MONOTONIC);
+  }
   std::vector<Case> cases = held_out();
   cases.resize(3);
   cases.push_back({"contrastive, width 256, 3 layers", model_of(kTwo, FusionKind::none, 256, 3), 8});
   TrainerDevice device;
-  double small_s = 0, large_s = 0, prepare_s = 0;
+  double small_s = 0, large_s = 0;
   constexpr std::int64_t kSmall = 128 << 10, kLarge = 2 << 20;
   std::vector<double> measured(cases.size());
   std::vector<std::string> overlap(cases.size());
   as_two_ranks([&](int rank, trainer::Communicator& gradients, trainer::Communicator& own) {
     const double small = all_reduce_s(gradients, kSmall), large = all_reduce_s(gradients, kLarge);
+    // Calibrated while the other core trains, too, and by the clock on the wall: that is how these ranks will run.
     const auto alone = trainer::make_lonely_communicator();
     std::vector<std::unique_ptr<Trainee>> known, pairs;
     for (const Case& c : calibration())
-      known.push_back(std::make_unique<Trainee>(c, folder.file("job"), *alone, *alone));
-    for (const Case& c : cases) pairs.push_back(std::make_unique<Trainee>(c, folder.file("job"), gradients, own));
-    for (int i = 0; i < 13; ++i) {
-      for (auto& trainee : known) {  // calibrated while the other core works, too
+      known.push_back(std::make_unique<Trainee>(c, folder.file("job"), *alone, *alone, CLOCK_MONOTONIC));
+    for (const Case& c : cases)
+      pairs.push_back(std::make_unique<Trainee>(c, folder.file("job"), gradients, own, CLOCK_MONOTONIC));
+    for (int i = 0; i < 12; ++i) {
+      for (const auto& trainee : known) {
         (void)own.max(0);
         trainee->step_by_parts();
       }
-      for (auto& trainee : pairs) {
+      for (const auto& trainee : pairs) {
         (void)own.max(0);
         trainee->step();
       }
@@ -274,36 +296,31 @@ TEST_CASE("simulated steps of two ranks", "[torch][cost][steps][explore]") {
     if (rank != 0) return;
     small_s = small, large_s = large;
     device = calibrated(known);
-    prepare_s = known.front()->prepare_s();
     for (std::size_t i = 0; i < pairs.size(); ++i) {
-      measured[i] = pairs[i]->wall();
+      measured[i] = pairs[i]->seconds();
       overlap[i] = fmt::format("{} of {}", pairs[i]->buckets().overlapped(), pairs[i]->buckets().count());
     }
   });
-  // Two ranks: T = 2 alpha + S / B.
-  device.link.bytes_per_s = static_cast<double>(kLarge - kSmall) / std::max(large_s - small_s, 1e-9);
+  // Two ranks: T = 2 alpha + S / B. Both cores train, so they move the bytes as well.
+  device.link.bytes_per_s = static_cast<double>(kLarge - kSmall) / std::max(large_s - small_s, 1e-6);
   device.link.latency_s = std::max(0.0, small_s - kSmall / device.link.bytes_per_s) / 2;
-  std::printf("all-reduce: latency %.0f us a hop, %.2f GB/s (%.2f, %.2f ms); sample prepared in %.0f us\n",
-              device.link.latency_s * 1e6, device.link.bytes_per_s / 1e9, small_s * 1e3, large_s * 1e3,
-              prepare_s * 1e6);
+  device.moves_bytes = true;
+  std::printf("all-reduce: %.0f us a hop, %.2f GB/s (128 KiB in %.2f ms, 2 MiB in %.2f ms)\n",
+              device.link.latency_s * 1e6, device.link.bytes_per_s / 1e9, small_s * 1e3, large_s * 1e3);
+  speeds_head();
   tell("forward", device.forward);
   tell("backward", device.backward);
+  std::printf("\n");
   table_head();
   for (std::size_t i = 0; i < cases.size(); ++i) {
     const Case& c = cases[i];
-    const auto simulate = [&](bool moves_bytes, int ranks) {
-      StepProgram p = step_program(c.model, c.batch, c.micro_batches, ranks, device);
-      // Both cores train: samples are prepared, and bytes moved, in their time.
-      p.data = p.data + Duration{static_cast<std::int64_t>(prepare_s * static_cast<double>(c.batch) * 1e9)};
-      p.device_moves_bytes = moves_bytes;
-      return to_seconds(trainer_step(p).run().total);
+    const auto simulate = [&](int ranks) {
+      return to_seconds(trainer_step(step_program(c.model, c.batch, c.micro_batches, ranks, device)).run().total);
     };
-    const double simulated = simulate(true, 2);
-    row(c.name, 2, measured[i], simulated);
-    std::printf("  free engine %.1f ms, one rank %.1f ms, buckets under way %s\n", simulate(false, 2) * 1e3,
-                simulate(true, 1) * 1e3, overlap[i].c_str());
-    INFO(c.name);
-    CHECK(simulated / measured[i] > 0.5);
-    CHECK(simulated / measured[i] < 1.8);
+    row(c.name, "2", measured[i], simulate(2));
+    std::printf("DEBUG one %.1f, buckets %s\n", simulate(1) * 1e3, overlap[i].c_str());
+    INFO(c.name << ": all-reduces under way before the end of backward: " << overlap[i]);
+    CHECK(simulate(2) / measured[i] > 0.5);
+    CHECK(simulate(2) / measured[i] < 1.7);
   }
 }

@@ -36,7 +36,7 @@ struct StepTimes {
 // Records the calling thread's steps between start() and stop().
 class StepRecorder {
  public:
-  explicit StepRecorder(clockid_t clock = CLOCK_THREAD_CPUTIME_ID) : clock_(clock) {}
+  explicit StepRecorder(clockid_t clock) : clock_(clock) {}
   ~StepRecorder() {
     if (active_ == this) active_ = nullptr;
   }
@@ -60,6 +60,7 @@ class StepRecorder {
   }
 
  private:
+
   static constexpr std::int64_t kNone = -1;
   struct Event {
     double at = 0;
@@ -73,14 +74,25 @@ class StepRecorder {
   }
   static std::unique_ptr<at::ObserverContext> begun(const at::RecordFunction& f) {
     if (active_ == nullptr) return nullptr;
-    if (f.scope() == at::RecordScope::USER_SCOPE)
+    if (f.scope() == at::RecordScope::USER_SCOPE) {
+      active_->end_backward();
       active_->note(f.name(), kNone);
-    else
+    } else {
       active_->note("", f.seqNr());
+    }
     return nullptr;
   }
   static void ended(const at::RecordFunction& f, at::ObserverContext*) {
-    if (active_ != nullptr && f.scope() == at::RecordScope::USER_SCOPE) active_->note("other", kNone);
+    if (active_ == nullptr) return;
+    if (f.scope() == at::RecordScope::USER_SCOPE)
+      active_->note("other", kNone);
+    else
+      active_->operator_ended_ = clock_s(active_->clock_);
+  }
+  // After the last operator of a backward pass its graph is taken down, which is no part's.
+  void end_backward() {
+    if (!events_.empty() && events_.back().scope.empty())
+      events_.push_back({operator_ended_, "other", kNone, at::sequence_number::peek()});
   }
 
   [[nodiscard]] StepTimes sorted(int micro_batches) const {
@@ -121,6 +133,7 @@ class StepRecorder {
 
   static inline thread_local StepRecorder* active_ = nullptr;
   clockid_t clock_;
+  double operator_ended_ = 0;
   at::CallbackHandle handle_{};
   std::vector<Event> events_;
 };
