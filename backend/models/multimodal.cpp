@@ -1,6 +1,7 @@
 #include "backend/models/multimodal.hpp"
 
 #include <ATen/autocast_mode.h>
+#include <ATen/record_function.h>
 
 #include <cmath>
 
@@ -98,16 +99,34 @@ void MultimodalModel::build() {
   }
 }
 
+// The parts are scopes of torch's profilers, by the names of sim/models/multimodal_cost.hpp and in the order of its
+// phases; they cost nothing when nobody looks.
+Features MultimodalModel::text_features(const at::Tensor& tokens, const at::Tensor& valid) const {
+  RECORD_USER_SCOPE("text");
+  return text_(tokens, valid);
+}
+
+Features MultimodalModel::image_features(const at::Tensor& patches, const at::Tensor& holes) const {
+  RECORD_USER_SCOPE("image");
+  return image_(patches, holes);
+}
+
+Features MultimodalModel::audio_features(const Batch& batch) const {
+  RECORD_USER_SCOPE("audio");
+  return audio_(audio_patches(batch.audio, *config_.audio));
+}
+
 MultimodalModel::Towers MultimodalModel::clean(const Batch& batch) const {
   Towers t;
-  if (passes_.text > 0) t.text = text_features(batch);
-  if (passes_.image > 0) t.image = image_features(batch);
+  if (passes_.text > 0) t.text = text_features(batch.tokens, batch.text_valid);
+  if (passes_.image > 0) t.image = image_features(image_patches(batch.image, *config_.image));
   if (passes_.audio > 0) t.audio = audio_features(batch);
   return t;
 }
 
 // `only` points at the tokens in `t` whose modality is wanted.
 Fused MultimodalModel::fuse(const Towers& t, const at::Tensor* only) const {
+  RECORD_USER_SCOPE("fusion");
   std::vector<Features> parts;
   std::size_t index = Fusion::kAll;
   for (const Features* f : {&t.text, &t.image, &t.audio}) {
@@ -150,8 +169,9 @@ Losses MultimodalModel::pretraining_loss(const Batch& batch, const Negatives& ne
   at::Tensor patches;
   if (passes_.image > 0) patches = image_patches(batch.image, *config_.image);
   Towers t;
-  if (passes_.text > 0 && (contrast || (fused && o.masked_image > 0))) t.text = text_features(batch);
-  if (passes_.image > 0 && (contrast || (fused && o.masked_text > 0))) t.image = image_(patches);
+  if (passes_.text > 0 && (contrast || (fused && o.masked_image > 0))) 
+    t.text = text_features(batch.tokens, batch.text_valid);
+  if (passes_.image > 0 && (contrast || (fused && o.masked_text > 0))) t.image = image_features(patches);
   if (passes_.audio > 0) t.audio = audio_features(batch);
 
   Losses losses;
@@ -160,6 +180,7 @@ Losses MultimodalModel::pretraining_loss(const Batch& batch, const Negatives& ne
     losses.total = losses.total.defined() ? losses.total + value * weight : value * weight;
   };
   if (contrast) {
+    RECORD_USER_SCOPE("contrastive");
     const Embeddings e = project(t);
     const at::Tensor& anchor = e.text.defined() ? e.text : e.image;
     at::Tensor sum;
@@ -172,15 +193,17 @@ Losses MultimodalModel::pretraining_loss(const Batch& batch, const Negatives& ne
   }
   if (o.masked_text > 0) {
     Towers with_holes = t;
-    with_holes.text = text_(batch.masked_tokens, batch.text_valid);
+    with_holes.text = text_features(batch.masked_tokens, batch.text_valid);
     const Features holes = fused ? fuse(with_holes, &with_holes.text.tokens).parts.front() : with_holes.text;
+    RECORD_USER_SCOPE("masked_text");
     add(losses.masked_text, text_filler_.loss(holes.tokens, batch, text_.embedding), o.masked_text);
   }
   if (o.masked_image > 0) {
     Towers with_holes = t;
-    with_holes.image = image_(patches, batch.image_positions);
+    with_holes.image = image_features(patches, batch.image_positions);
     const std::size_t at = t.text.tokens.defined() ? 1 : 0;
     const Features holes = fused ? fuse(with_holes, &with_holes.image.tokens).parts[at] : with_holes.image;
+    RECORD_USER_SCOPE("masked_image");
     add(losses.masked_image, image_filler_.loss(holes.tokens, patches, batch), o.masked_image);
   }
   return losses;
@@ -202,6 +225,7 @@ at::Tensor MultimodalModel::head_features(const Batch& batch) const {
 at::Tensor MultimodalModel::logits(const at::Tensor& features) const { return head_(features.to(at::kFloat)); }
 
 Losses MultimodalModel::head_loss(const at::Tensor& features, const at::Tensor& label) const {
+  RECORD_USER_SCOPE("head");
   Losses losses;
   losses.head = at::cross_entropy_loss(logits(features), label, {}, at::Reduction::Sum);
   losses.total = losses.head;

@@ -47,13 +47,9 @@ class MultimodalModel {
   struct Towers {  // clean passes, each run at most once a step
     Features text, image, audio;
   };
-  [[nodiscard]] Features text_features(const Batch& b) const { return text_(b.tokens, b.text_valid); }
-  [[nodiscard]] Features image_features(const Batch& b) const {
-    return image_(image_patches(b.image, *config_.image));
-  }
-  [[nodiscard]] Features audio_features(const Batch& b) const {
-    return audio_(audio_patches(b.audio, *config_.audio));
-  }
+  [[nodiscard]] Features text_features(const at::Tensor& tokens, const at::Tensor& valid) const;
+  [[nodiscard]] Features image_features(const at::Tensor& patches, const at::Tensor& holes = {}) const;
+  [[nodiscard]] Features audio_features(const Batch& b) const;
   [[nodiscard]] Towers clean(const Batch& batch) const;
   [[nodiscard]] Fused fuse(const Towers& t, const at::Tensor* only = nullptr) const;
   [[nodiscard]] Losses pretraining_loss(const Batch& batch, const Negatives& negatives) const;

@@ -2,6 +2,7 @@
 #include "backend/trainer/multimodal_task.hpp"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/record_function.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -152,6 +153,7 @@ class MultimodalTask final : public Task {
     return {static_cast<std::uint64_t>(share.first), static_cast<std::uint64_t>(share.count)};
   }
   models::Batch batch(data::Loader& loader, data::Range range) const {
+    RECORD_USER_SCOPE("data");
     const auto samples = loader.take(range);
     if (!samples) throw std::runtime_error(samples.error().items.front().message);
     return collate(*samples, model_.config(), context_.device);

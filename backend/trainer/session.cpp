@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 #include <ATen/autocast_mode.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/record_function.h>
 #include <fmt/format.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -115,7 +116,10 @@ void Session::seed_ranks() {
 }
 
 StepReport Session::step(bool report) {
-  flat_.zero();
+  {
+    RECORD_USER_SCOPE("zero");
+    flat_.zero();
+  }
   const std::int64_t micros = micros_of(config_, comm_->world());
   at::Tensor loss;
   Metrics metrics;
@@ -140,9 +144,16 @@ StepReport Session::step(bool report) {
         metrics[i].second = metrics[i].second + part.metrics[i].second;
     }
   }
-  buckets_.finish();
+  {
+    RECORD_USER_SCOPE("reduce");
+    buckets_.finish();
+  }
   const double rate = rate_at(config_.optimizer, step_, config_.steps);
-  const at::Tensor norm = optimizer_.step(step_, config_.steps);
+  at::Tensor norm;
+  {
+    RECORD_USER_SCOPE("optimiser");
+    norm = optimizer_.step(step_, config_.steps);
+  }
   ++step_;
   StepReport r{.step = step_, .rate = rate};
   if (!report) return r;

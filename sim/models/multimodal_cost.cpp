@@ -34,7 +34,9 @@ class Walk {
   // --- parameters: each layer once, however many passes use it
   void scalars(std::int64_t n, bool trainable) {
     cost_.parameters.total += n;
-    if (trainable) cost_.parameters.trainable += n;
+    if (!trainable) return;
+    cost_.parameters.trainable += n;
+    cost_.pieces.push_back({part_, n});
   }
   void linear_parameters(std::int64_t in, std::int64_t out, bool trainable) { scalars(in * out + out, trainable); }
   void inner_parameters(std::int64_t in, std::int64_t out) {
@@ -84,32 +86,40 @@ class Walk {
     const ObjectiveConfig& o = m_.objectives;
     std::vector<std::int64_t> widths;
     if (p.text > 0) {
+      part_ = ModelPart::text;
       scalars((m_.text->vocabulary + m_.text->length) * m_.text->stack.width, full_);
       stack_parameters(m_.text->stack);
       widths.push_back(m_.text->stack.width);
     }
     if (p.image > 0) {
+      part_ = ModelPart::image;
       patch_parameters(m_.image->patch_values(), m_.image->tokens(), m_.image->stack);
       if (!m_.head && o.masked_image > 0) scalars(m_.image->stack.width, full_);
       widths.push_back(m_.image->stack.width);
     }
     if (p.audio > 0) {
+      part_ = ModelPart::audio;
       patch_parameters(m_.audio->patch_values(), m_.audio->tokens(), m_.audio->stack);
       widths.push_back(m_.audio->stack.width);
     }
+    part_ = ModelPart::fusion;
     if (p.fusion > 0) fusion_parameters(widths);
     if (m_.head) {
+      part_ = ModelPart::head;
       linear_parameters(head_width(), m_.head->classes, true);
       return;
     }
     if (o.masked_text > 0) {
+      part_ = ModelPart::masked_text;
       const std::int64_t d = m_.text->stack.width;
       linear_parameters(p.fusion > 0 ? m_.fusion.stack.width : d, d, true);
       scalars(2 * d + m_.text->vocabulary, true);
     }
+    part_ = ModelPart::masked_image;
     if (o.masked_image > 0)
       linear_parameters(p.fusion > 0 ? m_.fusion.stack.width : m_.image->stack.width, m_.image->patch_values(), true);
     if (o.contrastive > 0) {
+      part_ = ModelPart::contrastive;
       for (const std::int64_t w : widths) linear_parameters(w, m_.embedding, true);
       scalars(1, true);
     }
@@ -125,12 +135,23 @@ class Walk {
   }
 
   // --- one step
+  void begin(ModelPart part) { cost_.phases.push_back({part, {}, {}}); }
+  DeviceWork& forward() { return cost_.phases.back().forward; }
+  DeviceWork& backward() { return cost_.phases.back().backward; }
   // A product of [rows, in] and [in, out]; which of the two sides get gradients.
   void product(std::int64_t rows, std::int64_t in, std::int64_t out, bool left_grad, bool right_grad) {
-    const std::int64_t flops = 2 * rows * in * out;
+    const std::int64_t flops = 2 * rows * in * out, sides = left_grad + right_grad;
     cost_.flops.forward += flops;
-    cost_.flops.backward += flops * (left_grad + right_grad);
+    cost_.flops.backward += flops * sides;
+    forward() += {flops, in * out, 0, 0, 1};
+    backward() += {flops * sides, in * out * sides, 0, 0, sides};
   }
+  // Element-wise operators: fp32 values that they read and write, forward and, where there is one, backward.
+  void pointwise(std::int64_t values, std::int64_t backward_values, bool grad, std::int64_t calls = 1) {
+    forward() += {0, 0, 0, values, calls};
+    if (grad) backward() += {0, 0, 0, backward_values, calls};
+  }
+  void residual(std::int64_t values, bool grad) { pointwise(3 * values, 3 * values, grad); }
   // Values that the graph keeps: in fp32, or as matrix products read them.
   void keep(std::int64_t values) { cost_.kept_bytes += 4 * values; }
   void keep_operand(std::int64_t values) { cost_.kept_bytes += (half_ ? 2 : 4) * values; }
@@ -147,14 +168,20 @@ class Walk {
   }
   // Norms, and the positions and other vectors that are added: trained by full training only.
   bool norm(std::int64_t rows, std::int64_t width, bool grad) {
-    if (grad || full_) keep(rows * width + 2 * rows);  // the input, its means and deviations
-    return grad || full_;
+    const bool out = grad || full_;
+    if (out) keep(rows * width + 2 * rows);  // the input, its means and deviations
+    pointwise(2 * rows * width, 3 * rows * width, out);
+    return out;
   }
   bool attention(std::int64_t queries, std::int64_t keys, const StackConfig& s, bool grad) {
     const std::int64_t flops = 4 * batch_ * queries * keys * s.width;
     cost_.flops.forward += flops;
+    forward() += {0, 0, flops, 0, 1};
+    // Heads side by side again; backward also joins the gradients of queries, keys and values.
+    pointwise(2 * batch_ * queries * s.width, batch_ * (4 * queries + 4 * keys) * s.width, grad, 2);
     if (grad) {
       cost_.flops.backward += 2 * flops;
+      backward() += {0, 0, 2 * flops, 0, 1};
       keep_operand(batch_ * (2 * queries + 2 * keys) * s.width);  // q, the result, k, v
       keep(batch_ * queries * s.heads);                          // log of the sums
     }
@@ -165,6 +192,8 @@ class Walk {
     if (n || lora_) keep_operand(rows * s.width);
     const bool hidden = inner_linear(rows, s.width, s.mlp * s.width, n);
     if (hidden) keep_operand(2 * rows * s.mlp * s.width);  // before and after gelu
+    pointwise(2 * rows * s.mlp * s.width, 3 * rows * s.mlp * s.width, hidden);
+    residual(rows * s.width, hidden || grad);
     return inner_linear(rows, s.mlp * s.width, s.width, hidden) || grad;
   }
   void block(Flow& x, const StackConfig& s) {
@@ -174,6 +203,7 @@ class Walk {
     bool grad = inner_linear(rows, x.width, 3 * x.width, n);
     grad = attention(x.tokens, x.tokens, s, grad);
     grad = inner_linear(rows, x.width, x.width, grad) || x.grad;
+    residual(rows * x.width, grad);
     x.grad = feed_forward(rows, s, grad);
   }
   void cross_block(Flow& x, std::int64_t keys, bool keys_grad, const StackConfig& s) {
@@ -186,6 +216,7 @@ class Walk {
     const bool kv = inner_linear(context, x.width, 2 * x.width, from);
     grad = attention(x.tokens, keys, s, q || kv);
     grad = inner_linear(rows, x.width, x.width, grad) || x.grad;
+    residual(rows * x.width, grad);
     x.grad = feed_forward(rows, s, grad);
   }
   void stack(Flow& x, const StackConfig& s) {
@@ -193,22 +224,33 @@ class Walk {
     x.grad = norm(batch_ * x.tokens, x.width, x.grad);
   }
   Flow text() {
+    begin(ModelPart::text);
     Flow x{m_.text->length, m_.text->stack.width, full_};
+    const std::int64_t values = batch_ * x.tokens * x.width;
+    pointwise(5 * values, 4 * values + m_.text->vocabulary * x.width, full_, 2);  // look-up, positions
     stack(x, m_.text->stack);
     return x;
   }
   Flow patches(std::int64_t tokens, std::int64_t values, const StackConfig& s) {
     product(batch_ * tokens, values, s.width, false, full_);
+    pointwise(batch_ * tokens * (2 * values + 3 * s.width), batch_ * tokens * 2 * s.width, full_, 2);
     if (full_) keep_operand(batch_ * tokens * values);
     Flow x{tokens, s.width, full_};
     stack(x, s);
     return x;
   }
-  Flow image() { return patches(m_.image->tokens(), m_.image->patch_values(), m_.image->stack); }
-  Flow audio() { return patches(m_.audio->tokens(), m_.audio->patch_values(), m_.audio->stack); }
+  Flow image() {
+    begin(ModelPart::image);
+    return patches(m_.image->tokens(), m_.image->patch_values(), m_.image->stack);
+  }
+  Flow audio() {
+    begin(ModelPart::audio);
+    return patches(m_.audio->tokens(), m_.audio->patch_values(), m_.audio->stack);
+  }
 
   // What comes of part `only` (-1: of all, pooled).
   Flow fuse(std::vector<Flow> parts, int only) {
+    begin(ModelPart::fusion);
     const StackConfig& s = m_.fusion.stack;
     std::int64_t tokens = 0;
     for (Flow& x : parts) {
@@ -222,6 +264,8 @@ class Walk {
     if (m_.fusion.kind == FusionKind::concatenation) {
       Flow joint{tokens, s.width, false};
       for (const Flow& x : parts) joint.grad = joint.grad || x.grad;
+      // The kind's vector added, all tokens side by side; backward cuts them up and adds up the rest as zeros.
+      pointwise(5 * batch_ * tokens * s.width, 5 * batch_ * tokens * s.width, joint.grad, 2 * n);
       stack(joint, s);
       out.grad = joint.grad;
     } else if (m_.fusion.kind == FusionKind::gated) {
@@ -229,7 +273,10 @@ class Walk {
       for (const Flow& x : parts) grad = grad || x.grad;
       product(batch_, n * s.width, n * s.width, grad, full_);
       keep_operand(3 * batch_ * n * s.width);
-      for (const Flow& x : parts) norm(batch_ * x.tokens, s.width, grad);
+      for (const Flow& x : parts) {
+        residual(batch_ * x.tokens * s.width, grad);
+        norm(batch_ * x.tokens, s.width, grad);
+      }
       out.grad = grad || full_;
     } else {
       for (std::int64_t i = 0; i < s.layers; ++i) {
@@ -238,7 +285,9 @@ class Walk {
           if (i + 1 == s.layers && only >= 0 && static_cast<std::size_t>(only) != k) continue;
           bool grad = false;
           for (std::size_t j = 0; j < before.size(); ++j) grad = grad || (j != k && before[j].grad);
-          cross_block(parts[k], tokens - parts[k].tokens, grad, s);
+          const std::int64_t context = tokens - parts[k].tokens;
+          if (n > 2) pointwise(2 * batch_ * context * s.width, 4 * batch_ * context * s.width, grad);  // side by side
+          cross_block(parts[k], context, grad, s);
         }
       }
       for (std::size_t k = 0; k < parts.size(); ++k)
@@ -259,7 +308,9 @@ class Walk {
       if (p.audio > 0) parts.push_back(audio());
       in.grad = (p.fusion > 0 ? fuse(parts, -1) : parts.front()).grad;
     }
+    begin(ModelPart::head);
     product(batch_, in.width, m_.head->classes, in.grad, true);
+    pointwise(2 * batch_ * m_.head->classes, 2 * batch_ * m_.head->classes, true, 3);
     keep(batch_ * (in.width + m_.head->classes));
   }
 
@@ -280,7 +331,11 @@ class Walk {
       Flow holes = text();
       if (fused) holes = fuse(present({holes, i, a}), 0);
       const std::int64_t d = m_.text->stack.width, rows = batch_ * masked_count(m_.text->length, o.text_ratio);
+      begin(ModelPart::masked_text);
+      pointwise(2 * rows * holes.width, 2 * batch_ * m_.text->length * holes.width, holes.grad);
       product(rows, holes.width, d, holes.grad, true);
+      pointwise(4 * rows * d, 6 * rows * d, true, 2);
+      pointwise(4 * rows * m_.text->vocabulary, 4 * rows * m_.text->vocabulary, true, 5);
       product(rows, d, m_.text->vocabulary, true, full_);
       keep_operand(rows * (holes.width + 4 * d));
       keep(rows * m_.text->vocabulary);
@@ -289,21 +344,28 @@ class Walk {
       Flow holes = image();
       if (fused) holes = fuse(present({t, holes, a}), t.tokens > 0 ? 1 : 0);
       const std::int64_t rows = batch_ * masked_count(m_.image->tokens(), o.image_ratio);
+      begin(ModelPart::masked_image);
+      pointwise(2 * rows * holes.width, 2 * batch_ * m_.image->tokens() * holes.width, holes.grad);
       product(rows, holes.width, m_.image->patch_values(), holes.grad, true);
+      pointwise(5 * rows * m_.image->patch_values(), 3 * rows * m_.image->patch_values(), true, 4);
       keep_operand(rows * holes.width);
       keep(2 * rows * m_.image->patch_values());
     }
   }
   void contrastive(const std::vector<Flow>& flows) {
+    begin(ModelPart::contrastive);
     std::int64_t modalities = 0;
     for (const Flow& f : flows) {
       if (f.tokens == 0) continue;
       ++modalities;
+      pointwise(batch_ * f.tokens * f.width, batch_ * f.tokens * f.width, f.grad, 2);  // the mean over tokens
       product(batch_, f.width, m_.embedding, f.grad, true);
       keep(batch_ * (f.width + m_.embedding));
     }
     for (std::int64_t pair = 1; pair < modalities; ++pair) {
       for (int side = 0; side < 2; ++side) product(batch_, m_.embedding, batch_ * world_, true, true);
+      pointwise(8 * batch_ * (m_.embedding + batch_ * world_), 12 * batch_ * (m_.embedding + batch_ * world_), true,
+                16);  // to length 1, soft maximum, cross entropy
       keep(4 * batch_ * m_.embedding + 4 * batch_ * batch_ * world_);
     }
   }
@@ -311,6 +373,7 @@ class Walk {
   const ModelConfig& m_;
   std::int64_t batch_, world_;
   bool cached_, full_ = true, lora_ = false, half_ = false;
+  ModelPart part_ = ModelPart::text;  // whose parameters are counted
   ModelCost cost_;
 };
 
