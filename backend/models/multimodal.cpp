@@ -169,7 +169,7 @@ Losses MultimodalModel::pretraining_loss(const Batch& batch, const Negatives& ne
   at::Tensor patches;
   if (passes_.image > 0) patches = image_patches(batch.image, *config_.image);
   Towers t;
-  if (passes_.text > 0 && (contrast || (fused && o.masked_image > 0))) 
+  if (passes_.text > 0 && (contrast || (fused && o.masked_image > 0)))
     t.text = text_features(batch.tokens, batch.text_valid);
   if (passes_.image > 0 && (contrast || (fused && o.masked_text > 0))) t.image = image_features(patches);
   if (passes_.audio > 0) t.audio = audio_features(batch);

@@ -1,5 +1,6 @@
 #include "sim/models/multimodal_cost.hpp"
 
+#include <utility>
 #include <vector>
 
 namespace orrery {
@@ -22,12 +23,8 @@ class Walk {
 
   ModelCost run() {
     count_parameters();
-    if (m_.head) {
-      head();
-    } else {
-      pretrain();
-    }
-    return cost_;
+    m_.head ? head() : pretrain();
+    return std::move(cost_);
   }
 
  private:
@@ -36,7 +33,7 @@ class Walk {
     cost_.parameters.total += n;
     if (!trainable) return;
     cost_.parameters.trainable += n;
-    cost_.pieces.push_back({part_, n});
+    cost_.pieces.push_back({part_, n, used_});
   }
   void linear_parameters(std::int64_t in, std::int64_t out, bool trainable) { scalars(in * out + out, trainable); }
   void inner_parameters(std::int64_t in, std::int64_t out) {
@@ -65,45 +62,60 @@ class Walk {
     scalars(tokens * s.width, full_);
     stack_parameters(s);
   }
-  void fusion_parameters(const std::vector<std::int64_t>& widths) {
+  using TowerWidths = std::vector<std::pair<ModelPart, std::int64_t>>;
+  void fusion_parameters(const TowerWidths& towers) {
     const StackConfig& s = m_.fusion.stack;
-    const auto n = static_cast<std::int64_t>(widths.size());
-    const bool joint = m_.fusion.kind == FusionKind::concatenation;
-    for (const std::int64_t w : widths) {
+    const auto n = static_cast<std::int64_t>(towers.size());
+    const bool joint = m_.fusion.kind == FusionKind::concatenation, gated = m_.fusion.kind == FusionKind::gated;
+    for (const auto& [tower, w] : towers) {
       linear_parameters(w, s.width, full_);
+      used_ = joint || (!gated && m_.head) || fills(tower);
       scalars(joint ? s.width : 2 * s.width, full_);
+      used_ = true;
     }
     if (joint) stack_parameters(s);
-    if (m_.fusion.kind == FusionKind::gated) {
+    if (gated) {
       linear_parameters(n * s.width, n * s.width, full_);
+      used_ = m_.head.has_value();  // it norms what is pooled
       scalars(2 * s.width, full_);
     }
     if (m_.fusion.kind == FusionKind::cross_attention)
-      for (std::int64_t i = 0; i < s.layers * n; ++i) block_parameters(s, true);
+      for (std::int64_t i = 0; i < s.layers; ++i)
+        for (const auto& tower : towers) {
+          used_ = i + 1 < s.layers || m_.head || fills(tower.first);
+          block_parameters(s, true);
+        }
+    used_ = true;
+  }
+  // Whether an objective fills holes of this modality: then its fused tokens are asked for.
+  bool fills(ModelPart tower) const {
+    const ObjectiveConfig& o = m_.objectives;
+    if (tower == ModelPart::text) return !m_.head && o.masked_text > 0;
+    return !m_.head && tower == ModelPart::image && o.masked_image > 0;
   }
   void count_parameters() {
     const Passes p = passes(m_);
     const ObjectiveConfig& o = m_.objectives;
-    std::vector<std::int64_t> widths;
+    TowerWidths towers;
     if (p.text > 0) {
       part_ = ModelPart::text;
       scalars((m_.text->vocabulary + m_.text->length) * m_.text->stack.width, full_);
       stack_parameters(m_.text->stack);
-      widths.push_back(m_.text->stack.width);
+      towers.push_back({part_, m_.text->stack.width});
     }
     if (p.image > 0) {
       part_ = ModelPart::image;
       patch_parameters(m_.image->patch_values(), m_.image->tokens(), m_.image->stack);
       if (!m_.head && o.masked_image > 0) scalars(m_.image->stack.width, full_);
-      widths.push_back(m_.image->stack.width);
+      towers.push_back({part_, m_.image->stack.width});
     }
     if (p.audio > 0) {
       part_ = ModelPart::audio;
       patch_parameters(m_.audio->patch_values(), m_.audio->tokens(), m_.audio->stack);
-      widths.push_back(m_.audio->stack.width);
+      towers.push_back({part_, m_.audio->stack.width});
     }
     part_ = ModelPart::fusion;
-    if (p.fusion > 0) fusion_parameters(widths);
+    if (p.fusion > 0) fusion_parameters(towers);
     if (m_.head) {
       part_ = ModelPart::head;
       linear_parameters(head_width(), m_.head->classes, true);
@@ -120,7 +132,7 @@ class Walk {
       linear_parameters(p.fusion > 0 ? m_.fusion.stack.width : m_.image->stack.width, m_.image->patch_values(), true);
     if (o.contrastive > 0) {
       part_ = ModelPart::contrastive;
-      for (const std::int64_t w : widths) linear_parameters(w, m_.embedding, true);
+      for (const auto& tower : towers) linear_parameters(tower.second, m_.embedding, true);
       scalars(1, true);
     }
   }
@@ -226,8 +238,8 @@ class Walk {
   Flow text() {
     begin(ModelPart::text);
     Flow x{m_.text->length, m_.text->stack.width, full_};
-    const std::int64_t values = batch_ * x.tokens * x.width;
-    pointwise(5 * values, 4 * values + m_.text->vocabulary * x.width, full_, 2);  // look-up, positions
+    const std::int64_t n = batch_ * x.tokens, words = m_.text->vocabulary;
+    pointwise(5 * n * x.width, (4 * n + words) * x.width, full_, 2);  // look-up, positions
     stack(x, m_.text->stack);
     return x;
   }
@@ -374,6 +386,7 @@ class Walk {
   std::int64_t batch_, world_;
   bool cached_, full_ = true, lora_ = false, half_ = false;
   ModelPart part_ = ModelPart::text;  // whose parameters are counted
+  bool used_ = true;                  // whether the loss hangs on them
   ModelCost cost_;
 };
 

@@ -24,10 +24,12 @@ struct ModelPhase {
   DeviceWork forward, backward;
 };
 
-// Neighbouring parameters of a part, in the order in which the model makes them; trainable ones only.
+// Neighbouring parameters of a part, in the order in which the model makes them; trainable ones only. Not used: the
+// loss does not hang on them (fused tokens that nothing fills), so no backward pass makes their gradient.
 struct ParameterPiece {
   ModelPart part{};
   std::int64_t values = 0;
+  bool used = true;
 };
 
 struct ModelCost {

@@ -128,9 +128,7 @@ class Builder {
   std::vector<Op> made_;  // [bucket]: the piece of the backward pass after which it is full
 };
 
-Duration duration_of(const DeviceSpeed& speed, const DeviceWork& work) {
-  return Duration{static_cast<std::int64_t>(speed.seconds(work) * 1e9)};
-}
+Duration duration_of(double seconds) { return Duration{static_cast<std::int64_t>(seconds * 1e9)}; }
 
 }  // namespace
 
@@ -166,13 +164,14 @@ std::vector<StepProgram::Bucket> gradient_buckets(const ModelCost& cost, std::in
     const auto part = static_cast<std::size_t>(piece->part);
     const std::int64_t bytes = piece->values * 4;
     done[part] += piece->values;
-    const std::uint32_t phase = first_pass[part];
+    const std::uint32_t phase = piece->used ? first_pass[part] : 0;
     if (out.empty() || out.back().bytes + bytes > most_bytes) out.push_back({0, phase, 0});
     StepProgram::Bucket& bucket = out.back();
     bucket.bytes += bytes;
-    if (phase > bucket.phase) continue;  // complete before something else in it
+    if (phase > bucket.phase || (phase == bucket.phase && bucket.made >= 1)) continue;  // something else is later
     bucket.phase = phase;
-    bucket.made = static_cast<double>(done[part]) / static_cast<double>(all[part]);
+    const double made = static_cast<double>(done[part]) / static_cast<double>(all[part]);
+    bucket.made = piece->used ? made : 1;
   }
   return out;
 }
@@ -180,19 +179,21 @@ std::vector<StepProgram::Bucket> gradient_buckets(const ModelCost& cost, std::in
 StepProgram step_program(const ModelConfig& model, std::int64_t batch, int micro_batches, int ranks,
                          const TrainerDevice& device, std::int64_t bucket_bytes) {
   const ModelCost cost = walk_cost(model, batch, ranks, false);
+  const double slowest = ranks > 1 ? device.slowest_rank : 1;
   StepProgram out;
   for (const ModelPhase& p : cost.phases) {
     // A contrastive pair gathers the embeddings of both sides.
     const bool pairs = p.part == ModelPart::contrastive;
     const int exchanges = pairs ? 2 * static_cast<int>(passes(model).modalities() - 1) : 0;
-    out.phases.push_back({p.part, duration_of(device.forward, p.forward), duration_of(device.backward, p.backward),
-                          exchanges, pairs ? 4 * batch * model.embedding : 0});
+    out.phases.push_back({p.part, duration_of(slowest * device.forward.seconds(p.forward)),
+                          duration_of(slowest * device.backward.seconds(p.backward)), exchanges,
+                          pairs ? 4 * batch * model.embedding : 0});
   }
   out.buckets = gradient_buckets(cost, bucket_bytes);
   out.micro_batches = micro_batches;
-  out.data = duration_of(device.data, data_work(model, cost, batch));
-  out.optimiser = duration_of(device.optimiser, optimiser_work(cost.parameters.trainable,
-                                                               static_cast<std::int64_t>(cost.pieces.size())));
+  const auto tensors = static_cast<std::int64_t>(cost.pieces.size());
+  out.data = duration_of(slowest * device.data.seconds(data_work(model, cost, batch)));
+  out.optimiser = duration_of(device.optimiser.seconds(optimiser_work(cost.parameters.trainable, tensors)));
   out.ranks = ranks;
   out.hop_latency = Duration{static_cast<std::int64_t>(device.link.latency_s * 1e9)};
   if (device.link.bytes_per_s > 0) out.link_bytes_per_s = static_cast<std::int64_t>(device.link.bytes_per_s);

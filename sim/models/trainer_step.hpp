@@ -47,6 +47,8 @@ struct TrainerDevice {
   DeviceSpeed forward, backward, data, optimiser;
   HopCost link;  // between ranks
   bool moves_bytes = false;
+  // Ranks wait for each other: the slowest of them, of every step anew, over the typical one. More than 1 rank only.
+  double slowest_rank = 1;
 };
 // What a step does besides the model: collating the inputs of `batch` samples and taking the graph of `cost` down (an
 // operator each); zeroing gradients, their norm,
@@ -56,7 +58,7 @@ struct TrainerDevice {
 [[nodiscard]] DeviceWork optimiser_work(std::int64_t trained, std::int64_t tensors);
 
 // The buckets into which the trainer cuts the gradients: parameters from the last made to the first, as many as are
-// `most_bytes` together, at least one.
+// `most_bytes` together, at least one. A bucket with a parameter that is not used is full when backward is over.
 [[nodiscard]] std::vector<StepProgram::Bucket> gradient_buckets(const ModelCost& cost, std::int64_t most_bytes);
 
 // `batch` samples of a rank in each micro-batch.

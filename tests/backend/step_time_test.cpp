@@ -101,6 +101,7 @@ class Trainee {
   [[nodiscard]] test::StepTimes by_parts() const {
     return test::median(std::vector<test::StepTimes>(steps_.begin() + 3, steps_.end()));
   }
+  [[nodiscard]] const std::vector<test::StepTimes>& steps() const { return steps_; }
   [[nodiscard]] double seconds() const {
     return test::median(std::vector<double>(seconds_.begin() + 3, seconds_.end()));
   }
@@ -238,6 +239,7 @@ TEST_CASE("simulated steps are those that were measured", "[torch][cost][steps]"
   tell("between the parts", device.data);
   std::printf("\n");
   table_head();
+  std::vector<double> errors;
   for (const auto* set : {&known, &others})
     for (const auto& trainee : *set) {
       const Case& c = trainee->what();
@@ -246,10 +248,13 @@ TEST_CASE("simulated steps are those that were measured", "[torch][cost][steps]"
       const double measured = trainee->by_parts().total;
       row(c.name, set == &known ? "calibration" : "1", measured, simulated);
       if (set == &known) continue;
+      // Within 10 % on a quiet machine; a core that changes its speed half-way spoils single ones.
+      errors.push_back(simulated > measured ? simulated / measured - 1 : 1 - simulated / measured);
       INFO(c.name);
-      CHECK(simulated / measured > 0.8);
-      CHECK(simulated / measured < 1.25);
+      CHECK(simulated / measured > 0.75);
+      CHECK(simulated / measured < 1.35);
     }
+  CHECK(test::median(errors) < 0.12);
   std::printf("\n| of the step | products | attention | element-wise | calls | optimiser, data |\n"
               "|---|---|---|---|---|---|\n");
   for (const auto& trainee : others) {
@@ -273,6 +278,7 @@ TEST_CASE("simulated steps of two ranks are those that were measured", "[torch][
   double small_s = 0, large_s = 0;
   constexpr std::int64_t kSmall = 128 << 10, kLarge = 2 << 20;
   std::vector<double> measured(cases.size());
+  std::vector<std::vector<double>> alone_s[2];  // [rank][model][step]
   std::vector<std::string> overlap(cases.size());
   as_two_ranks([&](int rank, trainer::Communicator& gradients, trainer::Communicator& own) {
     const double small = all_reduce_s(gradients, kSmall), large = all_reduce_s(gradients, kLarge);
@@ -293,6 +299,11 @@ TEST_CASE("simulated steps of two ranks are those that were measured", "[torch][
         trainee->step();
       }
     }
+    for (const auto& trainee : known) {
+      alone_s[rank].emplace_back();
+      for (std::size_t i = 3; i < trainee->steps().size(); ++i)
+        alone_s[rank].back().push_back(trainee->steps()[i].total);
+    }
     if (rank != 0) return;
     small_s = small, large_s = large;
     device = calibrated(known);
@@ -305,8 +316,19 @@ TEST_CASE("simulated steps of two ranks are those that were measured", "[torch][
   device.link.bytes_per_s = static_cast<double>(kLarge - kSmall) / std::max(large_s - small_s, 1e-6);
   device.link.latency_s = std::max(0.0, small_s - kSmall / device.link.bytes_per_s) / 2;
   device.moves_bytes = true;
-  std::printf("all-reduce: %.0f us a hop, %.2f GB/s (128 KiB in %.2f ms, 2 MiB in %.2f ms)\n",
-              device.link.latency_s * 1e6, device.link.bytes_per_s / 1e9, small_s * 1e3, large_s * 1e3);
+  // The models of the calibration began their steps together.
+  double slower = 0, typical = 0;
+  for (std::size_t k = 0; k < alone_s[0].size(); ++k) {
+    typical += test::median(alone_s[0][k]);
+    std::vector<double> both;
+    for (std::size_t i = 0; i < alone_s[0][k].size(); ++i)
+      both.push_back(std::max(alone_s[0][k][i], alone_s[1][k][i]));
+    slower += test::median(both);
+  }
+  device.slowest_rank = std::max(1.0, slower / typical);
+  std::printf("all-reduce: %.0f us a hop, %.2f GB/s (128 KiB in %.2f ms, 2 MiB in %.2f ms); slower rank: %.2f\n\n",
+              device.link.latency_s * 1e6, device.link.bytes_per_s / 1e9, small_s * 1e3, large_s * 1e3,
+              device.slowest_rank);
   speeds_head();
   tell("forward", device.forward);
   tell("backward", device.backward);
@@ -314,13 +336,11 @@ TEST_CASE("simulated steps of two ranks are those that were measured", "[torch][
   table_head();
   for (std::size_t i = 0; i < cases.size(); ++i) {
     const Case& c = cases[i];
-    const auto simulate = [&](int ranks) {
-      return to_seconds(trainer_step(step_program(c.model, c.batch, c.micro_batches, ranks, device)).run().total);
-    };
-    row(c.name, "2", measured[i], simulate(2));
-    std::printf("DEBUG one %.1f, buckets %s\n", simulate(1) * 1e3, overlap[i].c_str());
+    const double simulated =
+        to_seconds(trainer_step(step_program(c.model, c.batch, c.micro_batches, 2, device)).run().total);
+    row(c.name, "2", measured[i], simulated);
     INFO(c.name << ": all-reduces under way before the end of backward: " << overlap[i]);
-    CHECK(simulate(2) / measured[i] > 0.5);
-    CHECK(simulate(2) / measured[i] < 1.7);
+    CHECK(simulated / measured[i] > 0.5);
+    CHECK(simulated / measured[i] < 1.6);
   }
 }

@@ -96,6 +96,19 @@ TEST_CASE("gradient buckets go from the last parameter to the first", "[models][
   }
   // The contrastive heads are made last and go first, but only after all passes for holes.
   CHECK(gradient_buckets(cost, 1).front().phase == 2);
+  // Cross-attention whose images have no holes: what fuses them last is not used, and holds everything up that is
+  // sent with it.
+  ModelConfig cross = fused();
+  cross.fusion.kind = FusionKind::cross_attention;
+  cross.objectives.masked_image = 0;
+  std::int64_t unused = 0;
+  for (const ParameterPiece& p : walk_cost(cross, 3, 1, false).pieces) unused += p.used ? 0 : p.values;
+  const std::int64_t d = cross.fusion.stack.width, m = cross.fusion.stack.mlp;
+  CHECK(unused == 2 * d + 6 * d + (4 + 2 * m) * d * d + (5 + m) * d);  // norm; norms, weights, biases of a block
+  const auto late = gradient_buckets(walk_cost(cross, 3, 1, false), std::int64_t{1} << 40);
+  CHECK(late.front().phase == 0);
+  cross.objectives.masked_image = 1;
+  for (const ParameterPiece& p : walk_cost(cross, 3, 1, false).pieces) CHECK(p.used);
 }
 
 TEST_CASE("speeds are found again in times made of them", "[models][step]") {
