@@ -33,14 +33,11 @@ constexpr double kContendedPressurePct = 60;
 constexpr double kTrainedGatePct = 3;
 constexpr double kDisturbedPct = 10;
 
-bool trains(const Scenario& s) {
-  return s.live && !s.live->models.empty();
-}
-
 // The worker program; for jobs that really train the trainer has to be there as well.
-Expected<std::string> workers_of(const Scenario& s, const std::string& named) {
-  if (trains(s))
-    if (auto trainer = find_trainer(s.live->gpus); !trainer) return trainer;
+Expected<std::string> workers_of(const Prepared& prepared, const std::string& named) {
+  const Scenario& s = prepared.scenario;
+  if (may_train(prepared))
+    if (auto trainer = find_trainer(s.live && s.live->gpus); !trainer) return trainer;
   return find_worker(named);
 }
 
@@ -85,7 +82,7 @@ int run_action(const std::vector<std::string>& arguments) {
   if (!prepared) return report_error(prepared.error());
   const Scenario& s = prepared->scenario;
   const std::string label = policy_label(s.policy);
-  auto worker = workers_of(s, args.text("worker"));
+  auto worker = workers_of(*prepared, args.text("worker"));
   if (!worker) return report_error(worker.error()), kEngineUnavailable;
   LiveRequest request;
   request.worker = *worker;
@@ -137,7 +134,7 @@ Expected<Validated> validate_policy(const Prepared& prepared, LiveRequest reques
       policy_label(request.run.policy), truth.summary, against(*replayed), against(*profiled), live->decisions,
       live->decisions_replayed};
   if (live->priority_refused || live->cpu_pressure_pct > kContendedPressurePct) v.gate_pct = kContendedGatePct;
-  if (trains(prepared.scenario)) v.gate_pct = kTrainedGatePct;
+  if (may_train(prepared)) v.gate_pct = kTrainedGatePct;
   v.others_cpu_pct = live->others_cpu_pct;
   return v;
 }
@@ -163,7 +160,7 @@ int validate_action(const std::vector<std::string>& arguments) {
   auto prepared = prepare(std::move(*scenario), seed);
   if (!prepared) return report_error(prepared.error());
   const Scenario& s = prepared->scenario;
-  auto worker = workers_of(s, args.text("worker"));
+  auto worker = workers_of(*prepared, args.text("worker"));
   if (!worker) return report_error(worker.error()), kEngineUnavailable;
   std::optional<MeasuredTimes> promised;
   if (args.has("profile")) {
@@ -173,7 +170,7 @@ int validate_action(const std::vector<std::string>& arguments) {
     if (!times) return report_error(times.error());
     promised = *std::move(times);
   }
-  const bool real = trains(s);
+  const bool real = may_train(*prepared);
   const std::string folder = args.text("output", fmt::format("{}/{}-validate", s.output_dir, s.name));
   std::vector<report::Fidelity> all;
   bool passed = true;

@@ -128,6 +128,26 @@ live: { time_scale: 1, models: { pairs: job.yaml } }
   CHECK(summary->find("\"cpu_per_sample_s\"") != std::string::npos);
 }
 
+// Where the catalogue says what is trained, `live validate` took the jobs for paced ones: it gated the profiles' row, and
+// ran everything twice when that was missed.
+TEST_CASE("orrery live validate: jobs of a catalogue are gated on measured times", "[torch][live]") {
+  const test::TempFolder folder;
+  REQUIRE(live::write_file(folder.file("jobs.csv"), "job_id,submit_s,gpus,duration_s,model\none,0,1,,patches\n"));
+  REQUIRE(live::write_file(folder.file("live.yaml"), fmt::format(R"(version: 1
+name: one
+cluster: {{ groups: [{{ name: slots, count: 1, gpus_per_node: 1, gpu: cpu }}] }}
+workload: {{ trace: jobs.csv, catalogue: {}/scenarios/models/catalogue.yaml }}
+policy: {{ name: fifo }}
+live: {{ time_scale: 1 }}
+)", ORRERY_SOURCE_DIR)));
+  const Outcome run = orrery_says(fmt::format("live validate '{}' --policies fifo --gate 1000 -o '{}'",
+                                              folder.file("live.yaml"), folder.file("run")),
+                                  folder);
+  INFO(run.text);
+  CHECK(run.status == 0);
+  CHECK(run.text.find("Gate: measured-times row within 1000 %") != std::string::npos);
+}
+
 TEST_CASE("orrery live calibrate writes rows that the simulator reads", "[torch][live]") {
   const test::TempFolder folder;
   const std::string table = folder.file("profile.csv");
