@@ -128,8 +128,8 @@ live: { time_scale: 1, models: { pairs: job.yaml } }
   CHECK(summary->find("\"cpu_per_sample_s\"") != std::string::npos);
 }
 
-// Where the catalogue says what is trained, `live validate` took the jobs for paced ones: it gated the profiles' row, and
-// ran everything twice when that was missed.
+// Where the catalogue says what is trained, `live validate` took the jobs for paced ones: it gated the profiles' row,
+// and ran everything twice when that was missed.
 TEST_CASE("orrery live validate: jobs of a catalogue are gated on measured times", "[torch][live]") {
   const test::TempFolder folder;
   REQUIRE(live::write_file(folder.file("jobs.csv"), "job_id,submit_s,gpus,duration_s,model\none,0,1,,patches\n"));
