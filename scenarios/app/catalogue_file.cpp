@@ -48,11 +48,7 @@ class Reader {
     bool versioned = false;
     Place jobs{};
     walk_.section(walk_.root(), {
-        {"version", [&](const Place& p) {
-           versioned = true;
-           if (const std::string v = walk_.word(p); !v.empty() && v != "1")
-             walk_.complain(p, fmt::format("version is `{}`; this orrery reads version 1", v));
-         }},
+        {"version", [&](const Place& p) { versioned = true; walk_.version_1(p); }},
         {"jobs", [&](const Place& p) { jobs = p; }},
     });
     if (!versioned) walk_.missing(walk_.root(), "version", "write `version: 1`");
@@ -213,8 +209,7 @@ class Reader {
     };
     if (name == SizeName::live) {
       keys.emplace_back("step", [&](const Place& p) {
-        size.step = walk_.quantity(p, parse_duration);
-        if (size.step.ns == 0) walk_.complain(p, fmt::format("`{}` must be > 0", p.path));
+        size.step = walk_.positive(p, parse_duration);
       });
     } else {
       keys.emplace_back("mfu", [&](const Place& p) {

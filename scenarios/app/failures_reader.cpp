@@ -87,11 +87,7 @@ void read_stragglers(YamlWalk& w, const Place& at, std::int64_t nodes, Straggler
          else
            s.least = range[0], s.most = range[1];
        }},
-      {"lasts", [&](const Place& p) {
-         const std::size_t before = w.errors().size();
-         s.lasts = w.quantity(p, parse_duration);
-         if (s.lasts.ns == 0 && w.errors().size() == before) w.complain(p, "`" + p.path + "` must be > 0");
-       }},
+      {"lasts", [&](const Place& p) { s.lasts = w.positive(p, parse_duration); }},
       {"spells", [&](const Place& p) { w.each(p, [&](const Place& item) { read_slow_spell(w, item, nodes, s); }); }},
   });
   if (at.node.IsMap() && !s.active() && w.errors().size() == errors)
@@ -122,10 +118,7 @@ void read_failures(YamlWalk& w, const Place& at, std::int64_t nodes, FailureConf
   Place lemons{};
   w.section(at, {
       {"node_mtbf", [&](const Place& p) { f.node_mtbf = w.quantity(p, parse_duration); }},
-      {"repair", [&](const Place& p) {
-         f.repair = w.quantity(p, parse_duration);
-         if (f.repair.ns == 0) w.complain(p, "`" + p.path + "` must be > 0");
-       }},
+      {"repair", [&](const Place& p) { f.repair = w.positive(p, parse_duration); }},
       {"outages", [&](const Place& p) { w.each(p, [&](const Place& item) { read_outage(w, item, nodes, f); }); }},
       {"capacity", [&](const Place& p) { f.capacity = w.word(p); }},
       {"retries", [&](const Place& p) { f.retries = w.integer(p, 0, 1'000'000); }},

@@ -6,10 +6,7 @@ namespace {
 // clang-format off
 StepTraffic read_step(YamlWalk& w, const Place& at, StepTraffic t) {
   w.section(at, {
-      {"compute", [&](const Place& p) {
-         t.compute = w.quantity(p, parse_duration);
-         if (t.compute.ns == 0) w.complain(p, "`" + p.path + "` must be > 0");
-       }},
+      {"compute", [&](const Place& p) { t.compute = w.positive(p, parse_duration); }},
       {"gradients", [&](const Place& p) { t.gradient_bytes = w.quantity(p, parse_bytes); }},
       {"hidden", [&](const Place& p) {
          const double share = w.number(p);

@@ -13,10 +13,8 @@ std::optional<PerformanceConfig> read_performance(YamlWalk& w, const Place& at) 
        }},
       {"hardware", [&](const Place& p) { c.hardware = w.word(p); }},
       {"gpu_memory", [&](const Place& p) {
-         const std::size_t errors = w.errors().size();
-         c.gpu_memory = w.quantity(p, parse_bytes);
+         c.gpu_memory = w.positive(p, parse_bytes);
          memory = p;
-         if (c.gpu_memory == 0 && w.errors().size() == errors) w.complain(p, "`" + p.path + "` must be > 0");
        }},
       {"missing", [&](const Place& p) { c.clamp = w.choice(p, {"error", "clamp"}) == "clamp"; }},
   });

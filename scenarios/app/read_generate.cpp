@@ -50,8 +50,7 @@ GenerateSpec read_generate(YamlWalk& w, const Place& at) {
        }},
       {"mean", [&](const Place& p) {
          own("mean", p);
-         g.mean = w.quantity(p, parse_duration);
-         if (g.mean.ns == 0) w.complain(p, "`" + p.path + "` must be > 0");
+         g.mean = w.positive(p, parse_duration);
        }},
       {"sigma", [&](const Place& p) { g.sigma = w.number(p); own("sigma", p); }},
       {"tenants", [&](const Place& p) { g.tenants = static_cast<std::int32_t>(w.integer(p, 0, 1'000'000)); }},

@@ -191,19 +191,14 @@ void read_publish(YamlWalk& w, const Place& at, Scenario& s) {
 
 LiveConfig read_live(YamlWalk& w, const Place& at, const std::string& scenario_file) {
   LiveConfig c;
-  const auto positive = [&w](const Place& p) {
-    const Duration d = w.quantity(p, parse_duration);
-    if (d.ns == 0) w.complain(p, "`" + p.path + "` must be > 0");
-    return d.ns == 0 ? seconds(1) : d;
-  };
   w.section(at, {
       {"time_scale", [&](const Place& p) { c.time_scale = w.integer(p, 1, 1'000'000); }},
-      {"step", [&](const Place& p) { c.step = positive(p); }},
+      {"step", [&](const Place& p) { c.step = w.positive(p, parse_duration); }},
       {"lease", [&](const Place& p) {
          c.lease = w.quantity(p, parse_duration);
          if (c.lease < seconds(1)) w.complain(p, "`" + p.path + "` must be at least 1s");
        }},
-      {"watchdog", [&](const Place& p) { c.watchdog = positive(p); }},
+      {"watchdog", [&](const Place& p) { c.watchdog = w.positive(p, parse_duration); }},
       {"gpus", [&](const Place& p) { c.gpus = w.boolean(p); }},
       {"models", [&](const Place& p) {
          w.section(p, {}, [&](const std::string& model, const Place& file) {
@@ -268,11 +263,7 @@ void read_all(YamlWalk& w, Scenario& s) {
   Place failures{};
   Place performance{};
   w.section(w.root(), {
-      {"version", [&](const Place& p) {
-         versioned = true;
-         if (const std::string v = w.word(p); !v.empty() && v != "1")
-           w.complain(p, fmt::format("version is `{}`; this orrery reads version 1", v));
-       }},
+      {"version", [&](const Place& p) { versioned = true; w.version_1(p); }},
       {"name", [&](const Place& p) { s.name = w.word(p); }},
       {"cluster", [&](const Place& p) { cluster = true; read_cluster(w, p, s); }},
       {"workload", [&](const Place& p) { workload = p; read_workload(w, p, s); }},

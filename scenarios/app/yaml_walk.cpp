@@ -133,6 +133,11 @@ void YamlWalk::add(Diagnostic d) {
   errors_.push_back(std::move(d));
 }
 
+void YamlWalk::version_1(const Place& at) {
+  if (const std::string v = word(at); !v.empty() && v != "1")
+    complain(at, fmt::format("version is `{}`; this orrery reads version 1", v));
+}
+
 void YamlWalk::complain(const Place& at, std::string message, std::string hint, std::vector<std::string> notes) {
   Diagnostic d{std::move(message), where(at)};
   d.hint = std::move(hint);

@@ -57,6 +57,17 @@ class YamlWalk {
     }
   }
 
+  // A quantity that is not nothing.
+  template <class T>
+  [[nodiscard]] T positive(const Place& at, Quantity<T> (*parse)(std::string_view)) {
+    const std::size_t before = errors_.size();
+    const T value = quantity(at, parse);
+    if (value == T{} && errors_.size() == before) complain(at, "`" + at.path + "` must be > 0");
+    return value;
+  }
+  // The key `version`: 1 is the only one there is.
+  void version_1(const Place& at);
+
   void complain(const Place& at, std::string message, std::string hint = {}, std::vector<std::string> notes = {});
   void missing(const Place& section, std::string_view key, std::string_view what);
   // Adds an error found elsewhere; fills in the line shown when it lies in this file.

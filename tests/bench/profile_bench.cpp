@@ -52,6 +52,18 @@ ApplicationProfile profile() {
   return p;
 }
 
+template <class LookUp>
+void count_allocations(benchmark::State& state, LookUp&& look_up) {
+  std::size_t taken = 0;
+  for (auto _ : state) {
+    const std::size_t before = g_allocations;
+    look_up();
+    taken += g_allocations - before;
+  }
+  state.counters["allocations"] = static_cast<double>(taken);
+  if (taken != 0) state.SkipWithError("a look-up allocated");
+}
+
 void look_up(benchmark::State& state, int nodes) {
   const auto model = ProfiledModel::compile({profile()}, 4, ProfileBelief::consistent).value();
   if (!model->add({"net", 128, 4, 1e6}, true)) std::abort();
@@ -59,15 +71,10 @@ void look_up(benchmark::State& state, int nodes) {
   for (int n = 0; n < nodes; ++n) gpus.add({NodeId(static_cast<std::uint32_t>(n)), kMilliPerGpu, 0xf, 0, 0});
   JobSpec spec;
   spec.id = JobId(0);
-  std::size_t taken = 0;
-  for (auto _ : state) {
-    const std::size_t before = g_allocations;
+  count_allocations(state, [&] {
     benchmark::DoNotOptimize(model->stretch(spec, gpus, {}, Work{}));
     benchmark::DoNotOptimize(model->rate(spec, gpus, {}, {}));
-    taken += g_allocations - before;
-  }
-  state.counters["allocations"] = static_cast<double>(taken);
-  if (taken != 0) state.SkipWithError("a look-up allocated");
+  });
 }
 
 void BM_MeasuredPlacement(benchmark::State& state) {
@@ -91,14 +98,9 @@ void BM_PairOfApplication(benchmark::State& state) {
   JobSpec spec;
   spec.id = JobId(0);
   const JobId other(1);
-  std::size_t taken = 0;
-  for (auto _ : state) {
-    const std::size_t before = g_allocations;
+  count_allocations(state, [&] {
     benchmark::DoNotOptimize(model->share(spec, gpus, {&other, 1}));
-    taken += g_allocations - before;
-  }
-  state.counters["allocations"] = static_cast<double>(taken);
-  if (taken != 0) state.SkipWithError("a look-up allocated");
+  });
 }
 BENCHMARK(BM_PairOfApplication);
 
@@ -124,14 +126,9 @@ void BM_PairOfConfigurations(benchmark::State& state) {
   JobSpec spec;
   spec.id = JobId(0);
   const JobId other(1);
-  std::size_t taken = 0;
-  for (auto _ : state) {
-    const std::size_t before = g_allocations;
+  count_allocations(state, [&] {
     benchmark::DoNotOptimize(model->rate(spec, gpus, {}, {&other, 1}));
-    taken += g_allocations - before;
-  }
-  state.counters["allocations"] = static_cast<double>(taken);
-  if (taken != 0) state.SkipWithError("a look-up allocated");
+  });
 }
 BENCHMARK(BM_PairOfConfigurations);
 
