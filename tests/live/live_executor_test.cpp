@@ -138,10 +138,7 @@ TEST_CASE("live: two jobs at once on one slot, half of it each", "[live]") {
   LiveWorld w;
   w.groups = cluster(1, 1);
   w.workload = make_workload({{0, 1, 10}, {0, 1, 10}});
-  for (JobSpec& s : w.workload.specs) {
-    s.demand.milli_per_gpu = 500;
-    s.demand_class = w.workload.demands.intern(s.demand);
-  }
+  half_a_gpu_each(w.workload);
   w.policy = {"fifo", "spread"};
   const LiveResult r = run_live(w);
   for (const JobRecord& j : r.records) CHECK(j.state == JobState::finished);

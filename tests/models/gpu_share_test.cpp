@@ -100,10 +100,7 @@ TEST_CASE("two jobs of an application on one GPU: their pair's speeds until one 
     Workload w = make_workload({{0, 1, 1}, {0, 1, 1}});
     w.truths[0].work = Work{first};
     w.truths[1].work = Work{second};
-    for (JobSpec& s : w.specs) {
-      s.demand.milli_per_gpu = 500;
-      s.demand_class = w.demands.intern(s.demand);
-    }
+    half_a_gpu_each(w);
     SimOptions sim;
     sim.progress_every = seconds(7);
     SimExecutor executor(topology, w, *model, sim);

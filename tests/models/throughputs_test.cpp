@@ -116,10 +116,7 @@ TEST_CASE("two jobs on one GPU run at their pair's speeds until one of them ends
   Workload w = make_workload({{0, 1, 1}, {0, 1, 1}});
   w.truths[0].work = Work{bert};
   w.truths[1].work = Work{vit};
-  for (JobSpec& s : w.specs) {
-    s.demand.milli_per_gpu = 500;
-    s.demand_class = w.demands.intern(s.demand);
-  }
+  half_a_gpu_each(w);
   SimExecutor executor(topology, w, *model, {});
   const auto policy = make_policy(PolicyChoice{"fifo", "spread"});
   JobSource source(w.specs, [](const JobSpec& s) { return s.user_estimate; });

@@ -83,6 +83,14 @@ inline Workload make_workload(const std::vector<TinyJob>& jobs) {
   return w;
 }
 
+// Every job wants half of each of its GPUs, so two can be on one.
+inline void half_a_gpu_each(Workload& w) {
+  for (JobSpec& s : w.specs) {
+    s.demand.milli_per_gpu = kMilliPerGpu / 2;
+    s.demand_class = w.demands.intern(s.demand);
+  }
+}
+
 struct RunResult {
   RunOutcome outcome;
   std::vector<Outcome> jobs;
