@@ -45,8 +45,8 @@ const std::vector<PolicyInfo>& policy_table() {
        make_edf},
       {"las",
        "least attained service first, with preemption",
-       "Strict priority by attained GPU-time, compared in whole quanta: two equal jobs alternate once per quantum, or "
-       "once per `hold` where that is longer. Tiresias is its discretised form with fewer preemptions.",
+       "Strict priority by attained GPU-time, compared in whole quanta: two equal jobs alternate once per quantum, "
+       "or once per `hold` where that is longer. Tiresias is its discretised form with fewer preemptions.",
        "Nuyens and Wierman, 2008; Gu et al., Tiresias, NSDI 2019",
        make_las,
        {{"quantum", "gpu_time_list", "[300GPUs]", "GPU-time after which a running job is compared anew"},
