@@ -3,7 +3,8 @@
 #
 # Looks in ORRERY_TORCH (cache variable, then environment: the folder with include/ and lib/, or the one above it),
 # then where scripts/bootstrap --live puts it. Sets TorchWheel_FOUND, TorchWheel_ROOT, TorchWheel_VERSION and
-# TorchWheel_CUDA_FOUND. Targets:
+# TorchWheel_CUDA_FOUND; where it is not found, TorchWheel_NAMED is what ORRERY_TORCH says, and TorchWheel_WHY a
+# clause that says what is wrong with that. Targets:
 #   torchwheel::cpu    torch_cpu and c10; loads libcudart and libcupti but needs no driver
 #   torchwheel::cuda   also torch_cuda, c10_cuda, cudart and nccl, with the toolkit's headers; only when all are there
 # Nothing that links them may be compiled with -fopenmp: the wheel has a libgomp of its own.
@@ -14,6 +15,7 @@ set(_torch_hints ${ORRERY_TORCH})
 if(NOT _torch_hints)
   set(_torch_hints $ENV{ORRERY_TORCH})
 endif()
+set(TorchWheel_NAMED ${_torch_hints})
 if(NOT _torch_hints)
   set(_torch_cache $ENV{XDG_CACHE_HOME})
   if(NOT _torch_cache)
@@ -44,6 +46,13 @@ find_library(TorchWheel_C10 c10 HINTS ${TorchWheel_ROOT}/lib NO_DEFAULT_PATH)
 find_package_handle_standard_args(TorchWheel REQUIRED_VARS TorchWheel_CPU TorchWheel_C10 TorchWheel_INCLUDE
                                   VERSION_VAR TorchWheel_VERSION)
 mark_as_advanced(TorchWheel_INCLUDE TorchWheel_CPU TorchWheel_C10)
+if(NOT TorchWheel_INCLUDE)
+  set(TorchWheel_WHY "there is no include/torch/csrc/distributed/c10d/Backend.hpp")
+elseif(NOT TorchWheel_CPU OR NOT TorchWheel_C10)
+  set(TorchWheel_WHY "lib/ has no libtorch_cpu.so or no libc10.so")
+else()
+  set(TorchWheel_WHY "LibTorch is ${TorchWheel_VERSION}, older than ${TorchWheel_FIND_VERSION}")
+endif()
 
 if(TorchWheel_FOUND AND NOT TARGET torchwheel::cpu)
   # Libraries that torch's own libraries load, for the linker; at run time their RPATH finds them.
@@ -86,12 +95,11 @@ if(TorchWheel_FOUND AND NOT TARGET torchwheel::cpu)
      AND TorchWheel_NCCL_INCLUDE)
     set(TorchWheel_CUDA_FOUND TRUE)
     add_library(torchwheel::cuda INTERFACE IMPORTED)
-    target_link_libraries(torchwheel::cuda INTERFACE torchwheel::cpu ${TorchWheel_CUDA} ${TorchWheel_C10_CUDA}
-                          ${TorchWheel_CUDART} ${TorchWheel_NCCL})
+    # torch_cuda registers its kernels when it is loaded; nobody need call into it.
+    target_link_libraries(torchwheel::cuda INTERFACE torchwheel::cpu -Wl,--no-as-needed ${TorchWheel_CUDA}
+                          -Wl,--as-needed ${TorchWheel_C10_CUDA} ${TorchWheel_CUDART} ${TorchWheel_NCCL})
     target_include_directories(torchwheel::cuda SYSTEM INTERFACE ${TorchWheel_CUDA_INCLUDE}
                                ${TorchWheel_NCCL_INCLUDE})
     target_compile_definitions(torchwheel::cuda INTERFACE USE_C10D_NCCL)
-    # torch_cuda registers its kernels when it is loaded; nobody need call into it.
-    target_link_options(torchwheel::cuda INTERFACE -Wl,--no-as-needed)
   endif()
 endif()

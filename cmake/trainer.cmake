@@ -9,6 +9,10 @@ else()
   if(TorchWheel_FOUND)
     message(STATUS "orrery-trainer: LibTorch ${TorchWheel_VERSION} of ${TorchWheel_ROOT}, "
                    "CUDA half: ${TorchWheel_CUDA_FOUND}")
+  elseif(TorchWheel_NAMED)
+    message(FATAL_ERROR "orrery-trainer: ORRERY_TORCH is ${TorchWheel_NAMED}, but ${TorchWheel_WHY}. Name a folder "
+                        "with include/ and lib/ of LibTorch 2.11 or later (or the one above it), or unset it and "
+                        "run scripts/bootstrap --live")
   elseif(ORRERY_LIVE STREQUAL "ON")
     message(FATAL_ERROR "ORRERY_LIVE=ON, but there is no LibTorch: run scripts/bootstrap --live or set ORRERY_TORCH")
   else()
@@ -39,19 +43,20 @@ function(orrery_bundles target count)
 endfunction()
 
 if(TorchWheel_FOUND)
-  # The trainer's library: everything but the two main files and what only a CUDA build compiles.
-  file(GLOB_RECURSE trainer_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/backend/trainer/*.cpp
-       ${PROJECT_SOURCE_DIR}/backend/models/*.cpp)
+  # Of our layers just what the trainer needs, with a fmt of its own: LibTorch and libc are all that it asks of a
+  # machine. (The wheel ships headers of a newer fmt than Debian's library, and its include folder comes first.)
+  add_library(orrery_trainer_base STATIC ${orrery_trainer_base_sources})
+  target_link_libraries(orrery_trainer_base PUBLIC orrery_flags orrery_codecs nlohmann_json::nlohmann_json
+                                                   Threads::Threads)
+  target_compile_definitions(orrery_trainer_base PUBLIC FMT_HEADER_ONLY)
+
   # Only gloo_backend.cpp sees our declarations of Gloo's types, which the wheel does not ship.
-  list(FILTER trainer_sources EXCLUDE REGEX "/backend/trainer/(main|main_cuda|cuda_.*|gloo_backend)\\.cpp$")
-  add_library(orrery_trainer STATIC backend/trainer/gloo_backend.cpp)
-  orrery_bundles(orrery_trainer 4 ${trainer_sources})
-  target_link_libraries(orrery_trainer PUBLIC orrery_flags orrery_worker orrery_data torchwheel::cpu
-                                              nlohmann_json::nlohmann_json)
-  # The wheel ships headers of a newer fmt than Debian's library, and its include folder comes first.
-  target_compile_definitions(orrery_trainer PUBLIC FMT_HEADER_ONLY)
-  set_source_files_properties(${PROJECT_SOURCE_DIR}/backend/trainer/gloo_backend.cpp PROPERTIES
-                              INCLUDE_DIRECTORIES ${PROJECT_SOURCE_DIR}/backend/trainer/stubs)
+  set(gloo ${PROJECT_SOURCE_DIR}/backend/trainer/gloo_backend.cpp)
+  list(FILTER orrery_trainer_torch_sources EXCLUDE REGEX "/gloo_backend\\.cpp$")
+  add_library(orrery_trainer STATIC ${gloo})
+  set_source_files_properties(${gloo} PROPERTIES INCLUDE_DIRECTORIES ${PROJECT_SOURCE_DIR}/backend/trainer/stubs)
+  orrery_bundles(orrery_trainer 4 ${orrery_trainer_torch_sources})
+  target_link_libraries(orrery_trainer PUBLIC orrery_trainer_base torchwheel::cpu)
 
   add_executable(orrery-trainer backend/trainer/main.cpp)
   target_link_libraries(orrery-trainer PRIVATE orrery_trainer)

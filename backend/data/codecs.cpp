@@ -160,12 +160,12 @@ std::string encode_wav(const Waveform& wave) {
 
 #ifndef ORRERY_JPEG
 Expected<Image> decode_jpeg(std::string_view) {
-  return fail("a JPEG, which this build cannot read (-DORRERY_JPEG=ON)");
+  return fail("a JPEG, which this build cannot read (-DORRERY_CODECS=ON)");
 }
 #endif
 #ifndef ORRERY_PNG
 Expected<Image> decode_png(std::string_view) {
-  return fail("a PNG, which this build cannot read (-DORRERY_PNG=ON)");
+  return fail("a PNG, which this build cannot read (-DORRERY_CODECS=ON)");
 }
 #endif
 
