@@ -194,4 +194,12 @@ Expected<PublishedVersion> publish_version(const std::string& dir, const Checkpo
   return PublishedVersion{version, path};
 }
 
+std::vector<std::string> published_versions(const std::string& dir) {
+  std::vector<std::string> paths;
+  for (const std::int64_t version : numbered(dir, kVersion))
+    paths.push_back(fmt::format("{}/{}{}", dir, kVersion, version));
+  std::reverse(paths.begin(), paths.end());
+  return paths;
+}
+
 }  // namespace orrery::live

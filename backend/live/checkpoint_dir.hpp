@@ -72,4 +72,7 @@ struct PublishedVersion {
 };
 [[nodiscard]] Expected<PublishedVersion> publish_version(const std::string& dir, const Checkpoint& checkpoint);
 
+// The folders of the versions in DIR, oldest first.
+[[nodiscard]] std::vector<std::string> published_versions(const std::string& dir);
+
 }  // namespace orrery::live

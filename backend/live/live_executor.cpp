@@ -31,6 +31,7 @@ LiveExecutor::LiveExecutor(const Topology& topology, const Workload& workload, c
       from_(from),
       now_(from),
       gangs_(workload.specs.size()),
+      points_(publish_points(options_.publishes, workload.specs)),
       io_(std::move(engine)) {
   ORRERY_ASSERT(options_.time_scale >= 1 && options_.step.ns > 0, "time scale {}, step {} ns", options_.time_scale,
                 options_.step.ns);
@@ -95,6 +96,7 @@ Start LiveExecutor::start_of(const Gang& g, const LaunchRequest& request) const 
   s.report_every_steps =
       options_.progress_every.ns > 0 ? in_steps(options_.progress_every, step) : in_steps(kReport, s.step_time);
   if (task != nullptr) s.task = task->path;
+  s.from = source_of(g, request.members[0].config);
   s.costs = {wall(first), wall(options_.overheads.start_cost(spec, g.incarnation) - first), wall(save),
              wall(options_.overheads.stop)};
   return s;
@@ -114,6 +116,7 @@ void LiveExecutor::launch(const LaunchRequest& request) {
   g.phase = Phase::starting;
   g.at_start = g.committed;
   g.told_cpu = {};
+  g.asked_at = 0;
   g.began = now_;
   launches_.push_back({.job = job, .incarnation = request.incarnation, .launched = now_});
   launches_.back().ranks = std::max(1, request.gpus->gpu_count());
@@ -232,16 +235,15 @@ void LiveExecutor::said(Gang& g, const FromWorker& message) {
     g.done = step->done;
     stepped(launch_of(g), *step);
     tell_cpu(g, false);
+    ask_for_versions(g);
     if (options_.progress_every.ns > 0 && g.phase == Phase::running) happen(g, EventKind::progress, g.done.ns);
   } else if (const auto* saved = std::get_if<Saved>(&message)) {
     g.done = g.committed = saved->done;
     if (g.phase == Phase::running) ++launch_of(g).saves;
     if (g.phase == Phase::running) happen(g, EventKind::checkpointed, g.committed.ns, options_.checkpoints.cost.ns);
   } else if (const auto* published = std::get_if<Published>(&message)) {
-    const Work total = workload_->truths[g.job.index()].work;
-    const Int128 done = static_cast<Int128>(std::min(g.done, total).ns);
-    const auto progress = static_cast<std::int64_t>(done * 1000 / total.ns);
-    if (g.phase == Phase::running) happen(g, EventKind::published, published->version, progress);
+    g.published_at = std::max(g.published_at, progress_of(g));
+    if (g.phase == Phase::running) happen(g, EventKind::published, published->version, progress_of(g));
   }
 }
 

@@ -15,6 +15,7 @@
 #include "sim/models/failures.hpp"
 #include "sim/models/overheads.hpp"
 #include "sim/models/performance.hpp"
+#include "sim/models/transfer.hpp"
 
 namespace orrery::live {
 
@@ -33,6 +34,7 @@ struct LiveOptions {
   Duration step = milliseconds(50);  // wall time of a paced step at the job's own rate
   OverheadModel overheads{};         // paced workers take these, in seconds of the run
   CheckpointModel checkpoints{};
+  PublishModel publishes{};   // when parents are asked to publish; what that costs is measured, not set
   Duration progress_every{};  // cadence of step reports, in seconds of the run; 0 = every ten steps
   // What each job has already done and committed; of a run that is resumed. Empty: nothing.
   std::vector<Work> committed{};
@@ -106,6 +108,8 @@ class LiveExecutor final : public Executor {
     Time began{};          // launched, running or stopping since
     Duration saved_for{};  // standing still for one checkpoint
     Duration told_cpu{};   // of this launch: the last `preprocessing` event
+    // Per mille of its work: at the last version; when this launch was last asked for one.
+    std::int32_t published_at = 0, asked_at = 0;
   };
 
   [[nodiscard]] Gang* find(GangId gang, Incarnation incarnation);
@@ -118,6 +122,10 @@ class LiveExecutor final : public Executor {
   static void stepped(Launch& l, const Step& report);
   void gone(Gang& g, const EngineEvent& e);
   void tell_cpu(Gang& g, bool last);
+  [[nodiscard]] std::int32_t progress_of(const Gang& g) const;
+  void ask_for_versions(Gang& g);
+  // The folder of the version that a launch starts from; empty: none, or it is not a job that trains.
+  [[nodiscard]] std::string source_of(const Gang& g, const RunConfig& config) const;
   void happen(const Gang& g, EventKind kind, std::int64_t value, std::int64_t value2 = 0);
   [[nodiscard]] Duration wall(Duration run) const { return {run.ns / options_.time_scale}; }
   [[nodiscard]] Time clock() const;
@@ -132,6 +140,8 @@ class LiveExecutor final : public Executor {
   std::int64_t began_ns_ = -1;        // CLOCK_MONOTONIC of from_
   std::vector<Gang> gangs_;           // [job]: the job's present or last gang
   std::vector<JobId> job_of_gang_{};  // [gang]
+  // [job] where it publishes, per mille of its work; empty where no job has parents
+  std::vector<std::vector<std::int32_t>> points_;
   std::vector<Launch> launches_{};
   std::vector<Event> batch_{};
   std::vector<Event> verdicts_{};  // of calls that are answered at once, for the next batch

@@ -52,6 +52,7 @@ struct Start {
   PacedCosts costs;
   std::int64_t lease_s = 0;  // the first lease, from `start` on; 0 = no lease
   std::string task{};        // path of a file that says what to train; empty = a paced job
+  std::string from{};        // folder of what a parent published, to start from; empty = as the task says
   friend bool operator==(const Start&, const Start&) = default;
 };
 struct Save {

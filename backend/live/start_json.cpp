@@ -142,6 +142,7 @@ tl::expected<Start, std::string> start_from_json(std::string_view text) {
   s.report_every_steps = keys.integer("report_every_steps", 0);
   s.lease_s = keys.integer("lease_s", 0, kMaxLeaseSeconds);
   if (keys.has("task")) s.task = keys.text("task");
+  if (keys.has("from")) s.from = keys.text("from");
   s.costs = costs_from(keys.object("costs"), keys.error);
   keys.finish();
   if (!keys.error.empty()) return tl::make_unexpected(keys.error);
@@ -169,6 +170,7 @@ std::string start_to_json(const Start& s) {
                    {"stop_ns", s.costs.stop.ns}};
   json["lease_s"] = s.lease_s;
   if (!s.task.empty()) json["task"] = s.task;
+  if (!s.from.empty()) json["from"] = s.from;
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 

@@ -118,7 +118,7 @@ void TrainerWorker::make_session(const Platform& platform) {
   TaskContext context;
   context.device = platform.device;
   context.comm = own_.get();
-  context.from = job->from;
+  context.from = start_.from.empty() ? job->from : start_.from;
   context.work_folder = std::filesystem::path(start_.checkpoint_dir).parent_path().string();
   auto session = Session::make(config_, context, *gradients_);
   if (!session) fail(session.error().items.at(0).message);

@@ -118,6 +118,8 @@ live::LiveOptions live_options(const Prepared& prepared, const LiveConfig& confi
   o.step = config.step;
   o.overheads = overhead_model(prepared.scenario.overheads);
   o.checkpoints = {prepared.scenario.checkpoints.every, prepared.scenario.checkpoints.cost};
+  const auto& publish = prepared.scenario.publish;
+  o.publishes = {static_cast<std::int32_t>(publish.every_per_mille), publish.cost};
   return o;
 }
 

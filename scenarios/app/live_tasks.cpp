@@ -70,7 +70,7 @@ Expected<std::vector<live::LiveTask>> live_tasks(const Prepared& prepared, const
     if (!job) continue;
     std::string from = job->from;
     if (!spec.after.empty()) {
-      from = folder_of(spec.after.front().parent) + "/checkpoints";
+      from.clear();  // the executor names the version at its launch
     } else if (from == "parent") {
       return fail(fmt::format("job {} of model `{}` starts from its parent, but has none", spec.name, spec.model));
     } else if (!from.empty()) {
