@@ -16,6 +16,7 @@ void Reconciler::targets_changed(const Plan& plan) {
     if (target.act == Act::reject || target.act == Act::cancel) endings_.emplace_back(job, target.act);
     work_.push_back(job);
   }
+  commands_.insert(commands_.end(), plan.commands.begin(), plan.commands.end());
 }
 
 void Reconciler::record(EventKind kind, JobId job, Time now) {
@@ -83,6 +84,13 @@ void Reconciler::launch_if_possible(JobId job, Time now) {
   executor_->launch(request);
 }
 
+// To a gang that runs; what a job without one is told is refused, as an executor refuses.
+void Reconciler::pass_on(const Command& command, Time now) {
+  const JobRecord& r = state_->record(command.job);
+  if (r.state != JobState::running) return record(EventKind::command_failed, command.job, now);
+  executor_->command(r.gang, r.incarnation, command);
+}
+
 void Reconciler::act(Time now) {
   for (const auto& [job, act] : endings_) {
     const JobState state = state_->record(job).state;
@@ -111,6 +119,8 @@ void Reconciler::act(Time now) {
   for (const JobId job : round_) stop_if_needed(job, now);
   for (const JobId job : round_) launch_if_possible(job, now);
   round_.clear();
+  for (const Command& c : commands_) pass_on(c, now);
+  commands_.clear();
 }
 
 }  // namespace orrery

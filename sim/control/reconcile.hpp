@@ -18,7 +18,7 @@ class Reconciler {
   using Emit = std::function<void(const Event&)>;
   Reconciler(ClusterState& state, Executor& executor, Duration stop_grace, Emit emit);
 
-  // The plan's targets have been accepted by the state.
+  // The plan's targets have been accepted by the state; its commands go to the gangs that still run afterwards.
   void targets_changed(const Plan& plan);
   // A world event was applied to this job.
   void job_changed(JobId job) { work_.push_back(job); }
@@ -30,6 +30,7 @@ class Reconciler {
   void launch_if_possible(JobId job, Time now);
   void stop(JobId job, Time now, StopHow how);
   void record(EventKind kind, JobId job, Time now);
+  void pass_on(const Command& command, Time now);
   void wait_for(JobId job, const Target& target);
 
   ClusterState* state_;
@@ -39,6 +40,7 @@ class Reconciler {
   std::vector<JobId> work_;
   std::vector<JobId> round_;
   std::vector<std::pair<JobId, Act>> endings_;  // reject and cancel, in plan order
+  std::vector<Command> commands_;
   std::vector<std::vector<JobId>> waiting_on_;  // [node] -> launches that wait for it
   std::uint32_t next_gang_ = 0;
 };

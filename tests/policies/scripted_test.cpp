@@ -94,6 +94,42 @@ TEST_CASE("scripted: jobs that are not named are scheduled first-in, first-out",
   CHECK(r.jobs[1].start_s == 5);
 }
 
+// What a plan commands went nowhere, in either world.
+TEST_CASE("scripted: a job that is told to save or publish does so; one without GPUs refuses", "[policies]") {
+  class Answers final : public Observer {
+   public:
+    void on_event(const Event& e) override {
+      const bool answers = e.kind == EventKind::checkpointed || e.kind == EventKind::published ||
+                           e.kind == EventKind::command_failed;
+      if (answers) text += fmt::format("{} j{} {} {}; ", to_seconds(e.at), e.job.value, to_string(e.kind), e.value2);
+    }
+    std::string text;
+  };
+  const TempFolder dir;
+  std::ofstream(dir.file("script")) << "0s j0 run\n4s j0 checkpoint\n5s j0 publish\n";
+  Workload w = make_workload({{0, 1, 10}, {0, 1, 4}});
+  w.specs[1].after = {{JobId(0), true, 1000}};
+  const auto policy = make_policy({"scripted", "count", {{"file", dir.file("script")}}});
+  Answers answers;
+  (void)run_world(cluster(1, 1), w, *policy, {}, true, {&answers});
+  CHECK(answers.text == "4 j0 checkpointed 0; 5 j0 checkpointed 0; 5 j0 published 500; ");
+
+  class Deaf final : public Policy {  // starts j0 and tells j1, which waits, to save
+   public:
+    [[nodiscard]] Capabilities capabilities() const override { return {}; }
+    void schedule(const ClusterView& view, PlanBuilder& plan) override {
+      for (const JobView& v : view.pending())
+        if (!plan.start(v.id(), *placement_)) plan.command({v.id(), Command::Kind::checkpoint});
+    }
+
+   private:
+    std::unique_ptr<Placement> placement_ = make_placement("count", 1);
+  } deaf;
+  answers.text.clear();
+  (void)run_world(cluster(1, 1), make_workload({{0, 1, 10}, {0, 1, 4}}), deaf, {}, true, {&answers});
+  CHECK(answers.text == "0 j1 command_failed 0; ");
+}
+
 TEST_CASE("scripted: an allocation that the cluster does not have names its line", "[policies]") {
   const TempFolder dir;
   std::ofstream(dir.file("script")) << "\n0s j0 run n0:5\n";
