@@ -17,14 +17,18 @@ MeasuredTimes measured_times(const Prepared& prepared, const std::vector<live::L
   };
   Mean first, later, stop;
   std::vector<Int128> work(prepared.workload.specs.size()), ran(work.size());
+  MeasuredTimes m;
+  m.overheads.recorded.resize(work.size());
   for (const auto& l : launches) {
     if (!l.failure.empty()) continue;
-    if (l.start.ns > 0) (l.incarnation == 1 ? first : later).add(l.start);
-    if (l.stop.ns > 0) stop.add(l.stop);
+    auto& recorded = m.overheads.recorded[l.job.index()];
+    recorded.resize(std::max<std::size_t>(recorded.size(), l.incarnation));
+    OverheadModel::Recorded& r = recorded[l.incarnation - 1];
+    if (l.start.ns > 0) (l.incarnation == 1 ? first : later).add(*(r.start = l.start));
+    if (l.stop.ns > 0) stop.add(*(r.stop = l.stop));
     work[l.job.index()] += l.done.ns;
     ran[l.job.index()] += l.ran.ns;
   }
-  MeasuredTimes m;
   m.overheads.launch = first.get();
   m.overheads.stop = stop.get();
   m.overheads.restart = OverheadModel::Restart::constant;

@@ -10,7 +10,8 @@
 
 namespace orrery::app {
 
-// The times of a run for a simulation with measured times: rates by job and mean overheads.
+// The times of a run for a simulation with measured times: rates by job, starts and stops by launch. Launches that
+// the run did not have, or that failed, cost the mean of the others.
 [[nodiscard]] MeasuredTimes measured_times(const Prepared& prepared,
                                            const std::vector<live::LiveExecutor::Launch>& launches);
 

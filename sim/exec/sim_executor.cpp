@@ -245,8 +245,9 @@ void SimExecutor::stop(GangId gang, Incarnation incarnation, StopHow how, Durati
   }
   g->phase = Phase::stopping;
   const bool kill = how == StopHow::kill;
-  g->next = schedule(*g, now_ + (kill ? Duration{} : options_.overheads.stop), kStopClass, EventKind::stopped,
-                     kill ? g->committed.ns : g->done.ns);
+  const JobSpec& spec = workload_->specs[g->job.index()];
+  const Duration takes = kill ? Duration{} : options_.overheads.stop_cost(spec, incarnation);
+  g->next = schedule(*g, now_ + takes, kStopClass, EventKind::stopped, kill ? g->committed.ns : g->done.ns);
 }
 
 void SimExecutor::resume(GangId gang, Incarnation incarnation) {

@@ -11,7 +11,7 @@ namespace orrery {
 
 struct MeasuredTimes {
   std::vector<Rate> rates;  // [job]: work per running time, standing still for checkpoints included
-  OverheadModel overheads;  // means over the run's launches
+  OverheadModel overheads;  // of each launch, else the mean over the run's
 };
 
 // Every job runs at its own measured rate, wherever it runs.

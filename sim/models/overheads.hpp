@@ -4,7 +4,9 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "sim/core/job.hpp"
 #include "sim/core/time.hpp"
@@ -19,8 +21,19 @@ struct OverheadModel {
   Duration launch{};
   Duration stop{};
 
+  // What a launch of a run that is simulated again took; where it has no figure, the above holds.
+  struct Recorded {
+    std::optional<Duration> start, stop;
+  };
+  std::vector<std::vector<Recorded>> recorded;  // [job][launch number - 1]; jobs and launches beyond them have none
+
   // Time from launch to the first step of the launch-th launch (1 = first).
   [[nodiscard]] Duration start_cost(const JobSpec& spec, Incarnation launch_number) const;
+  // Time from being asked to stop until its GPUs are free.
+  [[nodiscard]] Duration stop_cost(const JobSpec& spec, Incarnation launch_number) const;
+
+ private:
+  [[nodiscard]] const Recorded* record_of(const JobSpec& spec, Incarnation launch_number) const;
 };
 
 }  // namespace orrery

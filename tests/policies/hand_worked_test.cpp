@@ -192,6 +192,22 @@ TEST_CASE("a restart costs what its model says", "[policies]") {
   }
 }
 
+// j0: launched 0, starts 2, runs 2-6, asked to stop at 6, gone at 7; j1: launched 7, runs 8-11; j0: launched 11, its
+// last 6 s from 14 on. Where j0's second launch is not recorded, it costs what the rest of the model says: 5 + 7 s.
+TEST_CASE("launches of a recorded run cost what they took, others what the model says", "[policies]") {
+  for (const auto& [known, finish] : {std::pair{true, 20.0}, std::pair{false, 29.0}}) {
+    SimOptions sim;
+    sim.overheads.launch = seconds(5);
+    sim.overheads.stop = seconds(9);
+    sim.overheads.restart = OverheadModel::Restart::constant;
+    sim.overheads.restart_default = seconds(7);
+    sim.overheads.recorded = {{{seconds(2), seconds(1)}, {}}, {{seconds(1), {}}}};
+    if (known) sim.overheads.recorded[0][1].start = seconds(3);
+    INFO(known);
+    check_schedule(run_world(cluster(1, 1), {{0, 1, 10}, {6, 1, 3}}, {"srtf"}, sim), {{0, finish}, {7, 11}});
+  }
+}
+
 // Found here: with times that are no whole seconds, its crossing rule asked to be woken every nanosecond: at 4.5 the
 // whole seconds left of j0 to its limit are none.
 TEST_CASE("tiresias emulated ends on times that are no whole seconds", "[policies]") {
