@@ -28,10 +28,8 @@ namespace {
 constexpr double kGatePct = 1;
 constexpr double kContendedGatePct = 3;
 constexpr double kContendedPressurePct = 60;
-// Jobs that really train are gated on what the simulator does not know of: the row of measured times. What others use
-// of the cores makes steps longer than any profile says.
+// Jobs that really train are gated on what the simulator does not know of: the row of measured times.
 constexpr double kTrainedGatePct = 3;
-constexpr double kDisturbedPct = 10;
 
 // The worker program; for jobs that really train the trainer has to be there as well.
 Expected<std::string> workers_of(const Prepared& prepared, const std::string& named) {
@@ -197,17 +195,13 @@ int validate_action(const std::vector<std::string>& arguments) {
       all.push_back(v->fidelity);
       const double allowed = args.has("gate") ? args.get<double>("gate") : v->gate_pct;
       gate = std::max(gate, allowed);
-      good = report::within(v->fidelity, allowed, gated);
+      const report::Judgement judged = report::judge(v->fidelity, allowed, gated, v->others_cpu_pct);
       const report::FidelityGap& held = real ? v->fidelity.replayed : v->fidelity.profiled;
-      if (!good)
+      if (!report::within(v->fidelity, allowed, gated))
         fmt::print(stderr, "{}: outside {} %: mean JCT {:+.2f} %, makespan {:+.2f} %\n", policy_label(policy),
                    allowed, held.mean_jct_error_pct, held.makespan_error_pct);
-      if (real && v->others_cpu_pct > kDisturbedPct) {
-        verdict += fmt::format("{}: other programs used {:.0f} % of the cores meanwhile, so {} inconclusive\n",
-                               policy_label(policy), v->others_cpu_pct,
-                               good ? "the profiles row is" : "both rows, and the missed gate, are");
-        good = true;
-      }
+      good = judged.verdict != report::Verdict::missed;
+      verdict += judged.note;
     }
     passed = passed && good;
   }

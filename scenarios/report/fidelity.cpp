@@ -89,6 +89,16 @@ bool within(const Fidelity& f, double percent, Gated gated) {
   return std::abs(g.mean_jct_error_pct) <= percent && std::abs(g.makespan_error_pct) <= percent;
 }
 
+Judgement judge(const Fidelity& f, double gate_pct, Gated gated, double others_cpu_pct) {
+  const bool met = within(f, gate_pct, gated);
+  Judgement j{met ? Verdict::passed : Verdict::missed, {}};
+  if (gated == Gated::profiled || others_cpu_pct <= kDisturbedPct) return j;
+  if (!met) j.verdict = Verdict::inconclusive;
+  j.note = fmt::format("{}: other programs used {:.0f} % of the cores meanwhile, so {} inconclusive\n", f.policy,
+                       others_cpu_pct, met ? "the profiles row is" : "both rows, and the missed gate, are");
+  return j;
+}
+
 std::string render_fidelity(const std::vector<Fidelity>& all, double gate_pct, Gated gated) {
   std::string out = fmt::format("{:<14} {:<22} {:>10} {:>8} {:>10} {:>8} {:>9} {:>9} {:>7}  {}\n", "policy", "world",
                                 "mean JCT", "error", "makespan", "error", "job p50", "job p90", "order", "decisions");

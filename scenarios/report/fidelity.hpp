@@ -43,6 +43,16 @@ enum class Gated { profiled, replayed };
 // Whether that row meets the gate: |error| of mean JCT and of makespan at most `percent`.
 [[nodiscard]] bool within(const Fidelity& f, double percent, Gated gated = Gated::profiled);
 
+// What a run says of the simulator. Jobs that compute take longer beside other programs, for a reason that no profile
+// holds: where those used more than kDisturbedPct of the cores' time, a missed gate is inconclusive.
+enum class Verdict { passed, missed, inconclusive };
+inline constexpr double kDisturbedPct = 10;
+struct Judgement {
+  Verdict verdict = Verdict::passed;
+  std::string note;  // one line that says what was disturbed and by how much; empty where nothing was
+};
+[[nodiscard]] Judgement judge(const Fidelity& f, double gate_pct, Gated gated, double others_cpu_pct);
+
 // Three rows per policy, then the ranking of the policies by mean JCT in both worlds.
 [[nodiscard]] std::string render_fidelity(const std::vector<Fidelity>& all, double gate_pct,
                                           Gated gated = Gated::profiled);
