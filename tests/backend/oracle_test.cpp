@@ -21,6 +21,7 @@
 #include "sim/models/multimodal_config.hpp"
 #include "tests/backend/support_models.hpp"
 #include "tests/support/temp_dir.hpp"
+#include "tests/support/traces.hpp"
 
 namespace {
 using namespace orrery;
@@ -168,14 +169,14 @@ std::optional<std::vector<std::string>> lines_of(const std::string& command) {
   return lines;
 }
 
-// A Python with the wheel's torch, as a command; empty (and a warning) where there is none.
+// A Python with the wheel's torch, as a command; empty (and the test counts as skipped) where there is none.
 std::string python() {
   const std::filesystem::path site = std::filesystem::path(ORRERY_TORCH_ROOT).parent_path();
   for (const char* interpreter : {"/usr/bin/python3", "python3"}) {
     const std::string command = fmt::format("PYTHONPATH='{}' {} ", site.string(), interpreter);
     if (lines_of(command + "-c 'import torch' 2>/dev/null")) return command;
   }
-  WARN("SKIPPED: no Python that can import torch (scripts/bootstrap --live installs one)");
+  test::tally().skipped.emplace_back(test::tally().test, "no Python that can import torch: a lean LibTorch has none");
   return {};
 }
 

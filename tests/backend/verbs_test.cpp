@@ -75,6 +75,7 @@ TEST_CASE("orrery live run: real training under a policy, with preemptions and a
   INFO(run.text);
   REQUIRE(run.status == 0);
   CHECK(run.text.find("4 of 4 jobs finished, 0 failed") != std::string::npos);
+  CHECK(run.text.find(" 0 preemptions") == std::string::npos);
   // Every job has trained all its steps, whatever happened to it on the way.
   for (const int job : {0, 1, 2, 3}) {
     const auto found = live::load_checkpoint(folder.file(fmt::format("run/live/jobs/{}/checkpoints", job)));

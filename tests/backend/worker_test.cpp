@@ -152,7 +152,7 @@ TEST_CASE("Preempted and resumed on equal ranks, every bit is as without", "[tor
     const Job::End second = stopped.run(ranks);
     REQUIRE(second.verdict == kExitDone);
     CHECK(second.ready_step() == first.last_step());
-    CHECK(stopped.state() == straight.state());
+    CHECK((stopped.state() == straight.state()));
   }
 }
 
@@ -202,7 +202,7 @@ TEST_CASE("Killed at fifty moments, a job loses at most what came after its last
   if (!done) REQUIRE(job.run(1).verdict == kExitDone);
   INFO("kills: " << kills);
   CHECK(kills >= 40);
-  CHECK(job.state() == straight.state());
+  CHECK((job.state() == straight.state()));
 }
 
 TEST_CASE("A damaged checkpoint is passed over", "[torch][worker]") {
