@@ -1,9 +1,13 @@
 // `orrery doctor`: what works on this machine, and the one command that gets what does not.
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <spawn.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -18,6 +22,7 @@
 #include "scenarios/app/args.hpp"
 #include "scenarios/app/cli.hpp"
 #include "scenarios/app/live_run.hpp"
+#include "scenarios/app/live_tasks.hpp"
 #include "sim/core/error.hpp"
 #include "traces/canonical.hpp"
 
@@ -90,12 +95,34 @@ Finding paced_worker() {
   return {Health::fail, "paced worker", "not built: scripts/build release orrery-paced"};
 }
 
-Finding trainer() {
-  std::error_code ignored;
-  const fs::path path = fs::read_symlink("/proc/self/exe", ignored).parent_path() / "orrery-trainer";
-  if (::access(path.c_str(), X_OK) == 0) return {Health::ok, "trainer", path.string()};
-  return {Health::none, "trainer",
-          "not built, so live runs use paced workers: scripts/bootstrap --live && scripts/build"};
+// Whether it can be loaded here: the LibTorch that it was built with may be gone.
+bool starts(const std::string& program) {
+  const char* const arguments[] = {program.c_str(), "--help", nullptr};
+  posix_spawn_file_actions_t quiet;
+  ::posix_spawn_file_actions_init(&quiet);
+  for (const int fd : {STDOUT_FILENO, STDERR_FILENO})
+    ::posix_spawn_file_actions_addopen(&quiet, fd, "/dev/null", O_WRONLY, 0);
+  pid_t pid = 0;
+  int status = -1;
+  const bool spawned =
+      ::posix_spawn(&pid, program.c_str(), &quiet, nullptr, const_cast<char* const*>(arguments), environ) == 0;
+  ::posix_spawn_file_actions_destroy(&quiet);
+  while (spawned && ::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  return spawned && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+Finding trainer(bool gpus) {
+  const char* const what = gpus ? "CUDA trainer" : "trainer";
+  const auto path = find_trainer(gpus);
+  if (!path && gpus) return {Health::none, what, "not built: it needs LibTorch's CUDA half and a CUDA toolkit"};
+  if (!path)
+    return {Health::none, what,
+            "not built, so live runs use paced workers: scripts/bootstrap --live && scripts/build"};
+  if (!starts(*path))
+    return {Health::fail, what,
+            *path + " does not start, its LibTorch may be gone: scripts/bootstrap --live && scripts/build"};
+  return {Health::ok, what, *path};
 }
 
 // The driver, looked for at run time only: orrery itself links nothing of CUDA.
@@ -118,7 +145,7 @@ int doctor_verb(const std::vector<std::string>& arguments) {
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
   if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
   const std::vector<Finding> findings{simulator(),    recorded_traces(), disk(), local_engine(),
-                                      paced_worker(), trainer(),         gpus()};
+                                      paced_worker(), trainer(false),    trainer(true), gpus()};
   std::string out;
   bool good = true;
   nlohmann::ordered_json all = nlohmann::ordered_json::array();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <map>
@@ -213,6 +214,22 @@ Expected<std::vector<Subject>> subjects_of(const Prepared& prepared) {
   return subjects;
 }
 
+// "1,2,4".
+Expected<std::vector<int>> list_of_counts(std::string_view text) {
+  std::vector<int> counts;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t comma = std::min(text.find(',', at), text.size());
+    int n = 0;
+    const char* const end = text.data() + comma;
+    const auto [stop, error] = std::from_chars(text.data() + at, end, n);
+    if (error != std::errc{} || stop != end || n < 1 || n > 64)
+      return fail(fmt::format("--corunners {}: a list of numbers from 1 to 64, such as 1,2,4", text));
+    counts.push_back(n);
+    at = comma + 1;
+  }
+  return counts;
+}
+
 }  // namespace
 
 int live_calibrate_action(const std::vector<std::string>& arguments) {
@@ -223,6 +240,8 @@ int live_calibrate_action(const std::vector<std::string>& arguments) {
   add_scenario_options(args);
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
   if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
+  auto counts = list_of_counts(args.text("corunners"));
+  if (!counts) return report_error(counts.error());
   auto scenario = scenario_from(args, "");
   if (!scenario) return report_error(scenario.error());
   auto prepared = prepare(std::move(*scenario), 1);
@@ -232,12 +251,6 @@ int live_calibrate_action(const std::vector<std::string>& arguments) {
   if (!subjects) return report_error(subjects.error());
   auto trainer = find_trainer(config.gpus);
   if (!trainer) return report_error(trainer.error()), kEngineUnavailable;
-  std::vector<int> counts;
-  for (const char c : args.text("corunners")) {
-    if (c == ',') continue;
-    if (c < '1' || c > '9') return report_error(Error(Diagnostic{"--corunners is a list such as 1,2,4"}));
-    counts.push_back(c - '0');
-  }
   std::error_code ignored;
   const std::string folder =
       fs::absolute(fmt::format("{}/{}-calibrate", prepared->scenario.output_dir, prepared->scenario.name), ignored)
@@ -246,7 +259,7 @@ int live_calibrate_action(const std::vector<std::string>& arguments) {
   Bench bench(folder, *trainer, static_cast<int>(prepared->topology->total_gpus()), config.gpus,
               std::max<std::int64_t>(2, args.get<std::int64_t>("steps")));
   std::vector<ProfileRow> rows;
-  for (const int corunners : counts) {
+  for (const int corunners : *counts) {
     for (const Subject& s : *subjects) {
       fmt::print(stderr, "{} ({}), {} rank{}, {} at once\n", s.model, s.mode, s.world, s.world == 1 ? "" : "s",
                  corunners);

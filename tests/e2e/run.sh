@@ -45,6 +45,19 @@ while IFS= read -r line; do
     "$tmp/readme" "${traces:-}" "$orrery" "${words[@]}"
 done < <(grep '^\$ ./scripts/orrery' README.md | grep -vE 'orrery (live|train) |runs/live')
 check "the README has commands" [ "$(ls "$tmp/readme" | wc -l)" -gt 8 ]
+
+# ---- what the programs need where they run
+needs() { readelf -d "$1" | sed -nE 's/.*\(NEEDED\).*\[(.*)\]/\1/p'; }
+check "orrery links no LibTorch, CUDA or NCCL" bash -c '! grep -E "torch|c10|cuda|nccl|gloo"' <<<"$(needs "$orrery")"
+trainer=$(dirname "$orrery")/orrery-trainer
+libc='^(libc|libm|libstdc\+\+|libgcc_s|ld-linux-x86-64)\.so'
+if [[ -x $trainer ]]; then
+  check "orrery-trainer needs LibTorch and libc only" \
+    bash -c '! grep -vE "$1|$2"' - "$libc" '^(libtorch|libtorch_cpu|libc10)\.so' <<<"$(needs "$trainer")"
+else
+  echo "skip orrery-trainer needs LibTorch and libc only (there is no LibTorch)"
+fi
+
 "$orrery" compare scenarios/quickstart.yaml >"$tmp/table" 2>/dev/null
 check "compare prints one row per policy" [ "$(grep -cE '^  (fifo|easy|srtf|srsf|tiresias) ' "$tmp/table")" = 5 ]
 check "no escape codes off a terminal" bash -c "! grep -q $'\e' '$tmp/table'"
@@ -291,6 +304,13 @@ check "a live run leaves a profile table" grep -q \
 "$orrery" doctor >"$tmp/out"
 check "doctor finds the simulator and the local engine" \
   [ "$(grep -cE '^(ok|warn) +(simulator|local engine)' "$tmp/out")" = 2 ]
+mkdir "$tmp/broken"
+cp "$orrery" "$(dirname "$orrery")/orrery-paced" "$tmp/broken/"
+printf '#!/bin/sh\nexit 127\n' >"$tmp/broken/orrery-trainer" && chmod +x "$tmp/broken/orrery-trainer"
+check "doctor notices a trainer that does not start" \
+  bash -c '"$1/orrery" doctor | grep "trainer.*does not start"' - "$tmp/broken"
+exits "a list of co-runners is one of numbers" 2 "such as 1,2,4" \
+  "$orrery" live calibrate scenarios/live/toy.yaml --corunners 1,12x
 check "doctor --json is JSON" bash -c "'$orrery' doctor --json | python3 -m json.tool >/dev/null"
 exits "no such live run" 2 "no live run" "$orrery" live status "$tmp/nowhere"
 exits "no worker program" 4 "there is no worker program" \
