@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <map>
 
 #include "backend/live/process.hpp"
 #include "scenarios/app/live_tasks.hpp"
@@ -39,40 +42,67 @@ MeasuredTimes measured_times(const Prepared& prepared, const std::vector<live::L
   return m;
 }
 
+namespace {
+
+constexpr std::int32_t kLargestCrowd = 16;
+
+// Rows of one kind of job, by how many were at once.
+using ByCrowd = std::map<std::int32_t, const ProfileRow*>;
+
+// A step among `crowd` ranks, ns.
+double step_ns(const ByCrowd& rows, std::int32_t crowd) {
+  const auto above = rows.lower_bound(crowd);
+  if (above == rows.end()) {
+    const auto& [most, row] = *rows.rbegin();
+    return static_cast<double>(row->step.ns) * crowd / most;
+  }
+  if (above->first == crowd || above == rows.begin()) return static_cast<double>(above->second->step.ns);
+  const auto below = std::prev(above);
+  const double part = static_cast<double>(crowd - below->first) / (above->first - below->first);
+  return std::lerp(static_cast<double>(below->second->step.ns), static_cast<double>(above->second->step.ns), part);
+}
+
+}  // namespace
+
 Expected<MeasuredTimes> promised_times(const Prepared& prepared, const std::vector<ProfileRow>& rows) {
   const LiveConfig config = prepared.scenario.live.value_or(LiveConfig{});
   const auto slots = static_cast<std::int32_t>(prepared.topology->total_gpus());
-  const auto cores = static_cast<std::int32_t>(std::max<std::size_t>(1, live::own_cores().size()));
-  const std::int32_t crowd = config.gpus ? 1 : std::max(1, (slots + cores - 1) / cores);
-  // The nearest at or above the crowd comes first, then those below it, the most crowded first.
-  const auto rank = [crowd](const ProfileRow& r) {
-    return r.corunners >= crowd ? r.corunners - crowd : 1'000'000 - r.corunners;
-  };
+  const std::vector<int> cores = live::own_cores();
   MeasuredTimes times;
+  if (!config.gpus)
+    for (std::int32_t slot = 0; slot < slots; ++slot)
+      times.place_of_slot.push_back(static_cast<std::size_t>(live::cores_of_slot(cores, slot, slots).front()));
+  const auto have = static_cast<std::int32_t>(std::max<std::size_t>(1, cores.size()));
+  const std::int32_t full = config.gpus ? 1 : std::max(1, (slots + have - 1) / have);
   std::int64_t start = 0, restore = 0, stop = 0, trained = 0;
   for (const JobSpec& spec : prepared.workload.specs) {
     times.rates.push_back(kUnitRate);
+    times.crowded.push_back({kUnitRate});
     const auto named = trained_job(prepared, spec.model);
     if (!named) return tl::make_unexpected(named.error());
     const std::optional<JobFile>& job = *named;
     if (!job) continue;
-    const ProfileRow* best = nullptr;
-    for (const ProfileRow& r : rows) {
-      if (r.model != spec.model || r.mode != to_string(spec.kind) || r.world != std::max(1, spec.demand.gpus))
-        continue;
-      if (best == nullptr || rank(r) < rank(*best)) best = &r;
-    }
-    if (best == nullptr) {
+    ByCrowd known;
+    for (const ProfileRow& r : rows)
+      if (r.model == spec.model && r.mode == to_string(spec.kind) && r.world == std::max(1, spec.demand.gpus))
+        known.emplace(r.corunners, &r);
+    if (known.empty()) {
       Diagnostic d{fmt::format("the profile table has no row for job {}: model `{}`, mode `{}`, world {}", spec.name,
                                spec.model, to_string(spec.kind), std::max(1, spec.demand.gpus))};
       d.hint = "`orrery live calibrate` on this scenario writes one that has";
       return fail(std::move(d));
     }
-    const Int128 work = prepared.workload.truths[spec.id.index()].work.ns;
-    times.rates.back() = Rate{static_cast<std::int64_t>(work * kUnitRate.per_billion / job->steps / best->step.ns)};
-    start += best->start.ns;
-    restore += best->restore.ns;
-    stop += best->stop.ns;
+    const double work_ns = static_cast<double>(prepared.workload.truths[spec.id.index()].work.ns) /
+                           static_cast<double>(job->steps);  // of a step
+    times.crowded.back().clear();
+    for (std::int32_t crowd = 1; crowd <= kLargestCrowd; ++crowd)
+      times.crowded.back().push_back(
+          Rate{std::llround(work_ns / step_ns(known, crowd) * static_cast<double>(kUnitRate.per_billion))});
+    const auto at_full = known.lower_bound(full);
+    const ProfileRow& row = at_full == known.end() ? *known.rbegin()->second : *at_full->second;
+    start += row.start.ns;
+    restore += row.restore.ns;
+    stop += row.stop.ns;
     ++trained;
   }
   const auto mean = [trained](std::int64_t sum) { return Duration{trained == 0 ? 0 : sum / trained}; };

@@ -15,9 +15,10 @@ namespace orrery::app {
 [[nodiscard]] MeasuredTimes measured_times(const Prepared& prepared,
                                            const std::vector<live::LiveExecutor::Launch>& launches);
 
-// The times that a profile table promises, in the same form: of its rows for a job's model, kind and ranks the one
-// with as many at once as share a core when every slot is taken, else the nearest above, else the most crowded. Jobs
-// that really train only; fails on a job without a row.
+// The times that a profile table promises, in the same form: of its rows for a job's model, kind and ranks a step
+// takes what was measured with as many at once as there are ranks on its core (or GPU); between rows linear in their
+// number, above them in proportion. Starts and stops are those of the row for the crowd when every slot is taken.
+// Jobs that really train only; fails on a job without a row.
 [[nodiscard]] Expected<MeasuredTimes> promised_times(const Prepared& prepared, const std::vector<ProfileRow>& rows);
 
 }  // namespace orrery::app

@@ -36,7 +36,7 @@ Expected<RunReport> simulate(const Prepared& prepared, const RunRequest& request
   if (!parts) return tl::make_unexpected(std::move(parts.error()));
   RunParts& p = **parts;
   std::optional<MeasuredModel> measured;
-  if (request.measured != nullptr) measured.emplace(request.measured->rates);
+  if (request.measured != nullptr) measured.emplace(*request.measured, *prepared.topology);
   std::optional<NetworkModel> network;
   const auto& links = prepared.scenario.network;
   if (links && !measured) network.emplace(*prepared.topology, prepared.workload.specs, links->step, links->models);

@@ -53,15 +53,30 @@ live::LocalEngineOptions engine_options(int slots, bool gpus) {
   return o;
 }
 
+// Slots in an order in which the first ones have cores of their own: ranks of one gang do not crowd each other.
+std::vector<int> spread_slots(int slots, bool gpus) {
+  std::vector<int> order;
+  const std::vector<int> cores = live::own_cores();
+  std::vector<std::pair<int, int>> turns;  // how many slots of its core come before it; the slot
+  std::map<int, int> before;
+  for (int s = 0; s < slots; ++s)
+    turns.emplace_back(gpus ? 0 : before[live::cores_of_slot(cores, s, slots).front()]++, s);
+  std::sort(turns.begin(), turns.end());
+  for (const auto& [turn, slot] : turns) order.push_back(slot);
+  return order;
+}
+
 class Bench {
  public:
   Bench(std::string folder, std::string trainer, int slots, bool gpus, std::int64_t steps)
       : folder_(std::move(folder)),
         trainer_(std::move(trainer)),
         steps_(steps),
+        spread_(spread_slots(slots, gpus)),
         engine_(engine_options(slots, gpus)) {}
 
-  // `corunners` gangs of `subject` at once on the same slots: start, steps, a save, a stop; then start again.
+  // `corunners` gangs of `subject` at once on the same slots, each rank of a gang on a core of its own where there is
+  // one: start, steps, a save, a stop; then start again.
   Expected<ProfileRow> measure(const Subject& subject, int corunners, const std::string& gpu) {
     ProfileRow row;
     row.model = subject.model;
@@ -126,7 +141,7 @@ class Bench {
       spec.name = fmt::format("{}-{}", subject.model, i);
       spec.argv = {trainer_};
       spec.shared = corunners > 1;
-      for (int r = 0; r < subject.world; ++r) spec.slots.push_back({r});
+      for (int r = 0; r < subject.world; ++r) spec.slots.push_back({spread_[static_cast<std::size_t>(r)]});
       live::Start& s = spec.start;
       s.job = spec.name;
       s.incarnation = incarnation;
@@ -188,6 +203,7 @@ class Bench {
 
   std::string folder_, trainer_;
   std::int64_t steps_;
+  std::vector<int> spread_;  // slots, in the order in which the ranks of a gang take them
   live::LocalEngine engine_;
   std::uint64_t gangs_ = 0;
   bool stopping_ = false;

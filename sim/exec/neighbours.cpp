@@ -2,23 +2,29 @@
 
 #include <algorithm>
 #include <bit>
+#include <numeric>
 
 namespace orrery {
 
-Neighbours::Neighbours(const Topology& topology, std::size_t jobs) : held_(jobs) {
+Neighbours::Neighbours(const Topology& topology, std::size_t jobs, std::span<const std::size_t> places)
+    : place_of_(places.begin(), places.end()), held_(jobs) {
   std::size_t gpus = 0;
   for (std::uint32_t n = 0; n < topology.node_count(); ++n) {
     first_gpu_.push_back(gpus);
     gpus += static_cast<std::size_t>(topology.node(NodeId(n)).gpus);
   }
-  on_gpu_.resize(gpus);
+  if (place_of_.empty()) {
+    place_of_.resize(gpus);
+    std::iota(place_of_.begin(), place_of_.end(), std::size_t{0});
+  }
+  on_place_.resize(place_of_.empty() ? 0 : *std::max_element(place_of_.begin(), place_of_.end()) + 1);
 }
 
 template <class Do>
 void Neighbours::for_gpus(const Allocation& gpus, Do act) {
   for (const NodeSlice& s : gpus.slices())
     for (std::uint64_t left = s.gpus; left != 0; left &= left - 1)
-      act(on_gpu_[first_gpu_[s.node.index()] + static_cast<std::size_t>(std::countr_zero(left))]);
+      act(on_place_[place_of_[first_gpu_[s.node.index()] + static_cast<std::size_t>(std::countr_zero(left))]]);
 }
 
 void Neighbours::start(JobId job, const Allocation& gpus) {

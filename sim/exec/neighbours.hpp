@@ -1,5 +1,5 @@
-// Which jobs make steps on the same GPUs, kept up to date as they start and stop. Work per change grows with the GPUs
-// of the job and with who is on them, not with the cluster.
+// Which jobs make steps on the same GPUs (or on what stands behind them), kept up to date as they start and stop.
+// Work per change grows with the GPUs of the job and with who is on them, not with the cluster.
 #pragma once
 
 #include <boost/container/small_vector.hpp>
@@ -13,12 +13,13 @@ namespace orrery {
 
 class Neighbours {
  public:
-  Neighbours(const Topology& topology, std::size_t jobs);
+  // `places`: see PerformanceModel::places().
+  Neighbours(const Topology& topology, std::size_t jobs, std::span<const std::size_t> places = {});
 
   // A job begins, or ceases, to make steps on these GPUs. Stopping one that is not there does nothing.
   void start(JobId job, const Allocation& gpus);
   void stop(JobId job);
-  // Everybody else on any of its GPUs, ascending; valid until the next call.
+  // Everybody else on any of its places, ascending; valid until the next call.
   [[nodiscard]] std::span<const JobId> with(JobId job);
   // The jobs that run and whose neighbours have changed since the last call, ascending; each that has started is one.
   [[nodiscard]] std::span<const JobId> changed();
@@ -27,8 +28,9 @@ class Neighbours {
   template <class Do>
   void for_gpus(const Allocation& gpus, Do act);
 
-  std::vector<std::size_t> first_gpu_;                            // [node]
-  std::vector<boost::container::small_vector<JobId, 2>> on_gpu_;  // [GPU]
+  std::vector<std::size_t> first_gpu_;                              // [node]
+  std::vector<std::size_t> place_of_;                               // [GPU]
+  std::vector<boost::container::small_vector<JobId, 2>> on_place_;  // [place]; a gang is there once per rank
   std::vector<Allocation> held_;                                  // [job]; empty = makes no steps
   std::vector<JobId> dirty_, changed_, with_;
 };

@@ -24,7 +24,7 @@ SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, con
       points_(publish_points(options_.publishes, workload.specs)),
       versions_(points_.size()) {
   if (options_.network != nullptr) contention_.emplace(*options_.network);
-  if (model.minds_neighbours()) neighbours_.emplace(topology, workload.specs.size());
+  if (model.minds_neighbours()) neighbours_.emplace(topology, workload.specs.size(), model.places());
   if (!options_.failures.active()) return;
   gangs_on_.resize(topology.node_count());
   plan_slow_spells();

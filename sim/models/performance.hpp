@@ -2,6 +2,8 @@
 // executors use one as the truth, policies may be given another as their belief (Predictor).
 #pragma once
 
+#include <span>
+
 #include "sim/core/view.hpp"
 
 namespace orrery {
@@ -19,6 +21,9 @@ class PerformanceModel : public Predictor {
   // True when rate() (or share(), of a model in stretches) looks at `with`: executors then ask again whenever a job's
   // neighbours change.
   [[nodiscard]] virtual bool minds_neighbours() const { return false; }
+  // What neighbours share: [GPU, in the order of the nodes] a place, such as the core behind a CPU slot; jobs on one
+  // place are neighbours. Empty: every GPU is a place of its own.
+  [[nodiscard]] virtual std::span<const std::size_t> places() const { return {}; }
   // True when speed changes as work is done: executors then ask for stretch() after stretch instead of rate().
   [[nodiscard]] virtual bool in_stretches() const { return false; }
   [[nodiscard]] virtual Stretch stretch(const JobSpec& spec, const Allocation& gpus, const RunConfig& config,
