@@ -33,7 +33,10 @@ const std::vector<PolicyInfo>& policy_table() {
       {"srtf", "shortest remaining time first, with preemption",
        "At every event serves {running, waiting} jobs by estimated remaining time (ties: running first, then "
        "arrival), goes on past jobs that do not fit, and preempts running jobs that are not served.",
-       "", make_srtf},
+       "", make_srtf,
+       {{"running", "choice", "kept",
+         "under `emulate: titan` only: running jobs are kept, as released, or preempted for shorter ones",
+         {"kept", "preempted"}}}},
       {"srsf", "shortest remaining service (time x GPUs) first, with preemption",
        "Like srtf, ordered by estimated remaining time multiplied by the number of GPUs.", "", make_srsf},
       {"qssf", "quasi-shortest service first: smallest predicted GPU-time first, no preemption",

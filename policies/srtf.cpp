@@ -157,8 +157,9 @@ std::unique_ptr<Policy> make(PolicySetup setup, Key key) {
 
 }  // namespace
 
-std::unique_ptr<Policy> make_srtf(PolicySetup setup, OptionReader&) {
-  if (setup.emulate_titan) return interval_srtf(std::move(setup));
+std::unique_ptr<Policy> make_srtf(PolicySetup setup, OptionReader& options) {
+  const bool preempts = options.choice("running") == "preempted";
+  if (setup.emulate_titan) return interval_srtf(std::move(setup), preempts);
   return make(std::move(setup), Key::remaining);
 }
 std::unique_ptr<Policy> make_srsf(PolicySetup setup, OptionReader&) {

@@ -6,7 +6,9 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "sim/core/quantity.hpp"
 #include "traces/formats.hpp"
+#include "traces/json_place.hpp"
 #include "traces/table_reader.hpp"
 #include "traces/text_file.hpp"
 #include "traces/wall_clock.hpp"
@@ -36,19 +38,30 @@ tl::unexpected<Error> wrong(const std::string& file, std::string what, std::stri
 Expected<CapacityTrace> read_spot(const std::string& file, std::string_view text) {
   CapacityTrace t;
   t.format = "spot";
-  const nlohmann::json j = nlohmann::json::parse(text, nullptr, false);
-  const char* hint = "it wants {\"metadata\": {\"gap_seconds\": 300}, \"data\": [0, 4, ...]}";
-  if (j.is_discarded() || !j.is_object() || !j.contains("metadata") || !j.contains("data"))
-    return wrong(file, "this is no spot trace", hint);
+  const auto bad = [&](const JsonPath& path, std::string what) {
+    Diagnostic d = at_json_place(file, text, path, std::move(what));
+    d.hint = "it wants {\"metadata\": {\"gap_seconds\": 300}, \"data\": [0, 4, ...]}";
+    return fail(std::move(d));
+  };
+  nlohmann::json j;
+  try {
+    j = nlohmann::json::parse(text);
+  } catch (const nlohmann::json::parse_error& e) {
+    return fail(at_json_byte(file, text, e.byte == 0 ? 0 : e.byte - 1, "this is no spot trace: no JSON from here"));
+  } catch (const nlohmann::json::out_of_range&) {
+    return bad({}, "this is no spot trace: it holds a number that is too large");
+  }
+  if (!j.is_object() || !j.contains("metadata") || !j.contains("data")) return bad({}, "this is no spot trace");
   const nlohmann::json& about = j["metadata"];
   const nlohmann::json gap = about.is_object() ? about.value("gap_seconds", nlohmann::json()) : nlohmann::json();
   if (!gap.is_number_integer() || gap.get<std::int64_t>() < 1 || gap.get<std::int64_t>() > 1'000'000)
-    return wrong(file, "`metadata.gap_seconds` must be a whole number of seconds", hint);
-  if (!j["data"].is_array() || j["data"].empty()) return wrong(file, "`data` must be a list of numbers", hint);
+    return bad({"metadata", "gap_seconds"}, "`metadata.gap_seconds` must be a whole number of seconds");
+  if (!j["data"].is_array() || j["data"].empty()) return bad({"data"}, "`data` must be a list of numbers");
   const std::int64_t gap_s = gap.get<std::int64_t>();
   for (const nlohmann::json& v : j["data"]) {
     if (!v.is_number_integer() || v.get<std::int64_t>() < 0 || v.get<std::int64_t>() > kMost)
-      return wrong(file, fmt::format("`data[{}]` must be a whole number from 0 to {}", t.samples, kMost), hint);
+      return bad({"data", std::to_string(t.samples)},
+                 fmt::format("`data[{}]` must be a whole number from 0 to {}", t.samples, kMost));
     add(t, at_seconds(t.samples * gap_s), v.get<std::int64_t>());
   }
   t.end = at_seconds(t.samples * gap_s);
@@ -232,6 +245,37 @@ std::vector<Outage> outages_of(const std::vector<GpuLife>& lives, std::int64_t n
     up_at[node] = from + repair + Duration{1};
     out.push_back({NodeId(static_cast<std::uint32_t>(node)), from, from + repair});
   }
+  return out;
+}
+
+namespace {
+
+bool has_gpu_lives(std::string_view text) {
+  const TableReader rows({}, text.substr(0, text.find('\n')));
+  return rows.column("SN") != TableReader::kAbsent && rows.column("event") != TableReader::kAbsent;
+}
+
+}  // namespace
+
+Expected<RecordedOutages> read_outages(const std::string& path, const CapacityOf& cluster) {
+  const auto text = read_text_file(path);
+  if (!text) return tl::make_unexpected(text.error());
+  RecordedOutages out;
+  if (has_gpu_lives(*text)) {
+    const auto lives = read_gpu_lives_text(path, *text);
+    if (!lives) return tl::make_unexpected(lives.error());
+    const auto errors = std::count_if(lives->begin(), lives->end(),
+                                      [](const GpuLife& g) { return g.end != GpuLife::End::none; });
+    out.outages = outages_of(*lives, cluster.nodes, cluster.repair);
+    out.about = fmt::format("{} errors in {} lives of GPUs, {} outages of nodes of {} each", errors, lives->size(),
+                            out.outages.size(), format_duration(cluster.repair));
+    return out;
+  }
+  const auto recorded = read_capacity_text(path, *text);
+  if (!recorded) return tl::make_unexpected(recorded.error());
+  out.outages = outages_of(*recorded, cluster.nodes, cluster.gpus_per_node);
+  out.about = fmt::format("{} changes over {:.1f} h, {} outages of nodes", recorded->steps.size(),
+                          to_seconds(recorded->end) / 3600, out.outages.size());
   return out;
 }
 

@@ -50,8 +50,21 @@ struct GpuLife {
 };
 [[nodiscard]] Expected<std::vector<GpuLife>> read_gpu_lives_text(const std::string& file, std::string_view text);
 [[nodiscard]] Expected<std::vector<GpuLife>> read_gpu_lives(const std::string& path);
-// Every error takes its node out for `repair`; nodes are numbered by location, modulo `nodes`. Times from the first
-// one.
+// Every error takes its node out for `repair`; an error of a node that is out already changes nothing. Nodes are
+// numbered by location, modulo `nodes`: a smaller cluster has the errors of all of Titan's. Times from the first one.
 [[nodiscard]] std::vector<Outage> outages_of(const std::vector<GpuLife>& lives, std::int64_t nodes, Duration repair);
+
+// A recording of either sort as outages of a cluster.
+struct CapacityOf {
+  std::int64_t nodes = 0;
+  int gpus_per_node = 1;  // of its widest nodes
+  Duration repair{};      // how long an error of a GPU takes its node out
+};
+struct RecordedOutages {
+  std::vector<Outage> outages;
+  std::string about;  // what was read, in one line
+};
+// The lives of GPUs are known by their header (`SN,location,...,insert,remove,...,event`); anything else is capacity.
+[[nodiscard]] Expected<RecordedOutages> read_outages(const std::string& path, const CapacityOf& cluster);
 
 }  // namespace orrery

@@ -28,6 +28,42 @@ const TraceFormat* detect(const TraceText& source) {
   return &trace_formats().front();
 }
 
+// Recordings that one could take for a job list, by columns that they have and all that they lack of one.
+struct NoJobList {
+  std::vector<std::string_view> columns;
+  std::string_view what;
+};
+const std::vector<NoJobList>& no_job_lists() {
+  static const std::vector<NoJobList> table{
+      {{"name", "cpu_milli", "memory_mib", "num_gpu", "gpu_milli"},
+       "pods of openb without times: the multi-GPU lists have only the first five columns, and nothing says when a "
+       "pod comes and goes"},
+      {{"sn", "cpu_milli", "memory_mib", "gpu", "model"},
+       "the nodes of openb, not jobs: they are a cluster, as in scenarios/openb.yaml"},
+      {{"SN", "location", "insert", "remove", "event"},
+       "lives of GPUs, not jobs: a scenario takes them as `failures.capacity`"},
+      {{"time", "submit_gpu_job", "start_gpu_job", "end_gpu_job"},
+       "numbers of jobs per interval, not jobs (Helios' Venus)"},
+      {{"time", "active", "total"}, "capacity over time, not jobs: a scenario takes it as `failures.capacity`"},
+  };
+  return table;
+}
+
+// Nothing, or why a text of no known format is no job list.
+Expected<void> check_is_job_list(const TraceText& source) {
+  const TableReader rows(source.file, source.text);
+  for (const NoJobList& n : no_job_lists()) {
+    const bool all = std::all_of(n.columns.begin(), n.columns.end(), [&rows](std::string_view c) {
+      return rows.column(c) != TableReader::kAbsent;
+    });
+    if (!all) continue;
+    Diagnostic d{fmt::format("this holds {}", n.what)};
+    d.where.file = source.file;
+    return fail(std::move(d));
+  }
+  return {};
+}
+
 Expected<void> read_columns(const TraceFormat& format, const TraceText& source, Trace& trace) {
   TableReader rows(source.file, source.text);
   if (source.skip_bad_rows) rows.skip_bad_rows();
@@ -142,10 +178,15 @@ const std::vector<TraceFormat>& trace_formats() {
        {"name", "cpu_milli", "memory_mib", "num_gpu", "gpu_milli", "creation_time", "deletion_time"}, read_openb},
       {"kalos", "kalos_completed_derived.csv: LLM development on the Acme cluster Kalos, 2023",
        {"arrival_s", "duration_s", "node_num", "gpu_num"}, read_kalos},
+      {"kalos-converted", "converted_kalos_trace.csv: the same jobs in another simulator's columns",
+       {"job_id", "arrival_time", "num_iteration", "gpu_workers", "gpu_per_worker", "cpu_per_gpu_worker",
+        "profiled_network"}, read_kalos_converted},
       {"helios", "cluster_log.csv of HeliosData: SenseTime, 2020 (SC'21)",
        {"job_id", "vc", "gpu_num", "cpu_num", "submit_time", "duration"}, read_helios},
       {"pai", "pai_task_table of Alibaba PAI, 2020 (NSDI'22), with a header",
        {"job_name", "task_name", "inst_num", "start_time", "end_time", "plan_gpu"}, read_pai},
+      {"gaia", "samples of PAI jobs by GAIA: no GPU counts, so one GPU each; in seconds, or hours with fractions",
+       {"arrival_time", "length", "cpus"}, read_gaia},
       {"gavel", "job lists of Gavel (OSDI'20) and Shockwave (NSDI'23)", {}, nullptr, recognises_gavel, read_gavel},
       {"swf", "Standard Workload Format 2.2 of the Parallel Workloads Archive; processors are read as GPUs",
        {}, nullptr, recognises_swf, read_swf},
@@ -190,6 +231,8 @@ Expected<Trace> read_trace_text(const std::string& file, std::string_view text, 
   if (!chosen) return tl::make_unexpected(chosen.error());
   const TraceText source{file, text, options.skip_bad_rows};
   const TraceFormat* format = *chosen != nullptr ? *chosen : detect(source);
+  if (*chosen == nullptr && format == &trace_formats().front())
+    if (auto ok = check_is_job_list(source); !ok) return tl::make_unexpected(std::move(ok.error()));
   Trace trace;
   trace.report.format = format->name;
   auto read = format->read_text != nullptr ? format->read_text(source, trace) : read_columns(*format, source, trace);

@@ -35,8 +35,10 @@ void read_titan(TableReader& rows, Trace& trace);
 void read_elasticflow(TableReader& rows, Trace& trace);
 void read_openb(TableReader& rows, Trace& trace);
 void read_kalos(TableReader& rows, Trace& trace);
+void read_kalos_converted(TableReader& rows, Trace& trace);
 void read_helios(TableReader& rows, Trace& trace);
 void read_pai(TableReader& rows, Trace& trace);
+void read_gaia(TableReader& rows, Trace& trace);
 
 [[nodiscard]] bool recognises_swf(std::string_view text);
 [[nodiscard]] Expected<void> read_swf(const TraceText& source, Trace& trace);

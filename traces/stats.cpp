@@ -29,7 +29,10 @@ TraceStats trace_stats(const Trace& trace) {
   Int128 milli_gpu_ns = 0;
   std::int64_t gpus = 0;
   for (const TraceJob& j : trace.jobs) {
-    durations.push_back(j.duration.ns);
+    if (j.duration.ns > 0)
+      durations.push_back(j.duration.ns);
+    else
+      ++s.untimed_jobs;
     ++by_gpus[j.gpus];
     if (!j.tenant.empty()) tenants.insert(j.tenant);
     sum_ns += j.duration.ns;
@@ -43,11 +46,13 @@ TraceStats trace_stats(const Trace& trace) {
   const auto n = static_cast<double>(s.jobs);
   s.tenants = tenants.size();
   s.span_s = to_seconds(trace.jobs.back().submit - trace.jobs.front().submit);
-  s.mean_s = static_cast<double>(sum_ns) / 1e9 / n;
-  s.p50_s = interpolated(durations, 0.5);
-  s.p90_s = interpolated(durations, 0.9);
-  s.p99_s = interpolated(durations, 0.99);
-  s.max_s = static_cast<double>(durations.back()) / 1e9;
+  if (!durations.empty()) {
+    s.mean_s = static_cast<double>(sum_ns) / 1e9 / static_cast<double>(durations.size());
+    s.p50_s = interpolated(durations, 0.5);
+    s.p90_s = interpolated(durations, 0.9);
+    s.p99_s = interpolated(durations, 0.99);
+    s.max_s = static_cast<double>(durations.back()) / 1e9;
+  }
   s.mean_gpus = static_cast<double>(gpus) / n;
   s.gpu_hours = static_cast<double>(milli_gpu_ns) / 1e12 / 3600;
   s.by_gpus.assign(by_gpus.begin(), by_gpus.end());

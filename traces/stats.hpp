@@ -13,6 +13,7 @@ namespace orrery {
 struct TraceStats {
   std::int64_t jobs = 0;
   std::int64_t cpu_only_jobs = 0;
+  std::int64_t untimed_jobs = 0;                  // whose run time follows from a profile: in none of the times below
   std::size_t tenants = 0;
   double span_s = 0;                              // first to last submit
   double mean_s = 0, p50_s = 0, p90_s = 0, p99_s = 0, max_s = 0;  // run time; linear interpolation

@@ -7,6 +7,6 @@
 namespace orrery {
 
 [[nodiscard]] std::unique_ptr<Policy> interval_tiresias(PolicySetup setup);
-[[nodiscard]] std::unique_ptr<Policy> interval_srtf(PolicySetup setup);  // titan only
+[[nodiscard]] std::unique_ptr<Policy> interval_srtf(PolicySetup setup, bool preempts);  // titan only
 
 }  // namespace orrery

@@ -1,5 +1,6 @@
 // What TitanSched calls SRTF, for `emulate: titan` only: every interval waiting jobs start in order of predicted
-// remaining time on their requested GPUs while as many are free; running jobs are left alone. What is chosen by
+// remaining time on their requested GPUs while as many are free; running jobs are left alone (or, as its
+// authors' name for it says, compete with the others). What is chosen by
 // number alone is then placed, widest first, and waits on where it does not fit. policies.md 5.3.
 #include <algorithm>
 
@@ -11,8 +12,11 @@ namespace {
 
 class IntervalSrtf final : public Policy {
  public:
-  explicit IntervalSrtf(std::unique_ptr<Placement> placement) : placement_(std::move(placement)) {}
-  [[nodiscard]] Capabilities capabilities() const override { return {.needs_estimates = true}; }
+  IntervalSrtf(std::unique_ptr<Placement> placement, bool preempts)
+      : placement_(std::move(placement)), preempts_(preempts) {}
+  [[nodiscard]] Capabilities capabilities() const override {
+    return {.preempts = preempts_, .needs_estimates = true};
+  }
 
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     if (ticks_.due(view.now)) decide(view, plan);
@@ -24,35 +28,54 @@ class IntervalSrtf final : public Policy {
     Duration left{};
     JobId id{};
     std::int32_t gpus = 0;
+    bool runs = false;
   };
 
   void decide(const ClusterView& view, PlanBuilder& plan) {
-    waiting_.clear();
-    for (const JobView v : view.pending())
-      waiting_.push_back({view.predict->time_left(v, v.gpus()), v.id(), v.gpus()});
-    std::stable_sort(waiting_.begin(), waiting_.end(),
-                     [](const Candidate& a, const Candidate& b) { return a.left < b.left; });
-    std::int64_t free = plan.free().free_gpus();
-    const auto misses = [&free](const Candidate& c) {
-      if (c.gpus > free) return true;
-      free -= c.gpus;
-      return false;
+    const auto candidate = [&view](JobId id, bool runs) {
+      const JobView v = view.job(id);
+      return Candidate{view.predict->time_left(v, v.gpus()), id, v.gpus(), runs};
     };
-    waiting_.erase(std::remove_if(waiting_.begin(), waiting_.end(), misses), waiting_.end());
-    std::stable_sort(waiting_.begin(), waiting_.end(),
+    candidates_.clear();
+    for (const JobId id : view.pending().ids()) candidates_.push_back(candidate(id, false));
+    running_.erase(std::remove_if(running_.begin(), running_.end(),
+                                  [&view](JobId id) { return !(*view.records)[id.index()].has_target; }),
+                   running_.end());
+    for (const JobId id : running_) candidates_.push_back(candidate(id, true));
+    std::stable_sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) {
+      return a.left != b.left ? a.left < b.left : a.id < b.id;
+    });
+    choose(preempts_ ? plan.free().usable_gpus() : plan.free().free_gpus(), plan);
+    std::stable_sort(candidates_.begin(), candidates_.end(),
                      [](const Candidate& a, const Candidate& b) { return a.gpus > b.gpus; });
-    for (const Candidate& c : waiting_) (void)plan.start(c.id, *placement_);
+    for (const Candidate& c : candidates_)
+      if (!c.runs && plan.start(c.id, *placement_) && preempts_) running_.push_back(c.id);
+  }
+
+  // Leaves those that are served, by number alone.
+  void choose(std::int64_t free, PlanBuilder& plan) {
+    const auto misses = [&free, &plan](const Candidate& c) {
+      if (c.gpus <= free) {
+        free -= c.gpus;
+        return false;
+      }
+      if (c.runs) plan.preempt(c.id);
+      return true;
+    };
+    candidates_.erase(std::remove_if(candidates_.begin(), candidates_.end(), misses), candidates_.end());
   }
 
   std::unique_ptr<Placement> placement_;
+  bool preempts_;
   Ticks ticks_{seconds(300)};
-  std::vector<Candidate> waiting_;
+  std::vector<Candidate> candidates_;
+  std::vector<JobId> running_;  // of those that it started; empty unless it preempts
 };
 
 }  // namespace
 
-std::unique_ptr<Policy> interval_srtf(PolicySetup setup) {
-  return std::make_unique<IntervalSrtf>(std::move(setup.placement));
+std::unique_ptr<Policy> interval_srtf(PolicySetup setup, bool preempts) {
+  return std::make_unique<IntervalSrtf>(std::move(setup.placement), preempts);
 }
 
 }  // namespace orrery

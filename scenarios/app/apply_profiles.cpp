@@ -36,6 +36,9 @@ void limit_memory(ProfileSet& profiles, const Trace& trace, std::int64_t gpu_byt
   }
 }
 
+// Families of profiles that are tables of throughputs; the others are of applications.
+bool is_table(const std::string& family) { return family == "gavel" || family == "lucid" || family == "calibrated"; }
+
 // Applications whose step times were measured by placement and batch (Pollux, Sia, TitanSched).
 Expected<void> apply_applications(Prepared& p, Trace& trace) {
   const Scenario& s = p.scenario;
@@ -71,11 +74,7 @@ Expected<void> apply_applications(Prepared& p, Trace& trace) {
 Expected<void> apply_throughputs(Prepared& p, Trace& trace) {
   const Scenario& s = p.scenario;
   const PerformanceConfig& c = *s.performance;
-  auto table = c.family == "gavel"   ? read_gavel_throughputs(c.profiles_resolved)
-               : c.family == "lucid" ? read_lucid_colocation(c.profiles_resolved, c.hardware)
-                                     : read_calibrated_throughputs(c.profiles_resolved);
-  if (!table) return tl::make_unexpected(std::move(table.error()));
-  auto model = ThroughputModel::compile(*table, *p.topology, c.hardware);
+  auto model = ThroughputModel::compile(*p.throughputs, *p.topology, c.hardware);
   if (!model) return tl::make_unexpected(std::move(model.error()));
   auto ok = add_jobs(s, trace, [&](TraceJob& j) -> Expected<void> {
     auto added = (*model)->add({{j.model, j.kind, j.batch, std::max(1, j.gpus)}, j.iterations},
@@ -91,10 +90,19 @@ Expected<void> apply_throughputs(Prepared& p, Trace& trace) {
 
 }  // namespace
 
+Expected<std::shared_ptr<const ThroughputSet>> obtain_throughputs(const Scenario& s) {
+  if (!s.performance || !is_table(s.performance->family)) return std::shared_ptr<const ThroughputSet>();
+  const PerformanceConfig& c = *s.performance;
+  auto table = c.family == "gavel"   ? read_gavel_throughputs(c.profiles_resolved)
+               : c.family == "lucid" ? read_lucid_colocation(c.profiles_resolved, c.hardware)
+                                     : read_calibrated_throughputs(c.profiles_resolved);
+  if (!table) return tl::make_unexpected(std::move(table.error()));
+  return std::make_shared<const ThroughputSet>(*std::move(table));
+}
+
 Expected<void> apply_profiles(Prepared& p, Trace& trace) {
   if (!p.scenario.performance) return {};
-  const std::string& family = p.scenario.performance->family;
-  return family == "pollux" || family == "titan" ? apply_applications(p, trace) : apply_throughputs(p, trace);
+  return is_table(p.scenario.performance->family) ? apply_throughputs(p, trace) : apply_applications(p, trace);
 }
 
 }  // namespace orrery::app

@@ -4,6 +4,8 @@
 //     node_mtbf: 10d
 //     repair: 4h
 //     outages: [ { node: 3, from: 0s, to: 12h } ]
+//     capacity: spot.json            # a recording: nodes or GPUs over time, or lives of GPUs, whose errors take
+//                                    # their nodes out for `repair`
 //     stragglers:
 //       node_mtbs: 30d               # mean time between two slow spells of one node
 //       slowdown: [1.05, 1.3]        # uniform between; one number: always that

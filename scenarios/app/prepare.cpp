@@ -55,14 +55,13 @@ Expected<void> collect_outages(Prepared& p) {
   const FailureConfig& f = p.scenario.failures;
   p.outages = f.outages;
   if (f.capacity_resolved.empty()) return {};
-  const auto recorded = read_capacity(f.capacity_resolved);
-  if (!recorded) return tl::make_unexpected(recorded.error());
   int widest = 0;
   for (const NodeGroup& g : p.scenario.cluster.groups) widest = std::max(widest, g.gpus_per_node);
-  const auto more = outages_of(*recorded, static_cast<std::int64_t>(p.topology->node_count()), widest);
-  p.outages.insert(p.outages.end(), more.begin(), more.end());
-  p.notes.push_back(fmt::format("capacity: {} changes over {:.1f} h, {} outages of nodes", recorded->steps.size(),
-                                to_seconds(recorded->end) / 3600, more.size()));
+  const auto recorded = read_outages(f.capacity_resolved,
+                                     {static_cast<std::int64_t>(p.topology->node_count()), widest, f.repair});
+  if (!recorded) return tl::make_unexpected(recorded.error());
+  p.outages.insert(p.outages.end(), recorded->outages.begin(), recorded->outages.end());
+  p.notes.push_back("capacity: " + recorded->about);
   return {};
 }
 
@@ -73,6 +72,7 @@ Expected<Trace> obtain_trace(const Prepared& p, std::uint64_t seed, std::int64_t
     GenerateSpec spec = *s.workload.generate;
     if (p.catalogue) spec.catalogue = {p.catalogue, &p.catalogue->catalogue};
     spec.device = training_device(s.cluster.groups);
+    if (s.performance && s.performance->family == "gavel") spec.throughputs = p.throughputs;
     spec.seed = seed;
     spec.load = s.workload.load;
     spec.cluster_gpus = gpus;
@@ -130,6 +130,9 @@ Expected<Prepared> prepare(Scenario scenario, std::uint64_t seed) {
   auto catalogue = obtain_catalogue(s);
   if (!catalogue) return tl::make_unexpected(std::move(catalogue.error()));
   p.catalogue = *std::move(catalogue);
+  auto throughputs = obtain_throughputs(s);
+  if (!throughputs) return tl::make_unexpected(std::move(throughputs.error()));
+  p.throughputs = *std::move(throughputs);
   auto trace = obtain_trace(p, seed, p.topology->total_gpus(), p.trace_sha256);
   if (!trace) return tl::make_unexpected(std::move(trace.error()));
   p.import = trace->report;

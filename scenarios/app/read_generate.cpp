@@ -7,6 +7,31 @@
 namespace orrery::app {
 
 // clang-format off
+namespace {
+
+// A number from 0 to `most`.
+double read_share(YamlWalk& w, const Place& at, double most) {
+  const std::string text = w.word(at);
+  if (text.empty()) return 0;
+  const auto v = parse_fixed(text, 9);
+  if (v && *v >= 0 && static_cast<double>(*v) / 1e9 <= most) return static_cast<double>(*v) / 1e9;
+  w.complain(at, fmt::format("`{}` is `{}`; it must be a number from 0 to {}", at.path, text, most));
+  return 0;
+}
+
+void read_gains(YamlWalk& w, const Place& at, GainLaw& gains) {
+  YamlWalk::Keys keys;
+  for (const GainParameter& parameter : gain_parameters())
+    keys.emplace_back(parameter.name, [&w, &gains, &parameter](const Place& p) {
+      gains.*parameter.value = read_share(w, p, parameter.most);
+    });
+  w.section(at, keys);
+  if (const std::string wrong = wrong_with(gains); !wrong.empty())
+    w.complain(at, fmt::format("`{}`: {}", at.path, wrong));
+}
+
+}  // namespace
+
 GenerateSpec read_generate(YamlWalk& w, const Place& at) {
   GenerateSpec g;
   std::vector<std::pair<std::string, Place>> given;  // keys that only some generators take
@@ -27,6 +52,7 @@ GenerateSpec read_generate(YamlWalk& w, const Place& at) {
          own("size", p);
          g.size = w.choice(p, {"cluster", "live"}) == "live" ? SizeName::live : SizeName::cluster;
        }},
+      {"gains", [&](const Place& p) { read_gains(w, p, g.gains); own("gains", p); }},
       {"deadlines", [&](const Place& p) { g.deadlines = flag(p); own("deadlines", p); }},
       {"priorities", [&](const Place& p) { g.priorities = flag(p); own("priorities", p); }},
       {"jobs", [&](const Place& p) { g.jobs = w.integer(p, 1, 100'000'000); }},

@@ -103,12 +103,20 @@ void write_poisson(std::string& out, const PoissonSpec& g) {
   out += fmt::format("    sigma: {}\n", decimal(g.sigma));
 }
 
+// What only the lineage model takes.
+void write_lineage(std::string& out, const GenerateSpec& g) {
+  out += fmt::format("    zipf: {}\n    size: {}\n    gains: {{", decimal(g.zipf), to_string(g.size));
+  for (const GainParameter& p : gain_parameters())
+    out += fmt::format("{} {}: {}", &p == &gain_parameters().front() ? "" : ",", p.name, decimal(g.gains.*p.value));
+  out += " }\n";
+}
+
 void write_generate(std::string& out, const GenerateSpec& g) {
   out += fmt::format("  generate:\n    jobs: {}\n", g.jobs);
   if (g.model != "poisson") out += fmt::format("    model: {}\n", g.model);
   if (g.rate_per_1e9_h) out += fmt::format("    rate: {}/h\n", decimal(static_cast<double>(*g.rate_per_1e9_h) / 1e9));
   if (g.model == "poisson") write_poisson(out, g);
-  if (g.model == "lineage") out += fmt::format("    zipf: {}\n    size: {}\n", decimal(g.zipf), to_string(g.size));
+  if (g.model == "lineage") write_lineage(out, g);
   if (g.model == "gavel")
     out += fmt::format("    deadlines: {}\n    priorities: {}\n", g.deadlines != 0, g.priorities != 0);
   out += fmt::format("    tenants: {}\n", g.tenants);

@@ -17,6 +17,7 @@
 #include "sim/exec/sim_executor.hpp"
 #include "sim/models/measured.hpp"
 #include "sim/models/performance.hpp"
+#include "sim/models/throughputs.hpp"
 #include "traces/canonical.hpp"
 
 namespace orrery::app {
@@ -28,6 +29,7 @@ struct Prepared {
   std::int64_t trace_jobs = 0;
   double load = 0;  // offered by the slice that is run; see offered_load()
   std::shared_ptr<const CatalogueFile> catalogue;  // `workload.catalogue`; null = there is none
+  std::shared_ptr<const ThroughputSet> throughputs;  // `performance`, where it is such a table; else null
   std::unique_ptr<Topology> topology;
   Workload workload;
   EstimateSource estimates = EstimateSource::oracle;  // never `automatic`

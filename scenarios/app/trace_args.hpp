@@ -29,6 +29,12 @@ void add_read_options(Args& args);
 // The command that makes a file, for its header: without where it was written to and without folders.
 [[nodiscard]] std::string trace_command(const std::string& action, const std::vector<std::string>& arguments);
 
+// What `orrery trace stats` prints of the jobs, with the load on so many GPUs (0 = not asked). Times that follow from
+// profiles are said to be unknown.
+[[nodiscard]] std::string stats_text(const Trace& trace, std::int64_t gpus);
+
+// verb_trace_gen.cpp
+int generate_trace(const std::vector<std::string>& arguments);
 // verb_trace_edit.cpp
 int export_trace(const std::vector<std::string>& arguments);
 int scale_trace(const std::vector<std::string>& arguments);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "sim/core/assert.hpp"
 #include "sim/core/random.hpp"
@@ -17,6 +18,23 @@ constexpr std::int64_t kWhole = 1'000'000'000;
 // x^p for x > 0.
 double power(double x, double p) {
   return portable_exp(p * portable_log(x));
+}
+
+// The exponential law's value below which a share `u` < 1 of it lies.
+double exponential_at(double mean, double u) {
+  return -mean * portable_log(1 - u);
+}
+
+// The gain, per mille, at `u` in [0, 1) of the law: those that gain first, then those that lose.
+std::int32_t gain_at(const GainLaw& law, double u) {
+  if (u < law.positive) {
+    const double log_ratio = std::min(exponential_at(law.mean_log_ratio, u / law.positive), 5.0);
+    return static_cast<std::int32_t>(std::llround(1000 * (1 - 1 / std::min(1.1 * portable_exp(log_ratio), 8.0))));
+  }
+  u -= law.positive;
+  if (u >= law.negative) return 0;
+  const double loss = std::clamp(exponential_at(law.mean_loss, u / law.negative), 0.05, 5.0);
+  return -static_cast<std::int32_t>(std::llround(1000 * loss));
 }
 
 }  // namespace
@@ -45,18 +63,28 @@ double data_multiplier(const TransferLaw& law, double fine_tuning_data, double p
   return 1 + data_transferred(law, fine_tuning_data, parameters) / fine_tuning_data;
 }
 
-std::int32_t drawn_gain(const GainLaw& law, std::uint64_t seed, std::string_view source, std::string_view target) {
-  RandomStream rng = stream(seed, fmt::format("transfer/{}->{}", source, target));
-  const double u = uniform01(rng);
-  if (u < law.positive) {
-    const double ratio = std::min(1.1 * portable_exp(std::min(exponential(rng, law.mean_log_ratio), 5.0)), 8.0);
-    return static_cast<std::int32_t>(std::llround(1000 * (1 - 1 / ratio)));
-  }
-  if (u < law.positive + law.negative) {
-    const double loss = std::clamp(exponential(rng, law.mean_loss), 0.05, 5.0);
-    return -static_cast<std::int32_t>(std::llround(1000 * loss));
-  }
-  return 0;
+std::string wrong_with(const GainLaw& law) {
+  if (law.positive + law.negative > 1)
+    return fmt::format("`positive` + `negative` is {:.3g}, more than all", law.positive + law.negative);
+  if (!(law.own_modality > 0)) return "`own_modality` must be above 0";
+  return {};
+}
+
+GainLaw law_of_modality(const GainLaw& law, double known, bool knows) {
+  GainLaw own = law;
+  const double mean = 1 + known * (law.own_modality - 1);
+  own.positive = std::min(law.positive * (knows ? law.own_modality : 1) / mean, 1 - law.negative);
+  return own;
+}
+
+std::vector<std::int32_t> drawn_gains(const GainLaw& law, std::uint64_t seed, std::string_view source,
+                                      std::string_view family, std::size_t targets) {
+  RandomStream rng = stream(seed, fmt::format("transfer/{}->{}", source, family));
+  std::vector<std::int32_t> gains;
+  for (std::size_t i = 0; i < targets; ++i)
+    gains.push_back(gain_at(law, (static_cast<double>(i) + uniform01(rng)) / static_cast<double>(targets)));
+  for (std::size_t i = targets; i > 1; --i) std::swap(gains[i - 1], gains[uniform_below(rng, i)]);
+  return gains;
 }
 
 std::vector<std::vector<std::int32_t>> publish_points(const PublishModel& model, const std::vector<JobSpec>& specs) {

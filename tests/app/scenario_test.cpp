@@ -211,7 +211,8 @@ TEST_CASE("generated lineages, publications and what GPUs cost are read and writ
       "version: 1\ncluster: { groups: [ { name: a, count: 1, gpus_per_node: 8, gpu: g, price: 2.485, idle_watt: 90,\n"
       "  busy_watt: 650.5, peak_tflops: 989, gpu_memory: 141GB } ] }\n"
       "workload: { load: 0.5, catalogue: models/c.yaml,\n"
-      "  generate: { model: lineage, jobs: 10, zipf: 1.3, tenants: 2, size: live } }\n"
+      "  generate: { model: lineage, jobs: 10, zipf: 1.3, tenants: 2, size: live,\n"
+      "    gains: { positive: 0.5, negative: 0, own_modality: 3 } } }\n"
       "publish: { every: 0.125, cost: 30s }\n";
   const auto s = read_scenario_text("s.yaml", text);
   REQUIRE(s);
@@ -224,6 +225,9 @@ TEST_CASE("generated lineages, publications and what GPUs cost are read and writ
   CHECK(s->workload.generate->size == SizeName::live);
   CHECK(s->workload.catalogue == "models/c.yaml");
   CHECK(s->workload.generate->zipf == 1.3);
+  CHECK(s->workload.generate->gains.positive == 0.5);
+  CHECK(s->workload.generate->gains.negative == 0);
+  CHECK(s->workload.generate->gains.mean_loss == GainLaw{}.mean_loss);
   CHECK(s->publish.every_per_mille == 125);
   CHECK(s->publish.cost == seconds(30));
   const std::string once = effective_yaml(*s);
@@ -246,6 +250,11 @@ TEST_CASE("keys of another generator are refused", "[app][lineage]") {
   CHECK(workload("{ model: poisson, zipf: 2 }").find("no key of the generator `poisson`") != std::string::npos);
   CHECK(workload("{ model: linage }").find("did you mean `lineage`") != std::string::npos);
   CHECK(workload("{ model: lineage, zipf: 11 }").find("must be at most 10") != std::string::npos);
+  CHECK(workload("{ model: lineage, gains: { positive: 0.9, negative: 0.2 } }").find("is 1.1, more than all") !=
+        std::string::npos);
+  CHECK(workload("{ model: lineage, gains: { positive: 2 } }").find("a number from 0 to 1") != std::string::npos);
+  CHECK(workload("{ model: lineage, gains: { positiv: 1 } }").find("did you mean `positive`") != std::string::npos);
+  CHECK(workload("{ model: gavel, gains: { positive: 1 } }").find("no key of the generator") != std::string::npos);
   CHECK(workload("{ model: lineage }").find("`workload.catalogue` is missing") != std::string::npos);
   CHECK(workload("{ model: lineage }").find("group `a` says no `peak_tflops`") != std::string::npos);
   CHECK(workload("{ model: gavel, size: live }").find("no key of the generator `gavel`") != std::string::npos);

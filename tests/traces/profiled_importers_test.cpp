@@ -4,7 +4,6 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
-#include <filesystem>
 #include <set>
 
 #include "sim/models/application.hpp"
@@ -27,7 +26,9 @@ std::optional<Trace> trace_of(const std::string& name, const std::string& format
   return std::move(*trace);
 }
 
-double hours_of_submits(const Trace& t) { return to_seconds(t.jobs.back().submit) / 3600; }
+double hours_of_submits(const Trace& t) {
+  return to_seconds(t.jobs.back().submit) / 3600;
+}
 
 Trace from_text(const std::string& text) {
   auto trace = read_trace_text("t.csv", text);
@@ -37,43 +38,16 @@ Trace from_text(const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("Pollux' and Sia's workloads have their numbers of jobs, in their hours", "[traces]") {
+// How many jobs in which hours: figures_test.
+TEST_CASE("Pollux' workloads have applications and batches, and no run times", "[traces]") {
   for (int i = 1; i <= 6; ++i)
     for (const char* folder :
          {"workloads", "workloads-0.5", "workloads-1.5", "workloads-2.0", "workloads-realistic"}) {
       const auto t = trace_of(fmt::format("pollux/{}/workload-{}.csv", folder, i), "pollux");
       if (!t) return;
-      if (std::string(folder) == "workloads") {
-        CHECK(t->jobs.size() == 160);
-        CHECK(hours_of_submits(*t) <= 8);
-        std::int32_t most = 0;
-        for (const TraceJob& j : t->jobs) most = std::max(most, j.gpus);
-        CHECK(most <= 48);
-      }
       for (const TraceJob& j : t->jobs) CHECK((j.duration.ns == 0 && !j.model.empty() && j.batch > 0));
       CHECK(canonical_text(*read_trace_text("again.csv", canonical_text(*t))) == canonical_text(*t));
     }
-  struct Family {
-    const char* folder;
-    std::size_t jobs;
-    double hours;
-  };
-  for (const Family& f : {Family{"sia/workloads/philly", 160, 8}, Family{"sia/workloads/saturn", 160, 8},
-                          Family{"sia/workloads/newtrace", 960, 48}}) {
-    const auto folder = test::recorded(f.folder);
-    if (!folder) return;
-    int files = 0;
-    for (const auto& entry : std::filesystem::directory_iterator(*folder)) {
-      const auto t = read_trace(entry.path().string());
-      REQUIRE(t);
-      INFO(entry.path().string());
-      CHECK(t->report.format == "pollux");
-      CHECK(t->jobs.size() == f.jobs);
-      CHECK(hours_of_submits(*t) <= f.hours);
-      ++files;
-    }
-    CHECK(files >= 6);
-  }
 }
 
 TEST_CASE("TitanSched's workloads: jobs, and samples to their targets", "[traces]") {
@@ -134,14 +108,12 @@ TEST_CASE("profiles of TitanSched: start-up, memory and sharing have their figur
     double largest_batch, gib;
     std::size_t pairs;
   };
-  for (const Row& r : {Row{"A100", "roberta-base", 3.393, 18, 76, 39.633, 0},
-                       Row{"A100", "roberta-large", 20.451, 12, 52, 74.732, 0},
-                       Row{"A100", "vit", 104.965, 11, 256, 24.734, 0},
-                       Row{"A100", "vit-large", 15.922, 11, 256, 66.767, 0},
-                       Row{"V100", "roberta-base", 30.399, 12, 52, 27.326, 25},
-                       Row{"V100", "roberta-large", 19.346, 5, 20, 29.922, 0},
-                       Row{"V100", "vit", 4.161, 8, 256, 24.733, 91},
-                       Row{"V100", "vit-large", 14.138, 9, 256, 13.206, 0}}) {
+  for (const Row& r :
+       {Row{"A100", "roberta-base", 3.393, 18, 76, 39.633, 0},
+        Row{"A100", "roberta-large", 20.451, 12, 52, 74.732, 0}, Row{"A100", "vit", 104.965, 11, 256, 24.734, 0},
+        Row{"A100", "vit-large", 15.922, 11, 256, 66.767, 0}, Row{"V100", "roberta-base", 30.399, 12, 52, 27.326, 25},
+        Row{"V100", "roberta-large", 19.346, 5, 20, 29.922, 0}, Row{"V100", "vit", 4.161, 8, 256, 24.733, 91},
+        Row{"V100", "vit-large", 14.138, 9, 256, 13.206, 0}}) {
     INFO(r.hardware << " " << r.model);
     const auto set = read_titan_profiles(*titan, r.hardware);
     if (!set) FAIL(render(set.error()));
@@ -353,16 +325,22 @@ TEST_CASE("recorded capacity and failures have their figures", "[traces]") {
     CHECK(t->format == r.format);
     CHECK(t->samples == r.samples);
   }
-  for (const char* name : {"bamboo-spot/gcloud/a100x1-east1b.txt", "helios-2020/Earth_gpu_number.csv",
-                           "philly-2017/helios-artifact/philly_node_sequence.csv.gz",
-                           "spot-traces/availability/16-node/aws-08-27-2023/us-east-2b_v100_1.json"}) {
-    const auto path = test::recorded(name);
+  struct Steps {
+    const char* name;
+    std::int64_t samples;
+    std::size_t steps;
+  };
+  for (const Steps& r :
+       {Steps{"bamboo-spot/gcloud/a100x1-east1b.txt", 268, 75}, Steps{"helios-2020/Earth_gpu_number.csv", 181, 13},
+        Steps{"philly-2017/helios-artifact/philly_node_sequence.csv.gz", 105'644, 5},
+        Steps{"spot-traces/availability/16-node/aws-08-27-2023/us-east-2b_v100_1.json", 3247, 285}}) {
+    const auto path = test::recorded(r.name);
     if (!path) return;
-    INFO(name);
+    INFO(r.name);
     const auto t = read_capacity(*path);
     if (!t) FAIL(render(t.error()));
-    CHECK(t->samples > 50);
-    CHECK(t->steps.size() > 1);
+    CHECK(t->samples == r.samples);
+    CHECK(t->steps.size() == r.steps);
   }
   const auto nodes = read_capacity(*test::recorded("philly-2017/helios-artifact/philly_node_sequence.csv.gz"));
   CHECK(nodes->steps.front().count == 420);
@@ -386,7 +364,7 @@ TEST_CASE("recorded capacity and failures have their figures", "[traces]") {
   CHECK(count([](const GpuLife& g) { return g.end != GpuLife::End::none && !g.timed; }) == 1'158);
   CHECK(fmt::format("{:.0f}", seconds_in_use / (365.25 * 86400)) == "100820");
   const auto outages = outages_of(*lives, 1000, seconds(3600));
-  CHECK(outages.size() > 5000);
+  CHECK(outages.size() == 5626);
 }
 
 TEST_CASE("a spot recording without its gap is an error, not a look at freed memory", "[traces]") {

@@ -28,4 +28,28 @@ void read_kalos(TableReader& rows, Trace& trace) {
   }
 }
 
+// converted_kalos_trace.csv (hyunnnchoi/AcmeTrace): the same jobs in the columns of another simulator. num_iteration
+// is the run time in steps of 0.5 s; nodes are workers; the networking columns are constants, and not read.
+void read_kalos_converted(TableReader& rows, Trace& trace) {
+  constexpr Duration kStep{kNsPerSecond / 2};
+  constexpr std::int64_t kMostSteps = kMaxTraceNs / kStep.ns + 1;  // which is too long, and said further on
+  const int id = rows.column("job_id"), arrival = rows.column("arrival_time"), steps = rows.column("num_iteration"),
+            workers = rows.column("gpu_workers"), gpus = rows.column("gpu_per_worker"),
+            cpus = rows.column("cpu_per_gpu_worker"), network = rows.column("profiled_network");
+  while (rows.next()) {
+    TraceJob j;
+    j.line = rows.line();
+    j.job_id = rows.text(id);
+    j.submit = Time{rows.fixed(arrival, 9, 0, 0)};
+    j.iterations = rows.integer(steps, 0, 0, kMostSteps);
+    j.iteration_time = kStep;
+    j.duration = Duration{j.iterations * kStep.ns};
+    const std::int64_t nodes = rows.integer(workers, 1, 1, 10'000);
+    j.gpus = static_cast<std::int32_t>(nodes * (std::min<std::int64_t>(rows.fixed(gpus, 3, 0, 0), 64'000) / 1000));
+    j.cpu_milli = j.gpus * std::min<std::int64_t>(rows.fixed(cpus, 3, 0, 0), 1'000'000);  // per GPU
+    if (rows.integer(network, 0, 0, 1'000'000) == 1000) j.kind = "pretrain";
+    keep(rows, trace, std::move(j));
+  }
+}
+
 }  // namespace orrery

@@ -4,13 +4,13 @@
 // needed.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <charconv>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <tuple>
 
+#include "traces/json_place.hpp"
 #include "traces/profiles/profile_files.hpp"
 #include "traces/text_file.hpp"
 
@@ -35,11 +35,17 @@ std::optional<TrainingConfig> config_of(std::string_view key) {
   return c;
 }
 
-// A JSON text is one value to its reader: where in it something is wrong is said by its path.
-tl::unexpected<Error> wrong(const std::string& file, const std::string& path, std::string_view what) {
-  Diagnostic d{fmt::format("{}: {}", path, what)};
-  d.where = {file, 0, 0};
-  return fail(std::move(d));
+// A file and what is in it, for errors that show where in it something is wrong.
+struct Source {
+  const std::string& file;
+  std::string_view text;
+};
+
+tl::unexpected<Error> wrong(const Source& source, const JsonPath& path, std::string_view what) {
+  std::string at = path.empty() ? "the file" : path.front();
+  if (path.size() > 1) at = fmt::format("{} of {}", path[1], path[0]);
+  if (path.size() > 2) at += ", " + path[2];
+  return fail(at_json_place(source.file, source.text, path, fmt::format("{}: {}", at, what)));
 }
 
 // Steps per second that may be 0; nothing where it is no such number.
@@ -50,25 +56,28 @@ std::optional<double> speed_of(const json& v) {
   return x;
 }
 
-Expected<void> read_config(const std::string& file, const std::string& gpu, bool spread, const std::string& key,
-                           const json& rates, ThroughputSet& set) {
-  const std::string path = fmt::format("{} of {}", key, gpu);
+// The rates of one configuration; `type` is as the file has it.
+Expected<void> read_config(const Source& source, const std::string& type, const std::string& key, const json& rates,
+                           ThroughputSet& set) {
+  const bool spread = type.size() > kSpread.size() && type.ends_with(kSpread);
+  const std::string gpu = spread ? type.substr(0, type.size() - kSpread.size()) : type;
   const auto config = config_of(key);
-  if (!config) return wrong(file, path, "must be a configuration such as \"('ResNet-18 (batch size 32)', 2)\"");
-  if (!rates.is_object()) return wrong(file, path, "must be an object of rates");
+  if (!config)
+    return wrong(source, {type, key}, "must be a configuration such as \"('ResNet-18 (batch size 32)', 2)\"");
+  if (!rates.is_object()) return wrong(source, {type, key}, "must be an object of rates");
   const auto own = rates.find("null");
-  if (own == rates.end()) return wrong(file, path, "has no `null`, the steps per second alone");
+  if (own == rates.end()) return wrong(source, {type, key}, "has no `null`, the steps per second alone");
   const auto alone = speed_of(*own);
-  if (!alone) return wrong(file, path + ", null", "must be a number, 0 or more");
+  if (!alone) return wrong(source, {type, key, "null"}, "must be a number, 0 or more");
   if (*alone == 0) return {};  // does not run there, or was not measured
   set.alone.push_back({*config, gpu, spread, *alone});
   if (spread) return {};
   for (const auto& [other_key, speeds] : rates.items()) {
     if (other_key == "null") continue;
     const auto other = config_of(other_key);
-    if (!other) return wrong(file, path, fmt::format("`{}` is no configuration", other_key));
+    if (!other) return wrong(source, {type, key, other_key}, "is no configuration");
     if (!speeds.is_array() || speeds.size() != 2 || !speed_of(speeds[0]) || !speed_of(speeds[1]))
-      return wrong(file, fmt::format("{}, {}", path, other_key), "must be two numbers, 0 or more");
+      return wrong(source, {type, key, other_key}, "must be two numbers, 0 or more");
     // The other's share needs its own rate alone: filled in when all are read.
     set.pairs.push_back({*config, *other, gpu, *speed_of(speeds[0]) / *alone, *speed_of(speeds[1])});
   }
@@ -78,27 +87,22 @@ Expected<void> read_config(const std::string& file, const std::string& gpu, bool
 }  // namespace
 
 Expected<ThroughputSet> read_gavel_throughputs_text(const std::string& file, std::string_view text) {
+  const Source source{file, text};
   json root;
   try {
     root = json::parse(text);
   } catch (const json::out_of_range&) {
-    return wrong(file, "the file", "holds a number that is too large");
+    return wrong(source, {}, "holds a number that is too large");
   } catch (const json::parse_error& e) {
-    Diagnostic d{"is no JSON"};
-    const std::string_view read = text.substr(0, std::min(text.size(), e.byte == 0 ? 0 : e.byte - 1));
-    d.where = {file, 1 + static_cast<int>(std::count(read.begin(), read.end(), '\n')),
-               static_cast<int>(read.size() - (read.rfind('\n') == read.npos ? 0 : read.rfind('\n') + 1)) + 1};
-    return fail(std::move(d));
+    return fail(at_json_byte(file, text, e.byte == 0 ? 0 : e.byte - 1, "is no JSON"));
   }
   ThroughputSet set;
   set.name = file;
-  if (!root.is_object()) return wrong(file, "the file", "must be an object of GPU types");
+  if (!root.is_object()) return wrong(source, {}, "must be an object of GPU types");
   for (const auto& [type, configs] : root.items()) {
-    const bool spread = type.size() > kSpread.size() && type.ends_with(kSpread);
-    const std::string gpu = spread ? type.substr(0, type.size() - kSpread.size()) : type;
-    if (!configs.is_object()) return wrong(file, type, "must be an object of configurations");
+    if (!configs.is_object()) return wrong(source, {type}, "must be an object of configurations");
     for (const auto& [key, rates] : configs.items())
-      if (auto ok = read_config(file, gpu, spread, key, rates, set); !ok)
+      if (auto ok = read_config(source, type, key, rates, set); !ok)
         return tl::make_unexpected(std::move(ok.error()));
   }
   std::map<std::tuple<std::string, std::string, int>, double> alone;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <map>
 
 #include "traces/synth/draws.hpp"
 #include "traces/synth/generators.hpp"
@@ -11,38 +13,59 @@
 namespace orrery {
 namespace {
 
-struct JobType {
+// A model of Gavel's at each of its batch sizes; `distributed`: on several GPUs, too.
+struct ModelFamily {
   const char* model;
+  std::vector<std::int64_t> batches;
+  bool distributed;
+};
+struct JobType {
+  std::string name;  // as in the throughput tables
   std::int64_t batch;
 };
-constexpr std::array<JobType, 26> kGavelTypes{{
-    {"ResNet-18", 16},
-    {"ResNet-18", 32},
-    {"ResNet-18", 64},
-    {"ResNet-18", 128},
-    {"ResNet-18", 256},
-    {"ResNet-50", 16},
-    {"ResNet-50", 32},
-    {"ResNet-50", 64},
-    {"ResNet-50", 128},
-    {"Transformer", 16},
-    {"Transformer", 32},
-    {"Transformer", 64},
-    {"Transformer", 128},
-    {"Transformer", 256},
-    {"LM", 5},
-    {"LM", 10},
-    {"LM", 20},
-    {"LM", 40},
-    {"LM", 80},
-    {"Recommendation", 512},
-    {"Recommendation", 1024},
-    {"Recommendation", 2048},
-    {"Recommendation", 4096},
-    {"Recommendation", 8192},
-    {"A3C", 4},
-    {"CycleGAN", 1},
-}};
+// All 26, those that are distributed first.
+struct JobTypes {
+  std::vector<JobType> all;
+  std::size_t distributed = 0;
+};
+
+JobTypes gavel_types() {
+  JobTypes types;
+  for (const ModelFamily& f :
+       {ModelFamily{"ResNet-18", {16, 32, 64, 128, 256}, true}, ModelFamily{"ResNet-50", {16, 32, 64, 128}, true},
+        ModelFamily{"Transformer", {16, 32, 64, 128, 256}, true}, ModelFamily{"LM", {5, 10, 20, 40, 80}, true},
+        ModelFamily{"Recommendation", {512, 1024, 2048, 4096, 8192}, false}}) {
+    for (const std::int64_t batch : f.batches)
+      types.all.push_back({fmt::format("{} (batch size {})", f.model, batch), batch});
+    if (f.distributed) types.distributed = types.all.size();
+  }
+  types.all.push_back({"A3C", 4});
+  types.all.push_back({"CycleGAN", 1});
+  return types;
+}
+
+// Steps per second alone, packed, on Gavel's reference: (model, GPUs) -> rate.
+using ReferenceRates = std::map<std::pair<std::string, int>, double>;
+
+ReferenceRates reference_rates(const ThroughputSet& table) {
+  ReferenceRates rates;
+  for (const AloneRate& r : table.alone)
+    if (!r.spread && r.gpu == kGavelReference) rates[{r.config.model, r.config.gpus}] = r.steps_per_s;
+  return rates;
+}
+
+// Sets the steps that each job does in its run time on Gavel's reference.
+Expected<void> count_steps(Trace& trace, const ThroughputSet& table) {
+  const ReferenceRates rates = reference_rates(table);
+  for (TraceJob& j : trace.jobs) {
+    const auto at = rates.find({j.model, j.gpus});
+    if (at == rates.end())
+      return fail(fmt::format("{} has no steps per second of `{}` on {} GPUs of type {}, from which its steps follow",
+                              table.name, j.model, j.gpus, kGavelReference));
+    j.iterations = std::max<std::int64_t>(1, std::llround(std::min(to_seconds(j.duration) * at->second, 1e15)));
+  }
+  return {};
+}
 
 double uniform(RandomStream& rng, double low, double high) {
   return low + uniform01(rng) * (high - low);
@@ -51,6 +74,12 @@ double uniform(RandomStream& rng, double low, double high) {
 std::int32_t at_most(std::int32_t gpus, const PoissonSpec& spec) {
   if (spec.cluster_gpus <= 0) return gpus;
   return static_cast<std::int32_t>(std::min<std::int64_t>(gpus, spec.cluster_gpus));
+}
+
+// Powers of two that fit the cluster: what tables of throughputs have.
+std::int32_t halved_to_fit(std::int32_t gpus, const PoissonSpec& spec) {
+  while (gpus > 1 && spec.cluster_gpus > 0 && gpus > spec.cluster_gpus) gpus /= 2;
+  return gpus;
 }
 
 // Rows with ids and Poisson submits on an even day; `fill` draws the rest.
@@ -81,12 +110,13 @@ Expected<Trace> generate_gavel(const GenerateSpec& spec) {
   RandomStream weights = stream(spec.seed, "synth/priorities");
   RandomStream factors = stream(spec.seed, "synth/deadlines");
   const Mix gpus{{1, 0.7}, {2, 0.1}, {4, 0.15}, {8, 0.05}};
+  const JobTypes known = gavel_types();
   constexpr double kLn10 = 2.302585092994045684;
   Trace trace = poisson_rows(spec, [&](TraceJob& j) {
-    const JobType& type = kGavelTypes[uniform_below(types, kGavelTypes.size())];
-    j.model = type.model;
+    j.gpus = halved_to_fit(draw(sizes, gpus), spec);
+    const JobType& type = known.all[uniform_below(types, j.gpus > 1 ? known.distributed : known.all.size())];
+    j.model = type.name;
     j.batch = type.batch;
-    j.gpus = at_most(draw(sizes, gpus), spec);
     const bool shorter = uniform01(durations) < 0.8;
     const double exponent = shorter ? uniform(durations, 1.5, 3) : uniform(durations, 3, 4);
     j.duration = Duration{static_cast<std::int64_t>(60e3 * portable_exp(kLn10 * exponent) + 0.5) * 1'000'000};
@@ -94,6 +124,8 @@ Expected<Trace> generate_gavel(const GenerateSpec& spec) {
       j.tenant = fmt::format("u{}", 1 + uniform_below(tenants, static_cast<std::uint64_t>(spec.tenants)));
     if (spec.priorities != 0 && uniform01(weights) < 0.2) j.weight = 5;
   });
+  if (spec.throughputs)
+    if (auto ok = count_steps(trace, *spec.throughputs); !ok) return tl::make_unexpected(ok.error());
   if (auto ok = place_arrivals(trace, spec, kEvenDay); !ok) return tl::make_unexpected(ok.error());
   if (spec.deadlines != 0)
     for (TraceJob& j : trace.jobs) {

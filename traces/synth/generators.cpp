@@ -20,9 +20,18 @@ const std::vector<Generator>& generators() {
       {"acme", "jobs as in Acme's Kalos (LLM development), 2023", {}, generate_acme},
       {"lineage",
        "pretraining jobs that publish, and the transfer jobs, grids and evaluations that descend from them",
-       {"zipf", "size"},
+       {"zipf", "size", "gains"},
        generate_lineage},
   };
+  return table;
+}
+
+const std::vector<GainParameter>& gain_parameters() {
+  static const std::vector<GainParameter> table{{"positive", &GainLaw::positive, 1},
+                                                {"negative", &GainLaw::negative, 1},
+                                                {"mean_log_ratio", &GainLaw::mean_log_ratio, 10},
+                                                {"mean_loss", &GainLaw::mean_loss, 5},
+                                                {"own_modality", &GainLaw::own_modality, 1000}};
   return table;
 }
 

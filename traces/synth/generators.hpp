@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "sim/models/throughputs.hpp"
+#include "sim/models/transfer.hpp"
 #include "traces/synth/catalogue.hpp"
 #include "traces/synth/poisson.hpp"
 
@@ -22,9 +24,23 @@ struct GenerateSpec : PoissonSpec {
   std::shared_ptr<const Catalogue> catalogue{};
   SizeName size = SizeName::cluster;
   TrainingDevice device = kH200Node;
+  GainLaw gains{};  // lineage: what a kind of parent is worth for a data set
+  // gavel: steps per second, from which `iterations` follow (steps = run time x that on V100s); null =
+  // no steps, and run times are those on whatever type work is counted on
+  std::shared_ptr<const ThroughputSet> throughputs{};
   std::int64_t deadlines = 0;   // gavel: 1 = every job gets a deadline of 1.2, 2 or 10 times its run time
   std::int64_t priorities = 0;  // gavel: 1 = a fifth of the jobs weighs 5
 };
+
+inline constexpr std::string_view kGavelReference = "v100";
+
+// One number of GainLaw that a user may set: `gains: { positive: 0.3 }`, `--gains positive=0.3`.
+struct GainParameter {
+  std::string_view name;
+  double GainLaw::*value;
+  double most;  // from 0 to it
+};
+[[nodiscard]] const std::vector<GainParameter>& gain_parameters();
 
 struct Generator {
   std::string_view name;
@@ -39,8 +55,10 @@ struct Generator {
 [[nodiscard]] Expected<Trace> generate(const GenerateSpec& spec);
 
 // Gavel's trace generator, by its published distributions (OSDI'20): GPUs 1/2/4/8 with probability .7/.1/.15/.05; run
-// time 60 x 10^U(1.5,3) s for four jobs of five, else 60 x 10^U(3,4) s; Poisson arrivals; 26 job types, uniformly.
-// The numbers are drawn from our streams, not from CPython's: the same distributions, not the same traces.
+// time 60 x 10^U(1.5,3) s for four jobs of five, else 60 x 10^U(3,4) s; Poisson arrivals; 26 job types, uniformly, of
+// which those that train on several GPUs are drawn for such jobs. Types have the names of Gavel's throughput tables,
+// "ResNet-50 (batch size 32)". The numbers are drawn from our streams, not CPython's: the same distributions, not
+// the same traces. Errors: a table of throughputs that lacks a type on a V100.
 [[nodiscard]] Expected<Trace> generate_gavel(const GenerateSpec& spec);
 
 // Jobs as in Microsoft's Philly, 2017: mean run time 18,006 s, median 874 s, at most 4,240,676 s, mean 1.93 GPUs, at

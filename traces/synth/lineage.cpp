@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <tuple>
 
 #include "sim/models/transfer.hpp"
 #include "traces/formats.hpp"
@@ -15,10 +16,39 @@
 namespace orrery {
 namespace {
 
-constexpr double kGridShare = 0.15;                    // of LoRA jobs and probes that are a grid of hyper-parameters
-constexpr std::uint64_t kDataSets = 12;                // different ones of each task
-constexpr double kMostSpread = 3;                      // of ln(work), whatever the spread
-constexpr GainLaw kOwnModality{0.75, 0.08, 0.9, 0.2};  // a parent that knows what the task's head reads
+constexpr double kGridShare = 0.15;    // of LoRA jobs and probes that are a grid of hyper-parameters
+constexpr std::size_t kDataSets = 12;  // different ones of each task
+constexpr double kMostSpread = 3;      // of ln(work), whatever the spread
+
+// Whether a parent's towers know what the child's head reads.
+bool knows_modality(const CatalogueJob& parent, const CatalogueJob& child) {
+  const ModelConfig& m = parent.cluster.run.model;
+  const auto& head = child.cluster.run.model.head;
+  if (!head) return true;
+  switch (head->input) {
+    case HeadInput::fused: return true;
+    case HeadInput::text: return m.text.has_value();
+    case HeadInput::image: return m.image.has_value();
+    case HeadInput::audio: return m.audio.has_value();
+  }
+  return true;
+}
+
+// Of the edges that a catalogue's transfer jobs are expected to have, the share whose parent knows the modality.
+double known_share(const std::vector<CatalogueJob>& jobs) {
+  double all = 0, known = 0;
+  for (const CatalogueJob& child : jobs) {
+    double weights = 0, of_known = 0;
+    for (const CatalogueParent& p : child.after) {
+      weights += jobs[p.job].share;
+      of_known += knows_modality(jobs[p.job], child) ? jobs[p.job].share : 0;
+    }
+    if (child.kind == JobKind::eval || weights <= 0) continue;
+    all += child.share;
+    known += child.share * of_known / weights;
+  }
+  return all > 0 ? known / all : 1;
+}
 
 class Maker {
  public:
@@ -33,6 +63,7 @@ class Maker {
         tenants_(stream(spec.seed, "lineage/tenants")),
         popularity_(spec.zipf),
         teams_(0.9),
+        known_share_(known_share(jobs_)),
         candidates_(jobs_.size()) {}
 
   Expected<Trace> make() {
@@ -70,7 +101,7 @@ class Maker {
     const std::size_t k = possible[draw_index(kinds_, weights)];
     if (may_be_grid(k) && uniform01(kinds_) < kGridShare) return grid(k);
     TraceJob j = row(k, tenant());
-    if (!jobs_[k].after.empty()) descend(j, k, data_set(k));
+    if (!jobs_[k].after.empty()) descend(j, k, false);
     const Instance made{j.job_id, k};
     const std::string team = j.tenant;
     trace_.jobs.push_back(std::move(j));
@@ -88,8 +119,16 @@ class Maker {
     return fmt::format("team{}", 1 + teams_.draw(tenants_, n));
   }
 
-  std::string data_set(std::size_t k) {
-    return fmt::format("{}{}", jobs_[k].task, 1 + uniform_below(kinds_, kDataSets));
+  // Which of its task's data sets a child is trained on: each comes as often as the others among the children of one
+  // kind of parent, and among their grids, so that few large grids do not decide what share of all children gains.
+  std::size_t data_set(std::size_t k, std::size_t parent, bool grid) {
+    std::vector<std::size_t>& left = data_sets_[{parent, jobs_[k].task, grid}];
+    if (left.empty())
+      for (std::size_t i = 0; i < kDataSets; ++i) left.push_back(i);
+    const auto at = left.begin() + static_cast<std::ptrdiff_t>(uniform_below(kinds_, left.size()));
+    const std::size_t drawn = *at;
+    left.erase(at);
+    return drawn;
   }
 
   // Halved until the cluster has so many: what shares a global batch evenly still does.
@@ -162,7 +201,7 @@ class Maker {
 
   // Edges to one parent, at times a soft one to another, and what each is worth for the data set. The newest are the
   // most popular: ranks count from the last one.
-  void descend(TraceJob& j, std::size_t k, const std::string& data) {
+  void descend(TraceJob& j, std::size_t k, bool grid) {
     const std::vector<std::size_t>& from = candidates_[k];
     const std::size_t first = from.size() - 1 - popularity_.draw(edges_, from.size());
     const Instance& parent = instances_[from[first]];
@@ -170,6 +209,7 @@ class Maker {
     const auto n = static_cast<std::uint64_t>(edge.hard_per_mille.size());
     j.after = n == 0 ? parent.id + "@soft"
                      : hard_edge(parent.id, edge.hard_per_mille[n == 1 ? 0 : uniform_below(edges_, n)]);
+    const std::size_t data = data_set(k, parent.of, grid);
     j.gain = gain(k, parent, data);
     if (from.size() < 2) return;
     const Instance& other = instances_[from[(first + 1 + uniform_below(edges_, from.size() - 1)) % from.size()]];
@@ -183,23 +223,24 @@ class Maker {
     return *std::find_if(after.begin(), after.end(), [parent](const auto& p) { return p.job == parent; });
   }
 
-  // A kind of parent gives much to tasks of its own modalities, and to others as pairs of tasks do.
-  [[nodiscard]] std::string gain(std::size_t k, const Instance& parent, const std::string& data) const {
-    const ModelConfig& m = jobs_[parent.of].cluster.run.model;
-    const auto& head = jobs_[k].cluster.run.model.head;
-    const bool own = !head || head->input == HeadInput::fused || (head->input == HeadInput::text && m.text) ||
-                     (head->input == HeadInput::image && m.image) || (head->input == HeadInput::audio && m.audio);
-    const std::string& source = jobs_[parent.of].name;
-    const std::int32_t per_mille = drawn_gain(own ? kOwnModality : GainLaw{}, spec_.seed, source, data);
+  // What the parent is worth for the data set, as a trace has it: of its kind, not of this one job.
+  [[nodiscard]] std::string gain(std::size_t k, const Instance& parent, std::size_t data) {
+    const CatalogueJob& source = jobs_[parent.of];
+    const bool knows = knows_modality(source, jobs_[k]);
+    const auto [at, fresh] = gains_.try_emplace({parent.of, jobs_[k].task, knows});
+    if (fresh)
+      at->second = drawn_gains(law_of_modality(spec_.gains, known_share_, knows), spec_.seed, source.name,
+                               jobs_[k].task, kDataSets);
+    const std::int32_t per_mille = at->second[data];
     const std::int32_t size = per_mille < 0 ? -per_mille : per_mille;
     return fmt::format("{}:{}{}.{:03}", parent.id, per_mille < 0 ? "-" : "", size / 1000, size % 1000);
   }
 
   // Hyper-parameters tried on one backbone: the same parent, the same version, the same data set.
   void grid(std::size_t k) {
-    const std::string team = tenant(), data = data_set(k);
+    const std::string team = tenant();
     TraceJob shared;
-    descend(shared, k, data);
+    descend(shared, k, true);
     const Mix sizes{{4, 0.4}, {8, 0.35}, {16, 0.25}};
     const int gpus = fitting(draw(shapes_, jobs_[k].at(spec_.size).gpus));
     for (std::int32_t n = draw(shapes_, sizes); n > 0 && left() > 0; --n) {
@@ -215,6 +256,10 @@ class Maker {
   std::int64_t cluster_;
   RandomStream arrivals_, kinds_, shapes_, edges_, tenants_;
   Zipf popularity_, teams_;
+  double known_share_;
+  using Task = std::tuple<std::size_t, std::string, bool>;  // of a kind of parent
+  std::map<Task, std::vector<std::int32_t>> gains_;         // [whether it knows the modality][data set]
+  std::map<Task, std::vector<std::size_t>> data_sets_;      // [whether a grid's] that have not come yet
   Trace trace_;
   std::vector<Instance> instances_;
   std::vector<std::vector<std::size_t>> candidates_;  // [in the catalogue] instances that it may descend from
