@@ -13,6 +13,7 @@
 #include "scenarios/app/make_policy.hpp"
 #include "scenarios/app/scenario_reader.hpp"
 #include "sim/core/assert.hpp"
+#include "sim/models/unmeasured.hpp"
 #include "sim/observe/digest.hpp"
 #include "sim/observe/tables.hpp"
 
@@ -170,6 +171,9 @@ RunReport RunParts::run(Controller& controller) {
       report.failure = fmt::format("policy `{}` left {} jobs unfinished with nothing that could wake it, at {} s",
                                    request_.policy.name, outcome.unfinished, to_seconds(outcome.ended));
   } catch (const AssertionFailed& e) {
+    report.failure = e.what();
+    return report;
+  } catch (const Unmeasured& e) {
     report.failure = e.what();
     return report;
   }

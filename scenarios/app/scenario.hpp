@@ -77,9 +77,10 @@ struct PerformanceConfig {
   std::string profiles;           // folder or file as written, may start with ${ORRERY_TRACES}
   std::string profiles_resolved;  // what to open
   std::string family = "pollux";  // how the tables are laid out: pollux | titan | gavel | lucid | calibrated
-  // pollux, titan: which of their GPU types every GPU of the cluster is. gavel, calibrated: the type on which work is
-  // counted. lucid: the type on which it was measured.
-  std::string hardware = "aws";
+  // pollux, titan: what their tables are called that GPU types without any of their own name take; empty = none.
+  // gavel, calibrated: the type on which work is counted. lucid: the type on which it was measured.
+  std::string hardware;
+  std::map<std::string, std::string> tables;  // pollux, titan: what the tables of a GPU type are called
   std::int64_t gpu_memory = 0;    // bytes of each GPU, for titan: what does not fit is accumulated; 0 = no limit
   bool clamp = false;             // `missing: clamp`: what was not measured is the nearest that was
 };

@@ -295,7 +295,7 @@ void read_all(YamlWalk& w, Scenario& s) {
   if (workload.node.IsMap()) check_generated(w, workload, s);
   if (s.network && s.emulate != "none")
     w.complain(w.root(), fmt::format("`emulate: {}` is of a simulator without a network; drop `network`", s.emulate));
-  if (!performance.path.empty()) s.performance = read_performance(w, performance);
+  if (!performance.path.empty()) s.performance = read_performance(w, performance, s.cluster.groups);
   if (s.performance && s.network)
     w.complain(performance, "`performance` has step times with their communication in them; drop it or `network`");
   std::int64_t nodes = 0;

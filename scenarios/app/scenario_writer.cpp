@@ -146,6 +146,17 @@ std::string path_text(const std::string& written, const std::string& resolved) {
   return scalar(variable ? written : absolute.string());
 }
 
+void write_performance(std::string& out, const PerformanceConfig& c, bool digest) {
+  out += "performance:\n";
+  if (!digest) out += fmt::format("  profiles: {}\n", path_text(c.profiles, c.profiles_resolved));
+  out += fmt::format("  family: {}\n", c.family);
+  if (!c.hardware.empty()) out += fmt::format("  hardware: {}\n", scalar(c.hardware));
+  if (!c.tables.empty()) out += "  hardware:\n";
+  for (const auto& [type, table] : c.tables) out += fmt::format("    {}: {}\n", scalar(type), scalar(table));
+  out += fmt::format("  missing: {}\n", c.clamp ? "clamp" : "error");
+  if (c.gpu_memory > 0) out += fmt::format("  gpu_memory: {}\n", format_bytes(c.gpu_memory));
+}
+
 std::string yaml_of(const Scenario& s, bool digest) {
   std::string out = "version: 1\n";
   if (!digest) out += fmt::format("name: {}\n", scalar(s.name));
@@ -173,13 +184,7 @@ std::string yaml_of(const Scenario& s, bool digest) {
     out += "compare:\n  policies:\n";
     for (const PolicyConfig& c : s.compare_policies) out += fmt::format("    - {}\n", policy_line(c));
   }
-  if (const auto& c = s.performance) {
-    out += "performance:\n";
-    if (!digest) out += fmt::format("  profiles: {}\n", path_text(c->profiles, c->profiles_resolved));
-    out += fmt::format("  family: {}\n  hardware: {}\n  missing: {}\n", c->family, scalar(c->hardware),
-                       c->clamp ? "clamp" : "error");
-    if (c->gpu_memory > 0) out += fmt::format("  gpu_memory: {}\n", format_bytes(c->gpu_memory));
-  }
+  if (s.performance) write_performance(out, *s.performance, digest);
   const OverheadConfig& o = s.overheads;
   out += fmt::format("overheads:\n  launch: {}\n  stop: {}\n", format_duration(o.launch), format_duration(o.stop));
   if (o.restart == "per_model") {
