@@ -30,7 +30,7 @@ struct Folder : test::TempFolder {
       write(at / "prof" / app / "validation-128.csv", "progress,iteration,grad_sqr,grad_var\n100,100,1,1\n");
       write(at / "prof" / app / "placements-k.csv", table + "2,64,1.5,0\n4,32,1,0\n");
     }
-    write(path / "prof/net/placements-q.csv", table + "2,64,0.375,0\n4,32,0.25,0\n");
+    write(at / "prof/net/placements-q.csv", table + "2,64,0.375,0\n4,32,0.25,0\n");
     jobs("net");
   }
   void jobs(const std::string& application) const {
@@ -101,7 +101,7 @@ TEST_CASE("a GPU type without tables is an error that says whose would do", "[ap
   const std::string wrong = error_of(f.scenario("k", "x", ", hardware: { x: r }"));
   CHECK(has(wrong, "has no tables called `r`, for GPUs of type `x`"));
   CHECK(has(error_of(f.scenario("k", "xx", ", hardware: { xy: q }")), "the cluster has no GPUs of type `xy`"));
-  CHECK(has(error_of(f.scenario("k", "q", ", family: gavel")), "`performance` has no `hardware`"));
+  CHECK(has(error_of(f.scenario("k", "q", ", family: gavel")), "`performance.hardware` is missing"));
   // Measured, but not on every type that its jobs may use: the file that is not there is named.
   f.jobs("lone");
   const std::string lone = error_of(f.scenario("k", "q", ""));
@@ -124,7 +124,7 @@ TEST_CASE("a shape that a policy asks for and nobody measured fails the run by n
 
 TEST_CASE("missing: clamp makes up no speed on a type where a model was never measured", "[app][throughputs]") {
   const Folder f;
-  write(f.at / "rates.json", R"({"k": {"('A', 1)": {"null": 10.0}}, "q": {"('B', 1)": {"null": 1.0}}})");
+  write(f.at / "rates.json", R"json({"k": {"('A', 1)": {"null": 10}}, "q": {"('B', 1)": {"null": 1}}})json");
   write(f.at / "two.trace", "A\tx\td\t--steps\t1\t1000\t1\t1\t-1.000000\t0\n");
   std::string text = f.scenario("k", "q", ", family: gavel, hardware: k, missing: clamp");
   text.replace(text.find("/prof"), 5, "/rates.json");
