@@ -87,6 +87,8 @@ OverheadModel overhead_model(const OverheadConfig& config) {
   m.restart_default = config.restart_constant;
   m.restart_models = config.restart_models;
   if (config.restart == "constant") m.restart = OverheadModel::Restart::constant;
+  m.restart_jobs = config.restart_jobs;
+  if (config.restart == "checkpoint") m.restart = OverheadModel::Restart::per_job;
   if (config.restart == "per_model") m.restart = OverheadModel::Restart::per_model;
   return m;
 }

@@ -48,11 +48,23 @@ struct PolicyConfig {
   std::map<std::string, SourcePos> where;      // of each option, and of name and placement
 };
 
+// `by: checkpoint`: a time that follows from the bytes of a job's checkpoint and how fast they move.
+struct CheckpointTransfer {
+  std::int64_t bandwidth = 0;                 // bytes per second between a node and the storage
+  std::int64_t storage = 0;                   // of the storage, all nodes of a job together; 0 = no limit
+  std::map<std::string, std::int64_t> bytes;  // by model; else by the catalogue's parameters; else `default_bytes`
+  std::int64_t default_bytes = 0;             // 0 = a job of another model is an error
+  // Of a restart, beside loading: processes start and the first steps are slow; each GPU connects.
+  Duration start = seconds(26), per_rank = milliseconds(10);
+};
+
 struct OverheadConfig {
   Duration launch{};                               // every launch
-  std::string restart = "zero";                    // zero | constant | per_model
+  std::string restart = "zero";                    // zero | constant | per_model | checkpoint
   Duration restart_constant{};                     // constant, and default of per_model
   std::map<std::string, Duration> restart_models;  // per_model
+  CheckpointTransfer restart_load{};               // checkpoint
+  std::vector<Duration> restart_jobs{};            // checkpoint, [job]: worked out by prepare()
   Duration stop{};                                 // from being asked to stop until the GPUs are free
 };
 
@@ -70,6 +82,8 @@ struct FailureConfig {
 struct CheckpointConfig {
   Duration every{};  // running time between checkpoints; 0 = only when a job is asked to stop
   Duration cost{};   // how long a job stands still for one
+  std::optional<CheckpointTransfer> save{};  // instead of `cost`
+  std::vector<Duration> costs{};             // of `save`, [job]: worked out by prepare()
 };
 
 // Where run times and speeds come from when not from the trace: profiles of applications.

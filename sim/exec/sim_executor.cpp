@@ -152,7 +152,7 @@ void SimExecutor::plan_checkpoint(Gang& g) {
 // A checkpoint begins (false: nothing is said yet) or ends.
 bool SimExecutor::checkpoint(Gang& g, Event& e) {
   g.save = Queue::kNone;
-  const Duration cost = options_.checkpoints.cost;
+  const Duration cost = options_.checkpoints.cost_of(g.job);
   if (!g.saving) {
     settle(g);
     if (cost.ns > 0) {
