@@ -131,8 +131,8 @@ void note_hardware(Prepared& p, const std::vector<std::string>& hardware) {
                                   fmt::join(taken, ", ")));
   const std::string& named = p.scenario.performance->hardware;
   if (!named.empty() && std::find(hardware.begin(), hardware.end(), named) == hardware.end())
-    p.notes.push_back(fmt::format("performance.hardware: `{}` is not used, there are tables for {} itself", named,
-                                  fmt::join(taken, ", ")));
+    p.notes.push_back(fmt::format("performance.hardware: `{}` is not used, every GPU type has tables of its own ({})",
+                                  named, fmt::join(taken, ", ")));
 }
 
 // Applications whose step times were measured by placement and batch (Pollux, Sia, TitanSched).
