@@ -8,7 +8,9 @@
 
 namespace orrery::app {
 
-// Complains to `w` of what is wrong; nothing when it is no map.
-[[nodiscard]] std::optional<PerformanceConfig> read_performance(YamlWalk& w, const Place& at);
+// Complains to `w` of what is wrong; nothing when it is no map. `groups`: of the cluster, whose types `hardware`
+// names.
+[[nodiscard]] std::optional<PerformanceConfig> read_performance(YamlWalk& w, const Place& at,
+                                                                const std::vector<NodeGroup>& groups);
 
 }  // namespace orrery::app

@@ -2,6 +2,7 @@
 // and what is true; an emulation's overrides are applied.
 #include <fmt/format.h>
 
+#include "scenarios/app/apply_checkpoints.hpp"
 #include "scenarios/app/apply_profiles.hpp"
 #include "scenarios/app/make_policy.hpp"
 #include "scenarios/app/simulate.hpp"
@@ -153,6 +154,7 @@ Expected<Prepared> prepare(Scenario scenario, std::uint64_t seed) {
     if (auto ok = check_parents(p.catalogue->catalogue, p.workload); !ok)
       return tl::make_unexpected(std::move(ok.error()));
   if (auto ok = apply_emulation(p, *trace); !ok) return tl::make_unexpected(std::move(ok.error()));
+  if (auto ok = apply_checkpoints(p); !ok) return tl::make_unexpected(std::move(ok.error()));
   if (auto ok = collect_outages(p); !ok) return tl::make_unexpected(std::move(ok.error()));
   p.estimates = resolve_estimates(s, trace->has_estimates);
   if (s.workload.estimates == EstimateSource::user && !trace->has_estimates)

@@ -13,6 +13,7 @@
 #include "scenarios/app/make_policy.hpp"
 #include "scenarios/app/scenario_reader.hpp"
 #include "sim/core/assert.hpp"
+#include "sim/models/unmeasured.hpp"
 #include "sim/observe/digest.hpp"
 #include "sim/observe/tables.hpp"
 
@@ -86,6 +87,8 @@ OverheadModel overhead_model(const OverheadConfig& config) {
   m.restart_default = config.restart_constant;
   m.restart_models = config.restart_models;
   if (config.restart == "constant") m.restart = OverheadModel::Restart::constant;
+  m.restart_jobs = config.restart_jobs;
+  if (config.restart == "checkpoint") m.restart = OverheadModel::Restart::per_job;
   if (config.restart == "per_model") m.restart = OverheadModel::Restart::per_model;
   return m;
 }
@@ -170,6 +173,9 @@ RunReport RunParts::run(Controller& controller) {
       report.failure = fmt::format("policy `{}` left {} jobs unfinished with nothing that could wake it, at {} s",
                                    request_.policy.name, outcome.unfinished, to_seconds(outcome.ended));
   } catch (const AssertionFailed& e) {
+    report.failure = e.what();
+    return report;
+  } catch (const Unmeasured& e) {
     report.failure = e.what();
     return report;
   }

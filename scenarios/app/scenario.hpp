@@ -48,11 +48,23 @@ struct PolicyConfig {
   std::map<std::string, SourcePos> where;      // of each option, and of name and placement
 };
 
+// `by: checkpoint`: a time that follows from the bytes of a job's checkpoint and how fast they move.
+struct CheckpointTransfer {
+  std::int64_t bandwidth = 0;                 // bytes per second between a node and the storage
+  std::int64_t storage = 0;                   // of the storage, all nodes of a job together; 0 = no limit
+  std::map<std::string, std::int64_t> bytes;  // by model; else by the catalogue's parameters; else `default_bytes`
+  std::int64_t default_bytes = 0;             // 0 = a job of another model is an error
+  // Of a restart, beside loading: processes start and the first steps are slow; each GPU connects.
+  Duration start = seconds(26), per_rank = milliseconds(10);
+};
+
 struct OverheadConfig {
   Duration launch{};                               // every launch
-  std::string restart = "zero";                    // zero | constant | per_model
+  std::string restart = "zero";                    // zero | constant | per_model | checkpoint
   Duration restart_constant{};                     // constant, and default of per_model
   std::map<std::string, Duration> restart_models;  // per_model
+  CheckpointTransfer restart_load{};               // checkpoint
+  std::vector<Duration> restart_jobs{};            // checkpoint, [job]: worked out by prepare()
   Duration stop{};                                 // from being asked to stop until the GPUs are free
 };
 
@@ -70,6 +82,8 @@ struct FailureConfig {
 struct CheckpointConfig {
   Duration every{};  // running time between checkpoints; 0 = only when a job is asked to stop
   Duration cost{};   // how long a job stands still for one
+  std::optional<CheckpointTransfer> save{};  // instead of `cost`
+  std::vector<Duration> costs{};             // of `save`, [job]: worked out by prepare()
 };
 
 // Where run times and speeds come from when not from the trace: profiles of applications.
@@ -77,9 +91,10 @@ struct PerformanceConfig {
   std::string profiles;           // folder or file as written, may start with ${ORRERY_TRACES}
   std::string profiles_resolved;  // what to open
   std::string family = "pollux";  // how the tables are laid out: pollux | titan | gavel | lucid | calibrated
-  // pollux, titan: which of their GPU types every GPU of the cluster is. gavel, calibrated: the type on which work is
-  // counted. lucid: the type on which it was measured.
-  std::string hardware = "aws";
+  // pollux, titan: what their tables are called that GPU types without any of their own name take; empty = none.
+  // gavel, calibrated: the type on which work is counted. lucid: the type on which it was measured.
+  std::string hardware;
+  std::map<std::string, std::string> tables;  // pollux, titan: what the tables of a GPU type are called
   std::int64_t gpu_memory = 0;    // bytes of each GPU, for titan: what does not fit is accumulated; 0 = no limit
   bool clamp = false;             // `missing: clamp`: what was not measured is the nearest that was
 };

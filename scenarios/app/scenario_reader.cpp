@@ -9,6 +9,7 @@
 #include "scenarios/app/failures_reader.hpp"
 #include "scenarios/app/make_policy.hpp"
 #include "scenarios/app/network_reader.hpp"
+#include "scenarios/app/overheads_reader.hpp"
 #include "scenarios/app/performance_reader.hpp"
 #include "scenarios/app/read_generate.hpp"
 #include "scenarios/app/yaml_walk.hpp"
@@ -145,38 +146,6 @@ PolicyConfig read_policy(YamlWalk& w, const Place& at, const PolicyConfig& defau
   return c;
 }
 
-void read_overheads(YamlWalk& w, const Place& at, Scenario& s) {
-  OverheadConfig& o = s.overheads;
-  w.section(at, {
-      {"launch", [&](const Place& p) { o.launch = w.quantity(p, parse_duration); }},
-      {"stop", [&](const Place& p) { o.stop = w.quantity(p, parse_duration); }},
-      {"restart", [&](const Place& p) {
-         if (p.node.IsMap()) {
-           o.restart = "per_model";
-           w.section(p, {{"default", [&](const Place& q) { o.restart_constant = w.quantity(q, parse_duration); }}},
-                     [&](const std::string& model, const Place& q) {
-                       o.restart_models[model] = w.quantity(q, parse_duration);
-                     });
-         } else if (p.node.IsScalar() && p.node.Scalar() == "zero") {
-           o.restart = "zero";
-         } else {
-           o.restart_constant = w.quantity(p, parse_duration);
-           o.restart = o.restart_constant.ns == 0 ? "zero" : "constant";
-         }
-       }},
-  });
-}
-
-void read_checkpoints(YamlWalk& w, const Place& at, Scenario& s) {
-  CheckpointConfig& c = s.checkpoints;
-  w.section(at, {
-      {"every", [&](const Place& p) { c.every = w.quantity(p, parse_duration); }},
-      {"cost", [&](const Place& p) { c.cost = w.quantity(p, parse_duration); }},
-  });
-  if (c.cost.ns > 0 && c.every.ns == 0)
-    w.complain(at, "`checkpoints.cost` does nothing without `checkpoints.every`");
-}
-
 void read_publish(YamlWalk& w, const Place& at, Scenario& s) {
   w.section(at, {
       {"every", [&](const Place& p) {
@@ -272,9 +241,9 @@ void read_all(YamlWalk& w, Scenario& s) {
          w.section(p, {{"policies", [&](const Place& q) { compare = q; }}});
        }},
       {"performance", [&](const Place& p) { performance = p; }},
-      {"overheads", [&](const Place& p) { read_overheads(w, p, s); }},
+      {"overheads", [&](const Place& p) { read_overheads(w, p, s.overheads); }},
       {"failures", [&](const Place& p) { failures = p; }},
-      {"checkpoints", [&](const Place& p) { read_checkpoints(w, p, s); }},
+      {"checkpoints", [&](const Place& p) { read_checkpoints(w, p, s.checkpoints); }},
       {"publish", [&](const Place& p) { read_publish(w, p, s); }},
       {"network", [&](const Place& p) { s.network = read_network(w, p); }},
       {"live", [&](const Place& p) { s.live = read_live(w, p, s.file); }},
@@ -293,9 +262,11 @@ void read_all(YamlWalk& w, Scenario& s) {
     if (workload.path.empty()) w.missing(w.root(), "workload", "the jobs to schedule");
   }
   if (workload.node.IsMap()) check_generated(w, workload, s);
+  if (s.live && s.checkpoints.save)
+    w.complain(w.root(), "`checkpoints.cost` by checkpoint is for simulations; `live` wants a time");
   if (s.network && s.emulate != "none")
     w.complain(w.root(), fmt::format("`emulate: {}` is of a simulator without a network; drop `network`", s.emulate));
-  if (!performance.path.empty()) s.performance = read_performance(w, performance);
+  if (!performance.path.empty()) s.performance = read_performance(w, performance, s.cluster.groups);
   if (s.performance && s.network)
     w.complain(performance, "`performance` has step times with their communication in them; drop it or `network`");
   std::int64_t nodes = 0;

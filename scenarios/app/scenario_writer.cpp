@@ -154,6 +154,29 @@ std::string path_text(const std::string& written, const std::string& resolved) {
   return scalar(variable ? written : absolute.string());
 }
 
+std::string transfer_text(const CheckpointTransfer& t, bool restarts) {
+  std::string out = fmt::format("{{ by: checkpoint, bandwidth: {}", format_bandwidth(t.bandwidth));
+  if (t.storage > 0) out += fmt::format(", storage: {}", format_bandwidth(t.storage));
+  if (restarts)
+    out += fmt::format(", start: {}, per_rank: {}", format_duration(t.start), format_duration(t.per_rank));
+  std::string sizes;
+  if (t.default_bytes > 0) sizes += fmt::format(" default: {},", format_bytes(t.default_bytes));
+  for (const auto& [model, bytes] : t.bytes) sizes += fmt::format(" {}: {},", scalar(model), format_bytes(bytes));
+  if (!sizes.empty()) out += fmt::format(", bytes: {{{} }}", sizes.substr(0, sizes.size() - 1));
+  return out + " }";
+}
+
+void write_performance(std::string& out, const PerformanceConfig& c, bool digest) {
+  out += "performance:\n";
+  if (!digest) out += fmt::format("  profiles: {}\n", path_text(c.profiles, c.profiles_resolved));
+  out += fmt::format("  family: {}\n", c.family);
+  if (!c.hardware.empty()) out += fmt::format("  hardware: {}\n", scalar(c.hardware));
+  if (!c.tables.empty()) out += "  hardware:\n";
+  for (const auto& [type, table] : c.tables) out += fmt::format("    {}: {}\n", scalar(type), scalar(table));
+  out += fmt::format("  missing: {}\n", c.clamp ? "clamp" : "error");
+  if (c.gpu_memory > 0) out += fmt::format("  gpu_memory: {}\n", format_bytes(c.gpu_memory));
+}
+
 std::string yaml_of(const Scenario& s, bool digest) {
   std::string out = "version: 1\n";
   if (!digest) out += fmt::format("name: {}\n", scalar(s.name));
@@ -181,16 +204,12 @@ std::string yaml_of(const Scenario& s, bool digest) {
     out += "compare:\n  policies:\n";
     for (const PolicyConfig& c : s.compare_policies) out += fmt::format("    - {}\n", policy_line(c));
   }
-  if (const auto& c = s.performance) {
-    out += "performance:\n";
-    if (!digest) out += fmt::format("  profiles: {}\n", path_text(c->profiles, c->profiles_resolved));
-    out += fmt::format("  family: {}\n  hardware: {}\n  missing: {}\n", c->family, scalar(c->hardware),
-                       c->clamp ? "clamp" : "error");
-    if (c->gpu_memory > 0) out += fmt::format("  gpu_memory: {}\n", format_bytes(c->gpu_memory));
-  }
+  if (s.performance) write_performance(out, *s.performance, digest);
   const OverheadConfig& o = s.overheads;
   out += fmt::format("overheads:\n  launch: {}\n  stop: {}\n", format_duration(o.launch), format_duration(o.stop));
-  if (o.restart == "per_model") {
+  if (o.restart == "checkpoint") {
+    out += "  restart: " + transfer_text(o.restart_load, true) + "\n";
+  } else if (o.restart == "per_model") {
     out += fmt::format("  restart:\n    default: {}\n", format_duration(o.restart_constant));
     for (const auto& [model, d] : o.restart_models)
       out += fmt::format("    {}: {}\n", scalar(model), format_duration(d));
@@ -210,8 +229,9 @@ std::string yaml_of(const Scenario& s, bool digest) {
   if (f.lemons.share > 0)
     out += fmt::format("  lemons: {{ share: {}, rate: {} }}\n", millionths(f.lemons.share),
                        millionths(f.lemons.rate));
-  out += fmt::format("checkpoints:\n  every: {}\n  cost: {}\n", format_duration(s.checkpoints.every),
-                     format_duration(s.checkpoints.cost));
+  const CheckpointConfig& saves = s.checkpoints;
+  out += fmt::format("checkpoints:\n  every: {}\n  cost: {}\n", format_duration(saves.every),
+                     saves.save ? transfer_text(*saves.save, false) : format_duration(saves.cost));
   if (s.publish.every_per_mille > 0 || s.publish.cost.ns > 0) {
     out += "publish:\n";
     if (s.publish.every_per_mille > 0)

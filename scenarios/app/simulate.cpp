@@ -18,7 +18,7 @@ SimOptions sim_options(const Prepared& p, const RunRequest& request) {
   }
   const FailureConfig& f = p.scenario.failures;
   o.failures = {f.node_mtbf, f.repair, request.seed, p.outages, f.stragglers, f.lemons};
-  o.checkpoints = {p.scenario.checkpoints.every, p.scenario.checkpoints.cost};
+  o.checkpoints = {p.scenario.checkpoints.every, p.scenario.checkpoints.cost, p.scenario.checkpoints.costs};
   o.publishes = {static_cast<std::int32_t>(p.scenario.publish.every_per_mille), p.scenario.publish.cost};
   o.overheads = overhead_model(p.scenario.overheads);
   o.pause_per_event = p.pause_per_event;

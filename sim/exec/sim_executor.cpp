@@ -88,7 +88,7 @@ void SimExecutor::launch(const LaunchRequest& request) {
   }
   inherit(g, request.members[0].config);
   const Time start =
-      now_ + options_.overheads.start_cost(spec, request.incarnation) + model_->start_cost(spec);
+      now_ + options_.overheads.start_cost(spec, request.incarnation) + model_->start_cost(spec, *request.gpus);
   g.next = schedule(g, start, kStartClass, EventKind::started, 0);
   if (contention_ || neighbours_) {
     g.gpus = *request.gpus;
@@ -152,7 +152,7 @@ void SimExecutor::plan_checkpoint(Gang& g) {
 // A checkpoint begins (false: nothing is said yet) or ends.
 bool SimExecutor::checkpoint(Gang& g, Event& e) {
   g.save = Queue::kNone;
-  const Duration cost = options_.checkpoints.cost;
+  const Duration cost = options_.checkpoints.cost_of(g.job);
   if (!g.saving) {
     settle(g);
     if (cost.ns > 0) {

@@ -87,9 +87,9 @@ Application::Split Application::split(std::int64_t batch, int gpus) const {
   return s;
 }
 
-double Application::step_s(const Shape& shape, const Split& split) const {
+Application::Step Application::step(const Shape& shape, const Split& split) const {
   const StepTime t = times_.at(shape, static_cast<double>(split.per_gpu));
-  return t.step_s + (t.step_s - t.sync_s) * static_cast<double>(split.accumulation);
+  return {t.step_s + (t.step_s - t.sync_s) * static_cast<double>(split.accumulation), t.covered};
 }
 
 std::optional<double> Application::beside(std::int64_t own, std::int64_t other) const {

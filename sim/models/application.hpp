@@ -24,6 +24,7 @@ class Application {
   [[nodiscard]] static Expected<Application> compile(ApplicationProfile profile);
 
   [[nodiscard]] const std::string& name() const { return profile_.name; }
+  [[nodiscard]] const std::string& hardware() const { return profile_.hardware; }
   [[nodiscard]] const StepTimes& step_times() const { return times_; }
   // Epochs until the end of training; 0 when progress is counted in samples.
   [[nodiscard]] std::size_t epochs() const { return ends_.size(); }
@@ -37,8 +38,12 @@ class Application {
   [[nodiscard]] std::int64_t max_local_batch() const { return profile_.max_local_batch; }
 
   [[nodiscard]] Split split(std::int64_t batch, int gpus) const;
-  // Seconds of one optimiser step, accumulation included.
-  [[nodiscard]] double step_s(const Shape& shape, const Split& split) const;
+  // One optimiser step, accumulation included.
+  struct Step {
+    double seconds = 0;
+    bool covered = true;  // as StepTime::covered
+  };
+  [[nodiscard]] Step step(const Shape& shape, const Split& split) const;
   // Progress of one optimiser step in `epoch` (from 0): the gain (var + sqr) / (var / scale + sqr), or samples.
   [[nodiscard]] double gain(std::int64_t total, std::size_t epoch) const;
   // The share of its speed alone at which a job with local batch `own` runs on a GPU beside one with `other`. Nothing

@@ -75,6 +75,7 @@ NcclChoice nccl_all_reduce(int gpus_per_node, int nodes, double bytes, const Ncc
   constexpr double kNetTree[] = {5.0, 8.5, 14.0}, kNetRing[] = {2.7, 4.0, 14.0};
   constexpr double kEfficiency[] = {0.5, 0.92, 1.0};  // LL sends as many flags as data, LL128 one in sixteen
   constexpr double kTreeEfficiency = 0.92;
+  constexpr int kSimple = 2;
   const int n = gpus_per_node * nodes;
   if (n == 1) return {};
   const double bus =
@@ -85,7 +86,9 @@ NcclChoice nccl_all_reduce(int gpus_per_node, int nodes, double bytes, const Ncc
     const double inside_ring = node.nvlink ? kNvlinkRing[p] : kPcieRing[p];
     const double inside_tree = node.nvlink ? kNvlinkTree[p] : kPcieTree[p];
     const int steps = 2 * (n - 1), between = nodes > 1 ? 2 * (nodes - 1) : 0;
-    const double ring_latency = kBaseRing[p] + (steps - between) * inside_ring + between * kNetRing[p];
+    const bool plateau = p == kSimple && nodes > 1 && bytes >= 64.0 * node.channels * n;
+    const double ring_latency =
+        (kBaseRing[p] + (steps - between) * inside_ring + between * kNetRing[p]) * (plateau ? node.plateau : 1);
     const double ring_gb = bus * kEfficiency[p] * n / steps;
     const double tree_latency = kBaseTree[p] + 2 * ((gpus_per_node - 1) * inside_tree + levels(nodes) * kNetTree[p]);
     const double tree_gb = bus * kEfficiency[p] * kTreeEfficiency * 0.5;

@@ -37,12 +37,16 @@ struct HopCost {
 [[nodiscard]] double all_reduce_bus_factor(int ranks);  // 2 (n - 1) / n
 [[nodiscard]] double all_reduce_at_bus_s(int ranks, double bytes, double bus_bytes_per_s);
 
-// NCCL's own cost model for all-reduce (its tuner; constants of its public sources, microseconds and GB/s): the best
-// of ring and tree over its three protocols.
+// NCCL's cost model for all-reduce (its tuner, src/graph/tuning.cc; constants of its public sources, microseconds
+// and GB/s): the best of ring and tree over its three protocols. Between nodes, a ring that sends plainly (Simple)
+// and at least 64 bytes per rank and channel has its latency times `plateau`. Left out: the tuner's corrections of
+// trees by size, and NVLS and CollNet, which need switches that add up.
 struct NcclNode {
   double bus_gb_per_s = 0;      // of one node's links between GPUs: links x GB/s each
   double network_gb_per_s = 0;  // of one GPU's share of the network, both between nodes only
   bool nvlink = true;           // false: PCIe
+  int channels = 16;            // rings side by side
+  double plateau = 1.4;         // 1.9 before Ampere
 };
 struct NcclChoice {
   double time_us = 0;

@@ -71,6 +71,8 @@ struct FailureModel {
 struct CheckpointModel {
   Duration every{};  // running time between checkpoints; 0 = a job saves only when it is asked to stop
   Duration cost{};   // how long it stands still for one
+  std::vector<Duration> costs{};  // [job], where it depends on the bytes of its checkpoint; empty: `cost` for all
+  [[nodiscard]] Duration cost_of(JobId job) const { return costs.empty() ? cost : costs[job.index()]; }
 };
 
 // The failures of one node, alternating: time up, time down, time up, ...

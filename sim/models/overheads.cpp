@@ -15,6 +15,7 @@ Duration OverheadModel::start_cost(const JobSpec& spec, Incarnation launch_numbe
     const auto it = restart_models.find(spec.model);
     if (it != restart_models.end()) return launch + it->second;
   }
+  if (restart == Restart::per_job) return launch + restart_jobs[spec.id.index()];
   return launch + restart_default;
 }
 

@@ -17,7 +17,10 @@ class PerformanceModel : public Predictor {
   };
   // Time from a launch to the first step, over and above what the scenario's overheads say: loading and warming up
   // the model, where it was measured.
-  [[nodiscard]] virtual Duration start_cost(const JobSpec&) const { return {}; }
+  [[nodiscard]] virtual Duration start_cost(const JobSpec& spec, const Allocation& gpus) const {
+    (void)spec, (void)gpus;
+    return {};
+  }
   // True when rate() (or share(), of a model in stretches) looks at `with`: executors then ask again whenever a job's
   // neighbours change.
   [[nodiscard]] virtual bool minds_neighbours() const { return false; }

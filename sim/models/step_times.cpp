@@ -124,8 +124,11 @@ const StepTimes::Exact& StepTimes::nearest(const Shape& shape) const {
 StepTime StepTimes::between(const Exact& e, double local_batch) const {
   const Row* first = rows_.data() + e.first;
   const Row* last = rows_.data() + e.last;
-  if (local_batch <= first->local_batch || last - first == 1) return first->time;
-  if (local_batch >= last[-1].local_batch) return last[-1].time;
+  const auto nearest = [local_batch](const Row& r) {
+    return StepTime{r.time.step_s, r.time.sync_s, local_batch == r.local_batch};
+  };
+  if (local_batch <= first->local_batch || last - first == 1) return nearest(*first);
+  if (local_batch >= last[-1].local_batch) return nearest(last[-1]);
   const Row* above = std::lower_bound(first, last, local_batch,
                                       [](const Row& r, double b) { return r.local_batch < b; });
   const Row& lo = above[-1];
@@ -137,15 +140,15 @@ StepTime StepTimes::between(const Exact& e, double local_batch) const {
 
 StepTime StepTimes::at(const Shape& shape, double local_batch) const {
   if (const Exact* e = find(shape.placement())) return between(*e, local_batch);
-  if (!scatter_) return between(nearest(shape), local_batch);
-  const ScatterTable::Values v = scatter_->at_or_clamped(point(shape, local_batch));
-  return {v[0], v[1]};
-}
-
-bool StepTimes::covers(const Shape& shape, double local_batch) const {
-  if (const Exact* e = find(shape.placement()))
-    return local_batch >= rows_[e->first].local_batch && local_batch <= rows_[e->last - 1].local_batch;
-  return shape.nodes() <= most_nodes_ && scatter_ && scatter_->at(point(shape, local_batch)).has_value();
+  if (!scatter_) {
+    StepTime t = between(nearest(shape), local_batch);
+    t.covered = false;
+    return t;
+  }
+  const Point3 p = point(shape, local_batch);
+  if (const auto v = scatter_->at(p)) return {(*v)[0], (*v)[1], shape.nodes() <= most_nodes_};
+  const ScatterTable::Values v = scatter_->at_or_clamped(p);
+  return {v[0], v[1], false};
 }
 
 Error StepTimes::missing(const Shape& shape, double local_batch) const {

@@ -1,7 +1,7 @@
 // How long a training step takes, as measured: by placement, number of GPUs and local batch. Profiles of an
 // application on one type of GPU are read by traces/profiles and compiled here to flat sorted tables. Rules of
 // policies.md 3.3: the exact placement, linear in the local batch; else linear between all measured (nodes, GPUs,
-// batch); outside of what was measured the nearest measured value, which the caller can ask about beforehand.
+// batch); outside of what was measured the nearest measured value, marked as such.
 #pragma once
 
 #include <array>
@@ -53,6 +53,7 @@ class Shape {
 struct StepTime {
   double step_s = 0;
   double sync_s = 0;
+  bool covered = true;  // measured, or between measurements; false: clamped to the nearest measured value
 };
 
 class StepTimes {
@@ -62,8 +63,7 @@ class StepTimes {
                                                    const std::vector<StepPoint>& scaling);
 
   [[nodiscard]] StepTime at(const Shape& shape, double local_batch) const;
-  // True where at() is measured or lies between measurements; false where it is clamped.
-  [[nodiscard]] bool covers(const Shape& shape, double local_batch) const;
+  [[nodiscard]] bool covers(const Shape& shape, double local_batch) const { return at(shape, local_batch).covered; }
   // The error that names a point that is not covered.
   [[nodiscard]] Error missing(const Shape& shape, double local_batch) const;
 

@@ -7,7 +7,7 @@
 #include <map>
 #include <tuple>
 
-#include "sim/core/assert.hpp"
+#include "sim/models/unmeasured.hpp"
 
 namespace orrery {
 namespace {
@@ -64,10 +64,13 @@ Expected<std::shared_ptr<ThroughputModel>> ThroughputModel::compile(const Throug
   m->topology_ = &topology;
   m->types_ = topology.gpu_types();
   m->widest_.resize(m->types_.size(), 1);
+  m->has_gpus_.resize(m->types_.size());
   for (const NodeGroup& g : topology.groups()) {
     const auto type = std::find(m->types_.begin(), m->types_.end(), g.gpu);
     if (type == m->types_.end()) continue;
-    int& widest = m->widest_[static_cast<std::size_t>(type - m->types_.begin())];
+    const auto at = static_cast<std::size_t>(type - m->types_.begin());
+    m->has_gpus_[at] = m->has_gpus_[at] || g.gpus_per_node > 0;
+    int& widest = m->widest_[at];
     widest = std::max(widest, g.gpus_per_node);
   }
   const auto type_of = [&](const std::string& gpu) {
@@ -162,31 +165,34 @@ double ThroughputModel::nearest(std::uint32_t name, std::uint32_t type, int gpus
 
 Expected<void> ThroughputModel::add(const Job& job, GpuTypeMask types, bool clamp) {
   const std::uint32_t name = find_name(job.config);
-  const auto missing = [&](std::uint32_t type, bool spread) {
-    Diagnostic d;
-    d.message = fmt::format("{} has no steps per second of {}{} of type `{}`", table_, text_of(job.config),
-                            spread ? " spread over nodes" : "", types_[type]);
-    d.hint = "add it to the table, or write `performance: { missing: clamp }` to take the nearest measurement";
+  const int gpus = job.config.gpus;
+  if (name == kNone) return fail(fmt::format("{} knows no {}", table_, text_of(job.config)));
+  const auto missing = [&](std::uint32_t type, std::string hint) {
+    Diagnostic d{fmt::format("{} has no steps per second of {} of type `{}`", table_, text_of(job.config),
+                             types_[type])};
+    d.hint = std::move(hint);
     return fail(std::move(d));
   };
-  if (name == kNone) {
-    Diagnostic d;
-    d.message = fmt::format("{} knows no {}", table_, text_of(job.config));
-    return fail(std::move(d));
-  }
+  // Of any number of GPUs: without one there is nothing to take instead.
+  const auto measured = [&](std::uint32_t type) { return nearest(name, type, gpus, false) > 0; };
+  const auto known = [&](std::uint32_t type) {
+    return clamp ? measured(type) : std::max(alone(name, type, gpus, false), alone(name, type, gpus, true)) > 0;
+  };
+  const auto what_to_do = [&](std::uint32_t type) -> std::string {
+    if (measured(type))
+      return "add it to the table, or write `performance: { missing: clamp }` to take the nearest measurement";
+    return "add it to the table, or keep such jobs off the type by the trace's `gpu_type`";
+  };
   Member member;
   member.name = name;
-  member.config = config(name, job.config.gpus);
-  member.reference =
-      clamp ? nearest(name, reference_, job.config.gpus, false) : alone(name, reference_, job.config.gpus, false);
-  if (member.reference <= 0) member.reference = alone(name, reference_, job.config.gpus, true);
-  if (member.reference <= 0) return missing(reference_, false);
+  member.config = config(name, gpus);
+  member.clamp = clamp;
+  if (!known(reference_)) return missing(reference_, what_to_do(reference_));
   for (std::uint32_t t = 0; t < topology_->gpu_types().size(); ++t) {
-    if (types != 0 && (types >> t & 1U) == 0) continue;
-    if (clamp) continue;
-    if (alone(name, t, job.config.gpus, false) <= 0 && alone(name, t, job.config.gpus, true) <= 0)
-      return missing(t, false);
+    if ((types != 0 && (types >> t & 1U) == 0) || !has_gpus_[t]) continue;
+    if (!known(t)) return missing(t, what_to_do(t));
   }
+  member.reference = nearest(name, reference_, gpus, false);
   jobs_.push_back(member);
   last_time_ = Duration{};
   if (job.steps > 0) {
@@ -221,24 +227,34 @@ bool ThroughputModel::pair(JobId a, JobId b, std::uint32_t type, double& speed_a
   return true;
 }
 
+// Steps per second alone; a number of GPUs that was not measured is only guessed at where the job was added with
+// `clamp`.
+double ThroughputModel::placed(const JobSpec& spec, std::uint32_t type, int gpus, bool spread) const {
+  const Member& me = jobs_[spec.id.index()];
+  const bool known = alone(me.name, type, gpus, false) > 0 || alone(me.name, type, gpus, true) > 0;
+  const double steps = known || me.clamp ? nearest(me.name, type, gpus, spread) : 0;
+  if (steps > 0) return steps;
+  throw Unmeasured(
+      fmt::format("job `{}` of `{}` was put on {} GPU{} of type `{}`, of which {} has no steps per second; "
+                  "write `performance: {{ missing: clamp }}` to take the nearest measurement",
+                  spec.name, spec.model, gpus, gpus == 1 ? "" : "s", types_[type], table_));
+}
+
 Rate ThroughputModel::rate(const JobSpec& spec, const Allocation& gpus, const RunConfig&,
                            std::span<const JobId> with) const {
-  const Member& me = jobs_[spec.id.index()];
-  const int count = std::max(1, gpus.gpu_count());
+  const int count = gpus.gpu_count();
+  if (count == 0) return kUnitRate;  // CPUs only
   double slowest = -1;
-  std::uint32_t seen = 0;  // types
+  GpuTypeMask seen = 0;
   for (const NodeSlice& s : gpus.slices()) {
     const std::uint32_t type = topology_->node(s.node).type;
-    if ((seen >> type & 1U) != 0) continue;
-    seen |= 1U << type;
+    if (s.gpu_count() == 0 || (seen >> type & 1U) != 0) continue;
+    seen |= GpuTypeMask{1} << type;
     const bool spread = gpus.nodes() > static_cast<std::size_t>((count + widest_[type] - 1) / widest_[type]);
-    double steps = nearest(me.name, type, count, spread);
-    if (steps <= 0) steps = me.reference;
-    steps *= beside(spec.id, type, with);
+    const double steps = placed(spec, type, count, spread) * beside(spec.id, type, with);
     slowest = slowest < 0 ? steps : std::min(slowest, steps);
   }
-  if (slowest < 0) return kUnitRate;  // CPUs only
-  return Rate{std::llround(slowest / me.reference * static_cast<double>(kUnitRate.per_billion))};
+  return Rate{std::llround(slowest / jobs_[spec.id.index()].reference * static_cast<double>(kUnitRate.per_billion))};
 }
 
 double ThroughputModel::steps_per_s(JobId job, const std::string& gpu, int gpus, bool spread) const {

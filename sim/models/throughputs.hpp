@@ -71,13 +71,15 @@ class ThroughputModel final : public PerformanceModel {
 
   // Adds the next job, in order of JobId. An error names the measurement that is missing, on any type of the cluster
   // that the job may use (`types`; 0 = all); with `clamp` the nearest number of GPUs is taken instead, linear in
-  // GPUs, and a type without any measurement runs at the reference's speed.
+  // GPUs. A type on which the model was not measured at all is an error either way.
   [[nodiscard]] Expected<void> add(const Job& job, GpuTypeMask types, bool clamp);
   // Of the job added last, when it counts steps: its run time on the reference type.
   [[nodiscard]] Duration reference_time() const { return last_time_; }
 
   // On several types at once a gang is as fast as its slowest. `with`: who else is on any of the GPUs. Two jobs run
   // at their measured pair's speeds, more at the measured crowd's; what was not measured takes turns: 0.98 / jobs.
+  // Throws Unmeasured where a job is put on a number of GPUs of a type that was not measured, unless it was added
+  // with `clamp`.
   [[nodiscard]] Rate rate(const JobSpec& spec, const Allocation& gpus, const RunConfig& config,
                           std::span<const JobId> with) const override;
   [[nodiscard]] bool minds_neighbours() const override { return !pairs_.empty() || !crowds_.empty(); }
@@ -104,16 +106,19 @@ class ThroughputModel final : public PerformanceModel {
   [[nodiscard]] std::uint32_t config(std::uint32_t name, int gpus) const;
   [[nodiscard]] double alone(std::uint32_t name, std::uint32_t type, int gpus, bool spread) const;
   [[nodiscard]] double nearest(std::uint32_t name, std::uint32_t type, int gpus, bool spread) const;
+  [[nodiscard]] double placed(const JobSpec& spec, std::uint32_t type, int gpus, bool spread) const;
   [[nodiscard]] double beside(JobId own, std::uint32_t type, std::span<const JobId> with) const;
 
   struct Member {
     std::uint32_t name = 0, config = kNone;
     double reference = 0;  // steps per second where its work is counted
+    bool clamp = false;    // what was not measured may be guessed
   };
   std::string table_;  // its name
   const Topology* topology_ = nullptr;
   std::vector<std::string> types_;                        // of the cluster, then the reference if it is none of them
   std::vector<int> widest_;                               // [type] GPUs of its widest node
+  std::vector<bool> has_gpus_;                            // [type]
   std::uint32_t reference_ = 0;                           // type
   std::map<std::string, std::uint32_t> names_;  // "model\nmode\nbatch"
   std::vector<Point> points_;                             // by name, type, GPUs

@@ -86,6 +86,28 @@ void BM_BetweenMeasurements(benchmark::State& state) {
 BENCHMARK(BM_MeasuredPlacement);
 BENCHMARK(BM_BetweenMeasurements);
 
+// Four nodes, two of each type: both tables are asked.
+void BM_PlacementOnTwoTypes(benchmark::State& state) {
+  NodeGroup a, b;
+  a.name = a.gpu = "a", a.count = 2, a.gpus_per_node = 4;
+  b.name = b.gpu = "b", b.count = 2, b.gpus_per_node = 4;
+  const Topology topology({a, b});
+  ApplicationProfile other = profile();
+  other.hardware = "other";
+  const auto model =
+      ProfiledModel::compile({profile(), other}, topology, {"bench", "other"}, ProfileBelief::consistent).value();
+  if (!model->add({"net", 128, 4, 1e6}, true)) std::abort();
+  Allocation gpus;
+  for (std::uint32_t n = 0; n < 4; ++n) gpus.add({NodeId(n), kMilliPerGpu, 0xf, 0, 0});
+  JobSpec spec;
+  spec.id = JobId(0);
+  count_allocations(state, [&] {
+    benchmark::DoNotOptimize(model->stretch(spec, gpus, {}, Work{}));
+    benchmark::DoNotOptimize(model->rate(spec, gpus, {}, {}));
+  });
+}
+BENCHMARK(BM_PlacementOnTwoTypes);
+
 // Two jobs of one application on one GPU: batches of 10 and 20 lie between four measured pairs.
 void BM_PairOfApplication(benchmark::State& state) {
   ApplicationProfile p = profile();

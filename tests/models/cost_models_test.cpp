@@ -67,6 +67,14 @@ TEST_CASE("NCCL's tuner: a protocol by size, a ring inside a node, a tree for sm
   CHECK(far.tree);
   CHECK(far.time_us == Approx(6.8 + 2 * (7 * 0.6 + 4 * 5) + 1e3 / (1000 * 370.8 / 2 * 0.92 / 2)).epsilon(1e-12));
   CHECK(nccl_all_reduce(1, 1, 1e9, {}).time_us == 0);
+  // Two nodes, 1 GB: a ring, Simple; its 30 hops, two of them between the nodes, take 1.4 times as long (V100: 1.9).
+  const auto two = nccl_all_reduce(8, 2, 1e9, h100);
+  CHECK(two.protocol == 2);
+  CHECK_FALSE(two.tree);
+  CHECK(two.time_us == Approx(1.4 * (8.4 + 28 * 3.4 + 2 * 14) + 1e9 / (1000 * 370.8 * 16 / 30)).epsilon(1e-12));
+  NcclNode older = h100;
+  older.plateau = 1.9;
+  CHECK(nccl_all_reduce(8, 2, 1e9, older).time_us - two.time_us == Approx(0.5 * (8.4 + 28 * 3.4 + 2 * 14)));
 }
 
 TEST_CASE("bytes that sharded data parallelism moves", "[models][collectives]") {

@@ -4,6 +4,7 @@
 
 #include "sim/core/random.hpp"
 #include "sim/models/profiled_model.hpp"
+#include "sim/models/unmeasured.hpp"
 
 namespace {
 
@@ -131,7 +132,7 @@ TEST_CASE("a batch is split over GPUs and accumulation steps", "[models]") {
   CHECK(split(256, 3) == std::vector<std::int64_t>{14, 5, 252}); // 15 each would be 270, above the largest
   CHECK(a.most_gpus(64) == 16);
   // Two accumulated passes without synchronisation, then a whole step.
-  CHECK(a.step_s(Shape(on({1})), {16, 2, 48}) == Approx(2 * (step_s(1, 1, 16) - 0.1) + step_s(1, 1, 16)));
+  CHECK(a.step(Shape(on({1})), {16, 2, 48}).seconds == Approx(2 * (step_s(1, 1, 16) - 0.1) + step_s(1, 1, 16)));
 }
 
 // Two epochs that end at progress 100 and 300; with var = 3 and sqr = 1, doubling the batch gains (3 + 1) / (3/2 + 1)
@@ -175,4 +176,102 @@ TEST_CASE("a job without a profile, or whose profile lacks its size, is named", 
   REQUIRE_FALSE(large);
   CHECK(render(large.error()).find("64 GPUs on 16 nodes") != std::string::npos);
   CHECK(model->add({"net", 4096, 64, 1000}, true));
+}
+
+// Node 0 is of type a, nodes 1 and 2 of type b, on which everything takes half as long.
+TEST_CASE("each type of GPU has its own step times; a gang over two types is as fast as the slower", "[models]") {
+  NodeGroup a, b;
+  a.name = a.gpu = "a", a.count = 1, a.gpus_per_node = 4;
+  b.name = b.gpu = "b", b.count = 2, b.gpus_per_node = 4;
+  const Topology topology({a, b});
+  ApplicationProfile fast = profile();
+  fast.hardware = "k10";
+  for (std::vector<StepPoint>* points : {&fast.exact, &fast.scaling})
+    for (StepPoint& p : *points) p.step_s /= 2, p.sync_s /= 2;
+  const auto model =
+      ProfiledModel::compile({profile(), fast}, topology, {"k9", "k10"}, ProfileBelief::consistent).value();
+  REQUIRE(model->add({"net", 16, 2, 1600}, false));
+  CHECK(to_seconds(model->reference_time()) == Approx(100 * step_s(1, 2, 8)));  // counted on type a
+  REQUIRE(model->add({"net", 16, 2, 1600}, false, topology.type_bit("b")));
+  CHECK(to_seconds(model->reference_time()) == Approx(100 * step_s(1, 2, 8) / 2));
+
+  JobSpec spec;
+  spec.id = JobId(0);
+  const auto nodes = [](std::initializer_list<std::uint32_t> all, std::uint64_t gpus) {
+    Allocation held;
+    for (const std::uint32_t n : all) held.add({NodeId(n), kMilliPerGpu, gpus, 0, 0});
+    return held;
+  };
+  const auto left_s = [&](const Allocation& held) { return to_seconds(model->stretch(spec, held, {}, Work{}).left); };
+  CHECK(left_s(nodes({0}, 3)) == Approx(100 * step_s(1, 2, 8)));
+  CHECK(left_s(nodes({1}, 3)) == Approx(100 * step_s(1, 2, 8) / 2));
+  CHECK(left_s(nodes({1, 2}, 1)) == Approx(100 * step_s(2, 2, 8) / 2));
+  CHECK(left_s(nodes({0, 1}, 1)) == Approx(100 * step_s(2, 2, 8)));
+  CHECK(static_cast<double>(model->rate(spec, nodes({1}, 3), {}, {}).per_billion) / 1e9 == Approx(2));
+
+  // What policies are told: of the type that the job holds; before that, of the one that its work is counted on.
+  JobView view;
+  view.spec = &spec;
+  CHECK(to_seconds(model->time_left(view, 4)) == Approx(100 * step_s(1, 4, 4)));
+  const Allocation held = nodes({2}, 3), both = nodes({0, 2}, 1);
+  view.held = &held;
+  CHECK(to_seconds(model->time_left(view, 4)) == Approx(100 * step_s(1, 4, 4) / 2));
+  view.held = &both;
+  CHECK(to_seconds(model->time_left(view, 4)) == Approx(100 * step_s(1, 4, 4)));
+
+  ApplicationProfile other = profile();
+  other.name = "other";
+  const auto some =
+      ProfiledModel::compile({profile(), fast, other}, topology, {"k9", "k10"}, ProfileBelief::consistent);
+  const auto missing = (*some)->add({"other", 16, 1, 100}, false);
+  REQUIRE_FALSE(missing);
+  CHECK(render(missing.error()).find("no profile of `other` on GPUs of type `b`, whose tables are called `k10`") !=
+        std::string::npos);
+  CHECK((*some)->add({"other", 16, 1, 100}, false, topology.type_bit("a")));
+}
+
+// Measured on one and two GPUs of a node; nothing is known of more, or of two nodes.
+TEST_CASE("without clamp a job is elastic as far as its profile goes, and a shape beyond it fails the run",
+          "[models]") {
+  ApplicationProfile p;
+  p.name = "net";
+  p.hardware = "k9";
+  for (const double b : {32.0, 64.0, 128.0}) {
+    p.exact.push_back(point(1, 1, 1, b));
+    p.exact.push_back(point(2, 1, 2, b));
+  }
+  const auto model = ProfiledModel::compile({p}, 4, ProfileBelief::consistent).value();
+  REQUIRE(model->add({"net", 256, 2, 2560}, false));
+  CHECK(model->least_gpus() == 1);
+  CHECK(model->most_gpus() == 2);
+  REQUIRE(model->add({"net", 256, 2, 2560}, true));
+  CHECK(model->most_gpus() == 8);
+  JobSpec spec;
+  spec.name = "x";
+  const auto stretch = [&](std::uint32_t job, std::initializer_list<int> gpus) {
+    spec.id = JobId(job);
+    return model->stretch(spec, on(gpus), {}, Work{}).left;
+  };
+  CHECK(to_seconds(stretch(0, {2})) == Approx(10 * step_s(1, 2, 128)));
+  CHECK(to_seconds(stretch(1, {1, 1})) == Approx(10 * step_s(1, 2, 128)));  // the nearest
+  CHECK_THROWS_AS(stretch(0, {3}), Unmeasured);
+  std::string message;
+  try {
+    (void)stretch(0, {1, 1});
+  } catch (const Unmeasured& e) {
+    message = e.what();
+  }
+  CHECK(message.find("job `x` of `net` was put where its speed is not known: the profile of net on k9 has no step "
+                     "time for 2 GPUs on 2 nodes at 128 samples per GPU") == 0);
+  JobView view;
+  view.spec = &spec;
+  spec.id = JobId(0);
+  CHECK(model->time_left(view, 3) == kForever);
+  CHECK(model->time_left(view, 1) < kForever);
+  // A job that needs more than one GPU: fewer were not measured.
+  ApplicationProfile wide = p;
+  std::erase_if(wide.exact, [](const StepPoint& at) { return at.gpus == 1; });
+  const auto least = ProfiledModel::compile({wide}, 4, ProfileBelief::consistent).value();
+  REQUIRE(least->add({"net", 256, 2, 2560}, false));
+  CHECK(least->least_gpus() == 2);
 }

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "sim/models/throughputs.hpp"
+#include "sim/models/unmeasured.hpp"
 #include "tests/support/traces.hpp"
 #include "tests/support/world.hpp"
 #include "traces/canonical.hpp"
@@ -50,12 +51,13 @@ std::string message(const Expected<void>& e) {
 TEST_CASE("throughput tables: type, number of GPUs and spreading decide the speed", "[models][throughputs]") {
   const Topology topology(two_types());
   const auto model = ThroughputModel::compile(table(), topology, "v100").value();
-  const Workload w = make_workload({{0, 1, 1}, {0, 2, 1}, {0, 1, 1}});
+  const Workload w = make_workload({{0, 1, 1}, {0, 2, 1}, {0, 1, 1}, {0, 1, 1}});
   REQUIRE(model->add({{"bert", "", 64, 1}, 400}, 0, false));
   CHECK(model->reference_time() == seconds(100));
   REQUIRE(model->add({{"bert", "transfer", 0, 2}, 700}, 0, false));
   CHECK(model->reference_time() == seconds(100));
   REQUIRE(model->add({{"vit", "", 32, 1}, 0}, 0, false));
+  REQUIRE(model->add({{"bert", "", 64, 1}, 400}, 0, true));
   const auto rate = [&](std::uint32_t job, const Allocation& a, std::vector<JobId> with = {}) {
     return static_cast<double>(model->rate(w.specs[job], a, {}, with).per_billion) / 1e9;
   };
@@ -66,7 +68,8 @@ TEST_CASE("throughput tables: type, number of GPUs and spreading decide the spee
   CHECK(rate(1, on({{2, 1}, {3, 1}})) == Approx(1.5 / 7));  // spread was not measured there: the packed rate
   CHECK(rate(1, on({{0, 1}, {2, 1}})) == Approx(1.5 / 7));  // two types: the slower one
   CHECK(rate(0, on({{0, 3}})) == Approx(7.0 / 4));          // elastic: measured on two
-  CHECK(rate(0, on({{0, 15}})) == Approx(14.0 / 4));        // not measured on four: the nearest, linear
+  CHECK(rate(3, on({{0, 15}})) == Approx(14.0 / 4));        // not measured on four: the nearest, linear, as asked for
+  CHECK_THROWS_AS(rate(0, on({{0, 15}})), Unmeasured);
   CHECK(rate(0, on({{0, 1}}), {JobId(2)}) == 0.75);
   CHECK(rate(2, on({{0, 1}}), {JobId(0)}) == 0.5);
   CHECK(rate(2, on({{2, 1}}), {JobId(0)}) == Approx(0.2 * 0.49));  // no such pair on K80: they take turns
@@ -96,6 +99,10 @@ TEST_CASE("throughput tables: what is missing is named, or clamped where that wa
   CHECK(message(less->add({{"bert", "", 0, 1}, 1}, 0, false)) ==
         "table has no steps per second of `bert` on 1 GPU of type `k80`");
   CHECK(less->add({{"bert", "", 0, 1}, 1}, topology.type_bit("v100"), false));
+  // A type without any measurement has no nearest one: `missing: clamp` does not make a speed up.
+  CHECK(message(less->add({{"bert", "", 0, 1}, 1}, 0, true)) ==
+        "table has no steps per second of `bert` on 1 GPU of type `k80`");
+  CHECK(less->add({{"bert", "", 0, 1}, 1}, topology.type_bit("v100"), true));
   CHECK_FALSE(ThroughputModel::compile(table(), topology, "h200"));
   ThroughputSet twice = table();
   twice.alone.push_back(twice.alone.front());

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <set>
 
 #include "traces/profiles/profile_files.hpp"
 #include "traces/text_file.hpp"
@@ -19,6 +20,10 @@ void set_limits(ApplicationProfile& p) {
   if (p.name == "ncf") p.most_gpus = 1;           // too short to be worth distributing
 }
 
+std::string placements_name(const std::string& hardware) {
+  return fmt::format("placements-{}.csv", hardware);
+}
+
 // BATCH of validation-BATCH.csv; 0 for other names.
 std::int64_t validated_batch(const std::string& name) {
   constexpr std::string_view kBefore = "validation-", kAfter = ".csv";
@@ -30,11 +35,21 @@ std::int64_t validated_batch(const std::string& name) {
   return error == std::errc{} && (rest == kAfter || rest == ".csv.gz") ? batch : 0;
 }
 
+// HW of placements-HW.csv, or of the same packed; empty for other names.
+std::string hardware_of(const std::string& file) {
+  constexpr std::string_view kBefore = "placements-", kAfter = ".csv";
+  const std::size_t end = file.rfind(kAfter);
+  if (end == std::string::npos || (file.substr(end) != kAfter && file.substr(end) != ".csv.gz") ||
+      file.compare(0, kBefore.size(), kBefore) != 0 || end <= kBefore.size())
+    return {};
+  return file.substr(kBefore.size(), end - kBefore.size());
+}
+
 Expected<ApplicationProfile> read_application(const fs::path& folder, const std::string& hardware, bool& there) {
   ApplicationProfile p;
   p.name = folder.filename().string();
   p.hardware = hardware;
-  auto exact = profile_points(folder / fmt::format("placements-{}.csv", hardware), there);
+  auto exact = profile_points(folder / placements_name(hardware), there);
   if (!exact) return tl::make_unexpected(std::move(exact.error()));
   if (!there) return p;
   p.exact = std::move(*exact);
@@ -58,6 +73,20 @@ Expected<ApplicationProfile> read_application(const fs::path& folder, const std:
 }
 
 }  // namespace
+
+std::vector<std::string> pollux_hardware(const std::string& folder) {
+  std::set<std::string> names;
+  std::error_code error;
+  for (const fs::directory_entry& application : fs::directory_iterator(folder, error))
+    for (const fs::directory_entry& table : fs::directory_iterator(application.path(), error))
+      if (std::string name = hardware_of(table.path().filename().string()); !name.empty())
+        names.insert(std::move(name));
+  return {names.begin(), names.end()};
+}
+
+std::string pollux_table(const std::string& folder, const std::string& application, const std::string& hardware) {
+  return (fs::path(folder) / application / placements_name(hardware)).string();
+}
 
 Expected<ProfileSet> read_pollux_profiles(const std::string& folder, const std::string& hardware) {
   std::vector<fs::path> folders;

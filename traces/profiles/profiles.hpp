@@ -18,11 +18,21 @@ namespace orrery {
 // dgx-ext, quad. Applications without tables for it are left out.
 [[nodiscard]] Expected<ProfileSet> read_pollux_profiles(const std::string& folder, const std::string& hardware);
 
+// The HW of a folder of such profiles, in order; where one lies that an application has, or lacks.
+[[nodiscard]] std::vector<std::string> pollux_hardware(const std::string& folder);
+[[nodiscard]] std::string pollux_table(const std::string& folder, const std::string& application,
+                                       const std::string& hardware);
+
 // TitanSched (gaow0007/TitanSched): a folder per GPU type (V100, A100) with MODEL_placements.csv,
 // MODEL_scalability.csv, MODEL_context_switch.csv (seconds from launch to the first step), MODEL_memory.csv (GiB of a
 // GPU by local batch) and MODEL_sharing.csv (two jobs of the model on one GPU: step times and memory of both). Of
 // these only the placements must be there.
 [[nodiscard]] Expected<ProfileSet> read_titan_profiles(const std::string& folder, const std::string& hardware);
+
+// The same of TitanSched's.
+[[nodiscard]] std::vector<std::string> titan_hardware(const std::string& folder);
+[[nodiscard]] std::string titan_table(const std::string& folder, const std::string& application,
+                                      const std::string& hardware);
 
 // Gavel and Shockwave: a file of steps per second by GPU type (k80, p100, v100), configuration, and pair on the same
 // GPUs. Rates of 0 (does not run there, or was not measured) are left out; pairs of speed 0 are kept: they do not

@@ -63,6 +63,19 @@ Expected<ApplicationProfile> read_model(const fs::path& folder, const std::strin
 
 }  // namespace
 
+std::vector<std::string> titan_hardware(const std::string& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
+    if (entry.is_directory(error)) names.push_back(entry.path().filename().string());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::string titan_table(const std::string& folder, const std::string& application, const std::string& hardware) {
+  return (fs::path(folder) / hardware / (application + std::string(kPlacements))).string();
+}
+
 Expected<ProfileSet> read_titan_profiles(const std::string& folder, const std::string& hardware) {
   std::vector<std::string> models;
   std::error_code error;

@@ -1,0 +1,157 @@
+// `performance:` of a scenario, from its text to a run: which tables the GPU types of a cluster take, and what
+// happens where something was not measured.
+#include <fmt/format.h>
+#include <catch2/catch.hpp>
+
+#include <fstream>
+
+#include "orrery_paths.hpp"
+#include "scenarios/app/scenario_reader.hpp"
+#include "scenarios/app/simulate.hpp"
+#include "tests/support/temp_dir.hpp"
+#include "tests/support/traces.hpp"
+
+namespace {
+
+using namespace orrery;
+using namespace orrery::app;
+
+void write(const std::filesystem::path& file, const std::string& text) {
+  std::filesystem::create_directories(file.parent_path());
+  std::ofstream(file) << text;
+}
+
+// Two jobs of four GPUs; `net` takes 1 s a step on type k and 0.25 s on type q, of which no file of `lone` is there.
+struct Folder : test::TempFolder {
+  std::filesystem::path at{path()};
+  Folder() {
+    const std::string table = "placement,local_bsz,step_time,sync_time\n";
+    for (const char* app : {"net", "lone"}) {
+      write(at / "prof" / app / "validation-128.csv", "progress,iteration,grad_sqr,grad_var\n100,100,1,1\n");
+      write(at / "prof" / app / "placements-k.csv", table + "2,64,1.5,0\n4,32,1,0\n");
+    }
+    write(at / "prof/net/placements-q.csv", table + "2,64,0.375,0\n4,32,0.25,0\n");
+    jobs("net");
+  }
+  void jobs(const std::string& application) const {
+    write(at / "jobs.csv",
+          fmt::format("name,time,application,num_replicas,batch_size\nx,0,{0},4,128\ny,0,{0},4,128\n", application));
+  }
+  // Two nodes of four GPUs, of types `first` and `second`.
+  [[nodiscard]] std::string scenario(const std::string& first, const std::string& second, const std::string& more,
+                                     const std::string& policy = "{ name: fifo, placement: consolidated }") const {
+    return fmt::format(
+        "version: 1\ncluster: {{ groups: [ {{ name: a, count: 1, gpus_per_node: 4, gpu: {} }}, {{ name: b, count: 1, "
+        "gpus_per_node: 4, gpu: {} }} ] }}\nworkload: {{ trace: '{}/jobs.csv' }}\n"
+        "performance: {{ profiles: '{}/prof'{} }}\npolicy: {}\n",
+        first, second, path(), path(), more, policy);
+  }
+};
+
+Expected<Prepared> prepared(const std::string& text) {
+  auto scenario = read_scenario_text("s.yaml", text);
+  if (!scenario) return tl::make_unexpected(std::move(scenario.error()));
+  return prepare(std::move(*scenario));
+}
+
+RunReport run(const Prepared& p) {
+  RunRequest request;
+  request.policy = p.scenario.policy;
+  return simulate(p, request).value();
+}
+
+std::vector<double> jcts(const std::string& text) {
+  const auto p = prepared(text);
+  if (!p) FAIL(render(p.error()));
+  return run(*p).result.jct_by_job_s;
+}
+
+std::string error_of(const std::string& text) {
+  const auto p = prepared(text);
+  return p ? std::string() : render(p.error());
+}
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("a job runs as fast as was measured on the type of GPU that it is given", "[app][models]") {
+  const Folder f;
+  CHECK(jcts(f.scenario("k", "q", "")) == std::vector<double>{100, 25});
+  CHECK(jcts(f.scenario("q", "k", "")) == std::vector<double>{25, 100});
+  CHECK(jcts(f.scenario("k", "x", ", hardware: q")) == std::vector<double>{100, 25});  // those without tables
+  CHECK(jcts(f.scenario("any", "any", ", hardware: q")) == std::vector<double>{25, 25});
+  CHECK(jcts(f.scenario("k", "x", ", hardware: { x: q }")) == std::vector<double>{100, 25});
+  CHECK(jcts(f.scenario("k", "q", ", hardware: { q: k }")) == std::vector<double>{100, 100});
+
+  const auto scenario = read_scenario_text("/d/s.yaml", f.scenario("k", "x", ", hardware: { x: q }"));
+  REQUIRE(scenario);
+  const auto again = read_scenario_text("/e/t.yaml", effective_yaml(*scenario));
+  REQUIRE(again);
+  CHECK(again->performance->tables == scenario->performance->tables);
+  CHECK(config_digest_text(*again) == config_digest_text(*scenario));
+}
+
+TEST_CASE("a GPU type without tables is an error that says whose would do", "[app][models]") {
+  const Folder f;
+  const std::string lacks = error_of(f.scenario("k", "x", ""));
+  CHECK(has(lacks, "/prof has no tables for GPUs of type `x`"));
+  CHECK(has(lacks, "hardware: { x: k }"));
+  CHECK(has(lacks, "tables: k, q"));
+  const std::string wrong = error_of(f.scenario("k", "x", ", hardware: { x: r }"));
+  CHECK(has(wrong, "has no tables called `r`, for GPUs of type `x`"));
+  CHECK(has(error_of(f.scenario("k", "xx", ", hardware: { xy: q }")), "the cluster has no GPUs of type `xy`"));
+  CHECK(has(error_of(f.scenario("k", "q", ", family: gavel")), "`performance.hardware` is missing"));
+  // Measured, but not on every type that its jobs may use: the file that is not there is named.
+  f.jobs("lone");
+  const std::string lone = error_of(f.scenario("k", "q", ""));
+  CHECK(has(lone, "job `x`: `lone` was not measured on GPUs of type `q`"));
+  CHECK(has(lone, "/prof/lone/placements-q.csv"));
+  CHECK(has(lone, "jobs.csv:2"));
+}
+
+TEST_CASE("a shape that a policy asks for and nobody measured fails the run by name", "[app][models]") {
+  const Folder f;
+  const std::string spread = "{ name: fifo, placement: spread }";
+  const auto p = prepared(f.scenario("k", "k", "", spread));
+  REQUIRE(p);
+  const std::string failure = run(*p).failure;
+  CHECK(has(failure, "job `x` of `net` was put on GPUs of type `k` where its speed is not known"));
+  CHECK(has(failure, "no step time for 4 GPUs on 2 nodes at 32 samples per GPU"));
+  CHECK(has(failure, "performance.missing: clamp"));
+  CHECK(jcts(f.scenario("k", "k", ", missing: clamp", spread)) == std::vector<double>{100, 100});
+}
+
+TEST_CASE("missing: clamp makes up no speed on a type where a model was never measured", "[app][throughputs]") {
+  const Folder f;
+  write(f.at / "rates.json", R"json({"k": {"('A', 1)": {"null": 10}}, "q": {"('B', 1)": {"null": 1}}})json");
+  write(f.at / "two.trace", "A\tx\td\t--steps\t1\t1000\t1\t1\t-1.000000\t0\n");
+  std::string text = f.scenario("k", "q", ", family: gavel, hardware: k, missing: clamp");
+  text.replace(text.find("/prof"), 5, "/rates.json");
+  text.replace(text.find("jobs.csv'"), 9, "two.trace', format: gavel");
+  const std::string error = error_of(text);
+  CHECK(has(error, "rates.json has no steps per second of `A` on 1 GPU of type `q`"));
+  CHECK(has(error, "gpu_type"));
+}
+
+TEST_CASE("Sia's workload on its three types of GPU: A100 are the fastest, for every application", "[app][models]") {
+  if (!test::recorded("sia/profiles")) return;
+  auto scenario = read_scenario(std::string(ORRERY_SOURCE_DIR) + "/scenarios/sia.yaml");
+  REQUIRE(scenario);
+  scenario->log_events = false;
+  const auto p = prepare(std::move(*scenario));
+  if (!p) FAIL(render(p.error()));
+  const auto rate = [&](const JobSpec& spec, std::uint32_t node) {
+    Allocation gpus;
+    gpus.add({NodeId(node), kMilliPerGpu, 0xf, 0, 0});
+    return p->profiled->rate(spec, gpus, {}, {}).per_billion;
+  };
+  for (const JobSpec& spec : p->workload.specs) {
+    INFO(spec.model);
+    CHECK(rate(spec, 0) < rate(spec, 9));  // T4, A100
+    CHECK(rate(spec, 6) < rate(spec, 9));  // RTX, A100
+  }
+  const RunReport report = run(*p);
+  CHECK(report.failure.empty());
+  CHECK(report.result.summary.finished == 160);
+}
