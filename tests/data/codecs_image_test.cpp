@@ -68,6 +68,7 @@ TEST_CASE("JPEG: grey and RGB are read, damaged files say why", "[data][codecs][
   const std::string good = jpeg(16, {200, 40, 120});
   CHECK(why(good).empty());
   CHECK(why(good.substr(0, 20)).starts_with("a JPEG that cannot be read: "));
+  CHECK(why(good.substr(0, good.size() - 8)).starts_with("a JPEG that cannot be read: "));  // in the pixels
   CHECK(why(good.substr(0, good.size() / 2)).starts_with("a JPEG that cannot be read: "));
   CHECK(why("\xff\xd8 and nothing of the kind").starts_with("a JPEG that cannot be read: "));
 }
@@ -113,7 +114,8 @@ TEST_CASE("PNG: grey and RGB to the bit, RGBA over black; damaged files say why"
   CHECK(why(good).empty());
   CHECK(why(good.substr(0, 30)).starts_with("a PNG that cannot be read: "));
   CHECK(why(good.substr(0, good.size() - 20)).starts_with("a PNG that cannot be read: "));
-  good[45] = static_cast<char>(good[45] ^ 0x55);  // inside the pixels
+  const std::size_t pixels = good.find("IDAT") + 4;
+  good[pixels + 6] = static_cast<char>(good[pixels + 6] ^ 0x55);
   CHECK(why(good).starts_with("a PNG that cannot be read: "));
 }
 
