@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <set>
@@ -119,7 +120,10 @@ Expected<JobFile> read_job_text(const std::string& text, const std::string& path
   auto job = job_of(*std::move(json), path);
   if (job) return job;
   const YAML::Node root = YAML::Load(text);
-  for (Diagnostic& d : job.error().items) place(d, root, text);
+  std::vector<Diagnostic>& items = job.error().items;
+  for (Diagnostic& d : items) place(d, root, text);
+  std::stable_sort(items.begin(), items.end(),
+                   [](const Diagnostic& a, const Diagnostic& b) { return a.where.line < b.where.line; });
   return job;
 }
 
