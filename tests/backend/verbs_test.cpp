@@ -1,8 +1,9 @@
 // The commands that train, as people call them.
+#include "tests/backend/support_catch.hpp"
+
 #include <fmt/format.h>
 #include <sys/wait.h>
 
-#include <catch2/catch.hpp>
 #include <cstdlib>
 #include <string>
 
