@@ -256,10 +256,8 @@ TEST_CASE("Retrieval of combinations never seen: transfer finds more than traini
   WARN(fmt::format("recall at 1 and 5 of 200 after {} steps: scratch {:.3f} {:.3f}, LoRA {:.3f} {:.3f}, probe {:.3f} "
                    "{:.3f}",
                    kSteps, scratch.at_1, scratch.at_5, lora.at_1, lora.at_5, probe.at_1, probe.at_5));
-  for (const auto& transfer : {lora, probe}) {
-    CHECK(transfer.at_1 > scratch.at_1);
-    CHECK(transfer.at_5 > scratch.at_5);
-  }
+  // At 1 a handful of pictures decide; it is shown above.
+  for (const auto& transfer : {lora, probe}) CHECK(transfer.at_5 > 1.5 * scratch.at_5);
 }
 
 TEST_CASE("Five seeds: steps from scratch over steps by transfer", "[.][torch][evidence]") {
