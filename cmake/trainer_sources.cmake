@@ -5,7 +5,7 @@
 get_filename_component(_root ${CMAKE_CURRENT_LIST_DIR}/.. ABSOLUTE)
 set(orrery_worker_protocol checkpoint_dir checkpoint_manifest crc32c files line_buffer protocol start_json)
 list(TRANSFORM orrery_worker_protocol REPLACE "(.+)" "${_root}/backend/live/\\1.cpp")
-set(_models device_speed multimodal_config multimodal_cost multimodal_model)
+set(_models device_speed job_schema multimodal_config multimodal_cost multimodal_model)
 list(TRANSFORM _models REPLACE "(.+)" "${_root}/sim/models/\\1.cpp")
 
 file(GLOB orrery_trainer_base_sources CONFIGURE_DEPENDS ${_root}/backend/worker/*.cpp ${_root}/backend/data/*.cpp)

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <nlohmann/json.hpp>
 
 namespace orrery::data {
 namespace {
@@ -80,6 +81,33 @@ Expected<Image> decode_ppm(std::string_view bytes) {
   image.pixels.resize(size);
   std::memcpy(image.pixels.data(), bytes.data() + at, size);
   return image;
+}
+
+Expected<Image> decode_raw(std::string_view bytes, const RawShape& shape) {
+  if (shape.width == 0) return fail("raw pixels of a data set without a raw.json (width, height, channels)");
+  const auto size = static_cast<std::size_t>(shape.width) * static_cast<std::size_t>(shape.height) *
+                    static_cast<std::size_t>(shape.channels);
+  if (bytes.size() != size)
+    return fail(fmt::format("raw pixels of {} bytes, where {} x {} x {} are {}", bytes.size(), shape.width,
+                            shape.height, shape.channels, size));
+  return Image{shape.width, shape.height, shape.channels, {bytes.begin(), bytes.end()}};
+}
+
+Expected<RawShape> raw_shape_from_json(const std::string& file, std::string_view text) {
+  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+  RawShape shape;
+  const auto take = [&](const char* key, int& value) {
+    const auto at = json.find(key);
+    if (at == json.end() || !at->is_number_integer() || *at < 1 || *at > kMaxImageSide) return false;
+    value = *at;
+    return true;
+  };
+  if (!json.is_object() || json.size() != 3 || !take("width", shape.width) || !take("height", shape.height) ||
+      !take("channels", shape.channels) || (shape.channels != 1 && shape.channels != 3))
+    return fail(
+        fmt::format("`{}` is not {{\"width\": W, \"height\": H, \"channels\": 1 or 3}} with sides from 1 to {}",
+                    file, kMaxImageSide));
+  return shape;
 }
 
 std::string encode_ppm(const Image& image) {

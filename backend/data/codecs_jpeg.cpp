@@ -6,6 +6,8 @@
 
 #include <jpeglib.h>
 
+#include <jerror.h>
+
 #include "backend/data/codecs.hpp"
 
 namespace orrery::data {
@@ -24,11 +26,19 @@ void leave(j_common_ptr info) {
   std::longjmp(failure->jump, 1);
 }
 
+// libjpeg fills up with grey what a file that was cut off or damaged no longer says, and only warns of it; to us that
+// is a corrupt sample. Its other warnings (extra bytes between segments) lose nothing.
+void hear(j_common_ptr info, int level) {
+  const int code = info->err->msg_code;
+  if (level < 0 && (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE)) leave(info);
+}
+
 // Fills image, or returns false with the reason in failure.text. No object with a destructor lives here.
 bool decompress(std::string_view bytes, Image& image, Failure& failure) {
   jpeg_decompress_struct info{};
   info.err = jpeg_std_error(&failure.base);
   failure.base.error_exit = leave;
+  failure.base.emit_message = hear;
   failure.base.output_message = [](j_common_ptr) {};
   if (setjmp(failure.jump)) {
     jpeg_destroy_decompress(&info);

@@ -12,8 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-
-#include "backend/data/codecs.hpp"
+#include <optional>
 
 namespace orrery::data {
 namespace fs = std::filesystem;
@@ -25,8 +24,12 @@ KeyAndKind split_key(std::string_view entry) {
   return {entry.substr(0, dot), entry.substr(dot + 1)};
 }
 
-Expected<void> decode_file(std::string_view kind, std::string_view bytes, Sample& into) {
-  if (kind == "ppm" || kind == "pgm" || kind == "jpg" || kind == "jpeg" || kind == "png") {
+Expected<void> decode_file(std::string_view kind, std::string_view bytes, Sample& into, const RawShape& raw) {
+  if (kind == "raw") {
+    auto image = decode_raw(bytes, raw);
+    if (!image) return tl::make_unexpected(image.error());
+    into.image = std::move(*image);
+  } else if (kind == "ppm" || kind == "pgm" || kind == "jpg" || kind == "jpeg" || kind == "png") {
     auto image = decode_image(bytes);
     if (!image) return tl::make_unexpected(image.error());
     into.image = std::move(*image);
@@ -79,6 +82,17 @@ Expected<void> Dataset::add_shard(const std::string& path) {
   return {};
 }
 
+namespace {
+
+// Of a file that need not be there.
+std::optional<std::string> text_of(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return std::nullopt;
+  return std::string{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+}  // namespace
+
 Expected<Dataset> Dataset::open(const std::string& folder) {
   std::error_code error;
   std::vector<std::string> paths;
@@ -92,11 +106,16 @@ Expected<Dataset> Dataset::open(const std::string& folder) {
     if (auto added = set.add_shard(path); !added) return tl::make_unexpected(added.error());
   if (set.samples_.empty()) return fail(fmt::format("the data set `{}` has no samples", folder));
   const std::string vocabulary = (fs::path(folder) / "tokenizer.json").string();
-  if (std::ifstream in(vocabulary, std::ios::binary); in) {
-    const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-    auto tokenizer = Tokenizer::from_json(vocabulary, text);
+  if (const auto text = text_of(vocabulary)) {
+    auto tokenizer = Tokenizer::from_json(vocabulary, *text);
     if (!tokenizer) return tl::make_unexpected(tokenizer.error());
     set.tokenizer_ = std::move(*tokenizer);
+  }
+  const std::string pixels = (fs::path(folder) / "raw.json").string();
+  if (const auto text = text_of(pixels)) {
+    const auto shape = raw_shape_from_json(pixels, *text);
+    if (!shape) return tl::make_unexpected(shape.error());
+    set.raw_ = *shape;
   }
   return set;
 }
@@ -118,6 +137,7 @@ Dataset& Dataset::operator=(Dataset&& other) noexcept {
     samples_ = std::move(other.samples_);
     damage_ = std::move(other.damage_);
     tokenizer_ = std::move(other.tokenizer_);
+    raw_ = other.raw_;
   }
   return *this;
 }
@@ -129,7 +149,7 @@ Expected<Sample> Dataset::read(std::uint64_t index) const {
   sample.key = std::string(split_key(place.files.front().name).key);
   for (const TarEntry& file : place.files) {
     const std::string_view kind = split_key(file.name).kind;
-    if (const auto done = decode_file(kind, {shard.bytes + file.offset, file.size}, sample); !done)
+    if (const auto done = decode_file(kind, {shard.bytes + file.offset, file.size}, sample, raw_); !done)
       return fail(fmt::format("{}: {}: {}", shard.path, file.name, done.error().items.front().message));
   }
   return sample;

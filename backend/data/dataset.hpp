@@ -1,13 +1,14 @@
-// A data set: a folder of shards (*.tar, WebDataset layout) and a tokenizer.json. Opening maps the shards into memory
-// and indexes them; samples are numbered in the order of file names and archives, 0 to size - 1, and are read in any
-// order, from any thread. A shard that is no tar is an error; a sample that cannot be decoded is an error of that
-// sample, which the loader counts and steps over.
+// A data set: a folder of shards (*.tar, WebDataset layout), a tokenizer.json and, for raw pictures, a raw.json.
+// Opening maps the shards into memory and indexes them; samples are numbered in the order of file names and archives,
+// 0 to size - 1, and are read in any order, from any thread. A shard that is no tar is an error; a sample that cannot
+// be decoded is an error of that sample, which the loader counts and steps over.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "backend/data/codecs.hpp"
 #include "backend/data/sample.hpp"
 #include "backend/data/tar.hpp"
 #include "backend/data/tokenizer.hpp"
@@ -53,9 +54,11 @@ class Dataset {
   std::vector<Place> samples_;
   std::vector<std::string> damage_;
   Tokenizer tokenizer_;
+  RawShape raw_;
 };
 
 // A sample from its files' kinds ("ppm", "txt", ...) and bytes; kinds that are not ours are left out.
-[[nodiscard]] Expected<void> decode_file(std::string_view kind, std::string_view bytes, Sample& into);
+[[nodiscard]] Expected<void> decode_file(std::string_view kind, std::string_view bytes, Sample& into,
+                                         const RawShape& raw = {});
 
 }  // namespace orrery::data

@@ -38,7 +38,7 @@ Loader::~Loader() {
   thread_.join();
 }
 
-Expected<Prepared> Loader::prepare_one(std::uint64_t position) {
+Expected<Prepared> Loader::prepare_one(std::uint64_t position, std::set<std::uint64_t>& corrupt) {
   const std::uint64_t n = dataset_.size();
   const std::uint64_t first = shuffle_ ? shuffled(position, n, seed_).sample : position % n;
   for (std::uint64_t i = 0; i < n; ++i) {
@@ -47,25 +47,26 @@ Expected<Prepared> Loader::prepare_one(std::uint64_t position) {
     Expected<Prepared> prepared =
         sample ? preprocess_(*sample, position) : tl::make_unexpected(sample.error());
     if (prepared) return prepared;
+    corrupt.insert(index);
     bool fresh = false;
     {
       const std::lock_guard lock(mutex_);
-      fresh = corrupt_.insert(index).second;
+      fresh = reported_.insert(index).second;
     }
     if (fresh && report_) report_("skipped: " + prepared.error().items.front().message);
   }
   return fail(fmt::format("not one of {} samples can be used", n));
 }
 
-Expected<std::vector<Prepared>> Loader::prepare(Range range) {
+Loader::Batch Loader::prepare(Range range) {
   const std::lock_guard one(preparing_);
   const std::int64_t before = thread_cpu_ns();
-  std::vector<Prepared> out;
-  out.reserve(range.count);
+  Batch out;
+  out.samples->reserve(range.count);
   for (std::uint64_t i = 0; i < range.count; ++i) {
-    auto sample = prepare_one(range.first + i);
-    if (!sample) return tl::make_unexpected(sample.error());
-    out.push_back(std::move(*sample));
+    auto sample = prepare_one(range.first + i, out.corrupt);
+    if (!sample) return {tl::make_unexpected(sample.error()), std::move(out.corrupt)};
+    out.samples->push_back(std::move(*sample));
   }
   const std::lock_guard lock(mutex_);
   cpu_ns_ += thread_cpu_ns() - before;
@@ -83,9 +84,9 @@ void Loader::work() {
     if (stop_) return;
     const std::shared_ptr<Slot> slot = *next();
     lock.unlock();
-    auto samples = prepare(slot->range);
+    Batch batch = prepare(slot->range);
     lock.lock();
-    slot->samples = std::move(samples);
+    slot->batch = std::move(batch);
     slot->done = true;
     changed_.notify_all();
   }
@@ -108,12 +109,24 @@ Expected<std::vector<Prepared>> Loader::take(Range range) {
     // What was prefetched before a jump will not be asked for any more.
     std::erase_if(queue_, [](const auto& slot) { return slot->done; });
     lock.unlock();
-    return prepare(range);
+    return hand_out(prepare(range));
   }
   const std::shared_ptr<Slot> slot = *at;
   changed_.wait(lock, [&] { return slot->done; });
   queue_.erase(std::find(queue_.begin(), queue_.end(), slot));
-  return std::move(slot->samples);
+  lock.unlock();
+  return hand_out(std::move(slot->batch));
+}
+
+Expected<std::vector<Prepared>> Loader::hand_out(Batch batch) {
+  const std::lock_guard lock(mutex_);
+  corrupt_.merge(batch.corrupt);
+  return std::move(batch.samples);
+}
+
+std::vector<std::uint64_t> Loader::corrupt() const {
+  const std::lock_guard lock(mutex_);
+  return {corrupt_.begin(), corrupt_.end()};
 }
 
 LoaderStatus Loader::status() const {

@@ -1,6 +1,7 @@
 // Samples by their position in the job's endless stream, prepared ahead by one thread. Position p is sample
 // shuffled(p, size, seed) of the data set; one that cannot be read is counted, reported once and replaced by the next
-// readable one, so a batch always has its size and any rank sees the same. The cursor is the position alone.
+// readable one, so a batch always has its size and any rank sees the same. The cursor is the position alone. Counted
+// is what was taken, not what was prepared ahead: the count is a function of the positions taken.
 #pragma once
 
 #include <atomic>
@@ -27,7 +28,7 @@ struct Range {
 
 struct LoaderStatus {
   std::uint64_t prepared = 0;  // samples
-  std::uint64_t corrupt = 0;   // different samples that could not be read
+  std::uint64_t corrupt = 0;   // different samples that could not be read, of the positions taken
   std::int64_t cpu_ns = 0;     // CPU time of one core for all of them: reading, decoding, preprocessing
 };
 
@@ -46,16 +47,23 @@ class Loader {
   // The samples of the range, in order. Fails when no sample of the data set can be read.
   [[nodiscard]] Expected<std::vector<Prepared>> take(Range range);
   [[nodiscard]] LoaderStatus status() const;
+  // Which samples of the data set could not be read, of the positions taken; ascending.
+  [[nodiscard]] std::vector<std::uint64_t> corrupt() const;
   [[nodiscard]] std::uint64_t size() const { return dataset_.size(); }
 
  private:
+  struct Batch {
+    Expected<std::vector<Prepared>> samples;
+    std::set<std::uint64_t> corrupt{};  // met on the way
+  };
   struct Slot {
     Range range;
     bool done = false;
-    Expected<std::vector<Prepared>> samples;
+    Batch batch{};
   };
-  [[nodiscard]] Expected<std::vector<Prepared>> prepare(Range range);
-  [[nodiscard]] Expected<Prepared> prepare_one(std::uint64_t position);
+  [[nodiscard]] Batch prepare(Range range);
+  [[nodiscard]] Expected<Prepared> prepare_one(std::uint64_t position, std::set<std::uint64_t>& corrupt);
+  [[nodiscard]] Expected<std::vector<Prepared>> hand_out(Batch batch);
   void work();
 
   Dataset dataset_;
@@ -67,7 +75,8 @@ class Loader {
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
   std::deque<std::shared_ptr<Slot>> queue_;
-  std::set<std::uint64_t> corrupt_;
+  std::set<std::uint64_t> corrupt_;   // taken
+  std::set<std::uint64_t> reported_;  // taken or prepared ahead
   std::uint64_t prepared_ = 0;
   std::int64_t cpu_ns_ = 0;
   bool stop_ = false;

@@ -1,12 +1,16 @@
 #include "backend/data/maker.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -27,12 +31,22 @@ std::string read_file(const fs::path& path) {
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 
+// To the disk: a file or a folder.
+Expected<void> sync(const fs::path& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const bool good = fd >= 0 && ::fsync(fd) == 0;
+  const int why = errno;
+  if (fd >= 0) ::close(fd);
+  if (!good) return fail(fmt::format("cannot sync `{}`: {}", path.string(), std::strerror(why)));
+  return {};
+}
+
 Expected<void> write_file(const fs::path& path, std::string_view bytes) {
   std::ofstream out(path, std::ios::binary);
   out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   out.close();
   if (!out) return fail(fmt::format("cannot write `{}`", path.string()));
-  return {};
+  return sync(path);
 }
 
 // Another value of one property, below n.
@@ -187,10 +201,16 @@ Expected<void> make_dataset(const std::string& folder, const MakerOptions& optio
     if (!already) return tl::make_unexpected(already.error());
     return {};
   }
-  const fs::path target(folder), temporary = fmt::format("{}.tmp-{}", folder, ::getpid());
+  const fs::path target(folder), parent = target.has_parent_path() ? target.parent_path() : fs::path(".");
   std::error_code error;
-  fs::create_directories(temporary, error);
-  if (error) return fail(fmt::format("cannot make `{}`: {}", temporary.string(), error.message()));
+  fs::create_directories(parent, error);
+  // A name of its own: what a process that was killed has left behind is nobody's.
+  std::string unique = folder + ".tmp-XXXXXX";
+  if (error || ::mkdtemp(unique.data()) == nullptr)
+    return fail(fmt::format("cannot make `{}`: {}", unique, error ? error.message() : std::strerror(errno)));
+  const fs::path temporary = unique;
+  fs::permissions(temporary, fs::perms::owner_all | fs::perms::group_read | fs::perms::group_exec |
+                                 fs::perms::others_read | fs::perms::others_exec, error);
   Expected<void> written = write_file(temporary / "tokenizer.json", scene_tokenizer(options.vocabulary).to_json());
   for (std::uint64_t first = 0; written && first < options.samples; first += options.shard_samples) {
     TarWriter tar;
@@ -199,8 +219,9 @@ Expected<void> make_dataset(const std::string& folder, const MakerOptions& optio
     written = write_file(temporary / fmt::format("shard-{:05}.tar", first / options.shard_samples), tar.finish());
   }
   if (written) written = write_file(temporary / "dataset.json", wanted);
+  if (written) written = sync(temporary);
   if (written) fs::rename(temporary, target, error);
-  if (written && !error) return {};
+  if (written && !error) return sync(parent);
   std::error_code ignored;
   fs::remove_all(temporary, ignored);
   if (!written) return written;

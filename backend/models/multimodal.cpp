@@ -146,7 +146,7 @@ Embeddings MultimodalModel::project(const Towers& t) const {
 }
 
 Embeddings MultimodalModel::embeddings(const Batch& batch) const {
-  const Autocast autocast(config_.precision == Precision::bf16, batch.tokens.device().type());
+  const Autocast autocast(config_.precision == Precision::bf16, parameters_.all().front().value.device().type());
   Embeddings e = project(clean(batch));
   for (at::Tensor* t : {&e.text, &e.image, &e.audio})
     if (t->defined()) *t = unit(t->to(at::kFloat));

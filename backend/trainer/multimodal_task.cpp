@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <optional>
+#include <set>
 #include <stdexcept>
 
 #include "backend/data/loader.hpp"
@@ -82,8 +83,9 @@ class MultimodalTask final : public Task {
   ~MultimodalTask() override {
     const data::LoaderStatus s = train_->status();
     if (context_.comm->rank() == 0 && s.prepared > 0)
-      fmt::print(stderr, "data: {} samples prepared at {:.0f} us of a core each, {} corrupt\n", s.prepared,
-                 static_cast<double>(s.cpu_ns) / 1e3 / static_cast<double>(s.prepared), s.corrupt);
+      fmt::print(stderr, "data: {} samples prepared at {:.0f} us of a core each; {} of the data set are corrupt\n",
+                 s.prepared, static_cast<double>(s.cpu_ns) / 1e3 / static_cast<double>(s.prepared),
+                 data_cost().corrupt);
   }
 
   [[nodiscard]] models::MultimodalModel& model() { return model_; }
@@ -95,23 +97,25 @@ class MultimodalTask final : public Task {
   }
 
   StepLoss forward(const Share& share) override {
-    const bool contrast = !model_.config().head && model_.config().objectives.contrastive > 0;
-    if (share.count == 0) {
-      if (contrast && context_.comm->world() > 1)
-        throw std::runtime_error(
-            "a rank without samples: the global batch is smaller than ranks times micro batches");
-      return {at::zeros({}, at::TensorOptions().dtype(at::kFloat).device(context_.device)), {}};
-    }
-    const models::Losses sums = cache_ ? cached_loss(share) : loss(share);
+    const bool head = model_.config().head.has_value();
+    const ObjectiveConfig& o = model_.config().objectives;
+    if (share.count == 0 && !head && o.contrastive > 0 && context_.comm->world() > 1)
+      throw std::runtime_error(
+          fmt::format("rank {} has no samples, and the contrastive objective compares all ranks': a global batch of "
+                      "{} is too small for {} ranks with {} micro batches",
+                      context_.comm->rank(), share.global_batch, context_.comm->world(), share.micros));
+    models::Losses sums;
+    if (share.count > 0) sums = cache_ ? cached_loss(share) : loss(share);
+    const at::Tensor none = at::zeros({}, at::TensorOptions().dtype(at::kFloat).device(context_.device));
     const auto global = static_cast<double>(share.global_batch);
-    StepLoss out{sums.total / global, {}};
-    const auto tell = [&](const char* name, const at::Tensor& sum) {
-      if (sum.defined()) out.metrics.emplace_back(name, sum.detach() / global);
+    StepLoss out{sums.total.defined() ? sums.total / global : none, {}};
+    const auto tell = [&](const char* name, bool wanted, const at::Tensor& sum) {
+      if (wanted) out.metrics.emplace_back(name, sum.defined() ? sum.detach() / global : none);
     };
-    tell("contrastive", sums.contrastive);
-    tell("masked_text", sums.masked_text);
-    tell("masked_image", sums.masked_image);
-    tell("head", sums.head);
+    tell("contrastive", !head && o.contrastive > 0, sums.contrastive);
+    tell("masked_text", !head && o.masked_text > 0, sums.masked_text);
+    tell("masked_image", !head && o.masked_image > 0, sums.masked_image);
+    tell("head", head, sums.head);
     return out;
   }
 
@@ -123,21 +127,37 @@ class MultimodalTask final : public Task {
     if (!test_) return {};
     const c10::NoGradGuard no_gradients;
     if (model_.config().head) return {{"accuracy", accuracy()}};
-    if (model_.config().objectives.contrastive > 0) return {{"recall", recall()}};
+    if (model_.config().objectives.contrastive > 0) return recalls();
     double sum = 0;
     for_test_batches([&](const models::Batch& b) { sum += model_.loss(b).total.item<double>(); });
     return {{"loss", sum / static_cast<double>(test_samples_)}};
   }
 
-  std::string state() const override { return fmt::format("corrupt {}", corrupt_before_ + train_->status().corrupt); }
+  std::string state() override {
+    join();
+    return Json{{"corrupt", corrupt_}}.dump();
+  }
   void load_state(std::string_view text) override {
-    if (text.starts_with("corrupt "))
-      corrupt_before_ = std::strtoull(std::string(text.substr(8)).c_str(), nullptr, 10);
+    const Json state = Json::parse(text, nullptr, false);
+    if (state.is_object() && state.contains("corrupt")) corrupt_ = state["corrupt"].get<std::set<std::int64_t>>();
   }
 
   DataCost data_cost() const override {
     const data::LoaderStatus s = train_->status();
-    return {s.prepared, s.cpu_ns, corrupt_before_ + s.corrupt};
+    return {s.prepared, s.cpu_ns, corrupt_.size() + unjoined().size()};
+  }
+
+  void join() override {
+    Communicator& comm = *context_.comm;
+    const std::vector<std::int64_t> own = unjoined();
+    const auto whole = at::TensorOptions().dtype(at::kLong);
+    const at::Tensor sizes =
+        comm.all_gather(at::full({1}, static_cast<std::int64_t>(own.size()), whole).to(context_.device)).to(at::kCPU);
+    const std::int64_t* const size = sizes.const_data_ptr<std::int64_t>();
+    const std::vector<std::int64_t> counts(size, size + sizes.numel());
+    if (std::all_of(counts.begin(), counts.end(), [](std::int64_t n) { return n == 0; })) return;
+    const at::Tensor all = gather_rows(comm, at::tensor(own, whole).to(context_.device), counts).to(at::kCPU);
+    corrupt_.insert(all.const_data_ptr<std::int64_t>(), all.const_data_ptr<std::int64_t>() + all.numel());
   }
 
   double flops_per_sample() const override {
@@ -149,6 +169,14 @@ class MultimodalTask final : public Task {
   }
 
  private:
+  // Samples that this rank could not read and has not told the others.
+  [[nodiscard]] std::vector<std::int64_t> unjoined() const {
+    std::vector<std::int64_t> out;
+    for (const std::uint64_t i : train_->corrupt())
+      if (!corrupt_.contains(static_cast<std::int64_t>(i))) out.push_back(static_cast<std::int64_t>(i));
+    return out;
+  }
+
   static data::Range range_of(const Share& share) {
     return {static_cast<std::uint64_t>(share.first), static_cast<std::uint64_t>(share.count)};
   }
@@ -202,8 +230,9 @@ class MultimodalTask final : public Task {
     return static_cast<double>(right) / static_cast<double>(test_samples_);
   }
 
-  // How many images find their own caption first among all of the test samples. Equal captions count as found.
-  double recall() {
+  // How many images find their own caption (without text: sound) first, and among the first five, of those of all
+  // test samples. Equal captions count as found.
+  std::vector<std::pair<std::string, double>> recalls() {
     std::vector<at::Tensor> texts, images;
     for_test_batches([&](const models::Batch& b) {
       const models::Embeddings e = model_.embeddings(b);
@@ -211,8 +240,9 @@ class MultimodalTask final : public Task {
       images.push_back(e.image.defined() ? e.image : e.audio);
     });
     const at::Tensor similar = at::matmul(at::cat(images), at::cat(texts).t());
-    const at::Tensor best = std::get<0>(similar.max(1));
-    return (similar.diagonal() >= best - 1e-6).to(at::kDouble).mean().item<double>();
+    const at::Tensor better = (similar > similar.diagonal().unsqueeze(1) + 1e-6).sum(1);
+    const auto at_most = [&](std::int64_t k) { return (better < k).to(at::kDouble).mean().item<double>(); };
+    return {{"recall_at_1", at_most(1)}, {"recall_at_5", at_most(5)}};
   }
 
   TaskContext context_;
@@ -221,7 +251,7 @@ class MultimodalTask final : public Task {
   std::uint64_t test_samples_;
   std::optional<FeatureCache> cache_;
   std::vector<std::pair<at::Tensor, at::Tensor>> test_features_;
-  std::uint64_t corrupt_before_ = 0;
+  std::set<std::int64_t> corrupt_;  // samples of the data set that could not be read, of all ranks and launches
 };
 
 // A loader for the data set that the section `key` of the config describes.

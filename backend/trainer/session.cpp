@@ -10,6 +10,7 @@
 
 #include <map>
 #include <mutex>
+#include <stdexcept>
 
 #include "backend/live/crc32c.hpp"
 #include "backend/trainer/safetensors.hpp"
@@ -52,6 +53,15 @@ at::Generator generator_of(const at::Device& device) {
 
 std::string_view bytes_of(const at::Tensor& t) {
   return {static_cast<const char*>(t.const_data_ptr()), static_cast<std::size_t>(t.nbytes())};
+}
+
+void add_to(Metrics& sums, const Metrics& part) {
+  if (sums.empty()) {
+    sums = part;
+    return;
+  }
+  if (sums.size() != part.size()) throw std::runtime_error("the task's shares have different metrics");
+  for (std::size_t i = 0; i < part.size(); ++i) sums[i].second = sums[i].second + part[i].second;
 }
 
 // Where each tensor of the given safetensors files lies.
@@ -137,12 +147,7 @@ StepReport Session::step(bool report) {
     if (last) buckets_.arm();
     if (part.loss.requires_grad()) torch::autograd::backward({part.loss}, {});
     loss = loss.defined() ? loss + part.loss.detach() : part.loss.detach();
-    for (std::size_t i = 0; i < part.metrics.size(); ++i) {
-      if (m == 0)
-        metrics.push_back(part.metrics[i]);
-      else
-        metrics[i].second = metrics[i].second + part.metrics[i].second;
-    }
+    add_to(metrics, part.metrics);
   }
   {
     RECORD_USER_SCOPE("reduce");
@@ -157,6 +162,7 @@ StepReport Session::step(bool report) {
   ++step_;
   StepReport r{.step = step_, .rate = rate};
   if (!report) return r;
+  task_->join();
   std::vector<at::Tensor> all{loss.to(at::kDouble).reshape({1})};
   for (const auto& [name, value] : metrics) all.push_back(value.detach().to(at::kDouble).reshape({1}));
   at::Tensor sums = at::cat(all);
@@ -179,6 +185,7 @@ live::CheckpointFile Session::model_file() {
 std::vector<live::CheckpointFile> Session::save() {
   at::Generator g = generator_of(context_.device);
   const at::Tensor states = comm_->all_gather(g.get_state().reshape({1, -1}));
+  const std::string of_task = task_->state();
   if (comm_->rank() != 0) return {};
   NamedTensors optim, rng;
   for (const FlatParameters::Piece& p : flat_.pieces()) {
@@ -195,7 +202,7 @@ std::vector<live::CheckpointFile> Session::save() {
                       {"world", comm_->world()},
                       {"device", context_.device.is_cuda() ? "cuda" : "cpu"},
                       {"steps", config_.steps},
-                      {"task", task_->state()}};
+                      {"task", of_task}};
   std::vector<live::CheckpointFile> files{
       model_file(), {"optim.safetensors", to_safetensors(optim)}, {"rng.safetensors", to_safetensors(rng)}};
   files.push_back({"index.json", index_text(files, step_, comm_->world())});
@@ -239,6 +246,10 @@ Expected<live::Ok> Session::load(const std::vector<live::CheckpointFile>& files)
     if (state.at("global_batch").get<std::int64_t>() != config_.global_batch)
       return fail(fmt::format("the checkpoint is of global batch {}, the job of {}", state.at("global_batch").dump(),
                               config_.global_batch));
+    if (const auto seed = state.at("seed").get<std::uint64_t>(); seed != config_.seed)
+      return fail(fmt::format("the checkpoint is of seed {0}, the job of {1}: the order of its data would change in "
+                              "the middle; go on with seed {0}, or begin a new run",
+                              seed, config_.seed));
     task_->load_state(state.at("task").get<std::string>());
     const std::string device = context_.device.is_cuda() ? "cuda" : "cpu";
     const auto mine = found.find(fmt::format("rng.{}", comm_->rank()));

@@ -46,7 +46,8 @@ class Session {
   // The model alone, for children to start from; not collective.
   [[nodiscard]] live::CheckpointFile model_file();
   // Goes on from them; any world size loads. At an equal one (on the CPU) every later bit is as without the stop; at
-  // another one the data order is the same and the ranks draw new random states. Fails on files of another model.
+  // another one the data order is the same and the ranks draw new random states. Fails on files of another model,
+  // global batch or seed.
   [[nodiscard]] Expected<live::Ok> load(const std::vector<live::CheckpointFile>& files);
 
   // CRC32C over parameters and moments, and whether all ranks have the same.

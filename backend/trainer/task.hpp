@@ -46,7 +46,8 @@ struct Named {
   bool decay = true;  // weight decay applies (not to biases, norms, embeddings)
 };
 
-// A number about a share that adds up over ranks and micro batches as the loss does (0-dim, detached).
+// Numbers about a share that add up over ranks and micro batches as the loss does (0-dim, detached). Every share of a
+// task has the same names in the same order, an empty share zeros: the loop adds them up by place.
 using Metrics = std::vector<std::pair<std::string, at::Tensor>>;
 
 struct StepLoss {
@@ -82,17 +83,22 @@ class Task {
   // Numbers of held-out data ("accuracy"), the same on every rank; called on all ranks at the same step.
   [[nodiscard]] virtual std::vector<std::pair<std::string, double>> evaluate() { return {}; }
 
-  // Whatever else has to survive a restart, as text (counters of corrupt samples). The position is the loop's.
-  [[nodiscard]] virtual std::string state() const { return {}; }
+  // Whatever else has to survive a restart, as text (which samples were corrupt), the same on every rank. The
+  // position is the loop's. Collective: a task may join over ranks what each of them knows.
+  [[nodiscard]] virtual std::string state() { return {}; }
   virtual void load_state(std::string_view text) { (void)text; }
 
   // What preparing data has cost this process so far.
   struct DataCost {
     std::uint64_t samples = 0;  // prepared; 0 = there was nothing to prepare
     std::int64_t cpu_ns = 0;    // CPU time of one core for all of them
-    std::uint64_t corrupt = 0;  // different samples of the job that could not be read
+    // Different samples of the job that could not be read: on this rank so far, and on all of them and in all
+    // launches up to the last state() or join().
+    std::uint64_t corrupt = 0;
   };
   [[nodiscard]] virtual DataCost data_cost() const { return {}; }
+  // Joins over the ranks what data_cost() counts of the job; collective, called at every report.
+  virtual void join() {}
 
   // Floating-point operations of forward and backward of one sample, and bytes of memory beyond the parameters'
   // states at `local_batch` samples; 0 = unknown.

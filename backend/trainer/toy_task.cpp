@@ -71,7 +71,7 @@ class ToyTask final : public Task {
     return {error.square().sum() / global, {{"error", error.detach().abs().sum() / global}}};
   }
 
-  std::string state() const override { return "toy"; }
+  std::string state() override { return "toy"; }
 
  private:
   TaskContext context_;

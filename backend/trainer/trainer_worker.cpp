@@ -27,6 +27,12 @@ std::string first_line(const std::string& text) {
   return text.substr(0, text.find('\n'));
 }
 
+// The first error as one line, with what it suggests.
+std::string sentence(const Error& error) {
+  const Diagnostic& d = error.items.at(0);
+  return d.hint.empty() ? d.message : fmt::format("{} ({})", d.message, d.hint);
+}
+
 }  // namespace
 
 TrainerWorker::TrainerWorker(TrainerOptions options, worker::Log& log)
@@ -113,7 +119,7 @@ void TrainerWorker::make_session(const Platform& platform) {
   gradients_ = platform.communicator(store, "gradients", rank, world);
   own_ = platform.communicator(store, "task", rank, world);
   const auto job = job_config(config_);
-  if (!job) fail(job.error().items.at(0).message, live::kExitUsage);
+  if (!job) fail(sentence(job.error()), live::kExitUsage);
   at::set_num_threads(static_cast<int>(job->threads));
   TaskContext context;
   context.device = platform.device;
@@ -121,7 +127,7 @@ void TrainerWorker::make_session(const Platform& platform) {
   context.from = start_.from.empty() ? job->from : start_.from;
   context.work_folder = std::filesystem::path(start_.checkpoint_dir).parent_path().string();
   auto session = Session::make(config_, context, *gradients_);
-  if (!session) fail(session.error().items.at(0).message);
+  if (!session) fail(sentence(session.error()));
   session_ = *std::move(session);
 }
 

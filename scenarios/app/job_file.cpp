@@ -4,11 +4,14 @@
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <set>
+#include <sstream>
 
 #include "backend/live/files.hpp"
+#include "sim/models/job_schema.hpp"
 
 namespace orrery::app {
 namespace {
@@ -64,13 +67,31 @@ Expected<Json> convert(const YAML::Node& node, const std::string& file, int dept
   return node.IsScalar() ? scalar(node) : Json(nullptr);
 }
 
-// A whole number of at least `low`, where the key is there.
-bool take(const Json& config, const char* key, std::int64_t low, std::int64_t& value) {
-  const auto at = config.find(key);
-  if (at == config.end()) return true;
-  if (!at->is_number_integer() || at->get<std::int64_t>() < low) return false;
-  value = at->get<std::int64_t>();
-  return true;
+std::string line_of(const std::string& text, int line) {
+  std::istringstream in(text);
+  std::string out;
+  for (int i = 0; i < line && std::getline(in, out); ++i) continue;
+  return out;
+}
+
+// Gives an error that names a key by its path ("data.make.sampls") the place of that key in the document, or of the
+// innermost section of the path that is there.
+void place(Diagnostic& d, const YAML::Node& root, const std::string& text) {
+  if (d.where.line > 0) return;
+  YAML::Node section = root;
+  std::istringstream path(named_path(d));
+  for (std::string name; section.IsMap() && std::getline(path, name, '.');) {
+    const YAML::Node in = section;
+    for (const auto& pair : in) {
+      if (!pair.first.IsScalar() || pair.first.Scalar() != name) continue;
+      d.where.line = pair.first.Mark().line + 1;
+      d.where.column = pair.first.Mark().column + 1;
+      d.width = static_cast<int>(name.size());
+      section.reset(pair.second);
+    }
+    if (section.is(in)) break;
+  }
+  if (d.where.line > 0) d.line_text = line_of(text, d.where.line);
 }
 
 }  // namespace
@@ -90,9 +111,20 @@ Expected<Json> yaml_to_json(const YAML::Node& node, const std::string& file) {
 Expected<JobFile> read_job_file(const std::string& path) {
   const auto text = live::read_file(path);
   if (!text) return tl::make_unexpected(text.error());
-  auto json = yaml_to_json(*text, path);
+  return read_job_text(*text, path);
+}
+
+Expected<JobFile> read_job_text(const std::string& text, const std::string& path) {
+  auto json = yaml_to_json(text, path);
   if (!json) return tl::make_unexpected(std::move(json.error()));
-  return job_of(*std::move(json), path);
+  auto job = job_of(*std::move(json), path);
+  if (job) return job;
+  const YAML::Node root = YAML::Load(text);
+  std::vector<Diagnostic>& items = job.error().items;
+  for (Diagnostic& d : items) place(d, root, text);
+  std::stable_sort(items.begin(), items.end(),
+                   [](const Diagnostic& a, const Diagnostic& b) { return a.where.line < b.where.line; });
+  return job;
 }
 
 Expected<JobFile> job_of(Json config, const std::string& path) {
@@ -101,21 +133,18 @@ Expected<JobFile> job_of(Json config, const std::string& path) {
   job.config = std::move(config);
   const auto bad = [&](std::string why) { return fail_at(path, YAML::Mark::null_mark(), std::move(why)); };
   if (!job.config.is_object()) return bad("a job file is a mapping");
-  if (!job.config.contains("task") || !job.config["task"].is_string())
-    return bad("a job file has a key `task`: what kind of training it is");
-  if (job.config.contains("name") && !job.config["name"].is_string()) return bad("`name` is a word");
-  job.name = job.config.value("name", std::filesystem::path(path).stem().string());
-  std::int64_t ranks = 1;
-  if (!take(job.config, "ranks", 1, ranks) || ranks > 1024) return bad("`ranks` is a number from 1 to 1024");
-  job.ranks = static_cast<int>(ranks);
-  job.global_batch = 16;  // the trainer's default
-  if (!job.config.contains("steps") || !take(job.config, "steps", 1, job.steps))
-    return bad("a job file has a key `steps` of at least 1");
-  if (!take(job.config, "global_batch", 1, job.global_batch)) return bad("`global_batch` is a number of at least 1");
-  if (const auto from = job.config.find("from"); from != job.config.end() && !from->is_null()) {
-    if (!from->is_string()) return bad("`from` is a path or a name");
-    job.from = from->get<std::string>();
+  if (std::vector<Diagnostic> faults = job_faults(job.config); !faults.empty()) {
+    for (Diagnostic& d : faults) d.where.file = path;
+    return tl::make_unexpected(Error(std::move(faults)));
   }
+  if (!job.config.contains("task")) return bad("a job file has a key `task`: what kind of training it is");
+  if (!job.config.contains("steps")) return bad("a job file has a key `steps` of at least 1");
+  job.name = job.config.value("name", std::filesystem::path(path).stem().string());
+  job.ranks = job.config.value("ranks", 1);
+  job.steps = job.config["steps"].get<std::int64_t>();
+  job.global_batch = job.config.value("global_batch", std::int64_t{16});  // the trainer's default
+  if (const auto from = job.config.find("from"); from != job.config.end() && !from->is_null())
+    job.from = from->get<std::string>();
   return job;
 }
 

@@ -28,8 +28,11 @@ struct JobFile {
 // The same of a part of a document; `file` is its name in messages.
 [[nodiscard]] Expected<nlohmann::json> yaml_to_json(const YAML::Node& node, const std::string& file);
 
-// Checks what is read here; the trainer checks the rest. `path` names the file in messages, and the job.
+// Checks every key (sim/models/job_schema.hpp); whether the data is there is for the trainer. `path` names the file
+// in messages, and the job.
 [[nodiscard]] Expected<JobFile> job_of(nlohmann::json config, const std::string& path);
+// The same of a document, so that errors have their line and column.
+[[nodiscard]] Expected<JobFile> read_job_text(const std::string& text, const std::string& path);
 [[nodiscard]] Expected<JobFile> read_job_file(const std::string& path);
 
 }  // namespace orrery::app

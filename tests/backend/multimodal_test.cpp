@@ -1,12 +1,12 @@
 // The model against what is predicted from its configuration (parameters, FLOPs, memory), and what its parts promise.
+#include "tests/backend/support_catch.hpp"
+
 #include "backend/models/multimodal.hpp"
 
 #include <ATen/Parallel.h>
 #include <ATen/record_function.h>
 #include <c10/core/CPUAllocator.h>
 #include <fmt/format.h>
-
-#include <catch2/catch.hpp>
 
 #include "tests/backend/support_models.hpp"
 
@@ -30,6 +30,11 @@ std::vector<std::pair<std::string, ModelConfig>> zoo() {
     ModelConfig& lora = add(fmt::format("fusion {} lora", number), test::small_model(both, kind));
     lora.head = HeadConfig{3, HeadInput::fused};
     lora.transfer = TransferConfig{TransferMethod::lora, 4, 8};
+  }
+  for (const TransferMethod method : {TransferMethod::lora, TransferMethod::probe}) {
+    ModelConfig& m = add(fmt::format("retrieval {}", static_cast<int>(method)), test::small_model(both));
+    m.objectives.contrastive = 1;
+    m.transfer = TransferConfig{method, 4, 8};
   }
   for (const TransferMethod method : {TransferMethod::full, TransferMethod::lora, TransferMethod::probe}) {
     ModelConfig& m = add(fmt::format("transfer {}", static_cast<int>(method)), test::small_model({"image"}));

@@ -1,10 +1,11 @@
 // Tensors on disk: our bytes, Python's bytes, damage.
+#include "tests/backend/support_catch.hpp"
+
 #include "backend/trainer/safetensors.hpp"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include <catch2/catch.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>

@@ -1,23 +1,23 @@
 // The training loop without processes: ranks are threads of this program with real Gloo groups between them.
+#include "tests/backend/support_catch.hpp"
+
 #include "backend/trainer/session.hpp"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
-#include <catch2/catch.hpp>
 #include <cmath>
-#include <functional>
-#include <thread>
 #include <torch/csrc/autograd/autograd.h>
-#include <torch/csrc/distributed/c10d/HashStore.hpp>
 
-#include "backend/trainer/rendezvous.hpp"
+#include "tests/backend/support_ranks.hpp"
 
 namespace {
 
 using namespace orrery;
 using namespace orrery::trainer;
 using nlohmann::json;
+using test::as_ranks;
+using test::make;
 
 json toy(std::int64_t batch = 24) {
   return {{"task", "toy"},
@@ -27,34 +27,6 @@ json toy(std::int64_t batch = 24) {
           {"bucket_bytes", 512},
           {"model", {{"width", 32}}},
           {"optimizer", {{"lr", 0.01}, {"warmup", 4}, {"weight_decay", 0.1}}}};
-}
-
-// Runs `body` as every rank of a gang.
-void as_ranks(int world, const std::function<void(int rank, Communicator& gradients, TaskContext context)>& body) {
-  const auto store = c10::make_intrusive<c10d::HashStore>();
-  std::vector<std::exception_ptr> failures(static_cast<std::size_t>(world));
-  std::vector<std::thread> threads;
-  for (int r = 0; r < world; ++r)
-    threads.emplace_back([&, r] {
-      try {
-        const auto gradients = make_gloo_communicator(store, "gradients", r, world);
-        const auto own = make_gloo_communicator(store, "task", r, world);
-        TaskContext context;
-        context.comm = own.get();
-        body(r, *gradients, context);
-      } catch (...) {
-        failures[static_cast<std::size_t>(r)] = std::current_exception();
-      }
-    });
-  for (std::thread& t : threads) t.join();
-  for (const std::exception_ptr& f : failures)
-    if (f) std::rethrow_exception(f);
-}
-
-std::unique_ptr<Session> make(const json& config, const TaskContext& context, Communicator& gradients) {
-  auto session = Session::make(config, context, gradients);
-  if (!session) throw std::runtime_error(session.error().items.at(0).message);
-  return *std::move(session);
 }
 
 // One rank's losses.
@@ -181,6 +153,18 @@ TEST_CASE("A checkpoint of another model is refused by the name of a tensor", "[
   });
 }
 
+TEST_CASE("A checkpoint of another seed is refused: the data order would change in the middle",
+          "[torch][session][checkpoint]") {
+  as_ranks(1, [&](int, Communicator& gradients, const TaskContext& context) {
+    const std::vector<live::CheckpointFile> files = make(toy(), context, gradients)->save();
+    json other = toy();
+    other["seed"] = 4;
+    const auto ok = make(other, context, gradients)->load(files);
+    REQUIRE(!ok);
+    CHECK(ok.error().items.at(0).message.starts_with("the checkpoint is of seed 3, the job of 4: "));
+  });
+}
+
 TEST_CASE("AdamW is the published update", "[torch][adamw]") {
   // One parameter of two elements, by hand in double.
   at::Tensor w = at::tensor({1.0, -2.0}, at::kFloat).requires_grad_(true);
@@ -239,11 +223,11 @@ TEST_CASE("Wrong job configs say what is wrong", "[torch][config]") {
     const auto c = job_config(config);
     return c ? std::string() : c.error().items.at(0).message;
   };
-  CHECK(message({{"steps", 0}}) == "`steps` is `0`; a number of at least 1 is wanted");
+  CHECK(message({{"steps", 0}}) == "`steps` is `0`; a whole number of at least 1 is wanted");
   CHECK(message({{"precision", "fp64"}}) == "`precision` is `\"fp64\"`; `fp32` or `bf16` is wanted");
-  CHECK(message({{"optimizer", {{"speed", 1}}}}) == "`optimizer.speed` is not a key here");
+  CHECK(message({{"optimizer", {{"speed", 1}}}}) == "unknown key `optimizer.speed`");
   CHECK(message({{"optimizer", {{"betas", {0.9, 1.0}}}}}) ==
-        "`optimizer.betas` is not a list of two numbers from 0 to below 1");
+        "`optimizer.betas` is `[0.9,1.0]`; a list of two numbers from 0 to below 1 is wanted");
   CHECK(message(toy()).empty());
   as_ranks(1, [&](int, Communicator& gradients, const TaskContext& context) {
     const auto none = Session::make({{"task", "nothing"}}, context, gradients);

@@ -1,9 +1,10 @@
 // Shares of a batch; the interface that tasks and the loop meet in.
+#include "tests/backend/support_catch.hpp"
+
 #include "backend/trainer/task.hpp"
 
 #include <ATen/ATen.h>
 
-#include <catch2/catch.hpp>
 #include <set>
 
 namespace {

@@ -1,8 +1,9 @@
 // The commands that train, as people call them.
+#include "tests/backend/support_catch.hpp"
+
 #include <fmt/format.h>
 #include <sys/wait.h>
 
-#include <catch2/catch.hpp>
 #include <cstdlib>
 #include <string>
 
@@ -57,8 +58,9 @@ TEST_CASE("orrery train: what is wrong is said, and where", "[torch][train]") {
   REQUIRE(live::write_file(folder.file("bad.yaml"), "task: toy\nsteps: 10\nprecision: fp8\n"));
   const Outcome bad =
       orrery_says(fmt::format("train '{}' -o '{}'", folder.file("bad.yaml"), folder.file("run")), folder);
-  CHECK(bad.status == 1);
-  CHECK(bad.text.find("`precision` is `\"fp8\"`") != std::string::npos);
+  CHECK(bad.status == 2);
+  CHECK(bad.text.find("`precision` is `\"fp8\"`; `fp32` or `bf16` is wanted") != std::string::npos);
+  CHECK(bad.text.find("bad.yaml:3:1") != std::string::npos);
   REQUIRE(live::write_file(folder.file("from.yaml"), "task: toy\nsteps: 10\nfrom: nowhere\n"));
   const Outcome from =
       orrery_says(fmt::format("train '{}' -o '{}'", folder.file("from.yaml"), folder.file("run")), folder);

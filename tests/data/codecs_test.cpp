@@ -6,6 +6,7 @@
 #include <numbers>
 #include <set>
 
+#include "backend/data/dataset.hpp"
 #include "backend/data/log_mel.hpp"
 #include "backend/data/permutation.hpp"
 #include "backend/data/preprocess.hpp"
@@ -29,6 +30,24 @@ TEST_CASE("PPM: comments and both kinds are read; what is damaged says why", "[d
   CHECK(why("P6\n0 2\n255\n") == "a PPM of 0 x 2 pixels");
   CHECK(why("P6\n1 1\n65535\nab") == "a PPM whose values do not go to 255");
   CHECK(why("GIF89a") == "neither PPM nor JPEG nor PNG");
+}
+
+TEST_CASE("Raw pixels are as the data set says; another size is an error", "[data][codecs]") {
+  const auto shape = raw_shape_from_json("raw.json", R"({"width": 2, "height": 1, "channels": 3})");
+  REQUIRE(shape);
+  const auto image = decode_raw("abcdef", *shape);
+  REQUIRE(image);
+  CHECK(*image == *decode_ppm("P6\n2 1\n255\nabcdef"));
+  CHECK(decode_raw("abcde", *shape).error().items.front().message ==
+        "raw pixels of 5 bytes, where 2 x 1 x 3 are 6");
+  Sample sample;
+  CHECK_FALSE(decode_file("raw", "abcdef", sample));
+  CHECK(decode_file("raw", "abcdef", sample, *shape));
+  CHECK(sample.has_image());
+  for (const char* bad :
+       {"", "[]", R"({"width": 2, "height": 1})", R"({"width": 0, "height": 1, "channels": 3})",
+        R"({"width": 2, "height": 1, "channels": 2})", R"({"width": 2, "height": "1", "channels": 1})"})
+    CHECK_FALSE(raw_shape_from_json("raw.json", bad));
 }
 
 TEST_CASE("WAV: 16 bit survives to its step, stereo is averaged, other chunks are stepped over", "[data][codecs]") {

@@ -1,15 +1,23 @@
 // Data sets from the maker to prepared samples: the same bytes each time, corrupt samples counted and stepped over.
 #include "backend/data/dataset.hpp"
 
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <set>
+#include <thread>
 
+#include "backend/data/codecs.hpp"
 #include "backend/data/loader.hpp"
 #include "backend/data/maker.hpp"
 #include "backend/data/permutation.hpp"
+#include "backend/data/tar.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace {
@@ -143,6 +151,72 @@ TEST_CASE("Corrupt samples are counted, reported once and stepped over; a shard 
   REQUIRE_FALSE(not_a_tar);
   CHECK(not_a_tar.error().items.size() == 1);
   CHECK(not_a_tar.error().items.front().message.find("shard-00009.tar` is not a tar archive") != std::string::npos);
+}
+
+TEST_CASE("A set of raw pictures with its raw.json; a wrong one is an error of the set", "[data][loader]") {
+  const test::TempFolder dir;
+  TarWriter tar;
+  tar.add("0.raw", std::string("abcdefghijkl"));
+  tar.add("0.cls", "1");
+  tar.add("1.raw", std::string("abc"));
+  std::ofstream(dir.file("shard.tar"), std::ios::binary) << tar.finish();
+  CHECK_FALSE(Dataset::open(dir.path())->read(0));  // nobody says what the bytes are
+  std::ofstream(dir.file("raw.json")) << R"({"width": 2, "height": 2, "channels": 3})";
+  const auto set = Dataset::open(dir.path());
+  REQUIRE(set);
+  const auto sample = set->read(0);
+  REQUIRE(sample);
+  CHECK(sample->image.height == 2);
+  CHECK(sample->image.pixels[11] == 'l');
+  CHECK_FALSE(set->read(1));
+  std::ofstream(dir.file("raw.json")) << "{}";
+  CHECK_FALSE(Dataset::open(dir.path()));
+}
+
+TEST_CASE("What a killed maker left behind is in nobody's way, and a set has nothing beside it", "[data][maker]") {
+  const test::TempFolder dir;
+  const std::string left = fmt::format("{}.tmp-{}", dir.file("d"), ::getpid());
+  std::filesystem::create_directories(left);
+  std::ofstream(left + "/shard-00007.tar") << "half";
+  REQUIRE(make_dataset(dir.file("d"), small(SetKind::pairs, 16)));
+  CHECK(Dataset::open(dir.file("d"))->size() == 16);
+  CHECK_FALSE(std::filesystem::exists(dir.file("d") + "/shard-00007.tar"));
+  std::filesystem::remove_all(left);
+  std::vector<std::thread> makers;  // of one process, at once
+  std::atomic<int> good = 0;
+  for (int i = 0; i < 4; ++i)
+    makers.emplace_back([&] { good += make_dataset(dir.file("e"), small(SetKind::shape, 16)).has_value(); });
+  for (std::thread& t : makers) t.join();
+  CHECK(good == 4);
+  std::set<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(dir.path()))
+    names.insert(entry.path().filename().string());
+  CHECK(names == std::set<std::string>{"d", "e"});
+}
+
+TEST_CASE("Corrupt samples are counted when they are taken, not when they are prepared ahead", "[data][loader]") {
+  const test::TempFolder dir;
+  TarWriter tar;
+  for (int i = 0; i < 8; ++i) {
+    const std::string picture = encode_ppm({8, 8, 1, std::vector<std::uint8_t>(64)});
+    tar.add(fmt::format("{}.ppm", i), i % 4 == 3 ? std::string("damaged") : picture);
+    tar.add(fmt::format("{}.cls", i), "0");
+  }
+  std::ofstream(dir.file("shard.tar"), std::ios::binary) << tar.finish();
+  auto set = Dataset::open(dir.path());
+  REQUIRE(set);
+  ModelConfig model;
+  model.image = ImageConfig{8, 8, 1, {}};
+  model.head = HeadConfig{2, HeadInput::image};
+  Loader loader(std::move(*set), Preprocessor({model, passes(model), false, true, 1}, Tokenizer()), 1, false, {});
+  loader.prefetch({0, 4});
+  loader.prefetch({4, 4});
+  REQUIRE(loader.take({0, 4}));
+  CHECK(loader.corrupt() == std::vector<std::uint64_t>{3});
+  REQUIRE(loader.take({4, 4}));
+  CHECK(loader.corrupt() == std::vector<std::uint64_t>{3, 7});
+  REQUIRE(loader.take({8, 8}));
+  CHECK(loader.status().corrupt == 2);
 }
 
 }  // namespace
