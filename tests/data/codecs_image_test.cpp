@@ -76,7 +76,7 @@ TEST_CASE("JPEG: grey and RGB are read, damaged files say why", "[data][codecs][
 #else
 
 TEST_CASE("JPEG: a build without its library says so", "[data][codecs][jpeg]") {
-  CHECK(why("\xff\xd8\xff") == "a JPEG, which this build cannot read (-DORRERY_JPEG=ON)");
+  CHECK(why("\xff\xd8\xff") == "a JPEG, which this build cannot read (-DORRERY_CODECS=ON)");
 }
 
 #endif
@@ -122,7 +122,7 @@ TEST_CASE("PNG: grey and RGB to the bit, RGBA over black; damaged files say why"
 #else
 
 TEST_CASE("PNG: a build without its library says so", "[data][codecs][png]") {
-  CHECK(why("\x89PNG") == "a PNG, which this build cannot read (-DORRERY_PNG=ON)");
+  CHECK(why("\x89PNG") == "a PNG, which this build cannot read (-DORRERY_CODECS=ON)");
 }
 
 #endif
