@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <ctime>
 #include <utility>
 
@@ -15,6 +16,7 @@
 #include "sim/core/assert.hpp"
 #include "sim/models/unmeasured.hpp"
 #include "sim/observe/digest.hpp"
+#include "sim/observe/mean.hpp"
 #include "sim/observe/tables.hpp"
 
 namespace orrery::app {
@@ -61,9 +63,26 @@ Duration titan_interval(const std::string& policy) {
   return seconds(policy == "themis" ? 60 : policy == "titan" ? 120 : 300);
 }
 
+// Against one whole GPU of the first node.
+std::optional<double> speedup_of(const PerformanceModel& model, const JobSpec& spec, const Allocation& gpus) {
+  Allocation one;
+  for (const NodeSlice& s : gpus.slices()) {
+    if (s.gpus == 0) continue;
+    one.add({s.node, kMilliPerGpu, s.gpus & (~s.gpus + 1), 0, 0});
+    break;
+  }
+  const Rate alone = model.rate(spec, one, {}, {});
+  if (alone.per_billion <= 0) return std::nullopt;
+  return static_cast<double>(model.rate(spec, gpus, {}, {}).per_billion) / static_cast<double>(alone.per_billion);
+}
+
 StudyInputs study_inputs(const Prepared& p) {
   StudyInputs in = make_study_inputs(p.workload.specs, *p.topology);
   for (std::size_t i = 0; i < in.jobs.size(); ++i) in.jobs[i].exclusive = Duration{p.workload.truths[i].work.ns};
+  if (p.profiled != nullptr)
+    in.speedup = [&p](JobId job, const Allocation& gpus) {
+      return speedup_of(*p.profiled, p.workload.specs[job.index()], gpus);
+    };
   return in;
 }
 
@@ -154,10 +173,13 @@ ControllerOptions RunParts::controller_options() {
     return feasibility_->place(d, empty_, a);
   };
   o.on_decision = [this](bool begin) {
-    if (begin)
-      decision_start_ = std::chrono::steady_clock::now();
-    else
-      decision_s_ += seconds_since(decision_start_);
+    const auto now = std::chrono::steady_clock::now();
+    if (begin) {
+      decision_start_ = now;
+      return;
+    }
+    decision_ += now - decision_start_;
+    decisions_.add(now - decision_start_);
   };
   return o;
 }
@@ -180,15 +202,18 @@ RunReport RunParts::run(Controller& controller) {
     return report;
   }
   report.wall_s = seconds_since(start);
-  report.decision_s = decision_s_;
+  report.decision_s = std::chrono::duration<double>(decision_).count();
+  report.decision_p50_s = decisions_.quantile_s(0.5);
+  report.decision_p99_s = decisions_.quantile_s(0.99);
   report.result.summary = fold.summary();
   report.result.summary.study = study.summary(fold);
   report.result.jct_by_job_s = fold.jct_by_job_s();
   if (stepped_) {
     report.result.jct_by_job_s = stepped_->jct_by_job_s();
-    double sum = 0;
-    for (const double jct : report.result.jct_by_job_s) sum += jct;
-    report.result.summary.mean_jct_s = sum / static_cast<double>(report.result.jct_by_job_s.size());
+    Mean finished;
+    for (const double jct : report.result.jct_by_job_s)
+      if (!std::isnan(jct)) finished.add(jct);
+    report.result.summary.mean_jct_s = finished.value().value_or(0);
   }
   report.violations = checker_.count();
   if (!checker_.ok() && report.failure.empty()) {
@@ -221,6 +246,8 @@ RunManifest RunParts::manifest_of(const RunReport& report) const {
   m.measured.date = utc_now();
   m.measured.wall_s = report.wall_s;
   m.measured.decision_s = report.decision_s;
+  m.measured.decision_p50_s = report.decision_p50_s;
+  m.measured.decision_p99_s = report.decision_p99_s;
   m.measured.events = report.events;
   m.measured.peak_rss_bytes = peak_rss_bytes();
   return m;

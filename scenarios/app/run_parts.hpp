@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "scenarios/app/latency_histogram.hpp"
 #include "scenarios/app/simulate.hpp"
 #include "sim/control/history_estimates.hpp"
 #include "sim/models/overheads.hpp"
@@ -65,7 +66,8 @@ class RunParts {
   InvariantChecker checker_;
   std::optional<SteppedClock> stepped_{};  // emulate: titan
   std::chrono::steady_clock::time_point decision_start_{};
-  double decision_s_ = 0;
+  std::chrono::steady_clock::duration decision_{};
+  LatencyHistogram decisions_{};
 };
 
 }  // namespace orrery::app

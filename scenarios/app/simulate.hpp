@@ -57,6 +57,7 @@ struct RunReport {
   std::string result_digest;  // empty without a folder
   double wall_s = 0;
   double decision_s = 0;
+  std::optional<double> decision_p50_s, decision_p99_s;  // wall time of one decision
   std::uint64_t events = 0;
   std::uint64_t violations = 0;
   std::string failure;  // empty = the run is good; else why it is not

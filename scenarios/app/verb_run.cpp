@@ -22,6 +22,14 @@ std::string one_line(const std::string& policy, const Summary& s) {
   return out + "\n";
 }
 
+std::string measured_line(const RunReport& r) {
+  std::string out = fmt::format("simulated in {:.2f} s, {} events, {:.2f} s of it in the policy", r.wall_s, r.events,
+                                r.decision_s);
+  if (r.decision_p50_s && r.decision_p99_s)
+    out += fmt::format(" ({:.3g} us a decision, p99 {:.3g} us)", *r.decision_p50_s * 1e6, *r.decision_p99_s * 1e6);
+  return out + "\n";
+}
+
 }  // namespace
 
 int run_verb(const std::vector<std::string>& arguments) {
@@ -70,9 +78,7 @@ int run_verb(const std::vector<std::string>& arguments) {
       out += fmt::format("-> {} (digest {})\n", *request.folder, report->result_digest.substr(0, 16));
   }
   if (!print(out)) return kRunFailed;
-  if (!machine)
-    fmt::print(stderr, "simulated in {:.2f} s, {} events, {:.2f} s of it in the policy\n", report->wall_s,
-               report->events, report->decision_s);
+  if (!machine) fmt::print(stderr, "{}", measured_line(*report));
   return kOk;
 }
 

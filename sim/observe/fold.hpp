@@ -55,6 +55,7 @@ class MetricsFold : public Observer {
   [[nodiscard]] std::size_t job_count() const { return jobs_.size(); }
   [[nodiscard]] bool submitted(JobId id) const { return jobs_[id.index()].phase != Phase::unknown; }
   [[nodiscard]] JobRow row(JobId id) const;
+  [[nodiscard]] JobRow numbers(JobId id) const;  // the row without its texts, which cost more than the rest
   [[nodiscard]] std::vector<JobRow> rows() const;
   [[nodiscard]] Duration cpu_per_sample(JobId id) const { return jobs_[id.index()].cpu_per_sample; }
   [[nodiscard]] const SampleSeries& samples() const { return samples_; }
@@ -64,6 +65,10 @@ class MetricsFold : public Observer {
   [[nodiscard]] std::uint64_t events() const { return events_; }
   // Usable GPU-time from first submit to last finish, in milli-GPU-nanoseconds.
   [[nodiscard]] Int128 usable_gpu_time_milli_ns() const { return at_last_finish_.usable - at_first_submit_.usable; }
+  // From first submit to last finish; 0 where nothing finished.
+  [[nodiscard]] Duration makespan() const {
+    return last_finish_ > first_submit_ ? last_finish_ - first_submit_ : Duration{};
+  }
 
  private:
   enum class Phase : std::uint8_t { unknown, blocked, queued, holding, running, ended };

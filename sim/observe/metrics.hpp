@@ -43,25 +43,34 @@ struct Sample {
   friend bool operator==(const Sample&, const Sample&) = default;
 };
 
-// The jobs of one kind or one tenant; means over those that finished.
+// The jobs of one kind or one tenant. Keys and definitions as in the table of metrics, over these jobs alone;
+// ratios to the whole cluster (goodput) add up over the groups. No value = the run does not say.
 struct StudyGroup {
   std::string name;
   std::int64_t jobs = 0;
   std::int64_t finished = 0;
-  std::optional<double> mean_jct_s, mean_wait_s, mean_slowdown, ftf_rho_mean;
+  std::optional<double> mean_jct_s, mean_wait_s, mean_slowdown, ftf_rho_mean, slo_ratio;
   double held_gpu_s = 0;
+  double productive_gpu_s = 0;
+  std::optional<double> ettr_ratio, work_goodput_ratio, mfu_ratio;
+  std::optional<double> cost, energy_kwh;  // energy: of the GPUs while its jobs held them
+  std::optional<double> transfer_saved_gpu_s;
 };
 
 // What StudyFold finds (study.hpp); each is defined in the table of metrics. No value = the run does not say.
 struct StudySummary {
   std::optional<double> mean_slowdown, p99_slowdown, mean_bounded_slowdown;
   std::optional<double> ftf_rho_mean, ftf_rho_worst, ftf_unfair_ratio, ftf_unfair_105_ratio, ftf_jain, tenant_jain;
-  std::optional<double> slo_ratio, fragmentation_ratio, work_goodput_ratio, ettr_ratio, mfu_ratio;
-  std::optional<double> held_gpu_s, overhead_gpu_s, checkpoint_gpu_s, lost_gpu_s, restarts, migrations;
+  std::optional<double> themis_rho_mean, themis_rho_worst, share_jain;
+  std::optional<double> slo_ratio, fragmentation_ratio, unallocatable_gpus, throughput_efficiency;
+  std::optional<double> work_goodput_ratio, ettr_ratio, mfu_ratio, stretch_ratio;
+  // held = overhead + checkpoint + lost + productive
+  std::optional<double> held_gpu_s, overhead_gpu_s, checkpoint_gpu_s, lost_gpu_s, productive_gpu_s;
+  std::optional<double> restarts, migrations;
   std::optional<double> cost, energy_kwh;
   std::optional<double> cpu_per_sample_s;
-  std::optional<double> first_child_s, transfer_saved_gpu_s, transfer_saved_ratio, negative_transfer_ratio;
-  std::optional<double> lineage_makespan_s, lineage_makespan_max_s;
+  std::optional<double> first_child_s, transfer_saved_gpu_s, transfer_saved_ratio, child_saved_ratio;
+  std::optional<double> negative_transfer_ratio, lineage_makespan_s, lineage_makespan_max_s;
   std::vector<StudyGroup> by_kind, by_tenant;  // by name
 };
 
@@ -73,6 +82,7 @@ struct Summary {
   std::int64_t cancelled = 0;
   double mean_jct_s = 0, p50_jct_s = 0, p90_jct_s = 0, p99_jct_s = 0;  // of finished jobs, linear interpolation
   double mean_wait_s = 0;       // of finished jobs
+  double mean_initial_wait_s = 0;  // of finished jobs, until their first allocation
   double makespan_s = 0;        // last finish - first submit
   double gpu_util_ratio = 0;    // GPU-time held / (usable GPUs x makespan)
   double gpu_goodput_ratio = 0; // GPU-time running / (usable GPUs x makespan)

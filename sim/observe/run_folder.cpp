@@ -25,6 +25,10 @@ tl::unexpected<Error> failed(std::string_view what, const std::string& path, int
   return fail(fmt::format("cannot {} `{}`: {}", what, path, std::strerror(error)));
 }
 
+nlohmann::ordered_json number_or_null(const std::optional<double>& v) {
+  return v ? nlohmann::ordered_json(*v) : nlohmann::ordered_json(nullptr);
+}
+
 // 0 or errno.
 int sync_path(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -95,6 +99,8 @@ std::string manifest_json(const RunManifest& m) {
                    {"date", r.date},
                    {"wall_s", r.wall_s},
                    {"decision_s", r.decision_s},
+                   {"decision_p50_s", number_or_null(r.decision_p50_s)},
+                   {"decision_p99_s", number_or_null(r.decision_p99_s)},
                    {"events", r.events},
                    {"events_per_s", rate},
                    {"peak_rss_bytes", r.peak_rss_bytes}};

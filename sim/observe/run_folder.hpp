@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,6 +26,7 @@ struct RunMeasured {
   std::string host, date;  // date in ISO 8601, UTC
   double wall_s = 0;
   double decision_s = 0;   // inside Policy::schedule
+  std::optional<double> decision_p50_s, decision_p99_s;  // of one decision; none where there was none
   std::uint64_t events = 0;
   std::int64_t peak_rss_bytes = 0;
 };

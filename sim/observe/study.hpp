@@ -2,8 +2,19 @@
 // fragmentation, goodput, cost, energy, transfer, per tenant and kind. A second fold over the event stream beside
 // MetricsFold, whose rows it reads at the end. Costs O(groups) when time passes and O(GPUs of the nodes) when an
 // allocation changes; everything else is done once, at the end. What the inputs do not say has no value.
+//
+// Every GPU-second held is one of four, which the events alone decide (a job's own: GPUs that jobs interleave on
+// count for each of them):
+//   overhead     held but not running: starts, stops, suspensions;
+//   checkpoint   running, but standing still to save or publish;
+//   lost         running, for work that was rolled back: a failure, or a kill, left less than had been done;
+//   productive   the rest.
+// What a slow placement, neighbours, slow nodes or a size that scales badly cost is none of these: the job makes
+// progress, only slowly. That is the stretch: productive GPU-time over what the same work takes undisturbed on the
+// requested GPUs.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,19 +30,23 @@ struct StudyJob {
   std::optional<Duration>
       exclusive;  // run time undisturbed on the requested GPUs; of a child: from its base checkpoint
   std::optional<Time> deadline;
-  std::int64_t tflop = 0;  // 0 = unknown
+  std::int64_t tflop = 0;  // of the work that `exclusive` is; 0 = unknown
   std::vector<JobId> parents;
 };
 
 // What the events do not say. Owned by the caller.
 struct StudyInputs {
   std::vector<StudyJob> jobs;             // by JobId
-  std::vector<FragmentShape> shapes;      // the most frequent demands, at most 32
+  std::vector<FragmentShape> shapes;      // the most frequent demands: 95 % of the jobs, at most 32
   std::vector<std::int32_t> node_gpus;    // by NodeId
   std::vector<std::uint32_t> node_group;  // by NodeId, index into groups
-  std::vector<NodeGroup> groups;          // prices, powers, peaks
+  std::vector<NodeGroup> groups;          // prices, powers, peaks, CPUs, memory
+  std::vector<GpuTypeMask> group_type;    // by group
+  // How many times as fast as on one of these GPUs the job is on all of them, alone there; nothing where that is not
+  // known. Asked once per launch. Empty = nobody knows.
+  std::function<std::optional<double>(JobId, const Allocation&)> speedup;
 };
-// All but `exclusive`, which is no public knowledge.
+// All but `exclusive`, which is no public knowledge, and `speedup`.
 [[nodiscard]] StudyInputs make_study_inputs(const std::vector<JobSpec>& specs, const Topology& topology);
 
 class StudyFold : public Observer {
@@ -39,7 +54,7 @@ class StudyFold : public Observer {
   StudyFold(std::shared_ptr<const JobTable> table, StudyInputs inputs);
 
   void on_event(const Event& e) override;
-  void on_end(Time now) override { advance(now); }
+  void on_end(Time now) override;
 
   // After on_end of both folds; `base` has folded the same events.
   [[nodiscard]] StudySummary summary(const MetricsFold& base) const;
@@ -47,49 +62,77 @@ class StudyFold : public Observer {
  private:
   struct Job {
     Int128 contending = 0, usable = 0;  // integrals at submit
+    Int128 share = 0;                   // integral at ready
     double contention = 0;              // at its end: jobs per usable GPU over its life
-    Int128 peak_gflop = 0;              // of what it held: GFLOP/s x milli-GPU x ns
+    double deserved_gpu_s = 0;          // at its end: see share_jain
+    double peak_tflop = 0, cost = 0, energy_j = 0;  // of what it held
     Allocation held;                    // its present or last one
-    Time held_since{};
-    std::int64_t saved_ns = 0;  // inherited work
+    Time ready{}, held_since{}, run_since{};
+    std::int64_t saved_ns = 0;      // inherited work
+    std::int64_t committed_ns = 0;  // work that it would keep, as it last said
+    std::int64_t unsaved_ns = 0;    // of running in this launch, since it last saved
+    std::int64_t ran_ns = 0;        // of running since held_since
+    std::int64_t speedup_milli = 0;
     std::uint32_t launches = 0;
+    std::uint32_t waste = 0;  // 1 + index into waste_; 0 = none
     bool heir = false, holds = false, runs = false, stopping = false, contends = false, ended = false;
   };
   struct Group {
     Int128 held = 0, running = 0;  // integrals, milli-GPU x ns
     std::int64_t held_milli = 0, running_milli = 0;
   };
+  // Of a job's running time, milli-GPU x ns.
+  struct Waste {
+    Int128 checkpoint = 0, lost = 0;
+  };
+  // Integrals over time.
+  struct Totals {
+    Int128 contending = 0, usable = 0, share = 0, idle = 0, fragment = 0, unusable = 0, speedup = 0;
+  };
 
   void advance(Time now);
   void hold(Job& j, const Event& e);
   void release(Job& j, Time now);
+  void book(Job& j, Time now);
   void run(Job& j, bool on);
+  void settle(Job& j);
+  void stand_still(Job& j, std::int64_t ns);
+  void keep(Job& j, std::int64_t work_ns);
   void end(Job& j, Time now);
-  void refresh(std::size_t node);
-  [[nodiscard]] std::int64_t fragment_micro(std::size_t node);
+  void change_capacity(const Event& e);
+  void change_contention(int by_jobs, std::int64_t by_gpus);
+  [[nodiscard]] Waste& waste_of(Job& j);
   // The parts of summary().
   void add_fairness(StudySummary& s, const MetricsFold& base) const;
+  void add_shares(StudySummary& s, const MetricsFold& base) const;
   void add_work(StudySummary& s, const MetricsFold& base) const;
+  void add_cluster(StudySummary& s, const MetricsFold& base) const;
   void add_economy(StudySummary& s, const MetricsFold& base) const;
-  void add_transfer(StudySummary& s, const MetricsFold& base) const;
+  void add_transfer(StudySummary& s) const;
+  void add_lineages(StudySummary& s, const MetricsFold& base) const;
   void add_groups(StudySummary& s, const MetricsFold& base) const;
   // Run time without disturbance from what the job started from; nothing where it is not known.
   [[nodiscard]] std::optional<double> exclusive_s(JobId id) const;
+  // FLOPs of the work that the job really had, in 10^12; nothing where they or the peak are not known.
+  [[nodiscard]] std::optional<double> computed_tflop(JobId id) const;
   [[nodiscard]] std::optional<double> rho(const JobRow& row) const;
+  [[nodiscard]] double productive_gpu_s(const JobRow& row) const;
+  [[nodiscard]] bool priced() const;
+  [[nodiscard]] bool powered() const;
 
   std::shared_ptr<const JobTable> table_;
   StudyInputs in_;
   GpuMeter held_, running_;
+  FragmentMeter fragments_;
   std::vector<Job> jobs_;
   std::vector<Group> groups_;
-  std::vector<std::int64_t> node_idle_milli_, node_fragment_micro_;
-  std::vector<bool> node_down_;
-  std::vector<std::vector<std::int64_t>> whole_;  // [GPUs of the node][whole GPUs free] fragment; -1 = not known yet
-  std::vector<std::int32_t> scratch_;
+  std::vector<Waste> waste_;  // of the jobs that had any
   Time now_{};
-  std::int64_t contending_ = 0, usable_ = 0, idle_milli_ = 0, fragment_micro_ = 0;
-  Int128 contending_sum_ = 0, usable_sum_ = 0, idle_sum_ = 0, fragment_sum_ = 0;  // integrals
-  Int128 checkpoint_milli_ns_ = 0;
+  std::int64_t contending_ = 0, usable_ = 0;
+  std::int64_t share_micro_ = 0;  // of each job that contends, millionths of a GPU
+  std::int64_t speedup_milli_ = 0;
+  bool speeds_known_ = true;
+  Totals totals_{}, at_first_submit_{}, at_last_finish_{};
   std::int64_t restarts_ = 0, migrations_ = 0;
   Time first_submit_ = kNever;
 };

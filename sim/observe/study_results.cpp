@@ -3,6 +3,7 @@
 #include <cmath>
 #include <map>
 
+#include "sim/observe/mean.hpp"
 #include "sim/observe/study.hpp"
 
 namespace orrery {
@@ -11,20 +12,8 @@ namespace {
 constexpr double kBound_s = 10;  // of the bounded slowdown: shorter jobs count as this long
 constexpr double kMilliNsPerGpuS = 1e12;
 
-struct Mean {
-  double sum = 0;
-  std::int64_t n = 0;
-  void add(double v) {
-    sum += v;
-    ++n;
-  }
-  [[nodiscard]] std::optional<double> value() const {
-    return n > 0 ? std::optional<double>(sum / static_cast<double>(n)) : std::nullopt;
-  }
-};
-
-double jct_s(const JobRow& r) {
-  return to_seconds(r.finish - r.submit);
+double gpu_s(Int128 milli_ns) {
+  return static_cast<double>(milli_ns) / kMilliNsPerGpuS;
 }
 
 }  // namespace
@@ -46,27 +35,50 @@ std::optional<double> StudyFold::exclusive_s(JobId id) const {
   return ns > 0 ? std::optional<double>(static_cast<double>(ns) / 1e9) : std::nullopt;
 }
 
+// What a child inherited was computed by its parent, which counts it.
+std::optional<double> StudyFold::computed_tflop(JobId id) const {
+  const StudyJob& in = in_.jobs[id.index()];
+  const Job& j = jobs_[id.index()];
+  if (in.tflop <= 0 || j.peak_tflop <= 0) return std::nullopt;
+  if (j.saved_ns == 0) return static_cast<double>(in.tflop);
+  const std::optional<double> exclusive = exclusive_s(id);
+  if (!exclusive) return std::nullopt;
+  return static_cast<double>(in.tflop) * *exclusive / to_seconds(*in.exclusive);
+}
+
 std::optional<double> StudyFold::rho(const JobRow& row) const {
   const std::optional<double> exclusive = exclusive_s(row.job);
   if (!exclusive) return std::nullopt;
-  return jct_s(row) / (*exclusive * std::max(1.0, jobs_[row.job.index()].contention));
+  return to_seconds(row.finish - row.submit) / (*exclusive * std::max(1.0, jobs_[row.job.index()].contention));
+}
+
+double StudyFold::productive_gpu_s(const JobRow& row) const {
+  const Job& j = jobs_[row.job.index()];
+  const Waste waste = j.waste > 0 ? waste_[j.waste - 1] : Waste{};
+  return gpu_s(row.service.milli_gpu_ns - waste.checkpoint - waste.lost);
 }
 
 void StudyFold::add_fairness(StudySummary& s, const MetricsFold& base) const {
-  Mean slowdown, bounded, fairness, unfair, unfair_105, on_time;
+  Mean slowdown, bounded, fairness, unfair, unfair_105, themis, on_time;
   std::vector<double> slowdowns, inverse;
   std::map<std::string, Mean> by_tenant;
   for (std::size_t i = 0; i < jobs_.size(); ++i) {
     const JobId id(static_cast<std::uint32_t>(i));
     if (!base.submitted(id)) continue;
-    const JobRow row = base.row(id);
+    const JobRow row = base.numbers(id);
     const bool finished = row.state == JobState::finished;
     if (const auto& deadline = in_.jobs[i].deadline) on_time.add(finished && row.finish <= *deadline ? 1 : 0);
     const std::optional<double> exclusive = exclusive_s(id);
     if (!finished || !exclusive) continue;
-    slowdowns.push_back(jct_s(row) / *exclusive);
+    const double jct_s = to_seconds(row.finish - row.submit);
+    slowdowns.push_back(jct_s / *exclusive);
     slowdown.add(slowdowns.back());
-    bounded.add(std::max(1.0, jct_s(row) / std::max(*exclusive, kBound_s)));
+    bounded.add(std::max(1.0, jct_s / std::max(*exclusive, kBound_s)));
+    // Alone on 1/N of the cluster a job of g GPUs takes g N / G times as long, where that is less than it asked for.
+    const double gpus = static_cast<double>((*table_)[i].milli_gpus) / kMilliPerGpu;
+    const double themis_rho = jct_s / (*exclusive * std::max(1.0, gpus * jobs_[i].contention));
+    themis.add(themis_rho);
+    s.themis_rho_worst = std::max(s.themis_rho_worst.value_or(0), themis_rho);
     const double r = *rho(row);
     fairness.add(r);
     unfair.add(r > 1.1 ? 1 : 0);
@@ -74,7 +86,7 @@ void StudyFold::add_fairness(StudySummary& s, const MetricsFold& base) const {
     s.ftf_rho_worst = std::max(s.ftf_rho_worst.value_or(0), r);
     if (r <= 0) continue;
     inverse.push_back(1 / r);
-    if (!row.tenant.empty()) by_tenant[row.tenant].add(1 / r);
+    if (const std::string& tenant = (*table_)[i].tenant; !tenant.empty()) by_tenant[tenant].add(1 / r);
   }
   s.mean_slowdown = slowdown.value();
   s.mean_bounded_slowdown = bounded.value();
@@ -83,6 +95,7 @@ void StudyFold::add_fairness(StudySummary& s, const MetricsFold& base) const {
   s.ftf_rho_mean = fairness.value();
   s.ftf_unfair_ratio = unfair.value();
   s.ftf_unfair_105_ratio = unfair_105.value();
+  s.themis_rho_mean = themis.value();
   s.ftf_jain = jain(inverse);
   s.slo_ratio = on_time.value();
   if (by_tenant.size() < 2) return;
@@ -91,61 +104,96 @@ void StudyFold::add_fairness(StudySummary& s, const MetricsFold& base) const {
   s.tenant_jain = jain(tenants);
 }
 
+void StudyFold::add_shares(StudySummary& s, const MetricsFold& base) const {
+  std::vector<double> shares;
+  for (std::size_t i = 0; i < jobs_.size(); ++i) {
+    const JobId id(static_cast<std::uint32_t>(i));
+    if (!base.submitted(id) || jobs_[i].deserved_gpu_s <= 0) continue;
+    const JobRow row = base.numbers(id);
+    if (row.state == JobState::finished) shares.push_back(to_gpu_seconds(row.held) / jobs_[i].deserved_gpu_s);
+  }
+  s.share_jain = jain(shares);
+}
+
 void StudyFold::add_work(StudySummary& s, const MetricsFold& base) const {
-  double held = 0, service = 0, productive = 0, held_of_known = 0, service_of_known = 0;
+  double held = 0, service = 0, productive = 0, of_finished = 0, of_known = 0, undisturbed = 0;
   double tflop = 0, peak_tflop = 0;
-  bool known = false;
   for (std::size_t i = 0; i < jobs_.size(); ++i) {
     const JobId id(static_cast<std::uint32_t>(i));
     if (!base.submitted(id)) continue;
-    const JobRow row = base.row(id);
+    const JobRow row = base.numbers(id);
+    const double useful = productive_gpu_s(row);
     held += to_gpu_seconds(row.held);
     service += to_gpu_seconds(row.service);
+    productive += useful;
     if (row.state != JobState::finished) continue;
-    if (in_.jobs[i].tflop > 0 && jobs_[i].peak_gflop > 0) {
-      tflop += static_cast<double>(in_.jobs[i].tflop);
-      peak_tflop += static_cast<double>(jobs_[i].peak_gflop) / kMilliNsPerGpuS / 1000;
+    of_finished += useful;
+    if (const auto computed = computed_tflop(id)) {
+      tflop += *computed;
+      peak_tflop += jobs_[i].peak_tflop;
     }
     const std::optional<double> exclusive = exclusive_s(id);
     if (!exclusive) continue;
-    known = true;
-    productive += *exclusive * static_cast<double>((*table_)[i].milli_gpus) / 1000;
-    held_of_known += to_gpu_seconds(row.held);
-    service_of_known += to_gpu_seconds(row.service);
+    of_known += useful;
+    undisturbed += *exclusive * static_cast<double>((*table_)[i].milli_gpus) / kMilliPerGpu;
+  }
+  Waste waste;
+  for (const Waste& w : waste_) {
+    waste.checkpoint += w.checkpoint;
+    waste.lost += w.lost;
   }
   s.held_gpu_s = held;
   s.overhead_gpu_s = held - service;
-  s.checkpoint_gpu_s = static_cast<double>(checkpoint_milli_ns_) / kMilliNsPerGpuS;
+  s.checkpoint_gpu_s = gpu_s(waste.checkpoint);
+  s.lost_gpu_s = gpu_s(waste.lost);
+  s.productive_gpu_s = productive;
   s.restarts = static_cast<double>(restarts_);
   s.migrations = static_cast<double>(migrations_);
-  if (idle_sum_ > 0)
-    s.fragmentation_ratio = static_cast<double>(fragment_sum_) / 1000 / static_cast<double>(idle_sum_);
   if (peak_tflop > 0) s.mfu_ratio = tflop / peak_tflop;
-  if (!known) return;
-  s.lost_gpu_s = service_of_known - productive;
-  if (held_of_known > 0) s.ettr_ratio = productive / held_of_known;
-  const double usable = static_cast<double>(base.usable_gpu_time_milli_ns()) / kMilliNsPerGpuS;
-  if (usable > 0) s.work_goodput_ratio = productive / usable;
+  if (held > 0) s.ettr_ratio = productive / held;
+  if (undisturbed > 0) s.stretch_ratio = of_known / undisturbed;
+  const double usable = gpu_s(base.usable_gpu_time_milli_ns());
+  if (usable > 0) s.work_goodput_ratio = of_finished / usable;
+}
+
+// From the first submit to the last finish.
+void StudyFold::add_cluster(StudySummary& s, const MetricsFold& base) const {
+  if (base.makespan().ns <= 0) return;
+  const double idle = static_cast<double>(at_last_finish_.idle - at_first_submit_.idle);
+  const double fragment = static_cast<double>(at_last_finish_.fragment - at_first_submit_.fragment);
+  if (idle > 0) s.fragmentation_ratio = fragment / 1000 / idle;
+  const double span_s = to_seconds(base.makespan());
+  s.unallocatable_gpus = gpu_s(at_last_finish_.unusable - at_first_submit_.unusable) / span_s;
+  const double usable = static_cast<double>(at_last_finish_.usable - at_first_submit_.usable);
+  if (speeds_known_ && usable > 0)
+    s.throughput_efficiency = static_cast<double>(at_last_finish_.speedup - at_first_submit_.speedup) / 1000 / usable;
+}
+
+bool StudyFold::priced() const {
+  return std::all_of(in_.groups.begin(), in_.groups.end(), [](const NodeGroup& g) {
+    return g.count * g.gpus_per_node == 0 || g.price_micro_per_h > 0;
+  });
+}
+
+bool StudyFold::powered() const {
+  return std::all_of(in_.groups.begin(), in_.groups.end(), [](const NodeGroup& g) {
+    return g.count * g.gpus_per_node == 0 || (g.idle_milliwatt > 0 && g.busy_milliwatt > 0);
+  });
 }
 
 void StudyFold::add_economy(StudySummary& s, const MetricsFold& base) const {
-  bool priced = true, powered = true;
   double cost = 0, joule = 0;
-  const double span_s = base.summary().makespan_s;
+  const double span_s = to_seconds(base.makespan());
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     const NodeGroup& group = in_.groups[g];
     const double gpus = static_cast<double>(group.count) * group.gpus_per_node;
-    if (gpus == 0) continue;
-    priced = priced && group.price_micro_per_h > 0;
-    powered = powered && group.idle_milliwatt > 0 && group.busy_milliwatt > 0;
-    cost += static_cast<double>(groups_[g].held) / kMilliNsPerGpuS / 3600 *
-            (static_cast<double>(group.price_micro_per_h) / 1e6);
+    cost += gpu_s(groups_[g].held) / 3600 * (static_cast<double>(group.price_micro_per_h) / 1e6);
     const double idle_w = static_cast<double>(group.idle_milliwatt) / 1000;
     const double busy_w = static_cast<double>(group.busy_milliwatt) / 1000;
-    joule += idle_w * gpus * span_s + (busy_w - idle_w) * static_cast<double>(groups_[g].running) / kMilliNsPerGpuS;
+    joule += idle_w * gpus * span_s + (busy_w - idle_w) * gpu_s(groups_[g].running);
   }
-  if (priced) s.cost = cost;
-  if (powered) s.energy_kwh = joule / 3.6e6;
+  if (priced()) s.cost = cost;
+  if (powered()) s.energy_kwh = joule / 3.6e6;
   Mean cpu;
   for (std::size_t i = 0; i < jobs_.size(); ++i) {
     const Duration one = base.cpu_per_sample(JobId(static_cast<std::uint32_t>(i)));
@@ -154,101 +202,15 @@ void StudyFold::add_economy(StudySummary& s, const MetricsFold& base) const {
   s.cpu_per_sample_s = cpu.value();
 }
 
-void StudyFold::add_transfer(StudySummary& s, const MetricsFold& base) const {
-  std::vector<std::vector<std::uint32_t>> children(jobs_.size());
-  std::vector<std::size_t> open(jobs_.size());  // children whose last descendant is not known yet
-  std::vector<Time> last(jobs_.size()), first_child(jobs_.size(), kNever);
-  Mean worse, usable_child, makespan;
-  double saved = 0, saved_s = 0, base_s = 0;
-  bool edges = false;
-  for (std::size_t i = 0; i < jobs_.size(); ++i) {
-    for (const JobId parent : in_.jobs[i].parents) {
-      edges = true;
-      children[parent.index()].push_back(static_cast<std::uint32_t>(i));
-      ++open[parent.index()];
-    }
-    if (!jobs_[i].heir) continue;
-    const double of_job = static_cast<double>(jobs_[i].saved_ns) / 1e9;
-    worse.add(jobs_[i].saved_ns < 0 ? 1 : 0);
-    saved += of_job * static_cast<double>((*table_)[i].milli_gpus) / 1000;
-    saved_s += of_job;
-    if (in_.jobs[i].exclusive) base_s += to_seconds(*in_.jobs[i].exclusive);
-  }
-  if (worse.n > 0) {
-    s.negative_transfer_ratio = worse.value();
-    s.transfer_saved_gpu_s = saved;
-    if (base_s > 0) s.transfer_saved_ratio = saved_s / base_s;
-  }
-  if (!edges) return;
-  std::vector<std::uint32_t> next;
-  for (std::size_t i = 0; i < jobs_.size(); ++i)
-    if (children[i].empty()) next.push_back(static_cast<std::uint32_t>(i));
-  for (std::size_t k = 0; k < next.size(); ++k) {
-    const JobId id(next[k]);
-    const bool finished = base.submitted(id) && base.row(id).state == JobState::finished;
-    const Time finish = finished ? base.row(id).finish : Time{};
-    last[id.index()] = std::max(last[id.index()], finish);
-    const bool usable = finished && (*table_)[id.index()].kind != "eval";
-    for (const JobId parent : in_.jobs[id.index()].parents) {
-      Time& of_parent = last[parent.index()];
-      of_parent = std::max(of_parent, last[id.index()]);
-      if (usable) first_child[parent.index()] = std::min(first_child[parent.index()], finish);
-      if (--open[parent.index()] == 0) next.push_back(parent.value);
-    }
-  }
-  for (std::size_t i = 0; i < jobs_.size(); ++i) {
-    const JobId id(static_cast<std::uint32_t>(i));
-    if (children[i].empty() || !base.submitted(id)) continue;
-    const Time submit = base.row(id).submit;
-    if (first_child[i] != kNever) usable_child.add(to_seconds(first_child[i] - submit));
-    if (!in_.jobs[i].parents.empty() || last[i] <= submit) continue;
-    makespan.add(to_seconds(last[i] - submit));
-    s.lineage_makespan_max_s = std::max(s.lineage_makespan_max_s.value_or(0), to_seconds(last[i] - submit));
-  }
-  s.first_child_s = usable_child.value();
-  s.lineage_makespan_s = makespan.value();
-}
-
-void StudyFold::add_groups(StudySummary& s, const MetricsFold& base) const {
-  struct Sums {
-    std::int64_t jobs = 0;
-    Mean jct, wait, slowdown, fairness;
-    double held = 0;
-  };
-  const auto rows_of = [&](std::string JobInfo::*key) {
-    std::map<std::string, Sums> sums;
-    for (std::size_t i = 0; i < jobs_.size(); ++i) {
-      const JobId id(static_cast<std::uint32_t>(i));
-      const std::string& name = (*table_)[i].*key;
-      if (name.empty() || !base.submitted(id)) continue;
-      const JobRow row = base.row(id);
-      Sums& of = sums[name];
-      ++of.jobs;
-      of.held += to_gpu_seconds(row.held);
-      if (row.state != JobState::finished) continue;
-      of.jct.add(jct_s(row));
-      of.wait.add(to_seconds(row.wait));
-      if (const auto exclusive = exclusive_s(id)) {
-        of.slowdown.add(jct_s(row) / *exclusive);
-        of.fairness.add(*rho(row));
-      }
-    }
-    std::vector<StudyGroup> groups;
-    for (const auto& [name, of] : sums)
-      groups.push_back({name, of.jobs, of.jct.n, of.jct.value(), of.wait.value(), of.slowdown.value(),
-                        of.fairness.value(), of.held});
-    return groups;
-  };
-  s.by_kind = rows_of(&JobInfo::kind);
-  s.by_tenant = rows_of(&JobInfo::tenant);
-}
-
 StudySummary StudyFold::summary(const MetricsFold& base) const {
   StudySummary s;
   add_fairness(s, base);
+  add_shares(s, base);
   add_work(s, base);
+  add_cluster(s, base);
   add_economy(s, base);
-  add_transfer(s, base);
+  add_transfer(s);
+  add_lineages(s, base);
   add_groups(s, base);
   return s;
 }

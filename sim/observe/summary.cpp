@@ -20,15 +20,20 @@ double quantile(const std::vector<double>& sorted, double q) {
 }
 
 JobRow MetricsFold::row(JobId id) const {
-  const Job& j = jobs_[id.index()];
+  JobRow r = numbers(id);
   const JobInfo& info = (*table_)[id.index()];
-  JobRow r;
-  r.job = id;
   r.name = info.name;
   r.tenant = info.tenant;
   r.model = info.model;
   r.kind = info.kind;
-  r.gpus = info.gpus;
+  return r;
+}
+
+JobRow MetricsFold::numbers(JobId id) const {
+  const Job& j = jobs_[id.index()];
+  JobRow r;
+  r.job = id;
+  r.gpus = (*table_)[id.index()].gpus;
   r.submit = j.submit;
   r.first_start = j.first_start;
   r.finish = j.finish;
@@ -66,6 +71,7 @@ Summary MetricsFold::summary() const {
   Summary s;
   Int128 jct_sum = 0;
   Int128 wait_sum = 0;
+  Int128 initial_wait_sum = 0;
   std::vector<double> jct;
   for (const Job& j : jobs_) {
     if (j.phase == Phase::unknown) continue;
@@ -79,6 +85,7 @@ Summary MetricsFold::summary() const {
     s.finished += 1;
     jct_sum += (j.finish - j.submit).ns;
     wait_sum += j.wait.ns;
+    initial_wait_sum += (std::min(j.first_start, j.finish) - j.submit).ns;
     jct.push_back(to_seconds(j.finish - j.submit));
   }
   s.decisions = decisions_;
@@ -86,11 +93,12 @@ Summary MetricsFold::summary() const {
   const double n = static_cast<double>(s.finished);
   s.mean_jct_s = static_cast<double>(jct_sum) / n / 1e9;
   s.mean_wait_s = static_cast<double>(wait_sum) / n / 1e9;
+  s.mean_initial_wait_s = static_cast<double>(initial_wait_sum) / n / 1e9;
   std::sort(jct.begin(), jct.end());
   s.p50_jct_s = quantile(jct, 0.5);
   s.p90_jct_s = quantile(jct, 0.9);
   s.p99_jct_s = quantile(jct, 0.99);
-  s.makespan_s = to_seconds(last_finish_ - first_submit_);
+  s.makespan_s = to_seconds(makespan());
   const double usable = static_cast<double>(at_last_finish_.usable - at_first_submit_.usable);
   if (usable > 0) {
     s.gpu_util_ratio = static_cast<double>(at_last_finish_.held - at_first_submit_.held) / usable;

@@ -84,6 +84,9 @@ const std::vector<MetricDefinition>& metric_definitions() {
        value_of<&Summary::p99_jct_s>, false, true},
       {"mean_wait_s", "wait", "s", "Mean over finished jobs of the total time without an allocation.",
        value_of<&Summary::mean_wait_s>, false, true},
+      {"mean_initial_wait_s", "first wait", "s",
+       "Mean over finished jobs of the time from submit to the first allocation.",
+       value_of<&Summary::mean_initial_wait_s>, false, true},
       {"makespan_s", "makespan", "s", "Time from the first submit to the last finish.",
        value_of<&Summary::makespan_s>, false, true},
       {"gpu_util_ratio", "GPU util", "1", "GPU-time held over usable GPU-time, from first submit to last finish.",
@@ -121,32 +124,63 @@ const std::vector<MetricDefinition>& metric_definitions() {
       {"tenant_jain", "Jain of tenants", "1",
        "Jain's index over tenants of the mean 1/rho of their finished jobs, where there are two or more.",
        study_of<&StudySummary::tenant_jain>, false, true},
+      {"themis_rho_mean", "Themis rho", "1",
+       "Mean over finished jobs of Themis' fairness: time from submit to finish over the run time alone on one part "
+       "in N of the usable GPUs, N being the mean jobs in the system over the job's life (linear in GPUs, never "
+       "faster than on the requested ones).",
+       study_of<&StudySummary::themis_rho_mean>, false, true},
+      {"themis_rho_worst", "worst Themis rho", "1", "Largest Themis rho of a finished job.",
+       study_of<&StudySummary::themis_rho_worst>, false, true},
+      {"share_jain", "Jain of shares", "1",
+       "Jain's index over finished jobs of the GPU-time held over the GPU-time deserved: an equal share among the "
+       "jobs in the system of the usable GPUs from ready to finish, or what the job asked for if that is less.",
+       study_of<&StudySummary::share_jain>, false, true},
       {"slo_ratio", "deadlines met", "1",
        "Share of submitted jobs with a deadline that finished by it; declined ones count as missed.",
        study_of<&StudySummary::slo_ratio>, false, true},
       {"fragmentation_ratio", "fragmentation", "1",
-       "Idle GPU-time that a job drawn from the workload could not use on its node (FGD's F) over idle GPU- "
-       "time.",
+       "Idle GPU-time that a job drawn from the workload could not use on its node, for want of GPUs, CPUs, memory "
+       "or the right type (FGD's F over 95 % of the jobs), over idle GPU-time, from first submit to last finish.",
        study_of<&StudySummary::fragmentation_ratio>, false, true},
+      {"unallocatable_gpus", "unallocatable", "GPUs",
+       "Mean idle GPUs, from first submit to last finish, that a job of the most common demand for GPUs could not "
+       "use on their node.",
+       study_of<&StudySummary::unallocatable_gpus>, false, true},
+      {"throughput_efficiency", "throughput efficiency", "1",
+       "ElasticFlow's cluster efficiency, mean from first submit to last finish: sum over running jobs of the speed "
+       "on their GPUs over the speed on one of them (of profiles, alone there), over usable GPUs; above 1 where jobs "
+       "scale better than linearly or interleave.",
+       study_of<&StudySummary::throughput_efficiency>, false, true},
       {"work_goodput_ratio", "work goodput", "1",
-       "Undisturbed GPU-time of finished jobs over usable GPU-time, from first submit to last finish.",
+       "Productive GPU-time of finished jobs over usable GPU-time, from first submit to last finish; above 1 only "
+       "where jobs interleave on GPUs, which then count for each.",
        study_of<&StudySummary::work_goodput_ratio>, false, true},
       {"ettr_ratio", "ETTR", "1",
-       "Undisturbed GPU-time of finished jobs over the GPU-time they held: what restarts, checkpoints and "
-       "lost work leave.",
+       "Productive GPU-time over GPU-time held (effective training time ratio): what restarts, checkpoints and lost "
+       "work leave.",
        study_of<&StudySummary::ettr_ratio>, false, true},
-      {"mfu_ratio", "MFU", "1", "Model FLOPs of finished jobs over the peak FLOPs of the GPU-time they held.",
+      {"stretch_ratio", "stretch", "1",
+       "Productive GPU-time of finished jobs over the GPU-time of the same work undisturbed on the requested GPUs: "
+       "above 1 what slow placements, neighbours, slow nodes and sizes that scale badly cost, below 1 what sizes and "
+       "GPU types of more work per GPU save.",
+       study_of<&StudySummary::stretch_ratio>, false, true},
+      {"mfu_ratio", "MFU", "1",
+       "Model FLOPs of the work that finished jobs did, what a child inherited not counted, over the peak FLOPs of "
+       "the GPU-time they held; above 1 only where FLOPs, run times and peaks contradict each other.",
        study_of<&StudySummary::mfu_ratio>, false, true},
-      {"held_gpu_s", "GPU-time held", "GPU s", "GPU-time that jobs held an allocation.",
+      {"held_gpu_s", "GPU-time held", "GPU s",
+       "GPU-time that jobs held an allocation: overhead, checkpoints, lost and productive.",
        study_of<&StudySummary::held_gpu_s>, false, true},
       {"overhead_gpu_s", "overhead", "GPU s", "GPU-time held but not running: starts, stops and suspensions.",
        study_of<&StudySummary::overhead_gpu_s>, false, true},
       {"checkpoint_gpu_s", "checkpoints", "GPU s", "GPU-time that running jobs stood still to save or publish.",
        study_of<&StudySummary::checkpoint_gpu_s>, false, true},
       {"lost_gpu_s", "lost", "GPU s",
-       "GPU-time running minus undisturbed GPU-time, of finished jobs: lost to failures, checkpoints and "
-       "slow placements and nodes.",
+       "GPU-time running whose work was rolled back because a failure or a kill came before it was saved.",
        study_of<&StudySummary::lost_gpu_s>, false, true},
+      {"productive_gpu_s", "productive", "GPU s",
+       "GPU-time running, without checkpoints and lost work: all of it made progress that was kept, fast or slow.",
+       study_of<&StudySummary::productive_gpu_s>, false, true},
       {"restarts", "restarts", "count", "Launches of jobs that had been launched before.",
        study_of<&StudySummary::restarts>, true, true},
       {"migrations", "migrations", "count", "Restarts on other GPUs than before.",
@@ -172,6 +206,10 @@ const std::vector<MetricDefinition>& metric_definitions() {
       {"transfer_saved_ratio", "share saved", "1",
        "Work spared by transfer over the work of the same children from their base checkpoints.",
        study_of<&StudySummary::transfer_saved_ratio>, false, true},
+      {"child_saved_ratio", "saved per child", "1",
+       "Mean over children started from a parent's version of the share of their work (their epochs, from the base "
+       "checkpoint) that this saved; negative if they lost.",
+       study_of<&StudySummary::child_saved_ratio>, false, true},
       {"negative_transfer_ratio", "negative transfer", "1",
        "Share of children started from a parent's version for which that cost work.",
        study_of<&StudySummary::negative_transfer_ratio>, false, true},
@@ -246,7 +284,15 @@ nlohmann::ordered_json groups_json(const std::vector<StudyGroup>& groups) {
     one["mean_wait_s"] = number(g.mean_wait_s);
     one["mean_slowdown"] = number(g.mean_slowdown);
     one["ftf_rho_mean"] = number(g.ftf_rho_mean);
+    one["slo_ratio"] = number(g.slo_ratio);
     one["held_gpu_s"] = g.held_gpu_s;
+    one["productive_gpu_s"] = g.productive_gpu_s;
+    one["ettr_ratio"] = number(g.ettr_ratio);
+    one["work_goodput_ratio"] = number(g.work_goodput_ratio);
+    one["mfu_ratio"] = number(g.mfu_ratio);
+    one["cost"] = number(g.cost);
+    one["energy_kwh"] = number(g.energy_kwh);
+    one["transfer_saved_gpu_s"] = number(g.transfer_saved_gpu_s);
     all[g.name] = std::move(one);
   }
   return all;

@@ -1,4 +1,5 @@
-// Every scenario that the project ships runs: its first jobs, under every policy that it compares.
+// Every scenario that the project ships runs: its first jobs, under every policy that it compares. Its metrics are
+// what they say they are.
 #include <catch2/catch.hpp>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include "orrery_paths.hpp"
 #include "scenarios/app/scenario_reader.hpp"
 #include "scenarios/app/simulate.hpp"
+#include "tests/support/summary_properties.hpp"
 #include "tests/support/traces.hpp"
 
 using namespace orrery;
@@ -45,6 +47,7 @@ TEST_CASE("every scenario runs under every policy that it compares", "[app]") {
       if (!report) FAIL(render(report.error()));
       CHECK(report->failure.empty());
       CHECK(report->violations == 0);
+      test::check_summary(report->result.summary);
     }
   }
 }

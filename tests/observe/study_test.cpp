@@ -1,37 +1,14 @@
 // The metrics of a study on hand-worked streams.
 #include <catch2/catch.hpp>
 
-#include "sim/observe/study.hpp"
 #include "sim/observe/tables.hpp"
-#include "tests/observe/stream.hpp"
+#include "tests/observe/study_stream.hpp"
 
 using namespace orrery;
+using orrery::test::fold;
 using orrery::test::gpus;
+using orrery::test::kAsIs;
 using orrery::test::Stream;
-
-namespace {
-
-// Folds whatever `play` sends, with the run times given (seconds; < 0 = unknown).
-template <class Change, class Play>
-Summary fold(Stream& s, const std::vector<std::int64_t>& exclusive_s, Change change, Play play) {
-  const std::vector<JobSpec> specs(s.specs.begin(), s.specs.end());
-  StudyInputs in = make_study_inputs(specs, s.topology);
-  for (std::size_t i = 0; i < exclusive_s.size(); ++i)
-    if (exclusive_s[i] >= 0) in.jobs[i].exclusive = seconds(exclusive_s[i]);
-  change(in);
-  MetricsFold base(s.table(), s.node_gpus());
-  StudyFold study(s.table(), std::move(in));
-  s.watch(base);
-  s.watch(study);
-  play(s);
-  Summary sum = base.summary();
-  sum.study = study.summary(base);
-  return sum;
-}
-
-const auto kAsIs = [](StudyInputs&) {};
-
-}  // namespace
 
 TEST_CASE("study: slowdown, fairness, goodput of a hand-worked schedule", "[study]") {
   // As in stream.hpp: p0 runs 0-100; p1 submit 10, runs 10-60, 80-130; p2 submit 20, runs 60-80. 2 GPUs each of 4.
@@ -53,9 +30,13 @@ TEST_CASE("study: slowdown, fairness, goodput of a hand-worked schedule", "[stud
   CHECK(*m.ettr_ratio == Approx(1));
   CHECK(*m.held_gpu_s == Approx(440));
   CHECK(*m.overhead_gpu_s == Approx(0).margin(1e-9));
-  CHECK(*m.lost_gpu_s == Approx(0).margin(1e-9));
+  CHECK(*m.lost_gpu_s == 0);
+  CHECK(*m.productive_gpu_s == Approx(440));
+  CHECK(*m.stretch_ratio == Approx(1));
   CHECK(*m.restarts == 1);
   CHECK(*m.migrations == 0);  // p1 came back to the same GPUs
+  CHECK(sum.mean_wait_s == Approx((20 + 40) / 3.0));
+  CHECK(sum.mean_initial_wait_s == Approx(40 / 3.0));  // p1 waited only when it had been stopped
   CHECK_FALSE(m.mfu_ratio.has_value());
   CHECK_FALSE(m.cost.has_value());
   CHECK_FALSE(m.energy_kwh.has_value());
@@ -80,17 +61,19 @@ TEST_CASE("study: what the inputs do not say has no value, never zero", "[study]
                                             "ftf_unfair_105_ratio",
                                             "ftf_jain",
                                             "tenant_jain",
+                                            "themis_rho_mean",
+                                            "themis_rho_worst",
                                             "slo_ratio",
-                                            "work_goodput_ratio",
-                                            "ettr_ratio",
+                                            "throughput_efficiency",
+                                            "stretch_ratio",
                                             "mfu_ratio",
-                                            "lost_gpu_s",
                                             "cost",
                                             "energy_kwh",
                                             "cpu_per_sample_s",
                                             "first_child_s",
                                             "transfer_saved_gpu_s",
                                             "transfer_saved_ratio",
+                                            "child_saved_ratio",
                                             "negative_transfer_ratio",
                                             "lineage_makespan_s",
                                             "lineage_makespan_max_s"};
@@ -125,11 +108,19 @@ TEST_CASE("study: contention, deadlines, tenants", "[study]") {
   CHECK(*m.slo_ratio == Approx(0.5));
   CHECK(*m.tenant_jain == Approx(2.75 * 2.75 / (2 * (4 + 0.5625))));  // 1/rho: 2 and 0.75
   CHECK(m.by_tenant.size() == 2);
+  // Each asks for 2 GPUs: alone on its part of the one, p0 would take 100 x 2 x 2, p1 100 x 2 x 1.5.
+  CHECK(*m.themis_rho_mean == Approx((0.25 + 2.0 / 3) / 2));
+  CHECK(*m.themis_rho_worst == Approx(2.0 / 3));
+  // Equal shares: p0 half a GPU for 100 s, p1 that and a whole one for 100 s more. Both held 100 GPU-s.
+  const double a = 100.0 / 50, b = 100.0 / 150;
+  CHECK(*m.share_jain == Approx((a + b) * (a + b) / (2 * (a * a + b * b))));
+  CHECK(*m.by_tenant[0].slo_ratio == 1);
+  CHECK(*m.by_tenant[1].slo_ratio == 0);
 }
 
 TEST_CASE("study: cost, energy, MFU, checkpoints, lost work, migrations", "[study]") {
-  // Two nodes of 2 GPUs. p0 holds node 0 from 0, starts at 10, saves 5 s, fails at 60 (all but nothing kept), runs on
-  // node 1 from 60 to 160. 100 s of work on 2 GPUs.
+  // Two nodes of 2 GPUs. p0 holds node 0 from 0, starts at 10, saves 5 s, fails at 60 (what it had saved is kept),
+  // and runs slowly on node 1 from 60 to 160. 100 s of work on 2 GPUs.
   Stream s(1, 2, 2);
   const Summary sum = fold(
       s, {100},
@@ -146,7 +137,7 @@ TEST_CASE("study: cost, energy, MFU, checkpoints, lost work, migrations", "[stud
         x.send(0, EventKind::launch, 0, 1, 0, &first);
         x.send(10, EventKind::started, 0);
         x.send(40, EventKind::checkpointed, 0, 25 * kNsPerSecond, 5 * kNsPerSecond);
-        x.send(60, EventKind::failed, 0, 0, 0);
+        x.send(60, EventKind::failed, 0, 25 * kNsPerSecond, 0);
         x.launch(60, 0, gpus(1, 0b11));
         x.send(160, EventKind::finished, 0);
         x.end(160);
@@ -155,14 +146,114 @@ TEST_CASE("study: cost, energy, MFU, checkpoints, lost work, migrations", "[stud
   CHECK(*m.held_gpu_s == Approx(320));
   CHECK(*m.overhead_gpu_s == Approx(20));
   CHECK(*m.checkpoint_gpu_s == Approx(10));
-  CHECK(*m.lost_gpu_s == Approx(300 - 200));
-  CHECK(*m.ettr_ratio == Approx(200.0 / 320));
-  CHECK(*m.work_goodput_ratio == Approx(200.0 / 640));
+  CHECK(*m.lost_gpu_s == Approx(2 * 20));
+  CHECK(*m.productive_gpu_s == Approx(2 * (25 + 100)));
+  CHECK(*m.ettr_ratio == Approx(250.0 / 320));
+  CHECK(*m.work_goodput_ratio == Approx(250.0 / 640));
+  CHECK(*m.stretch_ratio == Approx(250.0 / 200));
   CHECK(*m.restarts == 1);
   CHECK(*m.migrations == 1);
   CHECK(*m.cost == Approx(0.32));
   CHECK(*m.energy_kwh == Approx((100.0 * 4 * 160 + 500.0 * 300) / 3.6e6));
   CHECK(*m.mfu_ratio == Approx(132.0 / 320));
+  REQUIRE(m.by_tenant.size() == 1);
+  const StudyGroup& t = m.by_tenant[0];
+  CHECK(t.held_gpu_s == Approx(320));
+  CHECK(t.productive_gpu_s == Approx(250));
+  CHECK(*t.ettr_ratio == Approx(250.0 / 320));
+  CHECK(*t.work_goodput_ratio == Approx(250.0 / 640));
+  CHECK(*t.mfu_ratio == Approx(132.0 / 320));
+  CHECK(*t.cost == Approx(0.32));
+  CHECK(*t.energy_kwh == Approx((100.0 * 20 + 600.0 * 300) / 3.6e6));  // not of GPUs that nobody held
+  CHECK_FALSE(t.slo_ratio.has_value());
+  CHECK_FALSE(t.transfer_saved_gpu_s.has_value());
+}
+
+TEST_CASE("study: MFU does not count what a child inherited", "[study]") {
+  // The parent does 100 TFLOP in 100 s on 2 GPUs of 1 TFLOP/s; the child is spared 90 of its 100 s.
+  Stream s(2, 1, 2);
+  s.specs[1].after = {{JobId(0), true, 1000}};
+  const Summary sum = fold(
+      s, {100, 100},
+      [](StudyInputs& in) {
+        in.groups[0].peak_gflop_per_s = 1000;
+        for (StudyJob& j : in.jobs) j.tflop = 100;
+      },
+      [](Stream& x) {
+        x.submit(0, 0);
+        x.launch(0, 0, gpus(0, 0b11));
+        x.send(0, EventKind::submit, 1, -1);
+        x.send(100, EventKind::finished, 0);
+        x.send(100, EventKind::ready, 1);
+        const Allocation both = gpus(0, 0b11);
+        x.send(100, EventKind::launch, 1, 1, 0, &both);
+        x.send(100, EventKind::inherited, 1, 0, 90 * kNsPerSecond);
+        x.send(100, EventKind::started, 1);
+        x.send(110, EventKind::finished, 1);
+        x.end(110);
+      });
+  CHECK(*sum.study.mfu_ratio == Approx((100.0 + 10) / (200 + 20)));
+}
+
+TEST_CASE("study: fewer GPUs than requested are not more than all of their time", "[study]") {
+  // 100 s on 2 GPUs; on one it takes 150 s, because that one scales better.
+  Stream s(1, 1, 2);
+  const Summary sum = fold(s, {100}, kAsIs, [](Stream& x) {
+    x.submit(0, 0);
+    x.launch(0, 0, gpus(0, 0b1));
+    x.send(150, EventKind::finished, 0);
+    x.end(150);
+  });
+  const StudySummary& m = sum.study;
+  CHECK(*m.ettr_ratio == Approx(1));
+  CHECK(*m.work_goodput_ratio == Approx(150.0 / 300));
+  CHECK(*m.lost_gpu_s == 0);
+  CHECK(*m.stretch_ratio == Approx(150.0 / 200));
+}
+
+TEST_CASE("study: only what was rolled back is lost", "[study]") {
+  // p0 runs 0-50, is suspended after standing still for 5 s, goes on 60-70, is killed: 20 s of work were saved at 20.
+  // It runs again 80-100 and is stopped, all saved; p1 runs 0-30 and its node fails for good, nothing saved.
+  Stream s(2, 1, 4);
+  const Summary sum = fold(s, {100, 100}, kAsIs, [](Stream& x) {
+    x.submit(0, 0);
+    x.submit(0, 1);
+    x.launch(0, 0, gpus(0, 0b11));
+    x.launch(0, 1, gpus(0, 0b1100));
+    x.send(20, EventKind::checkpointed, 0, 20 * kNsPerSecond);
+    x.send(30, EventKind::failed, 1, 0, 1);
+    x.send(50, EventKind::suspended, 0, 45 * kNsPerSecond, 5 * kNsPerSecond);
+    x.send(60, EventKind::resumed, 0);
+    x.send(70, EventKind::stop, 0);
+    x.send(70, EventKind::stopped, 0, 20 * kNsPerSecond);
+    x.launch(80, 0, gpus(0, 0b11));
+    x.send(100, EventKind::stop, 0);
+    x.send(105, EventKind::stopped, 0, 40 * kNsPerSecond);
+    x.end(110);
+  });
+  const StudySummary& m = sum.study;
+  CHECK(*m.held_gpu_s == Approx(2 * (70 + 25) + 2 * 30));
+  CHECK(*m.overhead_gpu_s == Approx(2 * (10 + 5)));
+  CHECK(*m.checkpoint_gpu_s == Approx(2 * 5));
+  CHECK(*m.lost_gpu_s == Approx(2 * (25 + 10) + 2 * 30));
+  CHECK(*m.productive_gpu_s == Approx(2 * (20 + 20)));
+}
+
+TEST_CASE("study: throughput efficiency", "[study]") {
+  // As in stream.hpp: 220 s of jobs on 2 GPUs each, at 1.5 times the speed of one; 4 GPUs for 130 s.
+  const auto speedup = [](JobId, const Allocation& a) { return std::optional(a.gpu_count() == 2 ? 1.5 : 1.0); };
+  Stream s(3, 1, 4);
+  const Summary sum = fold(
+      s, {100, 100, 20}, [&](StudyInputs& in) { in.speedup = speedup; }, [](Stream& x) { orrery::test::play(x); });
+  CHECK(*sum.study.throughput_efficiency == Approx(1.5 * 220 / (4 * 130)));
+  Stream again(3, 1, 4);
+  const auto unknown = [](JobId job, const Allocation&) {
+    return job.value == 2 ? std::nullopt : std::optional<double>(1.5);
+  };
+  const Summary partly = fold(
+      again, {100, 100, 20}, [&](StudyInputs& in) { in.speedup = unknown; },
+      [](Stream& x) { orrery::test::play(x); });
+  CHECK_FALSE(partly.study.throughput_efficiency.has_value());
 }
 
 TEST_CASE("study: what preprocessing costs is the mean over the jobs that measured it", "[study]") {
@@ -221,6 +312,7 @@ TEST_CASE("study: transfer and lineage", "[study]") {
   CHECK(*m.first_child_s == Approx(70));  // p0's first is p1; p1's only child is an evaluation
   CHECK(*m.transfer_saved_gpu_s == Approx(2 * 30 - 2 * 10));
   CHECK(*m.transfer_saved_ratio == Approx(20.0 / 70));
+  CHECK(*m.child_saved_ratio == Approx((0.6 - 0.5) / 2));
   CHECK(*m.negative_transfer_ratio == Approx(0.5));
   CHECK(*m.lineage_makespan_s == Approx(125));
   CHECK(*m.lineage_makespan_max_s == Approx(125));
@@ -228,30 +320,6 @@ TEST_CASE("study: transfer and lineage", "[study]") {
   CHECK(*m.mean_slowdown == Approx((1 + 70.0 / 20 + 80.0 / 30 + 125.0 / 5) / 4));
   REQUIRE(m.by_kind.size() == 1);
   CHECK(m.by_kind[0].name == "eval");
-}
-
-TEST_CASE("fragmentation has the published value", "[study]") {
-  // policies.md section 8, vector 6: 32 CPUs, GPUs 1000, 1000, 400, 200 milli.
-  const std::vector<std::int32_t> left{1000, 1000, 400, 200};
-  const std::vector<FragmentShape> shapes{{1, 1000, 8000, 0.5}, {1, 500, 4000, 0.3}, {2, 1000, 48000, 0.2}};
-  CHECK(fragmented_milli(left, 32000, shapes) == Approx(1000));
-  CHECK(fragmented_milli(left, -1, shapes) == Approx(600));
-}
-
-TEST_CASE("study: fragmentation over time", "[study]") {
-  // A node of 4; every job wants 2. p0 takes 1 GPU (say) from 0 to 10, p1 three from 10 to 20: 3 idle of which none
-  // fits badly (2 <= 3: fragment 0), then 1 idle that fits nobody.
-  Stream s(2, 1, 4);
-  const Summary sum = fold(s, {10, 10}, kAsIs, [](Stream& x) {
-    x.submit(0, 0);
-    x.submit(0, 1);
-    x.launch(0, 0, gpus(0, 0b1));
-    x.send(10, EventKind::finished, 0);
-    x.launch(10, 1, gpus(0, 0b111));
-    x.send(20, EventKind::finished, 1);
-    x.end(20);
-  });
-  CHECK(*sum.study.fragmentation_ratio == Approx(10.0 / 40));
 }
 
 TEST_CASE("Jain's index", "[study]") {
