@@ -260,9 +260,14 @@ class Reader {
     }
     file.config.merge_patch(*patch);
     if (auto again = job_of(file.config, file.path)) file = *std::move(again);
-    else walk_.complain(at, fmt::format("`{}`: {}", at.path, again.error().items.front().message));
+    else pass_on(at, again.error().items.front());
   }
   // clang-format on
+
+  // What is wrong with the job that `set` makes, where `set` stands.
+  void pass_on(const Place& at, const Diagnostic& d) {
+    walk_.complain(at, fmt::format("`{}`: {}", at.path, d.message), d.hint, d.notes);
+  }
 
   // What the file and `set` say of the model and of how it is trained.
   void read_run(const Place& at, CatalogueSize& size, const JobFile& file) {
@@ -270,10 +275,7 @@ class Reader {
     const auto wrong = [&](const std::string& why) { walk_.complain(at, fmt::format("`{}`: {}", at.path, why)); };
     if (!config.contains("model")) return wrong("the job file has no `model`");
     auto model = read_model_config(config["model"]);
-    if (!model) {
-      const Diagnostic& d = model.error().items.front();
-      return walk_.complain(at, fmt::format("`{}`: {}", at.path, d.message), d.hint, d.notes);
-    }
+    if (!model) return pass_on(at, model.error().items.front());
     TrainingRun& run = size.run;
     run.model = *std::move(model);
     if (config.value("precision", Json("fp32")) == "bf16") run.model.precision = Precision::bf16;

@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -19,6 +18,7 @@
 #include "backend/trainer/safetensors.hpp"
 #include "orrery_paths.hpp"
 #include "sim/models/multimodal_config.hpp"
+#include "tests/backend/support_catch.hpp"
 #include "tests/backend/support_models.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/traces.hpp"

@@ -1,7 +1,6 @@
 // Policies that act on jobs which really train: what they ask of paced workers, trainers do as well.
 #include <fmt/format.h>
 
-#include <catch2/catch.hpp>
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -10,6 +9,7 @@
 #include "backend/live/checkpoint_dir.hpp"
 #include "backend/live/files.hpp"
 #include "orrery_paths.hpp"
+#include "tests/backend/support_catch.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace orrery::trainer {
