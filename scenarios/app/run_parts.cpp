@@ -63,7 +63,7 @@ Duration titan_interval(const std::string& policy) {
   return seconds(policy == "themis" ? 60 : policy == "titan" ? 120 : 300);
 }
 
-// Against one whole GPU of the first node.
+// Against one whole GPU of the first node; nothing where a profile does not say how fast it is there.
 std::optional<double> speedup_of(const PerformanceModel& model, const JobSpec& spec, const Allocation& gpus) {
   Allocation one;
   for (const NodeSlice& s : gpus.slices()) {
@@ -71,9 +71,13 @@ std::optional<double> speedup_of(const PerformanceModel& model, const JobSpec& s
     one.add({s.node, kMilliPerGpu, s.gpus & (~s.gpus + 1), 0, 0});
     break;
   }
-  const Rate alone = model.rate(spec, one, {}, {});
-  if (alone.per_billion <= 0) return std::nullopt;
-  return static_cast<double>(model.rate(spec, gpus, {}, {}).per_billion) / static_cast<double>(alone.per_billion);
+  try {
+    const Rate alone = model.rate(spec, one, {}, {});
+    if (alone.per_billion <= 0) return std::nullopt;
+    return static_cast<double>(model.rate(spec, gpus, {}, {}).per_billion) / static_cast<double>(alone.per_billion);
+  } catch (const Unmeasured&) {
+    return std::nullopt;
+  }
 }
 
 StudyInputs study_inputs(const Prepared& p) {
