@@ -110,7 +110,48 @@ Expected<ScatterTable> ScatterTable::make(std::vector<Point3> points, std::vecto
       t.high_[d] = std::max(t.high_[d], p[d]);
       t.middle_[d] += p[d] / static_cast<double>(t.points_.size());
     }
+  t.fill_boxes();
   return t;
+}
+
+std::size_t ScatterTable::box(double at, std::size_t d) const {
+  const double part = (at - low_[d]) / (high_[d] - low_[d]) * static_cast<double>(kBoxes);
+  return static_cast<std::size_t>(std::clamp(part, 0.0, static_cast<double>(kBoxes - 1)));
+}
+
+// A cell is in the boxes that its corners span, widened by more than rounding can make of the weights of a cell that
+// is nearly flat; a flat one in those of its neighbours, which stand for it.
+void ScatterTable::fill_boxes() {
+  constexpr double kWiden = 0.01;
+  using Range = std::array<std::array<std::size_t, 2>, 3>;
+  const auto widen = [&](const Cell& c, Range& range) {
+    for (std::size_t d = 0; d < 3; ++d) {
+      const double margin = kWiden * (high_[d] - low_[d]);
+      for (const std::uint32_t corner : c.corners) {
+        range[d][0] = std::min(range[d][0], box(points_[corner][d] - margin, d));
+        range[d][1] = std::max(range[d][1], box(points_[corner][d] + margin, d));
+      }
+    }
+  };
+  std::vector<std::vector<std::uint32_t>> boxes(kBoxes * kBoxes * kBoxes);
+  for (std::size_t i = 0; i < cells_.size(); ++i) {
+    Range range;
+    range.fill({kBoxes, 0});
+    if (!cells_[i].flat) widen(cells_[i], range);
+    for (const std::int32_t n : cells_[i].beyond) {
+      const bool stands_for_it = cells_[i].flat && n != kOutside && !cells_[static_cast<std::size_t>(n)].flat;
+      if (stands_for_it) widen(cells_[static_cast<std::size_t>(n)], range);
+    }
+    for (std::size_t x = range[0][0]; x <= range[0][1]; ++x)
+      for (std::size_t y = range[1][0]; y <= range[1][1]; ++y)
+        for (std::size_t z = range[2][0]; z <= range[2][1]; ++z)
+          boxes[(x * kBoxes + y) * kBoxes + z].push_back(static_cast<std::uint32_t>(i));
+  }
+  box_begins_ = {0};
+  for (const auto& cells : boxes) {
+    in_boxes_.insert(in_boxes_.end(), cells.begin(), cells.end());
+    box_begins_.push_back(static_cast<std::uint32_t>(in_boxes_.size()));
+  }
 }
 
 ScatterTable::Weights ScatterTable::weights(const Cell& c, const Point3& p) const {
@@ -165,7 +206,9 @@ std::int32_t ScatterTable::walk(std::int32_t cell, const Point3& p) const {
 
 std::int32_t ScatterTable::search_all(const Point3& p) const {
   const auto inside = [](double w, double slack) { return w >= -slack && w <= 1 + kSlack; };
-  for (std::size_t i = 0; i < cells_.size(); ++i) {
+  const std::size_t here = (box(p[0], 0) * kBoxes + box(p[1], 1)) * kBoxes + box(p[2], 2);
+  for (std::uint32_t at = box_begins_[here]; at < box_begins_[here + 1]; ++at) {
+    const std::size_t i = in_boxes_[at];
     if (!cells_[i].flat) {
       const Weights w = weights(cells_[i], p);
       if (std::all_of(w.begin(), w.end(), [&inside](double v) { return inside(v, kSlack); }))

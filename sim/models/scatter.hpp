@@ -44,11 +44,16 @@ class ScatterTable {
   [[nodiscard]] std::int32_t near(const Point3& p) const;
   [[nodiscard]] std::int32_t walk(std::int32_t cell, const Point3& p) const;
   [[nodiscard]] std::int32_t search_all(const Point3& p) const;
+  void fill_boxes();
+  [[nodiscard]] std::size_t box(double at, std::size_t dimension) const;  // its number along a dimension
 
   std::vector<Point3> points_;
   std::vector<Values> values_;
   std::vector<Cell> cells_;
   Point3 low_{}, high_{}, middle_{};
+  // A grid of boxes over all points: by box, ascending, the cells that search_all() may find a point of it in.
+  static constexpr std::size_t kBoxes = 8;  // along each dimension
+  std::vector<std::uint32_t> in_boxes_, box_begins_;
   double lift_scale_ = 1, lift_shift_ = 0;  // of the fourth coordinate, as Qhull scaled it
 };
 
