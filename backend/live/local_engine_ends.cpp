@@ -3,7 +3,9 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
+#include <thread>
 #include <utility>
 
 #include "backend/live/local_gang.hpp"
@@ -12,17 +14,25 @@ namespace orrery::live {
 namespace {
 
 constexpr std::size_t kTail = 2048;  // bytes of stderr in a failure's text
+constexpr int kDyingMs = 20;         // a killed process closes its sockets before its end can be seen
 
 }  // namespace
 
-// Rank `rank` has failed. One that leaves because another was killed may be seen before that other.
+// Rank `rank` has failed. One that leaves because another was killed may be seen before that other, so a while is
+// given to a signal to show.
 void LocalEngine::accuse(Gang& g, int rank) {
   int signal = g.ranks[static_cast<std::size_t>(rank)].signal;
   const int status = g.ranks[static_cast<std::size_t>(rank)].status;
-  for (std::size_t other = 0; other < g.ranks.size() && signal == 0; ++other) {
-    if (g.ranks[other].ended) continue;
-    signal = unreaped_signal(g.ranks[other].process.id.pid);
-    if (signal != 0) rank = static_cast<int>(other);
+  bool others = true;
+  for (int waited_ms = 0; signal == 0 && others && waited_ms <= kDyingMs; ++waited_ms) {
+    if (waited_ms > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    others = false;
+    for (std::size_t other = 0; other < g.ranks.size() && signal == 0; ++other) {
+      if (g.ranks[other].ended) continue;
+      others = true;
+      signal = unreaped_signal(g.ranks[other].process.id.pid);
+      if (signal != 0) rank = static_cast<int>(other);
+    }
   }
   g.blamed_rank = rank;
   if (signal != 0) return blame(g, fmt::format("rank {} was ended by {}", rank, signal_name(signal)));

@@ -1,6 +1,7 @@
 // Ranks of a training job as threads of the test, with real Gloo groups between them.
 #pragma once
 
+#include <cstdlib>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -13,6 +14,10 @@
 #include "backend/trainer/session.hpp"
 
 namespace orrery::test {
+
+// Torch's flight recorder of collectives is one per process and not made for ranks that are threads: its Gloo groups
+// write to it without a lock (found as a crash in one of ten runs, torch 2.11.0). Set before anything makes one.
+inline const bool kNoFlightRecorder = ::setenv("TORCH_FR_BUFFER_SIZE", "0", 1) == 0;
 
 // Runs `body` as every rank of a gang; the first exception of a rank is the caller's.
 using RankBody = std::function<void(int rank, trainer::Communicator& gradients, trainer::TaskContext context)>;
