@@ -4,7 +4,7 @@
 // command line turns it into exit code 1).
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cstdint>
 #include <stdexcept>

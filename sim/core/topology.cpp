@@ -39,33 +39,4 @@ std::string Topology::node_name(NodeId n) const {
   return fmt::format("{}-n{}", groups_[group].name, n.value - group_first_[group]);
 }
 
-const Topology::Graph& Topology::graph() const {
-  if (boost::num_vertices(graph_) > 0 || nodes_.empty()) return graph_;
-  const Vertex spine = boost::add_vertex({Tier::spine, 0}, graph_);
-  Vertex rack = spine;
-  for (std::size_t n = 0; n < nodes_.size(); ++n) {
-    const NodeInfo& info = nodes_[n];
-    const NodeGroup& group = groups_[info.group];
-    if (n == rack_first_[info.rack]) {
-      rack = boost::add_vertex({Tier::rack, info.rack}, graph_);
-      const std::int64_t all_nodes =
-          group.nic_bytes_per_s * static_cast<std::int64_t>(rack_first_[info.rack + 1] - rack_first_[info.rack]);
-      boost::add_edge(spine, rack, {group.uplink_bytes_per_s > 0 ? group.uplink_bytes_per_s : all_nodes}, graph_);
-    }
-    const Vertex node = boost::add_vertex({Tier::node, static_cast<std::uint32_t>(n)}, graph_);
-    node_vertex_.push_back(node);
-    boost::add_edge(rack, node, {group.nic_bytes_per_s}, graph_);
-    for (int i = 0; i < info.gpus; ++i) {
-      const Vertex gpu = boost::add_vertex({Tier::gpu, static_cast<std::uint32_t>(i)}, graph_);
-      boost::add_edge(node, gpu, {group.nvlink_bytes_per_s}, graph_);
-    }
-  }
-  return graph_;
-}
-
-Topology::Vertex Topology::node_vertex(NodeId n) const {
-  (void)graph();
-  return node_vertex_[n.index()];
-}
-
 }  // namespace orrery

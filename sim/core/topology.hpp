@@ -1,10 +1,9 @@
 // The machine: GPUs in nodes, nodes in racks, racks under a spine, with the bandwidth of every link. Built
 // once per run from the scenario's groups; immutable afterwards (nodes that fail stay in it; their capacity
-// is the inventory's business). The tree is a Boost.Graph, for routing and network models; what the hot paths
-// need per node is kept flat beside it.
+// is the inventory's business) and so shared by every run of a comparison. Flat arrays only; the graph of its
+// links is `sim/models/link_tree.hpp`.
 #pragma once
 
-#include <boost/graph/adjacency_list.hpp>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -34,8 +33,6 @@ struct NodeGroup {
   std::int64_t peak_gflop_per_s = 0;
 };
 
-enum class Tier : std::uint8_t { gpu, node, rack, spine };
-
 struct NodeInfo {
   std::uint32_t group = 0;
   std::uint32_t rack = 0;
@@ -47,16 +44,6 @@ struct NodeInfo {
 
 class Topology {
  public:
-  struct VertexInfo {
-    Tier tier = Tier::gpu;
-    std::uint32_t index = 0;  // GPU within its node, node id, rack id
-  };
-  struct EdgeInfo {
-    std::int64_t bandwidth_bytes_per_s = 0;  // 0 = unknown
-  };
-  using Graph = boost::adjacency_list<boost::vecS, boost::vecS, boost::undirectedS, VertexInfo, EdgeInfo>;
-  using Vertex = Graph::vertex_descriptor;
-
   explicit Topology(std::vector<NodeGroup> groups);
 
   [[nodiscard]] const std::vector<NodeGroup>& groups() const { return groups_; }
@@ -72,9 +59,6 @@ class Topology {
   [[nodiscard]] GpuTypeMask type_bit(const std::string& name) const;
   // "h200-n17": the group's name and the node's number within it.
   [[nodiscard]] std::string node_name(NodeId n) const;
-  // The tree of GPU, node, rack and spine vertices; built on first use (a replay that counts GPUs needs none).
-  [[nodiscard]] const Graph& graph() const;
-  [[nodiscard]] Vertex node_vertex(NodeId n) const;
 
  private:
   std::vector<NodeGroup> groups_;
@@ -83,8 +67,6 @@ class Topology {
   std::vector<std::uint32_t> rack_first_;
   std::vector<std::string> types_;
   std::int64_t total_gpus_ = 0;
-  mutable Graph graph_;
-  mutable std::vector<Vertex> node_vertex_;
 };
 
 }  // namespace orrery

@@ -6,6 +6,7 @@
 #include <boost/graph/breadth_first_search.hpp>
 
 #include "sim/core/assert.hpp"
+#include "sim/models/link_tree.hpp"
 
 namespace orrery {
 namespace {
@@ -16,7 +17,7 @@ struct Descend : boost::default_bfs_visitor {
   std::vector<std::uint32_t>* depth;
   std::vector<std::int64_t>* capacities;
 
-  void tree_edge(Topology::Graph::edge_descriptor e, const Topology::Graph& g) const {
+  void tree_edge(LinkTree::Graph::edge_descriptor e, const LinkTree::Graph& g) const {
     const auto from = boost::source(e, g), to = boost::target(e, g);
     (*parent)[to] = from;
     (*depth)[to] = (*depth)[from] + 1;
@@ -28,10 +29,13 @@ struct Descend : boost::default_bfs_visitor {
 }  // namespace
 
 Fabric::Fabric(const Topology& topology) : topology_(&topology) {
-  const Topology::Graph& g = topology.graph();
+  LinkTree tree(topology);
+  const LinkTree::Graph& g = tree.graph;
   const std::size_t n = boost::num_vertices(g);
   ORRERY_ASSERT(n == 0 || boost::num_edges(g) == n - 1, "a topology of {} vertices and {} edges is no tree", n,
                 boost::num_edges(g));
+  node_vertex_ = std::move(tree.node_vertex);
+  for (Vertex v = 0; v < n; ++v) vertices_.push_back(g[v]);
   parent_.assign(n, 0);
   depth_.assign(n, 0);
   capacities_.assign(2 * n, kUnlimited);
@@ -41,14 +45,14 @@ Fabric::Fabric(const Topology& topology) : topology_(&topology) {
 }
 
 std::string Fabric::name(LinkId link) const {
-  const Topology::VertexInfo& info = topology_->graph()[link / 2];
+  const VertexInfo& info = vertices_[link / 2];
   const char* way = link % 2 == 0 ? "up" : "down";
   switch (info.tier) {
     case Tier::node: return fmt::format("{} {}", topology_->node_name(NodeId(info.index)), way);
     case Tier::rack: return fmt::format("rack {} {}", info.index, way);
     case Tier::gpu:
-      return fmt::format("{} gpu {} {}", topology_->node_name(NodeId(topology_->graph()[parent_[link / 2]].index)),
-                         info.index, way);
+      return fmt::format("{} gpu {} {}", topology_->node_name(NodeId(vertices_[parent_[link / 2]].index)), info.index,
+                         way);
     case Tier::spine: break;
   }
   return "spine";
@@ -90,7 +94,7 @@ LinkUses Fabric::ring(std::span<const NodeId> nodes) const {
   std::vector<LinkId> links;
   if (nodes.size() >= 2)
     for (std::size_t i = 0; i < nodes.size(); ++i)
-      add_route(topology_->node_vertex(nodes[i]), topology_->node_vertex(nodes[(i + 1) % nodes.size()]), links);
+      add_route(node_vertex_[nodes[i].index()], node_vertex_[nodes[(i + 1) % nodes.size()].index()], links);
   return counted(links);
 }
 
@@ -98,7 +102,7 @@ LinkUses Fabric::all_to_all(std::span<const NodeId> nodes) const {
   std::vector<LinkId> links;
   for (const NodeId a : nodes)
     for (const NodeId b : nodes)
-      if (a != b) add_route(topology_->node_vertex(a), topology_->node_vertex(b), links);
+      if (a != b) add_route(node_vertex_[a.index()], node_vertex_[b.index()], links);
   return counted(links);
 }
 

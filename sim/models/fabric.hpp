@@ -3,7 +3,9 @@
 // out. Built once per run; immutable. Routes are unique in a tree, so nothing is searched at run time.
 #pragma once
 
+#include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "sim/core/topology.hpp"
@@ -11,9 +13,15 @@
 
 namespace orrery {
 
+enum class Tier : std::uint8_t { gpu, node, rack, spine };
+
 class Fabric {
  public:
-  using Vertex = Topology::Vertex;
+  using Vertex = std::size_t;
+  struct VertexInfo {
+    Tier tier = Tier::gpu;
+    std::uint32_t index = 0;  // GPU within its node, node id, rack id
+  };
   // `topology` must outlive the fabric.
   explicit Fabric(const Topology& topology);
 
@@ -24,6 +32,8 @@ class Fabric {
   [[nodiscard]] static LinkId down(Vertex v) { return static_cast<LinkId>(2 * v + 1); }
   // "h200-n3 up", "rack 0 down".
   [[nodiscard]] std::string name(LinkId link) const;
+  [[nodiscard]] std::size_t vertex_count() const { return vertices_.size(); }
+  [[nodiscard]] const VertexInfo& vertex(Vertex v) const { return vertices_[v]; }
 
   // Links of a flow between two vertices, weight 1 each.
   [[nodiscard]] LinkUses route(Vertex from, Vertex to) const;
@@ -38,6 +48,8 @@ class Fabric {
   [[nodiscard]] LinkUses counted(std::vector<LinkId>& links) const;
 
   const Topology* topology_;
+  std::vector<VertexInfo> vertices_;
+  std::vector<Vertex> node_vertex_;   // [node]
   std::vector<Vertex> parent_;        // [vertex]; the spine's own is itself
   std::vector<std::uint32_t> depth_;  // [vertex]; 0 = spine
   std::vector<std::int64_t> capacities_;

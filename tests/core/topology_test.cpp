@@ -7,6 +7,7 @@
 #include <map>
 
 #include "sim/core/topology.hpp"
+#include "sim/models/link_tree.hpp"
 
 using namespace orrery;
 
@@ -44,23 +45,24 @@ TEST_CASE("groups become nodes in racks", "[core]") {
 
 TEST_CASE("the topology is a tree of GPU, node, rack and spine with bandwidths", "[core]") {
   const Topology t = small();
-  const Topology::Graph& g = t.graph();
+  const LinkTree tree(t);
+  const LinkTree::Graph& g = tree.graph;
   std::map<Tier, int> vertices;
   for (std::size_t v = 0; v < boost::num_vertices(g); ++v) vertices[g[v].tier] += 1;
   CHECK(vertices == std::map<Tier, int>{{Tier::gpu, 12}, {Tier::node, 5}, {Tier::rack, 3}, {Tier::spine, 1}});
   CHECK(boost::num_edges(g) == boost::num_vertices(g) - 1);
 
   // Hops from a GPU of node 0: to its node, over its rack to a neighbour, over the spine to another rack.
-  const auto [first, last] = boost::adjacent_vertices(t.node_vertex(NodeId(0)), g);
-  const auto gpu = std::find_if(first, last, [&g](Topology::Vertex v) { return g[v].tier == Tier::gpu; });
+  const auto [first, last] = boost::adjacent_vertices(tree.node_vertex[0], g);
+  const auto gpu = std::find_if(first, last, [&g](Fabric::Vertex v) { return g[v].tier == Tier::gpu; });
   REQUIRE(gpu != last);
   std::vector<int> hops(boost::num_vertices(g), 0);
   boost::breadth_first_search(
       g, *gpu,
       boost::visitor(boost::make_bfs_visitor(boost::record_distances(hops.data(), boost::on_tree_edge()))));
-  CHECK(hops[t.node_vertex(NodeId(0))] == 1);
-  CHECK(hops[t.node_vertex(NodeId(1))] == 3);
-  CHECK(hops[t.node_vertex(NodeId(2))] == 5);
+  CHECK(hops[tree.node_vertex[0]] == 1);
+  CHECK(hops[tree.node_vertex[1]] == 3);
+  CHECK(hops[tree.node_vertex[2]] == 5);
 
   std::map<std::pair<Tier, std::int64_t>, int> links;  // by the lower end and bandwidth
   for (const auto& e : boost::make_iterator_range(boost::edges(g))) {

@@ -66,8 +66,8 @@ std::vector<Pattern> patterns() {
   const Topology topology({group});
   const Fabric fabric(topology);
   std::vector<std::int64_t> links = fabric.capacities();
-  for (std::size_t v = 0; v < boost::num_vertices(topology.graph()); ++v)
-    if (topology.graph()[v].tier == Tier::rack) links[Fabric::up(v)] = links[Fabric::down(v)] = 20 * kGB;
+  for (std::size_t v = 0; v < fabric.vertex_count(); ++v)
+    if (fabric.vertex(v).tier == Tier::rack) links[Fabric::up(v)] = links[Fabric::down(v)] = 20 * kGB;
   Pattern shift{"a permutation across racks", links, {}}, all{"all-to-all in a fabric", links, {}};
   for (std::uint32_t a = 0; a < 8; ++a) {
     const auto node = [&](std::uint32_t n) { return topology.node_vertex(NodeId(n % 8)); };
