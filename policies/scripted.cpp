@@ -103,7 +103,7 @@ class Scripted final : public Policy {
     Allocation gpus;
     for (NodeSlice slice : line.gpus->slices()) {
       const bool there = slice.node.index() < view.topology->node_count() &&
-                         (slice.gpus >> 1 >> (std::max(1, view.topology->node(slice.node).gpus) - 1)) == 0;
+                         !(slice.gpus & ~GpuMask::first(view.topology->node(slice.node).gpus)).any();
       ORRERY_ASSERT(there, "{}:{}: the cluster has no {}", file_, line.number, line.gpus->to_string());
       const int n = std::max(1, spec.demand.gpus);
       slice.cpu_milli = (spec.demand.cpu_milli * slice.gpu_count() + n - 1) / n;

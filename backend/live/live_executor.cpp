@@ -63,8 +63,8 @@ LiveExecutor::Gang* LiveExecutor::find(GangId gang, Incarnation incarnation) {
 std::vector<std::vector<int>> LiveExecutor::slots_of(const Allocation& gpus) const {
   std::vector<std::vector<int>> ranks;
   for (const NodeSlice& s : gpus.slices())
-    for (int i = 0; i < 64; ++i)
-      if ((s.gpus >> i & 1U) != 0) ranks.push_back({first_slot_[s.node.index()] + i});
+    for (GpuMask left = s.gpus; left.any(); left.drop_lowest())
+      ranks.push_back({first_slot_[s.node.index()] + left.lowest()});
   if (ranks.empty()) ranks.emplace_back();  // a job of CPUs only
   return ranks;
 }

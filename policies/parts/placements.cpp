@@ -8,22 +8,12 @@
 namespace orrery {
 namespace {
 
-// The `count` lowest set bits of `mask`.
-std::uint64_t lowest_bits(std::uint64_t mask, int count) {
-  std::uint64_t out = 0;
-  for (; count > 0 && mask != 0; --count) {
-    out |= mask & (~mask + 1);
-    mask &= mask - 1;
-  }
-  return out;
-}
-
 // Adds `gpus` GPUs of node `n`, with their share of the job's CPUs and memory.
 void add_gpus(const Demand& d, const Inventory& free, NodeId n, int gpus, Allocation& out) {
   NodeSlice s;
   s.node = n;
   s.milli_per_gpu = d.milli_per_gpu;
-  s.gpus = lowest_bits(free.free_mask(n), gpus);
+  s.gpus = free.free_mask(n).lowest(gpus);
   s.cpu_milli = (d.cpu_milli * gpus + d.gpus - 1) / d.gpus;
   s.mem_bytes = (d.mem_bytes * gpus + d.gpus - 1) / d.gpus;
   out.add(s);
@@ -58,7 +48,7 @@ bool place_fraction(const Demand& d, const Inventory& free, Allocation& out) {
     best_left = left;
   }
   if (best_node.valid()) {
-    out.add({best_node, d.milli_per_gpu, std::uint64_t{1} << best_gpu, d.cpu_milli, d.mem_bytes});
+    out.add({best_node, d.milli_per_gpu, GpuMask::one(best_gpu), d.cpu_milli, d.mem_bytes});
     return true;
   }
   for (NodeId n = free.first_with(1); n.valid(); n = free.first_with(1, NodeId(n.value + 1))) {

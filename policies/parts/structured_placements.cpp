@@ -11,14 +11,10 @@ namespace orrery {
 namespace {
 
 // `gpus` of the GPUs in `mask` of node `n`, with their share of the job's CPUs and memory.
-NodeSlice slice_of(const Demand& d, NodeId n, std::uint64_t mask, int gpus) {
+NodeSlice slice_of(const Demand& d, NodeId n, GpuMask mask, int gpus) {
   NodeSlice s;
   s.node = n;
-  for (int k = 0; k < gpus; ++k) {
-    const std::uint64_t lowest = mask & (~mask + 1);
-    s.gpus |= lowest;
-    mask ^= lowest;
-  }
+  s.gpus = mask.lowest(gpus);
   s.cpu_milli = (d.cpu_milli * gpus + d.gpus - 1) / d.gpus;
   s.mem_bytes = (d.mem_bytes * gpus + d.gpus - 1) / d.gpus;
   return s;
@@ -55,33 +51,33 @@ class BuddyPlacement final : public StructuredPlacement {
 
  private:
   // Size of the largest aligned block that is free and holds [first, first + size).
-  static unsigned free_around(std::uint64_t mask, unsigned first, unsigned size) {
-    for (unsigned larger = 2 * size; larger <= 64; larger *= 2) {
-      const unsigned start = first / larger * larger;
-      const std::uint64_t block = larger == 64 ? ~std::uint64_t{0} : ((std::uint64_t{1} << larger) - 1) << start;
+  static int free_around(GpuMask mask, int first, int size) {
+    for (int larger = 2 * size; larger <= GpuMask::kMost; larger *= 2) {
+      const int start = first / larger * larger;
+      const GpuMask block = GpuMask::range(start, start + larger);
       if ((mask & block) != block) return larger / 2;
     }
-    return 64;
+    return GpuMask::kMost;
   }
 
   static bool within_node(const Demand& d, const Inventory& free, unsigned size, Allocation& out) {
-    const std::uint64_t ones = size == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << size) - 1;
-    NodeId best;
-    std::uint64_t best_block = 0;
-    unsigned best_around = 65;
     const int least = static_cast<int>(size);
+    NodeId best;
+    GpuMask best_block;
+    int best_around = GpuMask::kMost + 1;
     for (NodeId n = free.first_with(least); n.valid(); n = free.first_with(least, NodeId(n.value + 1))) {
       if (!free.suits(d, n, d.gpus)) continue;
-      const std::uint64_t mask = free.free_mask(n);
-      for (unsigned first = 0; first + size <= 64; first += size) {
-        if ((mask >> first & ones) != ones) continue;
-        const unsigned around = free_around(mask, first, size);
+      const GpuMask mask = free.free_mask(n);
+      for (int first = 0; first + least <= free.topology().node(n).gpus; first += least) {
+        const GpuMask block = GpuMask::range(first, first + least);
+        if ((mask & block) != block) continue;
+        const int around = free_around(mask, first, least);
         if (around >= best_around) continue;
         best = n;
-        best_block = ones << first;
+        best_block = block;
         best_around = around;
       }
-      if (best_around == size) break;  // no block is tighter
+      if (best_around == least) break;  // no block is tighter
     }
     if (!best.valid()) return false;
     out.add(slice_of(d, best, best_block, d.gpus));

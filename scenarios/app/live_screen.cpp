@@ -41,7 +41,7 @@ std::string slots_text(const Topology& topology, const std::vector<const JobReco
     for (const JobRecord* r : holding)
       for (const NodeSlice& slice : r->held.slices())
         for (std::size_t i = 0; slice.node == NodeId(n) && i < slots.size(); ++i)
-          if ((slice.gpus >> i & 1U) != 0) slots[i] += (slots[i].empty() ? "" : "+") + r->spec->name;
+          if (slice.gpus.has(static_cast<int>(i))) slots[i] += (slots[i].empty() ? "" : "+") + r->spec->name;
     out += fmt::format("  n{:<4}", n);
     for (const std::string& who : slots) out += fmt::format(" {:<9}", who.empty() ? "-" : who);
     out.erase(out.find_last_not_of(' ') + 1);

@@ -67,8 +67,8 @@ Duration titan_interval(const std::string& policy) {
 std::optional<double> speedup_of(const PerformanceModel& model, const JobSpec& spec, const Allocation& gpus) {
   Allocation one;
   for (const NodeSlice& s : gpus.slices()) {
-    if (s.gpus == 0) continue;
-    one.add({s.node, kMilliPerGpu, s.gpus & (~s.gpus + 1), 0, 0});
+    if (!s.gpus.any()) continue;
+    one.add({s.node, kMilliPerGpu, s.gpus.lowest(1), 0, 0});
     break;
   }
   try {

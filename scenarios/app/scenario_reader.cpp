@@ -38,7 +38,7 @@ NodeGroup read_group(YamlWalk& w, const Place& at) {
       {"name", [&](const Place& p) { g.name = w.word(p); named = true; }},
       {"count", [&](const Place& p) { g.count = static_cast<int>(w.integer(p, 1, 1'000'000)); counted = true; }},
       {"gpus_per_node", [&](const Place& p) {
-         g.gpus_per_node = static_cast<int>(w.integer(p, 0, 64));
+         g.gpus_per_node = static_cast<int>(w.integer(p, 0, GpuMask::kMost));
          sized = true;
        }},
       {"gpu", [&](const Place& p) { g.gpu = w.word(p); }},

@@ -278,10 +278,10 @@ void ClusterState::check_against_rebuild() const {
   for (std::size_t i = 0; i < topology_->node_count(); ++i) {
     const NodeId n(static_cast<std::uint32_t>(i));
     if (physical_.is_down(n)) continue;
-    ORRERY_ASSERT(physical_.free_mask(n) == physical.free_mask(n), "node {}: physically free {:x}, rebuilt {:x}", i,
-                  physical_.free_mask(n), physical.free_mask(n));
-    ORRERY_ASSERT(planned_.free_mask(n) == planned.free_mask(n), "node {}: planned free {:x}, rebuilt {:x}", i,
-                  planned_.free_mask(n), planned.free_mask(n));
+    ORRERY_ASSERT(physical_.free_mask(n) == physical.free_mask(n), "node {}: {} GPUs physically free, rebuilt {}", i,
+                  physical_.free_on(n), physical.free_on(n));
+    ORRERY_ASSERT(planned_.free_mask(n) == planned.free_mask(n), "node {}: {} GPUs planned free, rebuilt {}", i,
+                  planned_.free_on(n), planned.free_on(n));
     ORRERY_ASSERT(physical_.free_cpu_milli(n) == physical.free_cpu_milli(n) &&
                       physical_.free_mem_bytes(n) == physical.free_mem_bytes(n),
                   "node {}: CPUs or memory differ from the rebuilt state", i);

@@ -26,9 +26,9 @@ bool take(std::string_view& text, char c) {
   return true;
 }
 
-std::optional<std::uint64_t> take_gpus(std::string_view& text) {
-  if (take(text, '-')) return 0;
-  std::uint64_t mask = 0;
+std::optional<GpuMask> take_gpus(std::string_view& text) {
+  GpuMask mask;
+  if (take(text, '-')) return mask;
   do {
     const auto first = take_number(text);
     if (!first) return std::nullopt;
@@ -38,8 +38,8 @@ std::optional<std::uint64_t> take_gpus(std::string_view& text) {
       if (!number) return std::nullopt;
       last = *number;
     }
-    if (last >= 64 || last < *first) return std::nullopt;
-    for (std::uint32_t i = *first; i <= last; ++i) mask |= std::uint64_t{1} << i;
+    if (last >= GpuMask::kMost || last < *first) return std::nullopt;
+    for (std::uint32_t i = *first; i <= last; ++i) mask |= GpuMask::one(static_cast<int>(i));
   } while (take(text, '+'));
   return mask;
 }
@@ -59,10 +59,10 @@ std::string Allocation::to_string() const {
     if (!out.empty()) out += ',';
     fmt::format_to(std::back_inserter(out), "n{}:", s.node.value);
     bool first = true;
-    for (int i = 0; i < 64; ++i) {
-      if (((s.gpus >> i) & 1) == 0) continue;
+    for (int i = 0; i < GpuMask::kMost; ++i) {
+      if (!s.gpus.has(i)) continue;
       int last = i;
-      while (last + 1 < 64 && ((s.gpus >> (last + 1)) & 1) != 0) ++last;
+      while (s.gpus.has(last + 1)) ++last;
       fmt::format_to(std::back_inserter(out), "{}{}", first ? "" : "+", i);
       if (last > i) fmt::format_to(std::back_inserter(out), "-{}", last);
       first = false;

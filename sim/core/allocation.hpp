@@ -1,11 +1,10 @@
 // An allocation: which GPUs of which nodes a job holds (or should hold), with the CPUs and memory beside
-// them. One slice per node, in node order; the GPUs of a slice are a bit mask (at most 64 GPUs per node), and
+// them. One slice per node, in node order; the GPUs of a slice are a bit mask (at most 128 GPUs per node), and
 // each of them is held to the same share, in thousandths. A value type: two allocations are equal when they
 // hold the same things.
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -13,6 +12,7 @@
 
 #include <boost/container/small_vector.hpp>
 
+#include "sim/core/gpu_mask.hpp"
 #include "sim/core/ids.hpp"
 #include "sim/core/units.hpp"
 
@@ -21,11 +21,11 @@ namespace orrery {
 struct NodeSlice {
   NodeId node;
   std::int32_t milli_per_gpu = kMilliPerGpu;
-  std::uint64_t gpus = 0;  // bit i = the node's i-th GPU
+  GpuMask gpus;
   std::int64_t cpu_milli = 0;
   std::int64_t mem_bytes = 0;
   friend bool operator==(const NodeSlice&, const NodeSlice&) = default;
-  [[nodiscard]] int gpu_count() const { return std::popcount(gpus); }
+  [[nodiscard]] int gpu_count() const { return gpus.count(); }
 };
 
 class Allocation {

@@ -9,8 +9,6 @@ namespace {
 
 bool over_subscribes(Sharing s) { return s == Sharing::interleaved || s == Sharing::merged; }
 
-std::uint64_t low_bits(int n) { return n >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << n) - 1; }
-
 // Whole GPUs held alone take the fast path; everything else is accounted per GPU.
 bool whole(const NodeSlice& s, Sharing sharing) {
   return s.milli_per_gpu == kMilliPerGpu && !over_subscribes(sharing);
@@ -24,18 +22,20 @@ Inventory::Inventory(const Topology& topology) : topology_(&topology), nodes_(to
   buckets_.resize(static_cast<std::size_t>(widest) + 1);
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     const NodeInfo& info = topology.node(NodeId(static_cast<std::uint32_t>(i)));
-    nodes_[i] = {low_bits(info.gpus), info.cpu_milli, info.mem_bytes, info.cpu_milli > 0, info.mem_bytes > 0, false};
+    nodes_[i] = {GpuMask::first(info.gpus), info.cpu_milli, info.mem_bytes, info.cpu_milli > 0, info.mem_bytes > 0, false};
     buckets_[static_cast<std::size_t>(info.gpus)].insert(i);
     free_gpus_ += info.gpus;
     usable_gpus_ += info.gpus;
+    usable_cpu_milli_ += info.cpu_milli;
+    usable_mem_bytes_ += info.mem_bytes;
   }
 }
 
-void Inventory::set_free(NodeId n, std::uint64_t mask) {
+void Inventory::set_free(NodeId n, GpuMask mask) {
   Node& node = nodes_[n.index()];
   if (!node.down) {
-    const int before = std::popcount(node.free);
-    const int after = std::popcount(mask);
+    const int before = node.free.count();
+    const int after = mask.count();
     if (before != after) {
       buckets_[static_cast<std::size_t>(before)].erase(n.index());
       buckets_[static_cast<std::size_t>(after)].insert(n.index());
@@ -50,13 +50,14 @@ bool Inventory::can_take(const Allocation& a, Sharing sharing, GroupId group) co
     if (s.node.index() >= nodes_.size()) return false;
     const Node& node = nodes_[s.node.index()];
     if (node.down) return false;
-    if ((s.gpus & ~low_bits(topology_->node(s.node).gpus)) != 0) return false;
+    if ((s.gpus & ~GpuMask::first(topology_->node(s.node).gpus)).any()) return false;
     if (node.cpu_modelled && s.cpu_milli > node.cpu_milli) return false;
     if (node.mem_modelled && s.mem_bytes > node.mem_bytes) return false;
-    if ((s.gpus & ~node.free) == 0) continue;
+    GpuMask rest = s.gpus & ~node.free;
+    if (!rest.any()) continue;
     if (whole(s, sharing)) return false;
-    for (std::uint64_t rest = s.gpus & ~node.free; rest != 0; rest &= rest - 1) {
-      const auto it = shared_.find({s.node, std::countr_zero(rest)});
+    for (; rest.any(); rest.drop_lowest()) {
+      const auto it = shared_.find({s.node, rest.lowest()});
       if (it == shared_.end()) return false;  // held whole
       const Shared& gpu = it->second;
       if (over_subscribes(sharing) ? (gpu.group != group || !group.valid())
@@ -75,45 +76,45 @@ void Inventory::take(const Allocation& a, Sharing sharing, GroupId group) {
     node.cpu_milli -= s.cpu_milli;
     node.mem_bytes -= s.mem_bytes;
     if (!whole(s, sharing)) {
-      for (std::uint64_t rest = s.gpus; rest != 0; rest &= rest - 1) {
-        Shared& gpu = shared_[{s.node, std::countr_zero(rest)}];
+      for (GpuMask rest = s.gpus; rest.any(); rest.drop_lowest()) {
+        Shared& gpu = shared_[{s.node, rest.lowest()}];
         gpu.holders += 1;
         gpu.group = group;
         gpu.used_milli = over_subscribes(sharing) ? kMilliPerGpu : gpu.used_milli + s.milli_per_gpu;
       }
     }
-    if (s.gpus != 0) set_free(s.node, node.free & ~s.gpus);
+    if (s.gpus.any()) set_free(s.node, node.free & ~s.gpus);
   }
 }
 
 void Inventory::give(const Allocation& a, Sharing sharing, GroupId group) {
   for (const NodeSlice& s : a.slices()) {
     Node& node = nodes_[s.node.index()];
-    ORRERY_ASSERT((s.gpus & node.free) == 0, "{} given back but already free", a.to_string());
+    ORRERY_ASSERT(!(s.gpus & node.free).any(), "{} given back but already free", a.to_string());
     node.cpu_milli += s.cpu_milli;
     node.mem_bytes += s.mem_bytes;
-    std::uint64_t freed = s.gpus;
+    GpuMask freed = s.gpus;
     if (!whole(s, sharing)) {
-      freed = 0;
-      for (std::uint64_t rest = s.gpus; rest != 0; rest &= rest - 1) {
-        const int i = std::countr_zero(rest);
+      freed = {};
+      for (GpuMask rest = s.gpus; rest.any(); rest.drop_lowest()) {
+        const int i = rest.lowest();
         const auto it = shared_.find({s.node, i});
         ORRERY_ASSERT(it != shared_.end() && it->second.group == group, "{} given back but not held", a.to_string());
         it->second.holders -= 1;
         if (!over_subscribes(sharing)) it->second.used_milli -= s.milli_per_gpu;
         if (it->second.holders > 0) continue;
         shared_.erase(it);
-        freed |= std::uint64_t{1} << i;
+        freed |= GpuMask::one(i);
       }
     }
-    if (freed != 0) set_free(s.node, node.free | freed);
+    if (freed.any()) set_free(s.node, node.free | freed);
   }
 }
 
 void Inventory::set_down(NodeId n, bool down) {
   Node& node = nodes_[n.index()];
   if (node.down == down) return;
-  const int free = std::popcount(node.free);
+  const int free = node.free.count();
   auto& bucket = buckets_[static_cast<std::size_t>(free)];
   if (down)
     bucket.erase(n.index());
@@ -121,14 +122,17 @@ void Inventory::set_down(NodeId n, bool down) {
     bucket.insert(n.index());
   const int sign = down ? -1 : 1;
   free_gpus_ += sign * free;
-  usable_gpus_ += sign * topology_->node(n).gpus;
+  const NodeInfo& info = topology_->node(n);
+  usable_gpus_ += sign * info.gpus;
+  usable_cpu_milli_ += sign * info.cpu_milli;
+  usable_mem_bytes_ += sign * info.mem_bytes;
   node.down = down;
 }
 
 std::int32_t Inventory::free_milli(NodeId n, int gpu) const {
   const Node& node = nodes_[n.index()];
   if (node.down) return 0;
-  if (((node.free >> gpu) & 1) != 0) return kMilliPerGpu;
+  if (node.free.has(gpu)) return kMilliPerGpu;
   const auto it = shared_.find({n, gpu});
   return it == shared_.end() ? 0 : kMilliPerGpu - it->second.used_milli;
 }

@@ -39,11 +39,14 @@ class Inventory {
   [[nodiscard]] std::int64_t free_gpus() const { return free_gpus_; }
   // GPUs of all nodes in service.
   [[nodiscard]] std::int64_t usable_gpus() const { return usable_gpus_; }
-  [[nodiscard]] std::uint64_t free_mask(NodeId n) const {
+  // CPUs and memory of all nodes in service, where they are modelled.
+  [[nodiscard]] std::int64_t usable_cpu_milli() const { return usable_cpu_milli_; }
+  [[nodiscard]] std::int64_t usable_mem_bytes() const { return usable_mem_bytes_; }
+  [[nodiscard]] GpuMask free_mask(NodeId n) const {
     const Node& node = nodes_[n.index()];
-    return node.down ? 0 : node.free;
+    return node.down ? GpuMask() : node.free;
   }
-  [[nodiscard]] int free_on(NodeId n) const { return std::popcount(free_mask(n)); }
+  [[nodiscard]] int free_on(NodeId n) const { return free_mask(n).count(); }
   [[nodiscard]] std::int64_t free_cpu_milli(NodeId n) const { return nodes_[n.index()].cpu_milli; }
   [[nodiscard]] std::int64_t free_mem_bytes(NodeId n) const { return nodes_[n.index()].mem_bytes; }
   // Free share of one GPU, thousandths.
@@ -67,7 +70,7 @@ class Inventory {
 
  private:
   struct Node {
-    std::uint64_t free = 0;  // GPUs that nobody holds any share of
+    GpuMask free;  // GPUs that nobody holds any share of
     std::int64_t cpu_milli = 0;
     std::int64_t mem_bytes = 0;
     bool cpu_modelled = false;
@@ -81,7 +84,7 @@ class Inventory {
   };
   using GpuKey = std::pair<NodeId, int>;
 
-  void set_free(NodeId n, std::uint64_t mask);
+  void set_free(NodeId n, GpuMask mask);
 
   const Topology* topology_;
   std::vector<Node> nodes_;
@@ -89,6 +92,8 @@ class Inventory {
   std::map<GpuKey, Shared> shared_;   // GPUs held by fractions or groups
   std::int64_t free_gpus_ = 0;
   std::int64_t usable_gpus_ = 0;
+  std::int64_t usable_cpu_milli_ = 0;
+  std::int64_t usable_mem_bytes_ = 0;
 };
 
 }  // namespace orrery

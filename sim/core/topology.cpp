@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "sim/core/assert.hpp"
+#include "sim/core/gpu_mask.hpp"
 
 namespace orrery {
 
@@ -12,7 +14,8 @@ Topology::Topology(std::vector<NodeGroup> groups) : groups_(std::move(groups)) {
   rack_first_.push_back(0);
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     const NodeGroup& group = groups_[g];
-    ORRERY_ASSERT(group.gpus_per_node >= 0 && group.gpus_per_node <= 64, "{} GPUs per node", group.gpus_per_node);
+    ORRERY_ASSERT(group.gpus_per_node >= 0 && group.gpus_per_node <= GpuMask::kMost,
+                  "{} GPUs per node", group.gpus_per_node);
     const auto known = std::find(types_.begin(), types_.end(), group.gpu);
     const auto type = static_cast<std::uint32_t>(known - types_.begin());
     if (known == types_.end()) types_.push_back(group.gpu);
@@ -26,7 +29,10 @@ Topology::Topology(std::vector<NodeGroup> groups) : groups_(std::move(groups)) {
       total_gpus_ += group.gpus_per_node;
     }
     if (group.count > 0) rack_first_.push_back(static_cast<std::uint32_t>(nodes_.size()));
+    if (group.count > 0 && group.gpus_per_node > 0) widths_.push_back(group.gpus_per_node);
   }
+  std::sort(widths_.begin(), widths_.end(), std::greater<>());
+  widths_.erase(std::unique(widths_.begin(), widths_.end()), widths_.end());
 }
 
 GpuTypeMask Topology::type_bit(const std::string& name) const {

@@ -17,7 +17,7 @@ namespace orrery {
 struct NodeGroup {
   std::string name;
   int count = 0;
-  int gpus_per_node = 0;  // 0..64
+  int gpus_per_node = 0;  // 0..128
   std::string gpu;        // type name, "h200"
   std::int64_t cpu_milli = 0;           // per node; 0 = CPUs are not modelled
   std::int64_t mem_bytes = 0;           // per node; 0 = memory is not modelled
@@ -50,6 +50,8 @@ class Topology {
   [[nodiscard]] std::size_t node_count() const { return nodes_.size(); }
   [[nodiscard]] const NodeInfo& node(NodeId n) const { return nodes_[n.index()]; }
   [[nodiscard]] std::int64_t total_gpus() const { return total_gpus_; }
+  // How many GPUs a node may have here, the most first, each once; nodes without GPUs left out.
+  [[nodiscard]] const std::vector<int>& widths() const { return widths_; }
   [[nodiscard]] std::size_t rack_count() const { return rack_first_.size() - 1; }
   // Nodes of a rack are consecutive: [first, last).
   [[nodiscard]] NodeId rack_first(std::size_t rack) const { return NodeId(rack_first_[rack]); }
@@ -66,6 +68,7 @@ class Topology {
   std::vector<std::uint32_t> group_first_;
   std::vector<std::uint32_t> rack_first_;
   std::vector<std::string> types_;
+  std::vector<int> widths_;
   std::int64_t total_gpus_ = 0;
 };
 

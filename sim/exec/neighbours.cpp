@@ -1,7 +1,6 @@
 #include "sim/exec/neighbours.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <numeric>
 
 namespace orrery {
@@ -23,8 +22,8 @@ Neighbours::Neighbours(const Topology& topology, std::size_t jobs, std::span<con
 template <class Do>
 void Neighbours::for_gpus(const Allocation& gpus, Do act) {
   for (const NodeSlice& s : gpus.slices())
-    for (std::uint64_t left = s.gpus; left != 0; left &= left - 1)
-      act(on_place_[place_of_[first_gpu_[s.node.index()] + static_cast<std::size_t>(std::countr_zero(left))]]);
+    for (GpuMask left = s.gpus; left.any(); left.drop_lowest())
+      act(on_place_[place_of_[first_gpu_[s.node.index()] + static_cast<std::size_t>(left.lowest())]]);
 }
 
 void Neighbours::start(JobId job, const Allocation& gpus) {

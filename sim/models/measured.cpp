@@ -3,7 +3,6 @@
 #include <boost/container/small_vector.hpp>
 
 #include <algorithm>
-#include <bit>
 
 namespace orrery {
 
@@ -19,8 +18,8 @@ std::size_t MeasuredModel::own_ranks(const Allocation& gpus) const {
   if (times_->place_of_slot.empty()) return 1;
   boost::container::small_vector<std::size_t, 16> places;
   for (const NodeSlice& s : gpus.slices())
-    for (std::uint64_t left = s.gpus; left != 0; left &= left - 1) {
-      const std::size_t slot = first_slot_[s.node.index()] + static_cast<std::size_t>(std::countr_zero(left));
+    for (GpuMask left = s.gpus; left.any(); left.drop_lowest()) {
+      const std::size_t slot = first_slot_[s.node.index()] + static_cast<std::size_t>(left.lowest());
       places.push_back(times_->place_of_slot[slot]);
     }
   std::size_t most = 1;

@@ -81,7 +81,7 @@ Expected<std::shared_ptr<ThroughputModel>> ThroughputModel::compile(const Throug
   if (m->reference_ == kNone) {
     m->reference_ = static_cast<std::uint32_t>(m->types_.size());
     m->types_.push_back(reference);
-    m->widest_.push_back(64);
+    m->widest_.push_back(GpuMask::kMost);
   }
   std::map<std::tuple<std::uint32_t, std::uint32_t, int>, Point> points;
   for (const AloneRate& r : table.alone) {

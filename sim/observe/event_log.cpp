@@ -88,11 +88,12 @@ void append_allocation(std::string& out, const Allocation& a) {
     out.push_back('n');
     append_int(out, s.node.value);
     out.push_back(':');
-    if (s.gpus == 0) out.push_back('-');
+    if (!s.gpus.any()) out.push_back('-');
     bool first = true;
-    for (std::uint64_t rest = s.gpus; rest != 0;) {
-      const int low = std::countr_zero(rest);
-      const int run = std::countr_one(rest >> low);
+    for (GpuMask rest = s.gpus; rest.any();) {
+      const int low = rest.lowest();
+      int run = 0;  // GPUs in a row from `low` on
+      for (; rest.has(low + run); ++run) rest.drop_lowest();
       if (!first) out.push_back('+');
       first = false;
       append_int(out, low);
@@ -100,7 +101,6 @@ void append_allocation(std::string& out, const Allocation& a) {
         out.push_back('-');
         append_int(out, low + run - 1);
       }
-      rest = low + run >= 64 ? 0 : rest >> (low + run) << (low + run);
     }
     if (s.milli_per_gpu != kMilliPerGpu) {
       out.push_back('@');

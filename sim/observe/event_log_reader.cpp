@@ -53,8 +53,9 @@ class LineReader {
     for (const Json& run : j.at("nodes")) {
       const auto count = whole<std::int64_t>(run.at(0));
       const auto gpus = whole<std::int32_t>(run.at(1));
-      if (count < 0 || count > kMaxNodes - static_cast<std::int64_t>(h.node_gpus.size()) || gpus < 0 || gpus > 64)
-        throw BadLine{fmt::format("{} nodes of {} GPUs; at most {} nodes of 64", count, gpus, kMaxNodes)};
+      if (count < 0 || count > kMaxNodes - static_cast<std::int64_t>(h.node_gpus.size()) || gpus < 0 || gpus > GpuMask::kMost)
+        throw BadLine{fmt::format("{} nodes of {} GPUs; at most {} nodes of {}", count, gpus, kMaxNodes,
+                                  GpuMask::kMost)};
       h.node_gpus.insert(h.node_gpus.end(), static_cast<std::size_t>(count), gpus);
     }
   }

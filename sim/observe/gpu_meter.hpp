@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cstdint>
 #include <vector>
 
@@ -27,8 +26,8 @@ class GpuMeter {
       ORRERY_ASSERT(s.node.index() + 1 < first_.size(), "node {} is not in the cluster", s.node.value);
       const std::size_t first = first_[s.node.index()];
       std::int64_t delta = 0;
-      for (std::uint64_t rest = s.gpus; rest != 0; rest &= rest - 1) {
-        const std::size_t gpu = first + static_cast<std::size_t>(std::countr_zero(rest));
+      for (GpuMask rest = s.gpus; rest.any(); rest.drop_lowest()) {
+        const std::size_t gpu = first + static_cast<std::size_t>(rest.lowest());
         ORRERY_ASSERT(gpu < first_[s.node.index() + 1], "node {} has no GPU {}", s.node.value, gpu - first);
         delta -= std::min(used_[gpu], kMilliPerGpu);
         used_[gpu] += sign * s.milli_per_gpu;

@@ -20,7 +20,7 @@ Ledger::Ledger(const Topology& topology) : nodes_(topology.node_count()) {
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     const NodeInfo& info = topology.node(NodeId(static_cast<std::uint32_t>(i)));
     Node& n = nodes_[i];
-    n.all = info.gpus >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << info.gpus) - 1;
+    n.all = GpuMask::first(info.gpus);
     n.usable = info.gpus;
     n.cpu_milli = info.cpu_milli;
     n.mem_bytes = info.mem_bytes;
@@ -32,7 +32,7 @@ Ledger::Ledger(const Topology& topology) : nodes_(topology.node_count()) {
 std::string Ledger::bounds(const Allocation& a) const {
   for (const NodeSlice& s : a.slices()) {
     if (s.node.index() >= nodes_.size()) return fmt::format("there is no node {}", s.node.value);
-    if ((s.gpus & ~nodes_[s.node.index()].all) != 0) return fmt::format("node {} has no such GPUs", s.node.value);
+    if ((s.gpus & ~nodes_[s.node.index()].all).any()) return fmt::format("node {} has no such GPUs", s.node.value);
     if (s.milli_per_gpu <= 0 || s.milli_per_gpu > kMilliPerGpu)
       return fmt::format("{} thousandths of a GPU on node {}", s.milli_per_gpu, s.node.value);
   }
@@ -41,14 +41,14 @@ std::string Ledger::bounds(const Allocation& a) const {
 
 std::string Ledger::conflict(const NodeSlice& s, Sharing sharing, GroupId group) const {
   const Node& n = nodes_[s.node.index()];
-  if ((s.gpus & n.whole) != 0)
-    return fmt::format("GPU {} of node {} is held by another job", std::countr_zero(s.gpus & n.whole), s.node.value);
+  if (const GpuMask both = s.gpus & n.whole; both.any())
+    return fmt::format("GPU {} of node {} is held by another job", both.lowest(), s.node.value);
   if (n.cpu_modelled && s.cpu_milli > n.cpu_milli) return fmt::format("node {} has no such CPUs left", s.node.value);
   if (n.mem_modelled && s.mem_bytes > n.mem_bytes)
     return fmt::format("node {} has no such memory left", s.node.value);
   if (n.shared == 0) return {};
-  for (std::uint64_t rest = s.gpus; rest != 0; rest &= rest - 1) {
-    const auto at = shares_.find({s.node, std::countr_zero(rest)});
+  for (GpuMask rest = s.gpus; rest.any(); rest.drop_lowest()) {
+    const auto at = shares_.find({s.node, rest.lowest()});
     if (at == shares_.end()) continue;
     const Share& share = at->second;
     const bool same_group = grouped(sharing) && group.valid() && share.group == group;
@@ -71,8 +71,8 @@ std::string Ledger::take(const Allocation& a, Sharing sharing, GroupId group) {
       n.whole |= s.gpus;
       continue;
     }
-    for (std::uint64_t rest = s.gpus; rest != 0; rest &= rest - 1) {
-      Share& share = shares_[{s.node, std::countr_zero(rest)}];
+    for (GpuMask rest = s.gpus; rest.any(); rest.drop_lowest()) {
+      Share& share = shares_[{s.node, rest.lowest()}];
       if (share.holders == 0) n.shared += 1;
       share.holders += 1;
       share.milli += s.milli_per_gpu;
@@ -91,8 +91,8 @@ void Ledger::give(const Allocation& a, Sharing sharing, GroupId) {
       n.whole &= ~s.gpus;
       continue;
     }
-    for (std::uint64_t rest = s.gpus; rest != 0; rest &= rest - 1) {
-      const auto at = shares_.find({s.node, std::countr_zero(rest)});
+    for (GpuMask rest = s.gpus; rest.any(); rest.drop_lowest()) {
+      const auto at = shares_.find({s.node, rest.lowest()});
       ORRERY_ASSERT(at != shares_.end(), "{} given back but not booked", a.to_string());
       at->second.milli -= s.milli_per_gpu;
       if (--at->second.holders > 0) continue;

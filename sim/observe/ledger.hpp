@@ -25,16 +25,16 @@ class Ledger {
   void set_usable(NodeId n, std::int64_t gpus) { nodes_[n.index()].usable = gpus; }
   [[nodiscard]] std::int64_t usable(NodeId n) const { return nodes_[n.index()].usable; }
   [[nodiscard]] int held_on(NodeId n) const {
-    return std::popcount(nodes_[n.index()].whole) + nodes_[n.index()].shared;
+    return nodes_[n.index()].whole.count() + nodes_[n.index()].shared;
   }
   // "" when every slice names GPUs that exist.
   [[nodiscard]] std::string bounds(const Allocation& a) const;
 
  private:
   struct Node {
-    std::uint64_t whole = 0;  // GPUs held whole by one job
-    std::uint64_t all = 0;    // GPUs that exist
-    int shared = 0;           // GPUs held in shares
+    GpuMask whole;   // GPUs held whole by one job
+    GpuMask all;     // GPUs that exist
+    int shared = 0;  // GPUs held in shares
     std::int64_t usable = 0;
     std::int64_t cpu_milli = 0;  // free
     std::int64_t mem_bytes = 0;

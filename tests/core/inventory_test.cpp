@@ -36,7 +36,7 @@ TEST_CASE("the inventory agrees with a naive one", "[core]") {
       std::swap(held[uniform_below(rng, held.size())], held.back());
       const NodeSlice& s = held.back().gpus.slices()[0];
       for (int g = 0; g < kGpus; ++g)
-        if ((s.gpus >> g & 1) != 0) free[s.node.index()][static_cast<std::size_t>(g)] += s.milli_per_gpu;
+        if (s.gpus.has(g)) free[s.node.index()][static_cast<std::size_t>(g)] += s.milli_per_gpu;
       inventory.give(held.back().gpus, held.back().sharing);
       held.pop_back();
     } else {

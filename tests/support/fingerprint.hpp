@@ -42,7 +42,8 @@ class Fingerprint final : public Observer {
   void add_allocation(const Allocation& a) {
     for (const NodeSlice& s : a.slices()) {
       add(s.node.value);
-      add(static_cast<std::int64_t>(s.gpus));
+      add(static_cast<std::int64_t>(s.gpus.low_word()));
+      if (s.gpus.high_word() != 0) add(static_cast<std::int64_t>(s.gpus.high_word()));
     }
   }
   std::uint64_t hash_ = hash64("");
