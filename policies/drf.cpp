@@ -1,6 +1,7 @@
 // Dominant resource fairness (Ghodsi et al., NSDI'11), without preemption: again and again the tenant with the
-// smallest dominant share, max over resources of used / capacity, starts its first job that fits; tenants without one
-// are passed over. Ties: the tenant that came first. Gangs, so shares may jump. policies.md 1.6.
+// smallest dominant share, max over resources of used / capacity of the nodes that are up, starts its first job that
+// fits; tenants without one are passed over. Ties: the tenant that came first. Gangs, so shares may jump. policies.md
+// 1.6.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -17,7 +18,8 @@ class DominantShare final : public Policy {
   [[nodiscard]] Capabilities capabilities() const override { return {}; }
 
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
-    if (capacity_.milli_gpus == 0 && capacity_.cpu_milli == 0) measure(*view.topology);
+    const Inventory& all = plan.free();
+    capacity_ = {all.usable_gpus() * kMilliPerGpu, all.usable_cpu_milli(), all.usable_mem_bytes()};
     for (const Event& e : view.since_last) follow(view, e);
     // Tenants with something to start, the smallest share first.
     std::set<std::pair<Int128, std::size_t>> order;
@@ -43,15 +45,6 @@ class DominantShare final : public Policy {
     Resources used;
     ClassQueues<std::int64_t> waiting;  // one key for all: order of arrival
   };
-
-  void measure(const Topology& topology) {
-    for (std::uint32_t n = 0; n < topology.node_count(); ++n) {
-      const NodeInfo& node = topology.node(NodeId(n));
-      capacity_.milli_gpus += std::int64_t{node.gpus} * kMilliPerGpu;
-      capacity_.cpu_milli += node.cpu_milli;
-      capacity_.mem_bytes += node.mem_bytes;
-    }
-  }
 
   // Dominant share in units of 10^-12.
   [[nodiscard]] Int128 share(const Resources& used) const {
@@ -111,7 +104,7 @@ class DominantShare final : public Policy {
   }
 
   std::unique_ptr<Placement> placement_;
-  Resources capacity_;
+  Resources capacity_;  // of the nodes that are up
   std::map<std::string, std::size_t> index_;
   std::vector<Tenant> tenants_;
   std::vector<char> charged_;  // [job]: counted in its tenant's use

@@ -171,12 +171,18 @@ Expected<CapacityTrace> read_capacity(const std::string& path) {
 }
 
 std::vector<Outage> outages_of(const CapacityTrace& trace, std::int64_t nodes, int gpus_per_node) {
+  return outages_of(trace, std::vector<int>(static_cast<std::size_t>(std::max<std::int64_t>(nodes, 0)),
+                                            std::max(gpus_per_node, 1)));
+}
+
+std::vector<Outage> outages_of(const CapacityTrace& trace, const std::vector<int>& node_gpus) {
   std::vector<Outage> out;
-  const auto there = [&](std::int64_t count) { return trace.gpus ? count / std::max(gpus_per_node, 1) : count; };
-  for (std::int64_t n = 0; n < nodes; ++n) {
+  std::int64_t needed = 0;  // so many nodes or GPUs that this node is among them
+  for (std::size_t n = 0; n < node_gpus.size(); ++n) {
+    needed += trace.gpus ? node_gpus[n] : 1;
     Time down = kNever;  // since when it is out
     for (const CapacityStep& s : trace.steps) {
-      const bool up = there(s.count) > n;
+      const bool up = s.count >= needed;
       if (!up) down = std::min(down, s.at);
       if (!up || down == kNever) continue;
       out.push_back({NodeId(static_cast<std::uint32_t>(n)), down, s.at});
@@ -266,14 +272,14 @@ Expected<RecordedOutages> read_outages(const std::string& path, const CapacityOf
     if (!lives) return tl::make_unexpected(lives.error());
     const auto errors = std::count_if(lives->begin(), lives->end(),
                                       [](const GpuLife& g) { return g.end != GpuLife::End::none; });
-    out.outages = outages_of(*lives, cluster.nodes, cluster.repair);
+    out.outages = outages_of(*lives, static_cast<std::int64_t>(cluster.node_gpus.size()), cluster.repair);
     out.about = fmt::format("{} errors in {} lives of GPUs, {} outages of nodes of {} each", errors, lives->size(),
                             out.outages.size(), format_duration(cluster.repair));
     return out;
   }
   const auto recorded = read_capacity_text(path, *text);
   if (!recorded) return tl::make_unexpected(recorded.error());
-  out.outages = outages_of(*recorded, cluster.nodes, cluster.gpus_per_node);
+  out.outages = outages_of(*recorded, cluster.node_gpus);
   out.about = fmt::format("{} changes over {:.1f} h, {} outages of nodes", recorded->steps.size(),
                           to_seconds(recorded->end) / 3600, out.outages.size());
   return out;

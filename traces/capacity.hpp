@@ -35,8 +35,11 @@ struct CapacityTrace {
 [[nodiscard]] Expected<CapacityTrace> read_capacity_text(const std::string& file, std::string_view text);
 [[nodiscard]] Expected<CapacityTrace> read_capacity(const std::string& path);
 
-// The trace on a cluster of `nodes` equal nodes: node i is out while at most i are there, so the last come and go
-// first. What a cluster has beyond the recording's largest number is there all the time only up to that number.
+// The trace on a cluster of nodes with so many GPUs each: node i is out while at most i nodes are there, or fewer GPUs
+// than the nodes up to it have, so the last come and go first. What a cluster has beyond the recording's largest number
+// is never there.
+[[nodiscard]] std::vector<Outage> outages_of(const CapacityTrace& trace, const std::vector<int>& node_gpus);
+// On equal nodes.
 [[nodiscard]] std::vector<Outage> outages_of(const CapacityTrace& trace, std::int64_t nodes, int gpus_per_node);
 
 // One GPU of the Titan supercomputer (OLCF, SC'20): a serial number in one slot, from insertion to removal.
@@ -56,9 +59,8 @@ struct GpuLife {
 
 // A recording of either sort as outages of a cluster.
 struct CapacityOf {
-  std::int64_t nodes = 0;
-  int gpus_per_node = 1;  // of its widest nodes
-  Duration repair{};      // how long an error of a GPU takes its node out
+  std::vector<int> node_gpus;  // of each node
+  Duration repair{};           // how long an error of a GPU takes its node out
 };
 struct RecordedOutages {
   std::vector<Outage> outages;

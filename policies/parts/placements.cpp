@@ -2,29 +2,12 @@
 
 #include <algorithm>
 
+#include "policies/parts/placement_parts.hpp"
 #include "policies/parts/structured_placements.hpp"
 #include "sim/core/random.hpp"
 
 namespace orrery {
 namespace {
-
-// Adds `gpus` GPUs of node `n`, with their share of the job's CPUs and memory.
-void add_gpus(const Demand& d, const Inventory& free, NodeId n, int gpus, Allocation& out) {
-  NodeSlice s;
-  s.node = n;
-  s.milli_per_gpu = d.milli_per_gpu;
-  s.gpus = free.free_mask(n).lowest(gpus);
-  s.cpu_milli = (d.cpu_milli * gpus + d.gpus - 1) / d.gpus;
-  s.mem_bytes = (d.mem_bytes * gpus + d.gpus - 1) / d.gpus;
-  out.add(s);
-}
-
-// How many of `wanted` GPUs node `n` can give to this demand.
-int usable(const Demand& d, const Inventory& free, NodeId n, int wanted) {
-  int k = std::min(free.free_on(n), wanted);
-  while (k > 0 && !free.suits(d, n, k)) --k;
-  return k;
-}
 
 bool place_cpu_only(const Demand& d, const Inventory& free, Allocation& out) {
   for (std::uint32_t i = 0; i < free.topology().node_count(); ++i) {
@@ -208,8 +191,8 @@ class RandomPlacement final : public CountingPlacement {
   std::vector<NodeId> nodes_;
 };
 
-// One node, the first that fits, when the job fits a node; else whole idle nodes plus one node for the rest, all
-// in one rack, racks tried in order; else it does not fit (SymbioticLab/Tiresias).
+// One node, the first that fits; for more than its width whole idle nodes plus one node for the rest, all in one rack,
+// racks of wide nodes before those of narrow ones, then in order; else it does not fit (SymbioticLab/Tiresias).
 class YarnPlacement final : public BasePlacement {
  public:
   [[nodiscard]] std::string_view name() const override { return "yarn"; }
@@ -224,33 +207,36 @@ class YarnPlacement final : public BasePlacement {
       }
     }
     const Topology& topology = free.topology();
-    for (std::size_t rack = 0; rack < topology.rack_count(); ++rack) {
-      const int size = topology.node(topology.rack_first(rack)).gpus;
-      if (size == 0 || d.gpus <= size) continue;
-      if (place_in_rack(d, free, topology.rack_first(rack), topology.rack_last(rack), size, out)) return true;
-      out.clear();
+    const NodeWidths widths(d, topology);
+    for (const int width : widths.all()) {
+      if (width >= d.gpus) continue;  // one such node would do, and none is free
+      for (std::size_t rack = 0; rack < topology.rack_count(); ++rack) {
+        const NodeId first = topology.rack_first(rack);
+        if (widths.of(first) != width) continue;  // of one group each: the nodes of a rack are equal
+        if (place_in_rack(d, free, first, topology.rack_last(rack), width, out)) return true;
+        out.clear();
+      }
     }
     return false;
   }
 
  private:
-  static bool place_in_rack(const Demand& d, const Inventory& free, NodeId first, NodeId last, int size,
+  static bool place_in_rack(const Demand& d, const Inventory& free, NodeId first, NodeId last, int width,
                             Allocation& out) {
-    int whole = d.gpus / size;
-    const int rest = d.gpus % size;
-    std::vector<NodeId> used;
-    for (NodeId n = free.first_with(size, first); n.valid() && n < last && whole > 0;
-         n = free.first_with(size, NodeId(n.value + 1))) {
-      if (!free.suits(d, n, size)) continue;
-      used.push_back(n);
+    const int idle = free.topology().node(first).gpus;
+    int whole = d.gpus / width;
+    const int rest = d.gpus % width;
+    for (NodeId n = free.first_with(idle, first); n.valid() && n < last && whole > 0;
+         n = free.first_with(idle, NodeId(n.value + 1))) {
+      if (!free.suits(d, n, width)) continue;
+      add_gpus(d, free, n, width, out);
       --whole;
     }
     if (whole > 0) return false;
-    for (const NodeId n : used) add_gpus(d, free, n, size, out);
     if (rest == 0) return true;
     for (NodeId n = free.first_with(rest, first); n.valid() && n < last;
          n = free.first_with(rest, NodeId(n.value + 1))) {
-      if (std::find(used.begin(), used.end(), n) != used.end() || !free.suits(d, n, rest)) continue;
+      if (out.touches(n) || !free.suits(d, n, rest)) continue;
       add_gpus(d, free, n, rest, out);
       return true;
     }
@@ -258,71 +244,74 @@ class YarnPlacement final : public BasePlacement {
   }
 };
 
-// The tightest node that fits; for more than a node, whole idle nodes and the tightest node for the rest,
-// anywhere; else it does not fit (S-Lab-System-Group/Lucid).
+// The tightest node that fits; for more than its width whole idle nodes of one width and the tightest node for the
+// rest, anywhere; wide nodes are tried before narrow ones; else it does not fit (S-Lab-System-Group/Lucid).
 class ConsolidatedPlacement final : public BasePlacement {
  public:
   [[nodiscard]] std::string_view name() const override { return "consolidated"; }
 
  protected:
   bool place_whole(const Demand& d, const Inventory& free, Allocation& out) override {
-    const int widest = free.max_gpus_per_node();
-    const int whole = d.gpus <= widest ? 0 : d.gpus / widest;
-    int left = whole;
-    NodeId n = free.first_with_exactly(widest);
-    for (; n.valid() && left > 0; n = free.first_with_exactly(widest, NodeId(n.value + 1))) {
-      if (!free.suits(d, n, widest)) continue;
-      add_gpus(d, free, n, widest, out);
-      --left;
+    if (add_on_tightest(d, free, d.gpus, out)) return true;
+    const NodeWidths widths(d, free.topology());
+    for (const int width : widths.all()) {
+      if (width >= d.gpus) continue;  // one such node would do, and none is free
+      if (place_over_nodes(d, free, widths, width, out)) return true;
+      out.clear();
     }
-    if (left > 0) return false;
-    const int rest = d.gpus - whole * widest;
-    return rest == 0 || place_tightest(d, free, rest, out);
+    return false;
   }
 
  private:
-  static bool place_tightest(const Demand& d, const Inventory& free, int gpus, Allocation& out) {
-    for (int f = gpus; f <= free.max_gpus_per_node(); ++f) {
-      for (NodeId n = free.first_with_exactly(f); n.valid(); n = free.first_with_exactly(f, NodeId(n.value + 1))) {
-        const bool used = std::any_of(out.slices().begin(), out.slices().end(),
-                                      [n](const NodeSlice& s) { return s.node == n; });
-        if (used || !free.suits(d, n, gpus)) continue;
-        add_gpus(d, free, n, gpus, out);
-        return true;
+  static bool place_over_nodes(const Demand& d, const Inventory& free, const NodeWidths& widths, int width,
+                               Allocation& out) {
+    int left = d.gpus / width;
+    for (const int idle : free.topology().widths()) {
+      for (NodeId n = free.first_with_exactly(idle); n.valid() && left > 0;
+           n = free.first_with_exactly(idle, NodeId(n.value + 1))) {
+        if (widths.of(n) != width || free.topology().node(n).gpus != idle || !free.suits(d, n, width)) continue;
+        add_gpus(d, free, n, width, out);
+        --left;
       }
     }
-    return false;
+    return left == 0 && (d.gpus % width == 0 || add_on_tightest(d, free, d.gpus % width, out));
   }
 };
 
 // On as few nodes as could hold it when they are idle: one node, the tightest that fits; for more than a node the
-// emptiest ones, provided that no more of them are used than that; else it does not fit (TitanSched).
+// emptiest ones, provided that no more of them are used than that; else on the narrower nodes alone, by the same rule;
+// else it does not fit (TitanSched).
 class FewestPlacement final : public BasePlacement {
  public:
   [[nodiscard]] std::string_view name() const override { return "fewest"; }
 
  protected:
   bool place_whole(const Demand& d, const Inventory& free, Allocation& out) override {
-    const int widest = free.max_gpus_per_node();
-    if (d.gpus <= widest) {
-      for (int f = d.gpus; f <= widest; ++f)
-        for (NodeId n = free.first_with_exactly(f); n.valid(); n = free.first_with_exactly(f, NodeId(n.value + 1))) {
-          if (!free.suits(d, n, d.gpus)) continue;
-          add_gpus(d, free, n, d.gpus, out);
-          return true;
-        }
-      return false;
+    if (add_on_tightest(d, free, d.gpus, out)) return true;
+    const NodeWidths widths(d, free.topology());
+    for (const int width : widths.all()) {
+      const int nodes = widths.nodes_for(d.gpus, width);
+      if (nodes == 0) return false;  // nor do the narrower ones hold it
+      if (nodes > 1 && place_on_emptiest(d, free, widths, width, nodes, out)) return true;
+      out.clear();
     }
-    int nodes = (d.gpus + widest - 1) / widest;
+    return false;
+  }
+
+ private:
+  // On at most `nodes` of the nodes no wider than `width`, those first that can give most.
+  static bool place_on_emptiest(const Demand& d, const Inventory& free, const NodeWidths& widths, int width, int nodes,
+                                Allocation& out) {
     int left = d.gpus;
-    for (int f = widest; f >= 1; --f) {
-      for (NodeId n = free.first_with_exactly(f); n.valid(); n = free.first_with_exactly(f, NodeId(n.value + 1))) {
-        const int k = usable(d, free, n, left);
-        if (k == 0) continue;
-        if (nodes-- == 0) return false;
-        add_gpus(d, free, n, k, out);
-        left -= k;
-        if (left == 0) return true;
+    for (int k = widths.all().front(); k >= 1; --k) {
+      for (int f = d.plain() ? k : free.max_gpus_per_node(); f >= k; --f) {
+        for (NodeId n = free.first_with_exactly(f); n.valid(); n = free.first_with_exactly(f, NodeId(n.value + 1))) {
+          if (widths.of(n) > width || usable(d, free, n, widths.of(n)) != k) continue;
+          if (nodes-- == 0) return false;
+          add_gpus(d, free, n, std::min(k, left), out);
+          left -= std::min(k, left);
+          if (left == 0) return true;
+        }
       }
     }
     return false;

@@ -5,20 +5,11 @@
 #include <tuple>
 #include <vector>
 
+#include "policies/parts/placement_parts.hpp"
 #include "policies/parts/placements.hpp"
 
 namespace orrery {
 namespace {
-
-// `gpus` of the GPUs in `mask` of node `n`, with their share of the job's CPUs and memory.
-NodeSlice slice_of(const Demand& d, NodeId n, GpuMask mask, int gpus) {
-  NodeSlice s;
-  s.node = n;
-  s.gpus = mask.lowest(gpus);
-  s.cpu_milli = (d.cpu_milli * gpus + d.gpus - 1) / d.gpus;
-  s.mem_bytes = (d.mem_bytes * gpus + d.gpus - 1) / d.gpus;
-  return s;
-}
 
 // Jobs of no whole GPU have no structure to look at: they go where `consolidated` puts them.
 class StructuredPlacement : public Placement {
@@ -37,67 +28,79 @@ class StructuredPlacement : public Placement {
 };
 
 // A job's GPUs come from one block of a power of two, aligned to its size: within a node the block that leaves the
-// larger blocks whole; for more than a node an aligned run of idle nodes (the buddy cells of HiveD, OSDI'20).
+// larger blocks whole; for more than a node an aligned run of idle nodes of one width, wide ones tried first (the
+// buddy cells of HiveD, OSDI'20). A block that reaches beyond the node or the last such node is cut off there; what is
+// left of it must be free and hold the job.
 class BuddyPlacement final : public StructuredPlacement {
  public:
   [[nodiscard]] std::string_view name() const override { return "buddy"; }
 
  protected:
   bool place_whole(const Demand& d, const Inventory& free, Allocation& out) override {
-    const auto width = std::bit_floor(static_cast<unsigned>(free.max_gpus_per_node()));
-    const auto size = std::bit_ceil(static_cast<unsigned>(d.gpus));
-    return size <= width ? within_node(d, free, size, out) : over_nodes(d, free, size / width, width, out);
+    if (within_node(d, free, out)) return true;
+    const NodeWidths widths(d, free.topology());
+    for (const int width : widths.all())
+      if (width < d.gpus && over_nodes(d, free, widths, width, out)) return true;
+    return false;
   }
 
  private:
-  // Size of the largest aligned block that is free and holds [first, first + size).
-  static int free_around(GpuMask mask, int first, int size) {
-    for (int larger = 2 * size; larger <= GpuMask::kMost; larger *= 2) {
+  // GPUs of the largest aligned block of a node of `gpus` GPUs that is free and holds [first, first + size).
+  static int free_around(GpuMask mask, int first, int size, int gpus) {
+    int most = std::min(size, gpus - first);
+    for (int larger = 2 * size; larger / 2 < gpus; larger *= 2) {
       const int start = first / larger * larger;
-      const GpuMask block = GpuMask::range(start, start + larger);
-      if ((mask & block) != block) return larger / 2;
+      const GpuMask block = GpuMask::range(start, std::min(start + larger, gpus));
+      if ((mask & block) != block) break;
+      most = block.count();
     }
-    return GpuMask::kMost;
+    return most;
   }
 
-  static bool within_node(const Demand& d, const Inventory& free, unsigned size, Allocation& out) {
-    const int least = static_cast<int>(size);
+  static bool within_node(const Demand& d, const Inventory& free, Allocation& out) {
+    if (d.gpus > free.max_gpus_per_node()) return false;
+    const int size = static_cast<int>(std::bit_ceil(static_cast<unsigned>(d.gpus)));
     NodeId best;
     GpuMask best_block;
     int best_around = GpuMask::kMost + 1;
-    for (NodeId n = free.first_with(least); n.valid(); n = free.first_with(least, NodeId(n.value + 1))) {
+    for (NodeId n = free.first_with(d.gpus); n.valid(); n = free.first_with(d.gpus, NodeId(n.value + 1))) {
       if (!free.suits(d, n, d.gpus)) continue;
       const GpuMask mask = free.free_mask(n);
-      for (int first = 0; first + least <= free.topology().node(n).gpus; first += least) {
-        const GpuMask block = GpuMask::range(first, first + least);
+      const int gpus = free.topology().node(n).gpus;
+      for (int first = 0; first + d.gpus <= gpus; first += size) {
+        const GpuMask block = GpuMask::range(first, std::min(first + size, gpus));
         if ((mask & block) != block) continue;
-        const int around = free_around(mask, first, least);
+        const int around = free_around(mask, first, size, gpus);
         if (around >= best_around) continue;
         best = n;
         best_block = block;
         best_around = around;
       }
-      if (best_around == least) break;  // no block is tighter
+      if (best_around == d.gpus) break;  // no block is tighter
     }
     if (!best.valid()) return false;
     out.add(slice_of(d, best, best_block, d.gpus));
     return true;
   }
 
-  static bool over_nodes(const Demand& d, const Inventory& free, unsigned nodes, unsigned width, Allocation& out) {
-    const int whole = static_cast<int>(width);
-    const auto count = static_cast<std::uint32_t>(free.topology().node_count());
-    for (std::uint32_t first = 0; first + nodes <= count; first += nodes) {
-      bool idle = true;
-      for (std::uint32_t n = first; n < first + nodes && idle; ++n)
-        idle = free.free_on(NodeId(n)) == free.topology().node(NodeId(n)).gpus && free.free_on(NodeId(n)) >= whole &&
-               free.suits(d, NodeId(n), whole);
-      if (!idle) continue;
+  static bool over_nodes(const Demand& d, const Inventory& free, const NodeWidths& widths, int width,
+                         Allocation& out) {
+    std::vector<NodeId> nodes;  // of that width
+    for (std::uint32_t n = 0; n < free.topology().node_count(); ++n)
+      if (widths.of(NodeId(n)) == width) nodes.emplace_back(n);
+    const auto idle = [&](NodeId n) {
+      return free.free_on(n) == free.topology().node(n).gpus && free.suits(d, n, width);
+    };
+    const auto needed = static_cast<std::size_t>((d.gpus + width - 1) / width);
+    const std::size_t size = std::bit_ceil(needed);
+    for (std::size_t first = 0; first + needed <= nodes.size(); first += size) {
+      const auto from = nodes.begin() + static_cast<std::ptrdiff_t>(first);
+      const auto to = nodes.begin() + static_cast<std::ptrdiff_t>(std::min(first + size, nodes.size()));
+      if (!std::all_of(from, to, idle)) continue;
       int left = d.gpus;
-      for (std::uint32_t n = first; left > 0; ++n) {
-        const int k = std::min(left, whole);
-        out.add(slice_of(d, NodeId(n), free.free_mask(NodeId(n)), k));
-        left -= k;
+      for (auto n = from; left > 0; ++n) {
+        add_gpus(d, free, *n, std::min(left, width), out);
+        left -= std::min(left, width);
       }
       return true;
     }
@@ -113,15 +116,13 @@ class TopologyPlacement final : public StructuredPlacement {
 
  protected:
   bool place_whole(const Demand& d, const Inventory& free, Allocation& out) override {
-    if (d.gpus <= free.max_gpus_per_node() && plain_->place(d, free, out)) return true;
-    out.clear();
+    if (add_on_tightest(d, free, d.gpus, out)) return true;
     const Topology& topology = free.topology();
     std::vector<Rack> racks;
     for (std::size_t r = 0; r < topology.rack_count(); ++r) {
       Rack rack;
       for (NodeId n = topology.rack_first(r); n < topology.rack_last(r); n = NodeId(n.value + 1)) {
-        int k = free.free_on(n);
-        while (k > 0 && !free.suits(d, n, k)) --k;
+        const int k = usable(d, free, n, GpuMask::kMost);
         if (k > 0) rack.nodes.emplace_back(-k, n);
         rack.free += k;
       }

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 
+#include "sim/core/node_widths.hpp"
 #include "sim/models/checkpoint_cost.hpp"
 #include "sim/models/multimodal_model.hpp"
 
@@ -41,18 +42,23 @@ std::optional<CheckpointSize> find_size(const Prepared& p, const CheckpointTrans
 
 Duration to_duration(double seconds) { return Duration{std::llround(std::min(seconds, 1e9) * 1e9)}; }
 
+// How many nodes the requested GPUs fill: the fewest that hold them, of the nodes that may.
+int nodes_of(const Demand& d, const Topology& topology) {
+  if (d.gpus < 2) return 1;
+  const NodeWidths widths(d, topology);
+  return widths.all().empty() ? 1 : std::max(1, widths.nodes_for(d.gpus, widths.all().front()));
+}
+
 // Calls take(job, size, nodes) for every job; `key` is what of the scenario asks, for messages.
 template <class Take>
 Expected<void> for_jobs(const Prepared& p, const CheckpointTransfer& t, std::string_view key, Take take) {
-  int widest = 1;
-  for (const NodeGroup& g : p.scenario.cluster.groups) widest = std::max(widest, g.gpus_per_node);
   std::map<std::string, std::optional<CheckpointSize>> sizes;
   std::vector<Diagnostic> errors;
   for (const JobSpec& spec : p.workload.specs) {
     const auto [at, fresh] = sizes.try_emplace(spec.model);
     if (fresh) at->second = find_size(p, t, spec.model);
     if (at->second) {
-      take(spec, *at->second, std::max(1, (spec.demand.gpus + widest - 1) / widest));
+      take(spec, *at->second, nodes_of(spec.demand, *p.topology));
     } else if (fresh && errors.size() < kMostErrors) {
       Diagnostic d{fmt::format("job `{}` is of model `{}`: nobody knows how large its checkpoint is", spec.name,
                                spec.model)};

@@ -56,10 +56,10 @@ Expected<void> collect_outages(Prepared& p) {
   const FailureConfig& f = p.scenario.failures;
   p.outages = f.outages;
   if (f.capacity_resolved.empty()) return {};
-  int widest = 0;
-  for (const NodeGroup& g : p.scenario.cluster.groups) widest = std::max(widest, g.gpus_per_node);
-  const auto recorded = read_outages(f.capacity_resolved,
-                                     {static_cast<std::int64_t>(p.topology->node_count()), widest, f.repair});
+  CapacityOf cluster{{}, f.repair};
+  for (const NodeGroup& g : p.scenario.cluster.groups)
+    cluster.node_gpus.insert(cluster.node_gpus.end(), static_cast<std::size_t>(g.count), g.gpus_per_node);
+  const auto recorded = read_outages(f.capacity_resolved, cluster);
   if (!recorded) return tl::make_unexpected(recorded.error());
   p.outages.insert(p.outages.end(), recorded->outages.begin(), recorded->outages.end());
   p.notes.push_back("capacity: " + recorded->about);

@@ -10,7 +10,7 @@ constexpr std::uint8_t kAnyClass = 0;
 }  // namespace
 
 ChaosExecutor::ChaosExecutor(Executor& inner, Chaos& chaos, ChaosOptions options)
-    : inner_(&inner), chaos_(&chaos), options_(options), down_(inner.describe().node_count(), 0) {
+    : inner_(&inner), chaos_(&chaos), options_(options), down_(inner.describe().node_count(), 0), away_(down_) {
   plan_node_failure();
 }
 
@@ -129,6 +129,26 @@ void ChaosExecutor::ended(Gang& g, Event& e) {
   g.phase = Gang::gone;
 }
 
+// The inner executor's node goes down or comes back: nobody is told while chaos keeps it down anyway.
+bool ChaosExecutor::take_capacity(const Event& e) {
+  away_[e.node.index()] = e.value == 0;
+  if (e.value == 0) break_held_back(e.node);
+  return down_[e.node.index()] == 0;
+}
+
+// What the inner executor has not been told of fails with its node.
+void ChaosExecutor::break_held_back(NodeId node) {
+  for (std::size_t i = 0; i < gangs_.size(); ++i) {
+    Gang& g = gangs_[i];
+    if (g.phase != Gang::held_back || !g.gpus.touches(node)) continue;
+    g.broken = node;
+    Event e = event_of(GangId(static_cast<std::uint32_t>(i)), EventKind::failed);
+    e.node = node;
+    ended(g, e);
+    batch_.push_back(e);
+  }
+}
+
 void ChaosExecutor::take_in(std::span<const Event> events) {
   for (Event e : events) {
     Gang* g = e.job.valid() ? find(e.gang, e.incarnation) : nullptr;
@@ -141,6 +161,9 @@ void ChaosExecutor::take_in(std::span<const Event> events) {
           queue_.push(now() + chaos_->delay(ChaosSite::progress_late, options_.pace), kAnyClass, late);
           continue;
         }
+        break;
+      case EventKind::capacity:
+        if (!take_capacity(e)) continue;
         break;
       case EventKind::checkpointed: committed(e.job) = Work{e.value}; break;
       case EventKind::finished:
@@ -159,20 +182,14 @@ void ChaosExecutor::take_in(std::span<const Event> events) {
 void ChaosExecutor::node_down(NodeId node, int flaps) {
   if (down_[node.index()] != 0) return;
   down_[node.index()] = 1;
+  const bool told = away_[node.index()] != 0;
   for (std::size_t i = 0; i < gangs_.size(); ++i) {
     Gang& g = gangs_[i];
-    const GangId id(static_cast<std::uint32_t>(i));
-    if (g.phase == Gang::gone || !g.gpus.touches(node)) continue;
+    if (g.phase != Gang::live || !g.gpus.touches(node)) continue;
     g.broken = node;
-    if (g.phase == Gang::held_back) {
-      Event e = event_of(id, EventKind::failed);
-      e.node = node;
-      ended(g, e);
-      batch_.push_back(e);
-    } else {
-      inner_->stop(id, g.incarnation, StopHow::kill, Duration{});
-    }
+    inner_->stop(GangId(static_cast<std::uint32_t>(i)), g.incarnation, StopHow::kill, Duration{});
   }
+  break_held_back(node);
   take_in(inner_->wait_until(now()));
   const auto dying = [this, node] {
     return std::any_of(gangs_.begin(), gangs_.end(),
@@ -183,7 +200,7 @@ void ChaosExecutor::node_down(NodeId node, int flaps) {
   e.at = now();
   e.kind = EventKind::capacity;
   e.node = node;
-  batch_.push_back(e);
+  if (!told) batch_.push_back(e);
   const bool flapping = flaps > 0;
   const ChaosSite site = flapping ? ChaosSite::node_flaps : ChaosSite::node_down;
   Action up;
@@ -247,7 +264,7 @@ void ChaosExecutor::act(const Action& action) {
       e.kind = EventKind::capacity;
       e.node = action.node;
       e.value = inner_->describe().node(action.node).gpus;
-      batch_.push_back(e);
+      if (away_[action.node.index()] == 0) batch_.push_back(e);
       if (action.flaps <= 1) return;
       Action again = action;
       again.kind = Action::node_down;

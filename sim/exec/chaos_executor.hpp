@@ -59,6 +59,8 @@ class ChaosExecutor final : public Executor {
   void ended(Gang& g, Event& e);
   void act(const Action& action);
   void node_down(NodeId node, int flaps);
+  void break_held_back(NodeId node);
+  [[nodiscard]] bool take_capacity(const Event& e);
   void plan_node_failure();
 
   Executor* inner_;
@@ -67,7 +69,8 @@ class ChaosExecutor final : public Executor {
   Queue queue_;
   std::vector<Gang> gangs_;      // [gang]
   std::vector<Work> committed_;  // [job], as events said
-  std::vector<char> down_;       // [node]
+  std::vector<char> down_;       // [node], by chaos
+  std::vector<char> away_;       // [node], as the inner executor says
   std::vector<Event> batch_;
   int node_failures_ = 0;
 };

@@ -27,10 +27,11 @@ SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, con
   if (model.minds_neighbours()) neighbours_.emplace(topology, workload.specs.size(), model.places());
   if (!options_.failures.active()) return;
   gangs_on_.resize(topology.node_count());
+  away_.resize(topology.node_count());
   plan_slow_spells();
   Event e;
   e.kind = EventKind::capacity;
-  for (const Outage& o : options_.failures.outages) {
+  for (const Outage& o : merged(options_.failures.outages)) {
     e.node = o.node;
     e.value2 = kPlanned;
     e.value = 0;
@@ -177,14 +178,18 @@ bool SimExecutor::checkpoint(Gang& g, Event& e) {
   return true;
 }
 
-// A node fails, or comes back. What ran there has failed before the capacity is gone.
+// One cause of a node's being away begins, or ends: it is up while there is none, known or by chance. What ran there
+// has failed before the capacity is gone.
 void SimExecutor::change_node(Event& e) {
   const bool fails = e.value == 0;
-  if (fails) fail_gangs_on(e.node);
   const bool by_chance = e.value2 != kPlanned;
+  int& causes = away_[e.node.index()];
+  const bool was_up = causes == 0;
+  causes += fails ? 1 : -1;
   e.at = now_;
   e.value2 = 0;
-  batch_.push_back(e);
+  if (was_up) fail_gangs_on(e.node);
+  if (was_up || causes == 0) batch_.push_back(e);
   if (!by_chance) return;
   e.value = fails ? topology_->node(e.node).gpus : 0;
   queue_.push(now_ + node_failures_[e.node.index()].next(), kNodeClass, e);

@@ -127,6 +127,7 @@ class SimExecutor : public Executor {
   std::optional<NetworkContention> contention_;
   std::optional<Neighbours> neighbours_;
   std::vector<NodeFailures> node_failures_;   // [node], where nodes fail
+  std::vector<int> away_;                     // [node], where nodes fail: how many outages hold
   std::vector<std::vector<JobId>> gangs_on_;  // [node], where nodes fail or are slow: in order of launch
   struct NodeSpeed {
     boost::container::small_vector<Slowdown, 2> spells;  // that go on

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
+#include <tuple>
 
 namespace orrery {
 
@@ -16,6 +18,29 @@ Duration exponential_time(RandomStream& rng, Duration mean) {
 }
 
 }  // namespace
+
+std::vector<Outage> merged(const std::vector<Outage>& outages) {
+  std::vector<std::size_t> order(outages.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [&outages](std::size_t a, std::size_t b) {
+    return std::tuple(outages[a].node, outages[a].from, a) < std::tuple(outages[b].node, outages[b].from, b);
+  });
+  std::vector<std::pair<std::size_t, Outage>> joined;  // with the place of the first of those that it is made of
+  for (const std::size_t i : order) {
+    const Outage& o = outages[i];
+    if (o.from >= o.to) continue;
+    if (joined.empty() || joined.back().second.node != o.node || joined.back().second.to < o.from) {
+      joined.emplace_back(i, o);
+      continue;
+    }
+    joined.back().first = std::min(joined.back().first, i);
+    joined.back().second.to = std::max(joined.back().second.to, o.to);
+  }
+  std::sort(joined.begin(), joined.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<Outage> out;
+  for (const auto& [place, o] : joined) out.push_back(o);
+  return out;
+}
 
 Slowdown Stragglers::slowest() const {
   Slowdown slowest = node_mtbs.ns > 0 ? most : kFullSpeed;

@@ -4,6 +4,7 @@
 #include <boost/container/small_vector.hpp>
 
 #include "sim/core/assert.hpp"
+#include "sim/core/node_widths.hpp"
 #include "sim/models/step_graph.hpp"
 #include "sim/models/training_step.hpp"
 
@@ -21,6 +22,7 @@ NetworkModel::NetworkModel(const Topology& topology, const std::vector<JobSpec>&
   for (const JobSpec& spec : jobs) {
     const auto row = index.find(spec.model);
     of_job_.push_back(row == index.end() ? 0 : row->second);
+    packed_.push_back(packed_step(spec));
   }
 }
 
@@ -33,6 +35,29 @@ Duration NetworkModel::step_time(const StepTraffic& t, int widest, std::int64_t 
     communication += send_time(ring_bytes(static_cast<int>(nodes), t.gradient_bytes), between);
   const Duration hidden{t.compute.ns / 1000 * t.hidden_per_mille};
   return t.compute + std::max(Duration{}, communication - hidden);
+}
+
+// On the widest nodes that the job may use, then on narrower ones; what no node is left for goes on as if there were
+// more of the first group's (the job will be rejected).
+Duration NetworkModel::packed_step(const JobSpec& spec) const {
+  const NodeWidths widths(spec.demand, *topology_);
+  int left = spec.demand.gpus, most = 0;
+  std::int64_t nodes = 0, inside = 0, between = 0;
+  const auto fill = [&](const NodeGroup& group, int width, std::int64_t count) {
+    const std::int64_t taken = std::min<std::int64_t>(count, (left + width - 1) / width);
+    if (taken == 0) return;
+    inside = nodes == 0 ? group.nvlink_bytes_per_s : std::min(inside, group.nvlink_bytes_per_s);
+    between = nodes == 0 ? group.nic_bytes_per_s : std::min(between, group.nic_bytes_per_s);
+    most = std::max(most, std::min(left, width));
+    nodes += taken;
+    left -= static_cast<int>(std::min<std::int64_t>(taken * width, left));
+  };
+  const std::vector<NodeGroup>& groups = topology_->groups();
+  for (const int width : widths.all())
+    for (std::size_t g = 0; g < groups.size() && left > 0; ++g)
+      if (widths.of_group(g) == width) fill(groups[g], width, groups[g].count);
+  if (left > 0 && !groups.empty()) fill(groups[0], std::max(groups[0].gpus_per_node, 1), left);
+  return step_time(traffic_[of_job_[spec.id.index()]], most, nodes, inside, between);
 }
 
 NetworkModel::Step NetworkModel::step(const JobSpec& spec, const Allocation& gpus) const {
@@ -62,11 +87,7 @@ NetworkModel::Step NetworkModel::step(const JobSpec& spec, const Allocation& gpu
 Rate NetworkModel::rate_of(const JobSpec& spec, const Allocation& gpus, Duration step) const {
   const std::int64_t requested = spec.demand.milli_gpus();
   if (requested == 0 || gpus.empty()) return kUnitRate;
-  const NodeGroup& group = topology_->groups()[topology_->node(gpus.slices()[0].node).group];
-  const int per_node = std::max(group.gpus_per_node, 1);
-  const std::int64_t nodes = (spec.demand.gpus + per_node - 1) / per_node;
-  const Duration packed = step_time(traffic_[of_job_[spec.id.index()]], std::min(spec.demand.gpus, per_node), nodes,
-                                    group.nvlink_bytes_per_s, group.nic_bytes_per_s);
+  const Duration packed = packed_[spec.id.index()];
   const Int128 rate = static_cast<Int128>(kUnitRate.per_billion) * gpus.milli_gpus() * packed.ns;
   return {static_cast<std::int64_t>(rate / (static_cast<Int128>(requested) * step.ns))};
 }

@@ -47,6 +47,7 @@ class NetworkModel final : public PerformanceModel {
   [[nodiscard]] const JobSpec& job(JobId id) const { return (*jobs_)[id.index()]; }
 
  private:
+  [[nodiscard]] Duration packed_step(const JobSpec& spec) const;
   [[nodiscard]] Duration step_time(const StepTraffic& t, int widest, std::int64_t nodes, std::int64_t inside,
                                    std::int64_t between) const;
 
@@ -55,6 +56,7 @@ class NetworkModel final : public PerformanceModel {
   Fabric fabric_;
   std::vector<StepTraffic> traffic_;   // the usual, then those with a row
   std::vector<std::uint32_t> of_job_;  // [job] index of its traffic
+  std::vector<Duration> packed_;       // [job] a step on its requested GPUs, on as few nodes as can be, alone
 };
 
 class NetworkContention {

@@ -54,7 +54,7 @@ Expected<std::shared_ptr<ProfiledModel>> ProfiledModel::compile(ProfileSet profi
   auto applications = compile_all(std::move(profiles));
   if (!applications) return tl::make_unexpected(std::move(applications.error()));
   Type all;
-  all.widest = std::max(gpus_per_node, 1);
+  add_nodes(all.nodes, std::max(gpus_per_node, 1), std::numeric_limits<int>::max());
   all.gpus = std::numeric_limits<int>::max();
   return std::shared_ptr<ProfiledModel>(new ProfiledModel(std::move(*applications), {all}, nullptr, belief));
 }
@@ -73,7 +73,7 @@ Expected<std::shared_ptr<ProfiledModel>> ProfiledModel::compile(ProfileSet profi
   }
   for (std::uint32_t n = 0; n < topology.node_count(); ++n) {
     const NodeInfo& node = topology.node(NodeId(n));
-    types[node.type].widest = std::max(types[node.type].widest, node.gpus);
+    add_nodes(types[node.type].nodes, node.gpus, 1);
     types[node.type].gpus += node.gpus;
   }
   return std::shared_ptr<ProfiledModel>(
@@ -127,7 +127,7 @@ bool ProfiledModel::covered(const Class& c, int gpus) const {
   for (std::size_t t = 0; t < types_.size(); ++t) {
     if (!may_hold(c, t, gpus)) continue;
     const Application& a = application(c, t);
-    if (!a.step(Shape::packed(gpus, types_[t].widest), a.split(c.batch, gpus)).covered) return false;
+    if (!a.step(Shape::packed(gpus, types_[t].nodes), a.split(c.batch, gpus)).covered) return false;
   }
   return true;
 }
@@ -158,13 +158,13 @@ Expected<void> ProfiledModel::find_reference(Class& c) const {
   for (std::size_t t = 0; t < types_.size() && !c.clamp; ++t) {
     if (!may_hold(c, t, c.job.gpus)) continue;
     const Application& a = application(c, t);
-    const Shape shape = Shape::packed(c.job.gpus, types_[t].widest);
+    const Shape shape = Shape::packed(c.job.gpus, types_[t].nodes);
     const Application::Split split = a.split(c.batch, c.job.gpus);
     if (!a.step(shape, split).covered)
       return tl::make_unexpected(a.step_times().missing(shape, static_cast<double>(split.per_gpu)));
   }
   const Application::Split split = home.split(c.batch, c.job.gpus);
-  c.step_s = home.step(Shape::packed(c.job.gpus, types_[c.home].widest), split).seconds;
+  c.step_s = home.step(Shape::packed(c.job.gpus, types_[c.home].nodes), split).seconds;
   c.total = split.total;
   if (!(c.step_s > 0)) return fail(fmt::format("the step time of `{}` is not above 0", c.job.application));
   double begin = 0;
@@ -316,7 +316,7 @@ Duration ProfiledModel::start_cost(const JobSpec& spec, const Allocation& gpus) 
 ProfiledModel::Step ProfiledModel::believed_step(const Class& c, std::size_t type, int gpus) const {
   const Application& a = application(c, type);
   Application::Split split = a.split(c.batch, gpus);
-  const Shape shape = Shape::packed(gpus, types_[type].widest);
+  const Shape shape = Shape::packed(gpus, types_[type].nodes);
   if (belief_ == ProfileBelief::pollux && gpus == 1 && split.accumulation == 0) {
     // Its Optimus accumulates on one GPU whatever the batch, unlike the jobs themselves.
     split.accumulation = 1;

@@ -11,6 +11,7 @@
 #include <memory>
 #include <vector>
 
+#include "sim/core/node_widths.hpp"
 #include "sim/models/application.hpp"
 #include "sim/models/performance.hpp"
 
@@ -72,7 +73,7 @@ class ProfiledModel final : public PerformanceModel {
   // A GPU type of the cluster.
   struct Type {
     std::string name, hardware;  // empty: any
-    int widest = 1;              // GPUs of its widest node
+    NodeCounts nodes;
     std::int64_t gpus = 0;       // of the cluster
   };
   // One optimiser step, as policies are told.

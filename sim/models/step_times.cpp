@@ -24,9 +24,9 @@ void Shape::add(int gpus, Order order) {
   ++nodes_;
 }
 
-Shape Shape::packed(int gpus, int per_node) {
+Shape Shape::packed(int gpus, const NodeCounts& nodes) {
   Shape s;
-  for (int left = gpus; left > 0; left -= per_node) s.add(std::min(left, per_node), Order::most_first);
+  pack_on(nodes, gpus, [&s](int k) { s.add(k, Order::most_first); });
   return s;
 }
 

@@ -12,6 +12,7 @@
 
 #include "sim/core/allocation.hpp"
 #include "sim/core/error.hpp"
+#include "sim/core/node_widths.hpp"
 #include "sim/models/scatter.hpp"
 
 namespace orrery {
@@ -35,8 +36,10 @@ class Shape {
   enum class Order : std::uint8_t { most_first, by_node };
   Shape() = default;
   explicit Shape(const Allocation& gpus, Order order = Order::most_first);
-  // `gpus` GPUs on as few nodes of `per_node` GPUs as can be.
-  [[nodiscard]] static Shape packed(int gpus, int per_node);
+  // `gpus` GPUs on as few of the nodes as can be.
+  [[nodiscard]] static Shape packed(int gpus, const NodeCounts& nodes);
+  // On nodes of `per_node` GPUs, as many as it takes.
+  [[nodiscard]] static Shape packed(int gpus, int per_node) { return packed(gpus, {{per_node, 1}}); }
 
   [[nodiscard]] int nodes() const { return nodes_; }
   [[nodiscard]] int gpus() const { return gpus_; }

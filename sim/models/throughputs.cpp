@@ -63,15 +63,14 @@ Expected<std::shared_ptr<ThroughputModel>> ThroughputModel::compile(const Throug
   m->table_ = table.name;
   m->topology_ = &topology;
   m->types_ = topology.gpu_types();
-  m->widest_.resize(m->types_.size(), 1);
+  m->nodes_.resize(m->types_.size());
   m->has_gpus_.resize(m->types_.size());
   for (const NodeGroup& g : topology.groups()) {
     const auto type = std::find(m->types_.begin(), m->types_.end(), g.gpu);
     if (type == m->types_.end()) continue;
     const auto at = static_cast<std::size_t>(type - m->types_.begin());
     m->has_gpus_[at] = m->has_gpus_[at] || g.gpus_per_node > 0;
-    int& widest = m->widest_[at];
-    widest = std::max(widest, g.gpus_per_node);
+    add_nodes(m->nodes_[at], g.gpus_per_node, g.count);
   }
   const auto type_of = [&](const std::string& gpu) {
     const auto at = std::find(m->types_.begin(), m->types_.end(), gpu);
@@ -81,7 +80,6 @@ Expected<std::shared_ptr<ThroughputModel>> ThroughputModel::compile(const Throug
   if (m->reference_ == kNone) {
     m->reference_ = static_cast<std::uint32_t>(m->types_.size());
     m->types_.push_back(reference);
-    m->widest_.push_back(GpuMask::kMost);
   }
   std::map<std::tuple<std::uint32_t, std::uint32_t, int>, Point> points;
   for (const AloneRate& r : table.alone) {
@@ -240,6 +238,12 @@ double ThroughputModel::placed(const JobSpec& spec, std::uint32_t type, int gpus
                   spec.name, spec.model, gpus, gpus == 1 ? "" : "s", types_[type], table_));
 }
 
+bool ThroughputModel::is_spread(const Allocation& gpus, std::uint32_t type, int count) const {
+  std::size_t needed = 0;
+  pack_on(nodes_[type], count, [&needed](int) { ++needed; });
+  return gpus.nodes() > needed;
+}
+
 Rate ThroughputModel::rate(const JobSpec& spec, const Allocation& gpus, const RunConfig&,
                            std::span<const JobId> with) const {
   const int count = gpus.gpu_count();
@@ -250,8 +254,7 @@ Rate ThroughputModel::rate(const JobSpec& spec, const Allocation& gpus, const Ru
     const std::uint32_t type = topology_->node(s.node).type;
     if (s.gpu_count() == 0 || (seen >> type & 1U) != 0) continue;
     seen |= GpuTypeMask{1} << type;
-    const bool spread = gpus.nodes() > static_cast<std::size_t>((count + widest_[type] - 1) / widest_[type]);
-    const double steps = placed(spec, type, count, spread) * beside(spec.id, type, with);
+    const double steps = placed(spec, type, count, is_spread(gpus, type, count)) * beside(spec.id, type, with);
     slowest = slowest < 0 ? steps : std::min(slowest, steps);
   }
   return Rate{std::llround(slowest / jobs_[spec.id.index()].reference * static_cast<double>(kUnitRate.per_billion))};

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "sim/core/error.hpp"
+#include "sim/core/node_widths.hpp"
 #include "sim/core/topology.hpp"
 #include "sim/models/performance.hpp"
 
@@ -107,6 +108,8 @@ class ThroughputModel final : public PerformanceModel {
   [[nodiscard]] double alone(std::uint32_t name, std::uint32_t type, int gpus, bool spread) const;
   [[nodiscard]] double nearest(std::uint32_t name, std::uint32_t type, int gpus, bool spread) const;
   [[nodiscard]] double placed(const JobSpec& spec, std::uint32_t type, int gpus, bool spread) const;
+  // Whether so many GPUs are on more nodes of the type than they need.
+  [[nodiscard]] bool is_spread(const Allocation& gpus, std::uint32_t type, int count) const;
   [[nodiscard]] double beside(JobId own, std::uint32_t type, std::span<const JobId> with) const;
 
   struct Member {
@@ -117,7 +120,7 @@ class ThroughputModel final : public PerformanceModel {
   std::string table_;  // its name
   const Topology* topology_ = nullptr;
   std::vector<std::string> types_;                        // of the cluster, then the reference if it is none of them
-  std::vector<int> widest_;                               // [type] GPUs of its widest node
+  std::vector<NodeCounts> nodes_;                         // [type] of the cluster
   std::vector<bool> has_gpus_;                            // [type]
   std::uint32_t reference_ = 0;                           // type
   std::map<std::string, std::uint32_t> names_;  // "model\nmode\nbatch"

@@ -208,12 +208,13 @@ TEST_CASE("two copies of a cluster with two copies of the work do not meet", "[o
 
 // Progressive filling (Ghodsi et al. 2011, section 4) without an LP: replaying the starts of the first decision one
 // by one, no tenant with a smaller dominant share than the one served had a job that would have fitted; and at the
-// end nobody's job fits. Tenants have more identical jobs than there is room for, on one node of GPUs and CPUs.
+// end nobody's job fits. Tenants have more identical jobs than there is room for, on one node of GPUs and CPUs; shares
+// are of what is up: there is another node, which is away.
 TEST_CASE("drf always serves the smallest dominant share that can be served", "[oracle]") {
   class FirstPlan final : public Observer {
    public:
     void on_plan(Time now, std::uint64_t, const Plan& plan) override {
-      if (now != Time{}) return;
+      if (now != at_seconds(1)) return;
       for (const auto& [job, target] : plan.targets) started.push_back(job);
     }
     std::vector<JobId> started;
@@ -223,6 +224,11 @@ TEST_CASE("drf always serves the smallest dominant share that can be served", "[
   for (int round = 0; round < 300; ++round) {
     auto groups = cluster(1, kGpus);
     groups[0].cpu_milli = kCpuMilli;
+    groups.push_back(groups[0]);
+    groups[1].name = "away";
+    groups[1].cpu_milli = static_cast<std::int64_t>(1 + uniform_below(rng, 10)) * kCpuMilli;
+    SimOptions sim;
+    sim.failures.outages = {{NodeId(1), Time{}, at_seconds(1'000'000)}};
     struct Tenant {
       std::int64_t gpus, cpu_milli, has = 0;
       [[nodiscard]] double share() const {
@@ -241,6 +247,7 @@ TEST_CASE("drf always serves the smallest dominant share that can be served", "[
       s.id = JobId(static_cast<std::uint32_t>(i));
       s.name = fmt::format("j{}", i);
       s.tenant = fmt::format("t{}", i % tenants.size());
+      s.submit = at_seconds(1);
       s.demand.gpus = s.min_gpus = s.max_gpus = static_cast<std::int32_t>(t.gpus);
       s.demand.cpu_milli = t.cpu_milli;
       s.demand_class = w.demands.intern(s.demand);
@@ -249,7 +256,7 @@ TEST_CASE("drf always serves the smallest dominant share that can be served", "[
     }
     const auto policy = make_policy({"drf"});
     FirstPlan first;
-    run_world(groups, w, *policy, {}, true, {&first});
+    run_world(groups, w, *policy, sim, true, {&first});
     std::int64_t gpus = kGpus, cpu = kCpuMilli;
     const auto fits = [&](const Tenant& t) { return t.gpus <= gpus && t.cpu_milli <= cpu; };
     INFO("round " << round);

@@ -119,13 +119,17 @@ TEST_CASE("event log: allocations as text and back", "[observe]") {
   full.node = NodeId(10);
   full.gpus = ~std::uint64_t{0};
   a.add(full);
+  NodeSlice wide;  // an NVL72 domain, and across the middle of a mask
+  wide.node = NodeId(11);
+  wide.gpus = GpuMask::range(60, 72) | GpuMask::one(127);
+  a.add(wide);
   std::string text;
   append_allocation(text, a);
-  CHECK(text == "n3:0-3+5,n7:-,n9:63@250,n10:0-63");
+  CHECK(text == "n3:0-3+5,n7:-,n9:63@250,n10:0-63,n11:60-71+127");
   CHECK(text == a.to_string());
   REQUIRE(parse_allocation(text));
   CHECK(*parse_allocation(text) == a);
-  for (const char* bad : {"n", "n1", "n1:", "n1:64", "n1:3-2", "n1:0,", "n1:0,n1:1", "n1:0@0", "n1:0@1001", "x"})
+  for (const char* bad : {"n", "n1", "n1:", "n1:128", "n1:3-2", "n1:0,", "n1:0,n1:1", "n1:0@0", "n1:0@1001", "x"})
     CHECK_FALSE(parse_allocation(bad));
 }
 
