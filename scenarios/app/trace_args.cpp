@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "scenarios/app/cli.hpp"
+#include "sim/core/gpu_mask.hpp"
 
 namespace orrery::app {
 namespace po = boost::program_options;
@@ -34,7 +35,7 @@ std::int64_t parse_gpus(const std::string& text) {
   if (*end != 'x') return 0;
   const char* rest = end + 1;
   const long long each = std::strtoll(rest, &end, 10);
-  return end == rest || *end != '\0' || each < 1 || each > 64 ? 0 : nodes * each;
+  return end == rest || *end != '\0' || each < 1 || each > GpuMask::kMost ? 0 : nodes * each;
 }
 
 void add_read_options(Args& args) {

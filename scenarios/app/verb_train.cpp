@@ -12,6 +12,7 @@
 #include "scenarios/app/job_file.hpp"
 #include "scenarios/app/live_tasks.hpp"
 #include "scenarios/app/stop_signals.hpp"
+#include "sim/core/gpu_mask.hpp"
 
 namespace orrery::app {
 namespace po = boost::program_options;
@@ -178,8 +179,8 @@ int train_verb(const std::vector<std::string>& arguments) {
   if (args.has("steps")) run.job.steps = args.get<std::int64_t>("steps");
   if (args.has("seed")) run.job.config["seed"] = args.get<std::int64_t>("seed");
   run.job.from = args.text("from", run.job.from);
-  if (run.job.ranks < 1 || run.job.ranks > 64 || run.job.steps < 1)
-    return report_error(Error(Diagnostic{"--ranks is 1 to 64, --steps at least 1"}));
+  if (run.job.ranks < 1 || run.job.ranks > GpuMask::kMost || run.job.steps < 1)
+    return report_error(Error(Diagnostic{fmt::format("--ranks is 1 to {}, --steps at least 1", GpuMask::kMost)}));
   run.job.config["steps"] = run.job.steps;
   std::error_code ignored;
   run.folder = fs::absolute(args.text("output", "runs/" + run.job.name), ignored).lexically_normal().string();

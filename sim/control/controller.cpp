@@ -3,8 +3,24 @@
 #include <algorithm>
 
 #include "sim/core/assert.hpp"
+#include "sim/core/node_widths.hpp"
 
 namespace orrery {
+namespace {
+
+// Whether the job would fit on fewer GPUs than it asks for, down to its least.
+bool fits_smaller(const std::function<bool(const Demand&)>& feasible, const JobSpec& spec) {
+  Demand d = spec.demand;
+  while (d.gpus > std::max(spec.min_gpus, 1)) {
+    --d.gpus;
+    d.cpu_milli = part_of_job(spec.demand, spec.demand.cpu_milli, d.gpus);
+    d.mem_bytes = part_of_job(spec.demand, spec.demand.mem_bytes, d.gpus);
+    if (feasible(d)) return true;
+  }
+  return false;
+}
+
+}  // namespace
 
 Controller::Controller(Executor& executor, Policy& policy, JobSource& source, const std::vector<JobSpec>& specs,
                        const DemandTable& demands, const Predictor& predict, ControllerOptions options,
@@ -132,7 +148,8 @@ bool Controller::at_rest() const {
          state_.physical().usable_gpus() == state_.physical().topology().total_gpus();
 }
 
-// Rejects at once what can never run: a job whose hard parent is lost, or whose demand fits nowhere.
+// Rejects at once what can never run: a job whose hard parent is lost, or whose demand fits nowhere: not even on as few
+// GPUs as it can run on, where the policy changes sizes.
 void Controller::admit(const Event& submit) {
   const auto refuse = [this, &submit](ReasonCode why) {
     state_.reject(submit.job, submit.at);
@@ -145,7 +162,8 @@ void Controller::admit(const Event& submit) {
   if (spec.demand_class.index() >= feasible_.size()) feasible_.resize(spec.demand_class.index() + 1, -1);
   signed char& known = feasible_[spec.demand_class.index()];
   if (known < 0) known = options_.feasible(spec.demand) ? 1 : 0;
-  if (known == 0) refuse(ReasonCode::infeasible);
+  if (known == 0 && !(policy_->capabilities().elastic && fits_smaller(options_.feasible, spec)))
+    refuse(ReasonCode::infeasible);
 }
 
 // Releases the children of a job that has ended; those that can never run any more are rejected in turn.
