@@ -1,7 +1,10 @@
 // Clusters of unequal nodes: schedules worked out by hand, and every placement that looks at nodes against a naive
 // reading of its rule over random clusters, types, CPUs and free GPUs.
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <functional>
 #include <optional>
+#include <set>
 #include <tuple>
 
 #include "sim/core/random.hpp"
