@@ -8,8 +8,8 @@ namespace {
 // Targets under which a job keeps its planned GPUs.
 bool keeps_gpus(const Target& t) { return t.act == Act::run || t.act == Act::suspend; }
 
-// What the kind of sharing promises, whoever else is there: only fractions hold less than whole GPUs, and only jobs that
-// share within a group name one.
+// What the kind of sharing promises, whoever else is there: only fractions hold less than whole GPUs, and only jobs
+// that share within a group name one.
 void check_contract(JobId job, const Allocation& gpus, Sharing sharing, GroupId group) {
   const bool grouped = sharing == Sharing::interleaved || sharing == Sharing::merged;
   ORRERY_ASSERT(sharing != Sharing::merged, "job {} is to be merged with others: no executor does that yet",

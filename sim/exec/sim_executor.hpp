@@ -69,8 +69,8 @@ class SimExecutor : public Executor {
     Work total{};                         // until it finishes: of a child, from the version it starts from
     JobId heir_of{};                      // starting: inherits from this job
     bool saving = false;                  // stands still for a checkpoint
-    bool in_group = false;                // others of its group may be on its GPUs, and the model knows nothing of it
-    Allocation gpus;                      // kept where nodes fail, links or GPUs are shared or speed comes in stretches
+    bool in_group = false;                // others of its group may be on its GPUs; the model knows nothing of it
+    Allocation gpus;                      // kept where nodes fail, links or GPUs are shared, or in stretches
     RunConfig config{};                   // kept where speed comes in stretches
     PerformanceModel::Stretch stretch{};  // the present one: `left` counts from `since`
     Queue::Handle next = Queue::kNone;    // its start, finish or stop

@@ -80,8 +80,8 @@ void InvariantChecker::check_progress(const Event& e) {
     report(e.at, e.job, "work", fmt::format("progress of {} ns of work, {} done", e.value, r.done.ns));
 }
 
-// What a stop or failure says it leaves behind cannot be more than there was; nor, of a stop, less, unless the job was
-// killed and keeps what it last saved, as after a failure.
+// What a stop or failure says it leaves behind cannot be more than there was; nor, of a stop, less, unless the job
+// was killed and keeps what it last saved, as after a failure.
 void InvariantChecker::check_left(const Event& e) {
   Job& j = jobs_[e.job.index()];
   work_.stand(e.job, e.at);

@@ -18,7 +18,8 @@ void WorkBook::begin(const RunContext& context, WorldModel world) {
     there_.resize(t.node_count());
   }
   for (const Duration takes : world_.pause_per_event) {
-    const auto at = std::find_if(pauses_.begin(), pauses_.end(), [takes](const Pause& p) { return p.takes == takes; });
+    const auto at =
+        std::find_if(pauses_.begin(), pauses_.end(), [takes](const Pause& p) { return p.takes == takes; });
     pause_of_.push_back(static_cast<std::uint32_t>(at - pauses_.begin()));
     if (at == pauses_.end()) pauses_.push_back({takes});
   }
@@ -136,8 +137,8 @@ void WorkBook::begin_stretch(const Launch& l, Segment& s) const {
   if (s.left == kForever) return;
   if (s.until > l.total && s.ns < l.total.ns) {  // a child with a head start has less to do than the model thinks
     const Int128 whole = (s.until - Work{s.ns}).ns;
-    s.left = Duration{static_cast<std::int64_t>(
-        (static_cast<Int128>(s.left.ns) * (l.total.ns - s.ns) + whole - 1) / whole)};
+    s.left = Duration{
+        static_cast<std::int64_t>((static_cast<Int128>(s.left.ns) * (l.total.ns - s.ns) + whole - 1) / whole)};
     s.until = l.total;
   }
   s.end = world_.rounding.end_of(s.since + s.left, s.since);
@@ -191,8 +192,8 @@ void WorkBook::launch(JobId job, const Allocation& gpus, const RunConfig& config
   const bool stretches = in_stretches();
   if (model != nullptr && !stretches) e.now.rate = model->rate(spec(job), gpus, config, {});
   const bool takes_turns = group.valid() && (model == nullptr || !model->knows_sharing());
-  const bool changes = stretches || takes_turns || links_ || world_.slow_nodes ||
-                       (model != nullptr && model->minds_neighbours());
+  const bool changes =
+      stretches || takes_turns || links_ || world_.slow_nodes || (model != nullptr && model->minds_neighbours());
   if (!changes) return;
   if (free_slots_.empty()) {
     e.slot = static_cast<std::uint32_t>(launches_.size());

@@ -1,8 +1,8 @@
-// How far every job is: the checker's own reckoning of progress. It follows from what the events say (where a job runs
-// and when, which nodes are slow, when it stood still) and from the models' pure functions of (spec, allocation,
-// config, neighbours, links); it looks at no executor. Sums are exact, while executors round down whenever they settle
-// an account: what may be missing for that is the slack. O(1) per event where speed is constant between a start and a
-// stop; else work follows the jobs whose speed changes. Owned by the checker.
+// How far every job is: the checker's own reckoning of progress. It follows from what the events say (where a job
+// runs and when, which nodes are slow, when it stood still) and from the models' pure functions of (spec, allocation,
+// config, neighbours, links); it looks at no executor. Sums are exact, while executors round down whenever they
+// settle an account: what may be missing for that is the slack. O(1) per event where speed is constant between a
+// start and a stop; else work follows the jobs whose speed changes. Owned by the checker.
 #pragma once
 
 #include <boost/container/small_vector.hpp>
@@ -57,7 +57,8 @@ class WorkBook {
     std::int64_t slack_ns = 0;  // of work; an executor may say that much less
   };
   [[nodiscard]] Reckoned done(JobId job, Time now) const;
-  // How long before `now` the job, which ends now, has done `total`, as far as it is no rounding; below 0: it has not.
+  // How long before `now` the job, which ends now, has done `total`, as far as it is no rounding; below 0: it has
+  // not.
   [[nodiscard]] Duration overdue(JobId job, Time now, Work total) const;
 
  private:
@@ -103,7 +104,9 @@ class WorkBook {
   void meet(const Launch& l, bool comes);
   void find_rate(Launch& l);
   [[nodiscard]] Launch* launch_of(const Entry& e) { return e.slot == kNone ? nullptr : &launches_[e.slot]; }
-  [[nodiscard]] const Launch* launch_of(const Entry& e) const { return e.slot == kNone ? nullptr : &launches_[e.slot]; }
+  [[nodiscard]] const Launch* launch_of(const Entry& e) const {
+    return e.slot == kNone ? nullptr : &launches_[e.slot];
+  }
   template <class Do>
   void for_places(const Allocation& gpus, Do act);
 
@@ -117,14 +120,14 @@ class WorkBook {
   RunContext context_{};
   WorldModel world_{};
   Time now_{};
-  std::vector<Entry> entries_;     // [job]
-  std::deque<Launch> launches_;    // by slot; those that exist stay where they are
+  std::vector<Entry> entries_;   // [job]
+  std::deque<Launch> launches_;  // by slot; those that exist stay where they are
   std::vector<std::uint32_t> free_slots_, dirty_;
   std::optional<NetworkContention> links_;
-  std::vector<Slowdown> slowdown_;                     // [node]
-  std::vector<std::vector<std::uint32_t>> there_;      // [node] launches, where nodes are slow
-  std::vector<std::size_t> first_gpu_;                 // [node]
-  std::vector<std::size_t> place_of_;                  // [GPU]; empty: one of its own
+  std::vector<Slowdown> slowdown_;                 // [node]
+  std::vector<std::vector<std::uint32_t>> there_;  // [node] launches, where nodes are slow
+  std::vector<std::size_t> first_gpu_;             // [node]
+  std::vector<std::size_t> place_of_;              // [GPU]; empty: one of its own
   std::vector<boost::container::small_vector<JobId, 2>> on_place_;
   std::vector<JobId> with_;
   std::vector<Pause> pauses_;

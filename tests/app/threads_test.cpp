@@ -73,16 +73,20 @@ struct Files : test::TempFolder {
     };
     return {
         {"links",
-         "version: 1\nname: links\ncluster: { groups: [ { name: a, count: 16, gpus_per_node: 4, gpu: a100, rack_size: "
+         "version: 1\nname: links\ncluster: { groups: [ { name: a, count: 16, gpus_per_node: 4, gpu: a100, "
+         "rack_size: "
          "4, nvlink: 300GB/s, nic: 100Gb/s, uplink: 133Gb/s } ] }\n"
-         "workload: { generate: { jobs: 60, gpus: { 1: 1, 4: 1, 8: 2, 16: 1 }, law: lognormal, mean: 1h, sigma: 1.0 }, "
+         "workload: { generate: { jobs: 60, gpus: { 1: 1, 4: 1, 8: 2, 16: 1 }, law: lognormal, mean: 1h, sigma: 1.0 "
+         "}, "
          "load: 0.9 }\n"
          "network: { step: { compute: 300ms, gradients: 1400MB, hidden: 0.3 }, contention: true }\n"
-         "compare: { policies: [ { name: fifo, placement: random }, { name: srtf, placement: consolidated }, easy ] }\n"},
-        {"applications", "version: 1\n" + two + traced("pollux.csv") +
-                             fmt::format("performance: {{ profiles: '{}/prof', missing: clamp }}\n", path()) +
-                             "overheads: { launch: 5s, restart: 10s, stop: 2s }\ncheckpoints: { every: 60s, cost: 3s }\n"
-                             "compare: { policies: [optimus, titan, srtf, gandiva] }\n"},
+         "compare: { policies: [ { name: fifo, placement: random }, { name: srtf, placement: consolidated }, easy ] "
+         "}\n"},
+        {"applications",
+         "version: 1\n" + two + traced("pollux.csv") +
+             fmt::format("performance: {{ profiles: '{}/prof', missing: clamp }}\n", path()) +
+             "overheads: { launch: 5s, restart: 10s, stop: 2s }\ncheckpoints: { every: 60s, cost: 3s }\n"
+             "compare: { policies: [optimus, titan, srtf, gandiva] }\n"},
         {"calibrated", "version: 1\n" + two + traced("jobs.csv") +
                            fmt::format("performance: {{ profiles: '{}', family: calibrated, hardware: k, missing: "
                                        "clamp }}\n",
@@ -95,21 +99,25 @@ struct Files : test::TempFolder {
                         "compare: { policies: [ gandiva, optimus, themis, { name: scripted, file: '" +
                         file("script") + "' } ] }\n"},
         {"lineage",
-         fmt::format("version: 1\ncluster: {{ groups: [ {{ name: h, count: 16, gpus_per_node: 8, gpu: h200, gpu_memory: "
-                     "141GB, rack_size: 8, nvlink: 900GB/s, nic: 400Gb/s, peak_tflops: 989 }} ] }}\n"
-                     "workload: {{ catalogue: '{}/scenarios/models/catalogue.yaml', generate: {{ model: lineage, jobs: "
-                     "60, tenants: 3 }}, load: 0.8 }}\n",
-                     ORRERY_SOURCE_DIR) +
+         fmt::format(
+             "version: 1\ncluster: {{ groups: [ {{ name: h, count: 16, gpus_per_node: 8, gpu: h200, gpu_memory: "
+             "141GB, rack_size: 8, nvlink: 900GB/s, nic: 400Gb/s, peak_tflops: 989 }} ] }}\n"
+             "workload: {{ catalogue: '{}/scenarios/models/catalogue.yaml', generate: {{ model: lineage, jobs: "
+             "60, tenants: 3 }}, load: 0.8 }}\n",
+             ORRERY_SOURCE_DIR) +
              "overheads: { launch: 10s, restart: { by: checkpoint, bandwidth: 2GB/s }, stop: 20s }\n"
              "failures: { node_mtbf: 5d, repair: 4h, outages: [ { node: 3, from: 0s, to: 12h } ], stragglers: { "
              "node_mtbs: 2d }, lemons: { share: 0.2, rate: 4 } }\n"
-             "checkpoints: { every: 1h, cost: { by: checkpoint, bandwidth: 2GB/s } }\npublish: { every: 0.1, cost: 60s }\n"
+             "checkpoints: { every: 1h, cost: { by: checkpoint, bandwidth: 2GB/s } }\npublish: { every: 0.1, cost: "
+             "60s }\n"
              "compare: { policies: [fifo, easy, srtf, drf] }\n"},
-        {"history", "version: 1\n" + two +
-                        "workload: { generate: { jobs: 80, gpus: { 1: 3, 2: 1, 4: 1 }, law: lognormal, mean: 20m, sigma: "
-                        "1.4, tenants: 4 }, load: 0.9, estimates: history }\n"
-                        "compare: { policies: [easy, conservative, srsf, las] }\n"},
-        {"muri", "version: 1\n" + two + traced("muri.csv") + "emulate: muri\ncompare: { policies: [srsf, las, tiresias] }\n"},
+        {"history",
+         "version: 1\n" + two +
+             "workload: { generate: { jobs: 80, gpus: { 1: 3, 2: 1, 4: 1 }, law: lognormal, mean: 20m, sigma: "
+             "1.4, tenants: 4 }, load: 0.9, estimates: history }\n"
+             "compare: { policies: [easy, conservative, srsf, las] }\n"},
+        {"muri",
+         "version: 1\n" + two + traced("muri.csv") + "emulate: muri\ncompare: { policies: [srsf, las, tiresias] }\n"},
         {"pollux", "version: 1\n" + two + traced("pollux.csv") +
                        fmt::format("performance: {{ profiles: '{}/prof', hardware: k }}\n", path()) +
                        "emulate: pollux\ncompare: { policies: [optimus, tiresias] }\n"},
@@ -228,9 +236,10 @@ TEST_CASE("compare -j 4 writes what compare -j 1 writes", "[threads]") {
     std::filesystem::remove_all(one);
     std::filesystem::remove_all(four);
   };
-  check("scenarios/load.yaml --set workload.generate.jobs=60 --set failures.node_mtbf=2d "
-        "--set failures.stragglers.node_mtbs=6h --set failures.lemons.share=0.2 --set failures.lemons.rate=3 --seeds 3",
-        {"fifo-s1", "easy-s2", "tiresias-s3"});
+  check(
+      "scenarios/load.yaml --set workload.generate.jobs=60 --set failures.node_mtbf=2d "
+      "--set failures.stragglers.node_mtbs=6h --set failures.lemons.share=0.2 --set failures.lemons.rate=3 --seeds 3",
+      {"fifo-s1", "easy-s2", "tiresias-s3"});
   // The graph of the links was once made by whoever asked first, all at once.
   check("scenarios/network.yaml --set workload.generate.jobs=40 --set cluster.groups.0.count=200 --seeds 2",
         {"fifo-s1", "easy-s2", "srtf-s2"});

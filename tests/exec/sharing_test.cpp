@@ -82,8 +82,8 @@ class Work final : public Observer {
 
 }  // namespace
 
-// One GPU, j0 of 1000 s and j1 of 600 s in one group. Taking turns each has 0.98 / 2 of it: j1 ends at 600 / 0.49, and
-// j0 has 400 s left, which it does alone.
+// One GPU, j0 of 1000 s and j1 of 600 s in one group. Taking turns each has 0.98 / 2 of it: j1 ends at 600 / 0.49,
+// and j0 has 400 s left, which it does alone.
 TEST_CASE("two members of a group on one GPU take turns", "[exec][sharing]") {
   const char* script = "0s j0 run n0:0 group 1\n0s j1 run n0:0 group 1\n";
   const RunResult r = play(script, cluster(1, 1), {{0, 1, 1000}, {0, 1, 600}});
@@ -91,8 +91,8 @@ TEST_CASE("two members of a group on one GPU take turns", "[exec][sharing]") {
   CHECK(r.jobs[0].finish_s == Approx(600 / 0.49 + 400).epsilon(1e-9));
 }
 
-// Three GPUs' worth of one group: j0 on GPUs 0 and 1, j1 on GPU 1, j2 on GPU 1 until it is suspended at 98 s. A gang is
-// as fast as on the most crowded of its GPUs: three there until 98 s (0.98 / 3 each, 32.01 s of work), then two.
+// Three GPUs' worth of one group: j0 on GPUs 0 and 1, j1 on GPU 1, j2 on GPU 1 until it is suspended at 98 s. A gang
+// is as fast as on the most crowded of its GPUs: three there until 98 s (0.98 / 3 each, 32.01 s of work), then two.
 TEST_CASE("a gang takes turns as on its most crowded GPU, and those that do not run take none", "[exec][sharing]") {
   const char* script =
       "0s j0 run n0:0-1 group 1\n0s j1 run n0:1 group 1\n0s j2 run n0:1 group 1\n98s j2 suspend\n"

@@ -177,8 +177,8 @@ std::vector<Violation> run(Kind kind, std::uint64_t seed, std::int64_t per_mille
   const RunOutcome outcome = controller.run();
   INFO(kNames[kind] << ", seed " << seed << ", " << w->policy.name << "/" << w->policy.placement);
   CHECK(outcome.status == RunStatus::completed);
-  if (what != nullptr) *what = fmt::format("{}, seed {}, {}/{}", kNames[kind], seed, w->policy.name,
-                                           w->policy.placement);
+  if (what != nullptr)
+    *what = fmt::format("{}, seed {}, {}/{}", kNames[kind], seed, w->policy.name, w->policy.placement);
   return checker.violations();
 }
 

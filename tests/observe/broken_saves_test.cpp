@@ -61,7 +61,9 @@ class Oracle final : public Observer {
         j.done += j.unsaved;
         j.unsaved = Duration{};
         break;
-      case EventKind::finished: split.productive += gpus * to_seconds(Duration{w_->truths[e.job.index()].work.ns}); break;
+      case EventKind::finished:
+        split.productive += gpus * to_seconds(Duration{w_->truths[e.job.index()].work.ns});
+        break;
       default: break;
     }
   }
