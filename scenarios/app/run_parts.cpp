@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <ctime>
 #include <utility>
@@ -90,14 +91,9 @@ StudyInputs study_inputs(const Prepared& p) {
   return in;
 }
 
-// A simulated run at unit rate has no work lost; Muri's pauses are not work, and profiles and networks have rates of
-// their own.
-InvariantOptions invariant_options(const Prepared& p, bool measured) {
+InvariantOptions invariant_options(const Prepared& p) {
   InvariantOptions o;
   o.any_size = p.scenario.emulate == "titan";
-  if (measured || !p.pause_per_event.empty() || p.profiled != nullptr || p.scenario.network) return o;
-  o.slowest = p.scenario.failures.stragglers.slowest();
-  o.true_work = [&p](JobId id) -> std::optional<Work> { return p.workload.truths[id.index()].work; };
   return o;
 }
 
@@ -126,7 +122,7 @@ RunParts::RunParts(const Prepared& p, const RunRequest& request)
       request_(request),
       empty_(*p.topology),
       feasibility_(make_placement(placement_of(request.policy, p.scenario.emulate), request.seed)),
-      checker_(invariant_options(p, request.live || request.measured != nullptr)) {
+      checker_(invariant_options(p)) {
   if (p.scenario.emulate == "titan") stepped_.emplace(titan_interval(request.policy.name));
 }
 
@@ -141,6 +137,20 @@ Expected<std::unique_ptr<RunParts>> RunParts::make(const Prepared& p, const RunR
     parts->log_.emplace(parts->job_table_, parts->node_gpus_,
                         EventLogOptions{parts->folder_->path("events.jsonl.zst")});
   return parts;
+}
+
+void RunParts::watch_work(const PerformanceModel& truth, const SimOptions& world) {
+  WorldModel w;
+  w.speed = &truth;
+  w.network = world.network;
+  w.slow_nodes = world.failures.stragglers.active();
+  w.longest_save = std::max(world.checkpoints.cost, world.publishes.cost);
+  for (const Duration cost : world.checkpoints.costs) w.longest_save = std::max(w.longest_save, cost);
+  w.prompt = true;
+  w.pause_per_event = world.pause_per_event;
+  w.rounding = world.rounding;
+  const std::vector<JobTruth>& truths = prepared_->workload.truths;
+  checker_.watch_work([&truths](JobId id) -> std::optional<Work> { return truths[id.index()].work; }, std::move(w));
 }
 
 const PerformanceModel& RunParts::model() const {

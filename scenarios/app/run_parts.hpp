@@ -31,6 +31,9 @@ class RunParts {
   RunParts(const RunParts&) = delete;
   RunParts& operator=(const RunParts&) = delete;
 
+  // Lets the checker reckon how far jobs are in a simulated world; live ones say so themselves. `truth` and what
+  // `world` points to must outlive the run.
+  void watch_work(const PerformanceModel& truth, const SimOptions& world);
   // The observers of the run, in order.
   [[nodiscard]] std::vector<Observer*> observers();
   [[nodiscard]] ControllerOptions controller_options();

@@ -44,6 +44,7 @@ Expected<RunReport> simulate(const Prepared& prepared, const RunRequest& request
   const PerformanceModel& truth = measured ? static_cast<const PerformanceModel&>(*measured) : believed;
   SimOptions options = sim_options(prepared, request);
   if (network && links->contention) options.network = &*network;
+  p.watch_work(truth, options);
   SimExecutor executor(*prepared.topology, prepared.workload, truth, std::move(options));
   Controller controller(executor, **policy, p.source, prepared.workload.specs, prepared.workload.demands, believed,
                         p.controller_options(), p.observers());

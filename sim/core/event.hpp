@@ -20,11 +20,11 @@ enum class EventKind : std::uint8_t {
   checkpointed,    // value = work committed, value2 = how long the job stood still for it (ns)
   published,       // value = version (1, 2, ... of the job), value2 = the job's progress in it, per mille
   finished,
-  stopped,         // value = work committed; holds nothing any more
+  stopped,         // value = work committed; holds nothing any more; value2 as for `suspended`
   suspended,       // value2 = how long it had stood still for a checkpoint that was broken off (ns)
   resumed,
-  failed,          // value = work that survives, value2 = 1: for good (else it is pending again); holds nothing;
-                   // `node`, where given: that node went down, which is not charged to the job
+  failed,          // value = work that survives; holds nothing; value2 = 1: for good, else it is pending again, and -ns
+                   // as for `suspended`; `node`, where given: that node went down, which is not charged to the job
   launch_failed,   // value, value2 as for `failed`; holds nothing any more
   command_failed,
   started,         // begins to make progress

@@ -8,6 +8,20 @@ namespace {
 // Targets under which a job keeps its planned GPUs.
 bool keeps_gpus(const Target& t) { return t.act == Act::run || t.act == Act::suspend; }
 
+// What the kind of sharing promises, whoever else is there: only fractions hold less than whole GPUs, and only jobs
+// that share within a group name one.
+void check_contract(JobId job, const Allocation& gpus, Sharing sharing, GroupId group) {
+  const bool grouped = sharing == Sharing::interleaved || sharing == Sharing::merged;
+  ORRERY_ASSERT(sharing != Sharing::merged, "job {} is to be merged with others: no executor does that yet",
+                job.value);
+  ORRERY_ASSERT(grouped == group.valid(), "job {} {}", job.value,
+                grouped ? "is to share within a group, but names none" : "names a group, but is to share with none");
+  if (sharing == Sharing::fraction) return;
+  for (const NodeSlice& s : gpus.slices())
+    ORRERY_ASSERT(s.gpu_count() == 0 || s.milli_per_gpu == kMilliPerGpu,
+                  "job {} is to hold {}: less than whole GPUs are shared as fractions", job.value, gpus.to_string());
+}
+
 }  // namespace
 
 std::string_view to_string(ReasonCode c) {
@@ -118,6 +132,7 @@ bool PlanBuilder::start(JobId job, Placement& placement) {
 }
 
 bool PlanBuilder::run(JobId job, const Allocation& gpus, const RunConfig& config, Sharing sharing, GroupId group) {
+  check_contract(job, gpus, sharing, group);
   const Target* before = current(job);
   const bool held = before != nullptr && keeps_gpus(*before);
   if (held) planned_->give(before->gpus, before->sharing, before->group);

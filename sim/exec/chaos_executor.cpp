@@ -125,6 +125,7 @@ void ChaosExecutor::ended(Gang& g, Event& e) {
   if (g.broken.valid() && e.kind == EventKind::stopped) {
     e.kind = EventKind::failed;
     e.node = g.broken;
+    e.value2 = -e.value2;
   }
   g.phase = Gang::gone;
 }

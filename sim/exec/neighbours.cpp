@@ -56,6 +56,12 @@ std::span<const JobId> Neighbours::with(JobId job) {
   return with_;
 }
 
+std::int64_t Neighbours::most_on_one(JobId job) {
+  std::size_t most = 1;
+  for_gpus(held_[job.index()], [&](const auto& there) { most = std::max(most, there.size()); });
+  return static_cast<std::int64_t>(most);
+}
+
 std::span<const JobId> Neighbours::changed() {
   changed_.swap(dirty_);
   dirty_.clear();

@@ -21,6 +21,8 @@ class Neighbours {
   void stop(JobId job);
   // Everybody else on any of its places, ascending; valid until the next call.
   [[nodiscard]] std::span<const JobId> with(JobId job);
+  // How many jobs, itself included, are on the most crowded of its places.
+  [[nodiscard]] std::int64_t most_on_one(JobId job);
   // The jobs that run and whose neighbours have changed since the last call, ascending; each that has started is one.
   [[nodiscard]] std::span<const JobId> changed();
 

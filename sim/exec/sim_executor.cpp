@@ -95,12 +95,18 @@ void SimExecutor::launch(const LaunchRequest& request) {
     g.gpus = *request.gpus;
     g.config = request.members[0].config;
   }
+  g.turns = 1;
+  g.in_group = request.group.valid() && !model_->knows_sharing();
+  if (g.in_group) {
+    if (!neighbours_) neighbours_.emplace(*topology_, gangs_.size());
+    g.gpus = *request.gpus;
+  }
   g.rate = g.healthy;
   if (gangs_on_.empty()) return;
   g.gpus = *request.gpus;
   for (const NodeSlice& s : g.gpus.slices()) gangs_on_[s.node.index()].push_back(job);
   g.slowdown = slowest_node(g);
-  g.rate = slowed(g.healthy, g.slowdown);
+  g.rate = present_rate(g);
 }
 
 // Progress up to now is added to the job's work done.
@@ -199,6 +205,7 @@ void SimExecutor::fail_gangs_on(NodeId node) {
   const std::vector<JobId> hit = gangs_on_[node.index()];
   for (const JobId job : hit) {
     Gang& g = gangs_[job.index()];
+    const std::int64_t stood_still = stood_still_ns(g);
     leave_nodes(g);
     cancel_pending(g);
     g.done = g.committed;
@@ -211,6 +218,7 @@ void SimExecutor::fail_gangs_on(NodeId node) {
     e.incarnation = g.incarnation;
     e.node = node;
     e.value = g.committed.ns;
+    e.value2 = -stood_still;
     batch_.push_back(e);
   }
 }
@@ -223,12 +231,17 @@ void SimExecutor::leave_nodes(const Gang& g) {
   }
 }
 
+// For a save that is broken off: what it stood still for was for nothing, and is told.
+std::int64_t SimExecutor::stood_still_ns(const Gang& g) const {
+  return g.saving ? (now_ - g.since).ns : 0;
+}
+
 void SimExecutor::run_from_now(Gang& g) {
   g.phase = Phase::running;
   g.since = now_;
   g.saving = false;
   if (contention_) contention_->start(g.job, g.gpus);
-  if (neighbours_) neighbours_->start(g.job, g.gpus);
+  if (neighbours_ && (g.in_group || model_->minds_neighbours())) neighbours_->start(g.job, g.gpus);
   plan_end(g);
   if (options_.progress_every.ns > 0)
     g.report = schedule(g, now_ + options_.progress_every, kProgressClass, EventKind::progress, 0);
@@ -241,18 +254,19 @@ void SimExecutor::stop(GangId gang, Incarnation incarnation, StopHow how, Durati
   if (g == nullptr) return;  // it has just ended: its event is on the way
   if (g->phase == Phase::stopping && how != StopHow::kill) return;
   settle(*g);
-  const Duration stood_still = g->saving ? now_ - g->since : Duration{};
+  const std::int64_t stood_still = stood_still_ns(*g);
   cancel_pending(*g);
   if (how == StopHow::suspend) {
     g->phase = Phase::suspended;
-    g->next = schedule(*g, now_, kStopClass, EventKind::suspended, g->done.ns, stood_still.ns);
+    g->next = schedule(*g, now_, kStopClass, EventKind::suspended, g->done.ns, stood_still);
     return;
   }
   g->phase = Phase::stopping;
   const bool kill = how == StopHow::kill;
   const JobSpec& spec = workload_->specs[g->job.index()];
   const Duration takes = kill ? Duration{} : options_.overheads.stop_cost(spec, incarnation);
-  g->next = schedule(*g, now_ + takes, kStopClass, EventKind::stopped, kill ? g->committed.ns : g->done.ns);
+  g->next =
+      schedule(*g, now_ + takes, kStopClass, EventKind::stopped, kill ? g->committed.ns : g->done.ns, stood_still);
 }
 
 void SimExecutor::resume(GangId gang, Incarnation incarnation) {

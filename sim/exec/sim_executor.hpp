@@ -13,6 +13,7 @@
 #include "sim/core/truth.hpp"
 #include "sim/engine/event_queue.hpp"
 #include "sim/exec/neighbours.hpp"
+#include "sim/models/emulation.hpp"
 #include "sim/models/failures.hpp"
 #include "sim/models/network_model.hpp"
 #include "sim/models/overheads.hpp"
@@ -30,12 +31,9 @@ struct SimOptions {
   Duration progress_every{};  // cadence of `progress` events of running jobs; 0 = none
   // Emulation of Muri's simulator only (`emulate: muri`): [job] time that every event takes from a running job.
   std::vector<Duration> pause_per_event{};
-  // Emulation of fixed-step simulators only (`emulate: pollux`, `titan`): stretches end on whole multiples of `unit`;
-  // one that would end after a step of `interval` ends after it, though it be rounded down to it. 0 = exact.
-  struct Rounding {
-    Duration unit{};
-    Duration interval{};
-  } rounding{};
+  // Emulation of fixed-step simulators only (`emulate: pollux`): when stretches end.
+  using Rounding = StepRounding;
+  Rounding rounding{};
 };
 
 class SimExecutor : public Executor {
@@ -62,7 +60,8 @@ class SimExecutor : public Executor {
     Incarnation incarnation = 0;
     Phase phase = Phase::idle;
     Rate rate{};                          // where speed comes in stretches: the share of theirs
-    Rate healthy{};                       // what `rate` is, or would be, on nodes at full speed
+    Rate healthy{};                       // what `rate` is, or would be, on nodes at full speed, nobody taking turns
+    std::int64_t turns = 1;               // jobs that take turns on one of its GPUs, itself included
     Slowdown slowdown = kFullSpeed;       // of the slowest of its nodes
     Time since{};                         // running: progress counted up to here; saving: since then
     Work done{};                          // of the job, kept between its gangs
@@ -70,7 +69,8 @@ class SimExecutor : public Executor {
     Work total{};                         // until it finishes: of a child, from the version it starts from
     JobId heir_of{};                      // starting: inherits from this job
     bool saving = false;                  // stands still for a checkpoint
-    Allocation gpus;                      // kept where nodes fail, links are shared or speed comes in stretches
+    bool in_group = false;                // others of its group may be on its GPUs; the model knows nothing of it
+    Allocation gpus;                      // kept where nodes fail, links or GPUs are shared, or in stretches
     RunConfig config{};                   // kept where speed comes in stretches
     PerformanceModel::Stretch stretch{};  // the present one: `left` counts from `since`
     Queue::Handle next = Queue::kNone;    // its start, finish or stop
@@ -103,7 +103,9 @@ class SimExecutor : public Executor {
   void happen(Event e);
   void pause_running(Duration elapsed);
   void change_rates();
-  void change_rate(Gang& g, Rate healthy);
+  [[nodiscard]] std::int64_t stood_still_ns(const Gang& g) const;
+  void change_rate(Gang& g, Rate healthy, std::int64_t turns);
+  [[nodiscard]] static Rate present_rate(const Gang& g);
   // Slow nodes, in sim_rates.cpp.
   void plan_slow_spells();
   void plan_onset(NodeId node);
@@ -125,7 +127,7 @@ class SimExecutor : public Executor {
   std::vector<std::vector<std::int32_t>> points_;    // [job] where it publishes; empty where no job has parents
   std::vector<std::vector<std::int32_t>> versions_;  // [job] progress of each, per mille; likewise
   std::optional<NetworkContention> contention_;
-  std::optional<Neighbours> neighbours_;
+  std::optional<Neighbours> neighbours_;  // where the model minds them; else, from the first group on, of groups
   std::vector<NodeFailures> node_failures_;   // [node], where nodes fail
   std::vector<int> away_;                     // [node], where nodes fail: how many outages hold
   std::vector<std::vector<JobId>> gangs_on_;  // [node], where nodes fail or are slow: in order of launch

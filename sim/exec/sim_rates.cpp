@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sim/exec/sim_executor.hpp"
+#include "sim/models/colocation.hpp"
 
 namespace orrery {
 namespace {
@@ -31,12 +32,7 @@ void SimExecutor::begin_stretch(Gang& g) {
     g.stretch.left = time_to(g, g.total);
     g.stretch.until = g.total;
   }
-  Time end = now_ + g.stretch.left;
-  if (const auto& r = options_.rounding; r.unit.ns > 0) {
-    const Time at = std::max(Time{round_half_even(end.ns, r.unit.ns) * r.unit.ns}, now_);
-    const bool late = at < end && r.interval.ns > 0 && at.ns % r.interval.ns == 0;
-    end = late ? at + Duration{1} : at;
-  }
+  const Time end = options_.rounding.end_of(now_ + g.stretch.left, now_);
   const bool last = g.stretch.until >= g.total;
   g.next = schedule(g, end, last ? kFinishClass : kProgressClass, last ? EventKind::finished : EventKind::progress, 0,
                     last ? 0 : kStretch);
@@ -56,19 +52,29 @@ void SimExecutor::end_stretch(Gang& g, Event& e) {
 // Jobs whose share of the network, or whose neighbours, have changed go on at another speed from now on.
 void SimExecutor::change_rates() {
   if (contention_)
-    for (const auto& [job, rate] : contention_->update()) change_rate(gangs_[job.index()], rate);
+    for (const auto& [job, rate] : contention_->update())
+      change_rate(gangs_[job.index()], rate, gangs_[job.index()].turns);
   if (neighbours_)
     for (const JobId job : neighbours_->changed()) {
       Gang& g = gangs_[job.index()];
+      if (g.in_group) {
+        change_rate(g, g.healthy, neighbours_->most_on_one(job));
+        continue;
+      }
       const JobSpec& spec = workload_->specs[job.index()];
       const auto with = neighbours_->with(job);
-      change_rate(g, in_stretches_ ? model_->share(spec, g.gpus, with) : model_->rate(spec, g.gpus, g.config, with));
+      const Rate rate =
+          in_stretches_ ? model_->share(spec, g.gpus, with) : model_->rate(spec, g.gpus, g.config, with);
+      change_rate(g, rate, 1);
     }
 }
 
-void SimExecutor::change_rate(Gang& g, Rate healthy) {
+Rate SimExecutor::present_rate(const Gang& g) { return slowed(in_turns(g.healthy, g.turns), g.slowdown); }
+
+void SimExecutor::change_rate(Gang& g, Rate healthy, std::int64_t turns) {
   g.healthy = healthy;
-  const Rate rate = slowed(healthy, g.slowdown);
+  g.turns = turns;
+  const Rate rate = present_rate(g);
   if (rate == g.rate) return;
   settle(g);
   g.rate = rate;
@@ -132,7 +138,7 @@ void SimExecutor::change_speed(Event& e) {
   for (const JobId job : gangs_on_[e.node.index()]) {
     Gang& g = gangs_[job.index()];
     g.slowdown = slowest_node(g);
-    change_rate(g, g.healthy);
+    change_rate(g, g.healthy, g.turns);
   }
 }
 

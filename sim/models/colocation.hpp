@@ -8,6 +8,8 @@
 #include <span>
 #include <vector>
 
+#include "sim/core/units.hpp"
+
 namespace orrery {
 
 // Seconds of one iteration on storage, CPU, GPU and network.
@@ -25,6 +27,11 @@ struct Interleaving {
 [[nodiscard]] std::optional<double> colocated_speed(std::span<const double> demands, std::span<const double> memory);
 // With time slices: the share, less 2 % for switching.
 [[nodiscard]] double time_sliced_speed(double share);
+// The same of `jobs` that take turns on one GPU, each as long as the others: all together never more than one alone.
+[[nodiscard]] constexpr Rate in_turns(Rate alone, std::int64_t jobs) {
+  if (jobs <= 1) return alone;
+  return {static_cast<std::int64_t>(static_cast<Int128>(alone.per_billion) * 98 / (100 * jobs))};
+}
 
 // A gang is as fast as its slowest rank.
 [[nodiscard]] double gang_speed(std::span<const double> speeds);

@@ -1,5 +1,6 @@
 #include "sim/models/emulation.hpp"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -24,6 +25,13 @@ Duration muri_pause(std::string_view model, std::int32_t gpus) {
 
 Work muri_work(std::int64_t iterations, Duration iteration_time) {
   return {static_cast<std::int64_t>(Int128{iterations} * iteration_time.ns * 1015 / 1000)};
+}
+
+Time StepRounding::end_of(Time end, Time now) const {
+  if (unit.ns <= 0) return end;
+  const Time at = std::max(Time{round_half_even(end.ns, unit.ns) * unit.ns}, now);
+  const bool late = at < end && interval.ns > 0 && at.ns % interval.ns == 0;
+  return late ? at + Duration{1} : at;
 }
 
 }  // namespace orrery

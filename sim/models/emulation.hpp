@@ -15,4 +15,13 @@ namespace orrery {
 // The work of a job as that simulator counts it: iterations x iteration time x 1.015.
 [[nodiscard]] Work muri_work(std::int64_t iterations, Duration iteration_time);
 
+// Fixed-step simulators (Pollux): stretches end on whole multiples of `unit`; one that would end after a step of
+// `interval` ends after it, though it be rounded down to it. 0 = exact.
+struct StepRounding {
+  Duration unit{};
+  Duration interval{};
+  // Of a stretch that would end at `end`; never before `now`.
+  [[nodiscard]] Time end_of(Time end, Time now) const;
+};
+
 }  // namespace orrery

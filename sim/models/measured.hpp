@@ -26,6 +26,7 @@ class MeasuredModel final : public PerformanceModel {
   // Both must outlive the model.
   MeasuredModel(const MeasuredTimes& times, const Topology& topology);
   [[nodiscard]] bool minds_neighbours() const override { return !times_->crowded.empty(); }
+  [[nodiscard]] bool knows_sharing() const override { return true; }
   [[nodiscard]] std::span<const std::size_t> places() const override { return times_->place_of_slot; }
   [[nodiscard]] Rate rate(const JobSpec& spec, const Allocation& gpus, const RunConfig& config,
                           std::span<const JobId> with) const override;

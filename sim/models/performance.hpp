@@ -24,6 +24,10 @@ class PerformanceModel : public Predictor {
   // True when rate() (or share(), of a model in stretches) looks at `with`: executors then ask again whenever a job's
   // neighbours change.
   [[nodiscard]] virtual bool minds_neighbours() const { return false; }
+  // True when rate() already says what sharing GPUs costs: because it looks at neighbours, or because it was measured
+  // while they were there. Of any other model's jobs the members of a group that run on one GPU take turns there, see
+  // in_turns().
+  [[nodiscard]] virtual bool knows_sharing() const { return minds_neighbours(); }
   // What neighbours share: [GPU, in the order of the nodes] a place, such as the core behind a CPU slot; jobs on one
   // place are neighbours. Empty: every GPU is a place of its own.
   [[nodiscard]] virtual std::span<const std::size_t> places() const { return {}; }

@@ -12,6 +12,7 @@ void InvariantChecker::on_begin(const RunContext& context) {
   physical_.emplace(*context.topology);
   planned_.emplace(*context.topology);
   jobs_.assign(context.records->size(), Job{});
+  if (options_.true_work) work_.begin(context, options_.world);
 }
 
 void InvariantChecker::report(Time at, JobId job, const char* rule, std::string text) {
@@ -63,12 +64,6 @@ void InvariantChecker::move(const Event& e, JobState to) {
   j.state = to;
 }
 
-void InvariantChecker::progress_stops(Job& j, Time now) {
-  if (!j.progressing) return;
-  j.ran += now - j.since;
-  j.progressing = false;
-}
-
 void InvariantChecker::check_demand(const Event& e) {
   const JobSpec& spec = *(*context_.records)[e.job.index()].spec;
   const bool rigid = spec.max_gpus == 0;
@@ -83,6 +78,27 @@ void InvariantChecker::check_demand(const Event& e) {
       report(e.at, e.job, "demand", fmt::format("node {} has the wrong GPU type", s.node.value));
 }
 
+// What the kind of sharing promises, apart from who else is there: that is the ledger's business.
+void InvariantChecker::check_sharing(const Event& e, const Allocation& gpus, Sharing sharing, GroupId group,
+                                     const char* rule) {
+  const bool grouped = sharing == Sharing::interleaved || sharing == Sharing::merged;
+  if (grouped != group.valid())
+    report(e.at, e.job, rule, grouped ? "shares within a group, but names none" : "names a group, but is none of it");
+  if (sharing == Sharing::merged && physical_)
+    for (const Job& other : jobs_) {  // one gang; nobody starts one yet
+      if (other.held == kNone || &other == &jobs_[e.job.index()]) continue;
+      const Booking& b = bookings_[other.held];
+      if (b.sharing == sharing && b.group == group && !(b.gpus == gpus))
+        report(e.at, e.job, rule, fmt::format("merged on {} with a job on {}", gpus.to_string(), b.gpus.to_string()));
+    }
+  if (sharing == Sharing::fraction) return;
+  for (const NodeSlice& s : gpus.slices())
+    if (s.gpu_count() > 0 && s.milli_per_gpu != kMilliPerGpu)
+      report(e.at, e.job, rule,
+             fmt::format("{} thousandths of GPUs of node {}, where it may only hold whole ones", s.milli_per_gpu,
+                         s.node.value));
+}
+
 void InvariantChecker::launch(const Event& e) {
   Job& j = jobs_[e.job.index()];
   const JobRecord& r = (*context_.records)[e.job.index()];
@@ -91,8 +107,6 @@ void InvariantChecker::launch(const Event& e) {
   if (incarnation != j.incarnation + 1)
     report(e.at, e.job, "incarnation", fmt::format("launch {} after {}", incarnation, j.incarnation));
   j.incarnation = incarnation;
-  j.ran = Duration{};
-  j.progressing = false;
   if (j.held != kNone) unbook(*physical_, j.held);
   j.held = kNone;
   if (e.gpus == nullptr) {
@@ -107,6 +121,7 @@ void InvariantChecker::launch(const Event& e) {
   if (r.has_target && r.target.act == Act::run && !(r.target.gpus == *e.gpus))
     report(e.at, e.job, "off-target",
            fmt::format("launched on {}, its target is {}", e.gpus->to_string(), r.target.gpus.to_string()));
+  check_sharing(e, *e.gpus, r.held_sharing, r.held_group, "sharing");
   std::string why;
   j.held = book(*physical_, *e.gpus, r.held_sharing, r.held_group, why);
   if (!why.empty()) report(e.at, e.job, "overbooked", std::move(why));
@@ -115,55 +130,17 @@ void InvariantChecker::launch(const Event& e) {
     if ((usable == 0 && context_.topology->node(s.node).gpus > 0) || physical_->held_on(s.node) > usable)
       report(e.at, e.job, "down-node", fmt::format("node {} has {} usable GPUs", s.node.value, usable));
   }
+  if (!options_.true_work) return;
+  if (j.committed.ns == 0) j.saved = Work{};  // it says so again
+  const Work all = total(e.job).value_or(Work{});
+  work_.launch(e.job, *e.gpus, r.held_config, r.held_group, j.committed, all);
 }
 
 void InvariantChecker::release(const Event& e) {
   Job& j = jobs_[e.job.index()];
-  progress_stops(j, e.at);
+  if (options_.true_work) work_.leave(e.job, e.at);
   if (j.held != kNone) unbook(*physical_, j.held);
   j.held = kNone;
-}
-
-// What a stop or failure says it leaves behind cannot be more than there was.
-void InvariantChecker::check_committed(const Event& e) {
-  Job& j = jobs_[e.job.index()];
-  progress_stops(j, e.at);
-  if (options_.true_work && options_.true_work(e.job)) {
-    const Work most{add_ns(j.committed.ns, j.ran.ns)};
-    if (e.value < 0 || Work{e.value} > most)
-      report(e.at, e.job, "work", fmt::format("{} ns of work committed, at most {} done", e.value, most.ns));
-  }
-  j.committed = Work{e.value};
-}
-
-// A checkpoint commits no more than was done; the time the job stood still for it was no progress.
-void InvariantChecker::check_checkpoint(const Event& e) {
-  Job& j = jobs_[e.job.index()];
-  if (!j.progressing) return;  // it crossed a stop on its way
-  j.ran += e.at - j.since - Duration{e.value2};
-  j.since = e.at;
-  if (!options_.true_work || !options_.true_work(e.job)) return;
-  const Work most{add_ns(j.committed.ns, j.ran.ns)};
-  if (e.value < 0 || Work{e.value} > most)
-    report(e.at, e.job, "work", fmt::format("checkpoint of {} ns of work, at most {} done", e.value, most.ns));
-}
-
-void InvariantChecker::check_finish(const Event& e) {
-  Job& j = jobs_[e.job.index()];
-  progress_stops(j, e.at);
-  if (!options_.true_work) return;
-  const std::optional<Work> truth = options_.true_work(e.job);
-  const Work done{add_ns(j.committed.ns, j.ran.ns)};
-  const Work has = truth ? *truth - j.saved : Work{};
-  if (truth && options_.slowest > 1'000'000) {
-    // On slow nodes it ran for longer than its work takes, by so much at most; every change of speed rounds down.
-    const double needs = static_cast<double>((has - j.committed).ns), ran = static_cast<double>(j.ran.ns);
-    if (ran < needs || ran > needs * 1e-6 * static_cast<double>(options_.slowest) * (1 + 1e-9) + 1e6)
-      report(e.at, e.job, "work", fmt::format("ran {} ns for {} ns of work", j.ran.ns, (has - j.committed).ns));
-    return;
-  }
-  if (truth && done != has)
-    report(e.at, e.job, "work", fmt::format("finished after {} ns of work, has {}", done.ns, has.ns));
 }
 
 void InvariantChecker::end(const Event& e, JobState to) {
@@ -175,6 +152,7 @@ void InvariantChecker::end(const Event& e, JobState to) {
 void InvariantChecker::on_event(const Event& e) {
   if (e.at < now_) report(e.at, e.job, "time", fmt::format("`{}` after {} ns", to_string(e.kind), now_.ns));
   now_ = std::max(now_, e.at);
+  if (options_.true_work) work_.pass(now_);
   if (e.kind == EventKind::capacity) {
     const bool exists = e.node.index() < context_.topology->node_count();
     if (!exists || e.value < 0 || e.value > context_.topology->node(e.node).gpus)
@@ -183,6 +161,8 @@ void InvariantChecker::on_event(const Event& e) {
       physical_->set_usable(e.node, e.value);
     return;
   }
+  if (e.kind == EventKind::slowed && options_.true_work && e.node.index() < context_.topology->node_count())
+    work_.slow(e.node, e.value);
   if (!e.job.valid() || e.kind == EventKind::decide || e.kind == EventKind::timer) return;
   if (e.job.index() >= jobs_.size()) {
     report(e.at, e.job, "unknown-job", fmt::format("`{}` of a job that is not in this run", to_string(e.kind)));
@@ -201,32 +181,25 @@ void InvariantChecker::on_event(const Event& e) {
   if (e.kind != EventKind::launch && e.incarnation != 0 && e.incarnation != j.incarnation)
     report(e.at, e.job, "stale-incarnation",
            fmt::format("`{}` of launch {}, the last is {}", to_string(e.kind), e.incarnation, j.incarnation));
+  if (options_.true_work) note_work(e);
   switch (e.kind) {
     case EventKind::ready: move(e, JobState::pending); break;
     case EventKind::launch: launch(e); break;
     case EventKind::started:
     case EventKind::resumed:
       if (j.state != JobState::stopping) move(e, JobState::running);  // it may cross a stop on its way
-      j.since = e.at;
-      j.progressing = true;
       break;
     case EventKind::stop: move(e, JobState::stopping); break;
     case EventKind::suspended:
       if (j.state != JobState::stopping) move(e, JobState::suspended);
-      progress_stops(j, e.at);
-      j.ran -= Duration{e.value2};
       break;
     case EventKind::stopped:
-      check_committed(e);
       move(e, JobState::pending);
       release(e);
       break;
     case EventKind::called_off: drop_planned(j); break;
-    case EventKind::checkpointed: check_checkpoint(e); break;
-    case EventKind::inherited: j.saved = Work{e.value2}; break;
     case EventKind::launch_failed:
     case EventKind::failed:
-      check_committed(e);
       if (e.value2 == 1) {
         end(e, JobState::failed);
       } else {
@@ -234,10 +207,7 @@ void InvariantChecker::on_event(const Event& e) {
         release(e);
       }
       break;
-    case EventKind::finished:
-      check_finish(e);
-      end(e, JobState::finished);
-      break;
+    case EventKind::finished: end(e, JobState::finished); break;
     case EventKind::reject: end(e, JobState::rejected); break;
     case EventKind::cancel: end(e, JobState::cancelled); break;
     default: break;

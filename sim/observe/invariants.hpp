@@ -1,10 +1,11 @@
 // The invariant checker: an observer that keeps its own book of physical state, from launches and ends only, and
 // of what the plans promise, and reports everything that cannot be: an overbooked GPU, an illegal move, a job that
 // ends twice or never. O(1) amortised per event (O(GPUs' nodes) for launches). On in every test and by default in
-// runs. Rules (the names in Violation::rule):
+// runs. Where it is told what the world is like it also reckons how far every job must be, see work_book.hpp. Rules
+// (the names in Violation::rule):
 //   time, unknown-job, illegal-move, ended-twice, record-mismatch, stale-incarnation, incarnation, clairvoyant,
-//   bounds, overbooked, down-node, demand, off-target, work, plan-duplicate, plan-bounds, plan-overbooked,
-//   left-over, unfinished
+//   bounds, overbooked, sharing, down-node, demand, off-target, work, plan-duplicate, plan-bounds, plan-overbooked,
+//   plan-sharing, left-over, unfinished
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,7 @@
 
 #include "sim/control/observer.hpp"
 #include "sim/observe/ledger.hpp"
+#include "sim/observe/work_book.hpp"
 
 namespace orrery {
 
@@ -30,16 +32,18 @@ struct InvariantOptions {
   bool allow_unfinished = false;  // a run that was cut short
   bool any_size = false;          // jobs may get more GPUs than they can use: an emulated simulator does that
   std::size_t keep = 100;         // violations kept with their text; all are counted
-  // A job's true work in a simulated run at unit rate; nothing when this cannot be said of the job. At its finish
-  // the work committed before its last launch plus the time it ran since must equal it.
+  // A job's true work in a simulated run; nothing when this cannot be said of the job. What jobs commit is checked
+  // against what they can have done, and at its finish a job must have done all of it, and not before.
   std::function<std::optional<Work>(JobId)> true_work;
-  // Where nodes may be slow: how many millionths of the time on a node at full speed the work may take at most.
-  std::int64_t slowest = 1'000'000;
+  // How fast jobs are: needed with `true_work` unless all of them run at unit rate.
+  WorldModel world{};
 };
 
 class InvariantChecker : public Observer {
  public:
   explicit InvariantChecker(InvariantOptions options = {}) : options_(std::move(options)) {}
+  // Before the run begins.
+  void watch_work(std::function<std::optional<Work>(JobId)> true_work, WorldModel world);
 
   void on_begin(const RunContext& context) override;
   void on_event(const Event& e) override;
@@ -60,11 +64,8 @@ class InvariantChecker : public Observer {
     Incarnation incarnation = 0;
     std::uint32_t held = kNone;     // slot of what it holds
     std::uint32_t planned = kNone;  // slot of what its standing target holds
-    Time since{};                   // running since
-    Duration ran{};                 // of this incarnation, before `since`
-    bool progressing = false;
-    Work committed{};
-    Work saved{};  // what it inherited spares it
+    Work committed{};  // what it would keep, as it last said
+    Work saved{};      // what it inherited spares it
   };
   struct Booking {
     Allocation gpus;
@@ -80,9 +81,15 @@ class InvariantChecker : public Observer {
   void check_demand(const Event& e);
   void release(const Event& e);
   void end(const Event& e, JobState to);
-  void progress_stops(Job& j, Time now);
-  void check_committed(const Event& e);
-  void check_checkpoint(const Event& e);
+  void check_sharing(const Event& e, const Allocation& gpus, Sharing sharing, GroupId group, const char* rule);
+  // Work, in invariants_work.cpp.
+  void note_work(const Event& e);
+  [[nodiscard]] std::optional<Work> total(JobId job) const;
+  void check_most(const Event& e, const char* what);
+  void check_left(const Event& e);
+  void check_saved(const Event& e);
+  void check_broken_save(const Event& e, std::int64_t ns);
+  void check_progress(const Event& e);
   void check_finish(const Event& e);
   void settle_touched(Time now);
   void drop_planned(Job& j);
@@ -96,6 +103,7 @@ class InvariantChecker : public Observer {
   std::vector<std::uint32_t> free_bookings_;
   std::optional<Ledger> physical_;
   std::optional<Ledger> planned_;
+  WorkBook work_;
   std::vector<JobId> touched_;
   std::vector<Violation> violations_;
   std::uint64_t count_ = 0;

@@ -20,7 +20,10 @@ void InvariantChecker::settle_touched(Time now) {
   touched_.clear();
 }
 
-void InvariantChecker::on_batch_end(Time now) { settle_touched(now); }
+void InvariantChecker::on_batch_end(Time now) {
+  if (options_.true_work) work_.pass(now);
+  settle_touched(now);
+}
 
 void InvariantChecker::on_plan(Time now, std::uint64_t, const Plan& plan) {
   if (now < now_) report(now, {}, "time", fmt::format("a plan after {} ns", now_.ns));
@@ -50,6 +53,7 @@ void InvariantChecker::on_plan(Time now, std::uint64_t, const Plan& plan) {
       continue;
     }
     if (target.gpus.empty()) report(now, id, "plan-bounds", "a target that holds nothing");
+    check_sharing({.at = now, .job = id}, target.gpus, target.sharing, target.group, "plan-sharing");
     std::string why;
     j.planned = book(*planned_, target.gpus, target.sharing, target.group, why);
     if (!why.empty()) report(now, id, "plan-overbooked", std::move(why));

@@ -269,6 +269,7 @@ void StudyFold::on_event(const Event& e) {
     case EventKind::failed:
     case EventKind::launch_failed:
     case EventKind::stopped:
+      stand_still(j, e.kind == EventKind::stopped ? e.value2 : -e.value2);
       keep(j, e.value);
       if (e.kind != EventKind::stopped && e.value2 == 1)
         end(j, e.at);

@@ -86,6 +86,41 @@ TEST_CASE("checker: sharing only within one GPU or one group", "[observe]") {
   CHECK(g.rules() == Rules{"overbooked"});
 }
 
+TEST_CASE("checker: what each kind of sharing promises", "[observe][sharing]") {
+  const auto launched = [](const Allocation& a, Sharing sharing, GroupId group) {
+    Checked c;
+    for (JobSpec& spec : c.s.specs) spec.demand.gpus = 1;
+    c.s.records[0].held_sharing = sharing;
+    c.s.records[0].held_group = group;
+    c.s.submit(0, 0);
+    c.s.launch(0, 0, a);
+    return c.rules();
+  };
+  CHECK(launched(gpus(0, 1, 500), Sharing::exclusive, kNoGroup) == Rules{"sharing"});
+  CHECK(launched(gpus(0, 1, 500), Sharing::interleaved, GroupId(1)) == Rules{"sharing"});
+  CHECK(launched(gpus(0, 1), Sharing::interleaved, kNoGroup) == Rules{"sharing"});
+  CHECK(launched(gpus(0, 1), Sharing::exclusive, GroupId(1)) == Rules{"sharing"});
+  CHECK(launched(gpus(0, 1, 500), Sharing::fraction, kNoGroup).empty());
+  CHECK(launched(gpus(0, 1), Sharing::interleaved, GroupId(1)).empty());
+
+  Checked merged;
+  for (int j = 0; j < 2; ++j) {
+    merged.s.records[static_cast<std::size_t>(j)].held_sharing = Sharing::merged;
+    merged.s.records[static_cast<std::size_t>(j)].held_group = GroupId(1);
+    merged.s.submit(0, j);
+  }
+  merged.s.launch(0, 0, gpus(0, 0b0011));
+  merged.s.launch(0, 1, gpus(0, 0b0110));
+  CHECK(merged.rules() == Rules{"sharing"});
+
+  Checked plan;
+  for (JobSpec& spec : plan.s.specs) spec.demand.gpus = 1;
+  plan.s.submit(0, 0);
+  plan.s.records[0].has_target = true;
+  plan.checker.on_plan(at_seconds(0), 1, plan_of(0, gpus(0, 1, 500)));
+  CHECK(plan.rules() == Rules{"plan-sharing"});
+}
+
 TEST_CASE("checker: machine, demand, down nodes", "[observe]") {
   Checked c;
   c.s.submit(0, 0);

@@ -39,7 +39,8 @@ TEST_CASE("a script's lines are read, and each malformed one is an error with it
   for (const Bad& b : {Bad{"90s a\n", 5, "WHEN JOB ACTION"}, Bad{"90 a run\n", 1, "unit"},
                        Bad{"@0 a run\n", 1, "decision"}, Bad{"1s a susspend\n", 6, "did you mean `suspend`?"},
                        Bad{"1s a run n0\n", 10, "not an allocation"}, Bad{"1s a run n0:0 group x\n", 21, "group"},
-                       Bad{"1s a run n0:0 now\n", 15, "`now`"}, Bad{"1s a preempt n0:0\n", 14, "`n0:0`"}}) {
+                       Bad{"1s a run n0:0 now\n", 15, "`now`"}, Bad{"1s a preempt n0:0\n", 14, "`n0:0`"},
+                       Bad{"1s a run n0:0@500 group 1\n", 10, "share whole GPUs"}}) {
     INFO(b.text);
     const auto r = parse_script("s", b.text);
     REQUIRE_FALSE(r);

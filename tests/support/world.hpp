@@ -91,6 +91,27 @@ inline void half_a_gpu_each(Workload& w) {
   }
 }
 
+// What the checker must know of a simulated world to reckon how far its jobs are; `speed` is the executor's model.
+inline InvariantOptions watched(const Workload& w, const PerformanceModel& speed, const SimOptions& sim = {}) {
+  InvariantOptions o;
+  o.true_work = [&w](JobId id) -> std::optional<Work> { return w.truths[id.index()].work; };
+  o.world.speed = &speed;
+  o.world.network = sim.network;
+  o.world.slow_nodes = sim.failures.stragglers.active();
+  o.world.longest_save = std::max(sim.checkpoints.cost, sim.publishes.cost);
+  for (const Duration cost : sim.checkpoints.costs) o.world.longest_save = std::max(o.world.longest_save, cost);
+  o.world.prompt = true;
+  o.world.pause_per_event = sim.pause_per_event;
+  o.world.rounding = sim.rounding;
+  return o;
+}
+
+// What a checker found, as a test failure each.
+inline void check_clean(const InvariantChecker& checker) {
+  for (const Violation& v : checker.violations())
+    FAIL_CHECK("invariant " << v.rule << " at " << to_seconds(v.at) << " s, job " << v.job.value << ": " << v.text);
+}
+
 struct RunResult {
   RunOutcome outcome;
   std::vector<Outcome> jobs;
@@ -146,18 +167,11 @@ inline RunResult run_world(const std::vector<NodeGroup>& groups, const std::vect
                            const PolicyChoice& choice, SimOptions sim = {}, std::vector<Observer*> observers = {}) {
   const Workload workload = make_workload(jobs);
   const auto policy = make_policy(choice);
-  InvariantOptions options;
-  options.true_work =
-      [&workload](JobId id) -> std::optional<Work> {  // nothing of jobs whose speed depends on their size
-    const JobSpec& s = workload.specs[id.index()];
-    return s.min_gpus == s.max_gpus ? std::optional(workload.truths[id.index()].work) : std::nullopt;
-  };
-  options.slowest = sim.failures.stragglers.slowest();
-  InvariantChecker checker(options);
+  const IdealModel speed;
+  InvariantChecker checker(watched(workload, speed, sim));
   observers.push_back(&checker);
   RunResult r = run_world(groups, workload, *policy, std::move(sim), true, std::move(observers));
-  for (const Violation& v : checker.violations())
-    FAIL_CHECK("invariant " << v.rule << " at " << to_seconds(v.at) << " s, job " << v.job.value << ": " << v.text);
+  check_clean(checker);
   return r;
 }
 
