@@ -30,6 +30,7 @@ struct SimOptions {
   Duration progress_every{};  // cadence of `progress` events of running jobs; 0 = none
   // Emulation of Muri's simulator only (`emulate: muri`): [job] time that every event takes from a running job.
   std::vector<Duration> pause_per_event{};
+  bool merge_ends = false;  // likewise: ends that its floating-point clock takes for one are one (muri_same_end)
   // Emulation of fixed-step simulators only (`emulate: pollux`, `titan`): stretches end on whole multiples of `unit`;
   // one that would end after a step of `interval` ends after it, though it be rounded down to it. 0 = exact.
   struct Rounding {

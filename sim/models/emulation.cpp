@@ -26,4 +26,8 @@ Work muri_work(std::int64_t iterations, Duration iteration_time) {
   return {static_cast<std::int64_t>(Int128{iterations} * iteration_time.ns * 1015 / 1000)};
 }
 
+bool muri_same_end(Time earlier, Time later) {
+  return Int128{(later - earlier).ns} * 1'000'000'000 <= later.ns;
+}
+
 }  // namespace orrery
