@@ -12,11 +12,12 @@
 #include <utility>
 
 #include "backend/live/crc32c.hpp"
+#include "sim/observe/plan_text.hpp"
 
 namespace orrery::live {
 namespace {
 
-constexpr std::string_view kHead = "orrery-journal 1\n";
+constexpr std::string_view kHead = "orrery-journal 2\n";
 constexpr std::size_t kFrame = 8;           // length and checksum
 constexpr std::size_t kLongest = 1U << 30;  // of a payload
 constexpr char kIdentity = 'i', kBatch = 'b', kPlan = 'p';
@@ -105,20 +106,18 @@ bool take_record(std::string_view payload, JournalContents& to) {
 
 }  // namespace
 
-std::uint32_t digest_of(const Plan& plan) {
-  std::string text;
-  for (const auto& [job, t] : plan.targets)
-    text += fmt::format("t{} {} {} {} {} {} {} {} {}\n", job.value, static_cast<int>(t.act), t.gpus.to_string(),
-                        static_cast<int>(t.sharing), t.group.value, t.config.batch, t.config.accumulation,
-                        t.config.execution_plan, t.config.start_version);
-  for (const Command& c : plan.commands) text += fmt::format("c{} {}\n", c.job.value, static_cast<int>(c.kind));
-  if (plan.wake_at) text += fmt::format("w{}\n", plan.wake_at->ns);
-  return crc32c(text);
-}
+std::uint32_t digest_of(const Plan& plan) { return crc32c(plan_text(plan)); }
 
 Expected<JournalContents> parse_journal(const std::string& path, std::string_view bytes) {
   JournalContents contents;
-  if (bytes.substr(0, kHead.size()) != kHead) return fail(fmt::format("`{}` is not a journal", path));
+  if (bytes.substr(0, kHead.size()) != kHead) {
+    if (!bytes.starts_with("orrery-journal ")) return fail(fmt::format("`{}` is not a journal", path));
+    Diagnostic d{fmt::format("`{}` begins with `{}`, where this build writes `{}`", path,
+                             bytes.substr(0, std::min(bytes.find('\n'), std::size_t{32})),
+                             kHead.substr(0, kHead.size() - 1))};
+    d.hint = "only the build that began a run can go on with it";
+    return fail(std::move(d));
+  }
   std::size_t at = kHead.size();
   while (at < bytes.size()) {
     const std::string_view left = bytes.substr(at);

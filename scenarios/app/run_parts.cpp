@@ -17,7 +17,6 @@
 #include "sim/core/assert.hpp"
 #include "sim/models/unmeasured.hpp"
 #include "sim/observe/digest.hpp"
-#include "sim/observe/mean.hpp"
 #include "sim/observe/tables.hpp"
 
 namespace orrery::app {
@@ -59,9 +58,10 @@ JobTable table_of(const Prepared& p) {
   return table;
 }
 
-// How often TitanSched's simulator decides under each policy (policies.md 5.3).
-Duration titan_interval(const std::string& policy) {
-  return seconds(policy == "themis" ? 60 : policy == "titan" ? 120 : 300);
+// TitanSched's goes in steps of how often its simulator decides under each policy (policies.md 5.3).
+RunClock clock_of(const Prepared& p, const std::string& policy) {
+  if (p.scenario.emulate != "titan") return {};
+  return {seconds(policy == "themis" ? 60 : policy == "titan" ? 120 : 300)};
 }
 
 // Against one whole GPU of the first node; nothing where a profile does not say how fast it is there.
@@ -81,8 +81,9 @@ std::optional<double> speedup_of(const PerformanceModel& model, const JobSpec& s
   }
 }
 
-StudyInputs study_inputs(const Prepared& p) {
+StudyInputs study_inputs(const Prepared& p, RunClock clock) {
   StudyInputs in = make_study_inputs(p.workload.specs, *p.topology);
+  in.clock = clock;
   for (std::size_t i = 0; i < in.jobs.size(); ++i) in.jobs[i].exclusive = Duration{p.workload.truths[i].work.ns};
   if (p.profiled != nullptr)
     in.speedup = [&p](JobId job, const Allocation& gpus) {
@@ -116,15 +117,13 @@ RunParts::RunParts(const Prepared& p, const RunRequest& request)
     : job_table_(std::make_shared<JobTable>(table_of(p))),
       node_gpus_(gpus_by_node(*p.topology)),
       source(p.workload.specs, [this](const JobSpec& spec) { return estimate(spec); }),
-      fold(job_table_, node_gpus_),
-      study(job_table_, study_inputs(p)),
+      fold(job_table_, node_gpus_, clock_of(p, request.policy.name)),
+      study(job_table_, study_inputs(p, clock_of(p, request.policy.name))),
       prepared_(&p),
       request_(request),
       empty_(*p.topology),
       feasibility_(make_placement(placement_of(request.policy, p.scenario.emulate), request.seed)),
-      checker_(invariant_options(p)) {
-  if (p.scenario.emulate == "titan") stepped_.emplace(titan_interval(request.policy.name));
-}
+      checker_(invariant_options(p)) {}
 
 Expected<std::unique_ptr<RunParts>> RunParts::make(const Prepared& p, const RunRequest& request) {
   std::unique_ptr<RunParts> parts(new RunParts(p, request));
@@ -172,7 +171,6 @@ std::vector<Observer*> RunParts::observers() {
   if (prepared_->estimates == EstimateSource::history) all.push_back(&history_);
   if (prepared_->scenario.check) all.push_back(&checker_);
   if (log_) all.push_back(&*log_);
-  if (stepped_) all.push_back(&*stepped_);
   return all;
 }
 
@@ -222,13 +220,6 @@ RunReport RunParts::run(Controller& controller) {
   report.result.summary = fold.summary();
   report.result.summary.study = study.summary(fold);
   report.result.jct_by_job_s = fold.jct_by_job_s();
-  if (stepped_) {
-    report.result.jct_by_job_s = stepped_->jct_by_job_s();
-    Mean finished;
-    for (const double jct : report.result.jct_by_job_s)
-      if (!std::isnan(jct)) finished.add(jct);
-    report.result.summary.mean_jct_s = finished.value().value_or(0);
-  }
   report.violations = checker_.count();
   if (!checker_.ok() && report.failure.empty()) {
     const Violation& v = checker_.violations().front();

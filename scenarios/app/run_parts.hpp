@@ -17,7 +17,6 @@
 #include "sim/observe/fold.hpp"
 #include "sim/observe/invariants.hpp"
 #include "sim/observe/run_folder.hpp"
-#include "sim/observe/stepped_clock.hpp"
 #include "sim/observe/study.hpp"
 
 namespace orrery::app {
@@ -67,7 +66,6 @@ class RunParts {
   std::optional<RunFolder> folder_{};
   std::optional<EventLog> log_{};
   InvariantChecker checker_;
-  std::optional<SteppedClock> stepped_{};  // emulate: titan
   std::chrono::steady_clock::time_point decision_start_{};
   std::chrono::steady_clock::duration decision_{};
   LatencyHistogram decisions_{};

@@ -22,6 +22,7 @@ SimOptions sim_options(const Prepared& p, const RunRequest& request) {
   o.publishes = {static_cast<std::int32_t>(p.scenario.publish.every_per_mille), p.scenario.publish.cost};
   o.overheads = overhead_model(p.scenario.overheads);
   o.pause_per_event = p.pause_per_event;
+  o.merge_ends = p.scenario.emulate == "muri" && request.policy.name != "tiresias";
   o.rounding = p.rounding;
   return o;
 }

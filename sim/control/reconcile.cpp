@@ -3,6 +3,16 @@
 #include <utility>
 
 namespace orrery {
+namespace {
+
+// Whether a job that holds GPUs holds them as its target says. A member more of a target does not compile here until
+// it is compared.
+bool as_wanted(const JobRecord& r) {
+  const auto& [act, gpus, config, group, sharing] = r.target;
+  return gpus == r.held && config == r.held_config && group == r.held_group && sharing == r.held_sharing;
+}
+
+}  // namespace
 
 Reconciler::Reconciler(ClusterState& state, Executor& executor, Duration stop_grace, Emit emit)
     : state_(&state),
@@ -41,7 +51,7 @@ void Reconciler::stop(JobId job, Time now, StopHow how) {
 void Reconciler::stop_if_needed(JobId job, Time now) {
   const JobRecord& r = state_->record(job);
   if (!holds_gpus(r.state) || r.state == JobState::stopping) return;
-  if (r.has_target && r.target.gpus == r.held && r.target.config == r.held_config) {
+  if (r.has_target && as_wanted(r)) {
     if (r.target.act == Act::suspend && r.state == JobState::running) {
       record(EventKind::suspend, job, now);
       executor_->stop(r.gang, r.incarnation, StopHow::suspend, stop_grace_);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sim/core/assert.hpp"
+#include "sim/models/emulation.hpp"
 
 namespace orrery {
 namespace {
@@ -368,7 +369,12 @@ std::span<const Event> SimExecutor::wait_until(Time deadline) {
     if (!nothing) {
       ORRERY_ASSERT(next >= now_, "time runs backwards: {} after {}", next.ns, now_.ns);
       now_ = next;
-      while (!queue_.empty() && queue_.next_time() == now_) happen(queue_.pop().payload);
+      bool ends = false;
+      while (!queue_.empty() && (queue_.next_time() == now_ || (ends && muri_same_end(now_, queue_.next_time())))) {
+        const Event e = queue_.pop().payload;
+        ends = options_.merge_ends && (ends || e.kind == EventKind::finished);
+        happen(e);
+      }
       change_rates();
     } else if (deadline != kNever) {
       now_ = std::max(now_, deadline);

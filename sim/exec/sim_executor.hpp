@@ -31,9 +31,10 @@ struct SimOptions {
   Duration progress_every{};  // cadence of `progress` events of running jobs; 0 = none
   // Emulation of Muri's simulator only (`emulate: muri`): [job] time that every event takes from a running job.
   std::vector<Duration> pause_per_event{};
-  // Emulation of fixed-step simulators only (`emulate: pollux`): when stretches end.
+  // Emulation of fixed-step simulators only (`emulate: pollux`, `titan`): when stretches end.
   using Rounding = StepRounding;
   Rounding rounding{};
+  bool merge_ends = false;  // likewise: ends that its floating-point clock takes for one are one (muri_same_end)
 };
 
 class SimExecutor : public Executor {

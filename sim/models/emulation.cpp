@@ -34,4 +34,8 @@ Time StepRounding::end_of(Time end, Time now) const {
   return late ? at + Duration{1} : at;
 }
 
+bool muri_same_end(Time earlier, Time later) {
+  return Int128{(later - earlier).ns} * 1'000'000'000 <= later.ns;
+}
+
 }  // namespace orrery

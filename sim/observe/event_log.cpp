@@ -14,17 +14,6 @@ namespace {
 
 constexpr std::size_t kFlushBytes = std::size_t{1} << 16;
 
-std::string_view to_string(Act a) {
-  switch (a) {
-    case Act::run: return "run";
-    case Act::suspend: return "suspend";
-    case Act::preempt: return "preempt";
-    case Act::reject: return "reject";
-    case Act::cancel: return "cancel";
-  }
-  return "?";
-}
-
 // What lies below the compressor: remembers the first error, because streams forget them on closing.
 struct FileDevice {
   using char_type = char;
@@ -111,7 +100,11 @@ void append_allocation(std::string& out, const Allocation& a) {
 
 EventLog::EventLog(std::shared_ptr<const JobTable> jobs, const std::vector<std::int32_t>& node_gpus,
                    EventLogOptions options)
-    : jobs_(std::move(jobs)), options_(std::move(options)), reasons_(jobs_->size()) {
+    : jobs_(std::move(jobs)),
+      options_(std::move(options)),
+      words_{[this](std::string&, JobId job) { quoted(job); },
+             [this](const Reason& r) { return reason_is_new(r.job, r.code, r.argument); }},
+      reasons_(jobs_->size()) {
   if (!options_.path.empty()) file_ = std::make_unique<File>(options_.path, options_.level);
   out_ = R"({"orrery":"events","schema":)";
   append_int(out_, kEventLogSchema);
@@ -160,6 +153,11 @@ void EventLog::quoted(JobId job) {
     out_ += "null";
 }
 
+void EventLog::number(std::string_view key, std::int64_t value) {
+  out_ += key;
+  append_int(out_, value);
+}
+
 void EventLog::job_key(JobId job) {
   out_ += R"(,"job":)";
   quoted(job);
@@ -169,22 +167,7 @@ void EventLog::allocation(const Allocation& a) {
   out_ += R"(,"gpus":")";
   append_allocation(out_, a);
   out_.push_back('"');
-  bool cpu = false;
-  bool mem = false;
-  for (const NodeSlice& s : a.slices()) {
-    cpu = cpu || s.cpu_milli != 0;
-    mem = mem || s.mem_bytes != 0;
-  }
-  const auto list = [&](std::string_view key, std::int64_t NodeSlice::*field) {
-    out_ += key;
-    for (const NodeSlice& s : a.slices()) {
-      if (out_.back() != '[') out_.push_back(',');
-      append_int(out_, s.*field);
-    }
-    out_.push_back(']');
-  };
-  if (cpu) list(R"(,"cpu_milli":[)", &NodeSlice::cpu_milli);
-  if (mem) list(R"(,"mem_bytes":[)", &NodeSlice::mem_bytes);
+  append_host_shares(out_, a);
 }
 
 bool EventLog::reason_is_new(JobId job, ReasonCode code, std::int64_t argument) {
@@ -195,60 +178,16 @@ bool EventLog::reason_is_new(JobId job, ReasonCode code, std::int64_t argument) 
   return true;
 }
 
-// Appends to out_ the fields that a plan adds to its decide line.
-void EventLog::render_plan(const Plan& plan) {
-  if (plan.wake_at) {
-    out_ += R"(,"wake":)";
-    append_int(out_, plan.wake_at->ns);
-  }
-  std::string_view separator = R"(,"reasons":[[)";
-  for (const Reason& r : plan.reasons) {
-    if (!reason_is_new(r.job, r.code, r.argument)) continue;
-    out_ += separator;
-    quoted(r.job);
-    out_ += ",\"";
-    out_ += orrery::to_string(r.code);
-    out_ += "\",";
-    append_int(out_, r.argument);
-    separator = "],[";
-  }
-  if (separator.size() == 3) out_ += "]]";
-  separator = R"(,"reservations":[[)";
-  for (const Reservation& r : plan.reservations) {
-    out_ += separator;
-    quoted(r.job);
-    out_.push_back(',');
-    append_int(out_, r.start.ns);
-    separator = "],[";
-  }
-  if (separator.size() == 3) out_ += "]]";
-  separator = R"(,"targets":[[)";
-  for (const auto& [job, target] : plan.targets) {
-    out_ += separator;
-    quoted(job);
-    out_ += ",\"";
-    out_ += to_string(target.act);
-    out_.push_back('"');
-    if (!target.gpus.empty()) {
-      out_ += ",\"";
-      append_allocation(out_, target.gpus);
-      out_.push_back('"');
-    }
-    separator = "],[";
-  }
-  if (separator.size() == 3) out_ += "]]";
-}
-
 void EventLog::on_plan(Time, std::uint64_t epoch, const Plan& plan) {
   if (has_decide_ && static_cast<std::uint64_t>(decide_.value) == epoch) {
     write_decide_start(decide_);
-    render_plan(plan);
+    append_plan(out_, plan, words_);
     end_line();
     has_decide_ = false;
     return;
   }
   const std::size_t from = out_.size();
-  render_plan(plan);
+  append_plan(out_, plan, words_);
   plan_text_.assign(out_, from);
   out_.resize(from);
   plan_epoch_ = epoch;
@@ -261,6 +200,7 @@ void EventLog::write_decide_start(const Event& e) {
   append_int(out_, e.value);
   out_ += R"(,"changes":)";
   append_int(out_, e.value2);
+  who_and_where(e);
 }
 
 void EventLog::write_decide(const Event& e, bool with_plan) {
@@ -292,17 +232,25 @@ void EventLog::on_event(const Event& e) {
   write(e);
 }
 
+// What kinds of events have in common. Every member of an event is written by this or by its kind's own lines in
+// write(): one more does not compile before it is.
+void EventLog::who_and_where(const Event& e) {
+  const auto& [at, kind, job, gang, incarnation, node, value, value2, gpus] = e;
+  if (kind == EventKind::decide && job.valid()) job_key(job);
+  if (incarnation != 0) number(R"(,"inc":)", incarnation);
+  if (gang.valid()) number(R"(,"gang":)", gang.value);
+  if (node.valid()) number(R"(,"node":)", node.value);
+  if (gpus != nullptr) allocation(*gpus);
+}
+
 void EventLog::write(const Event& e) {
   begin_line(e.at, to_string(e.kind));
   if (e.job.valid()) job_key(e.job);
-  const auto number = [&](std::string_view key, std::int64_t v) {
-    out_ += key;
-    append_int(out_, v);
-  };
+  std::int64_t usual = 0;  // a value that goes without saying
   switch (e.kind) {
     case EventKind::submit:
       number(R"(,"id":)", e.job.value);
-      if (e.value >= 0) number(R"(,"estimate":)", e.value);
+      usual = -1;
       break;
     case EventKind::reason:
       out_ += R"(,"code":")";
@@ -310,16 +258,14 @@ void EventLog::write(const Event& e) {
       out_.push_back('"');
       number(R"(,"arg":)", e.value2);
       break;
-    case EventKind::launch:
-      break;  // the value is the incarnation
-    default:
-      if (e.value != 0) number(R"(,"v":)", e.value);
-      if (e.value2 != 0) number(R"(,"v2":)", e.value2);
+    case EventKind::launch: usual = e.incarnation; break;
+    default: break;
   }
-  if (e.incarnation != 0) number(R"(,"inc":)", e.incarnation);
-  if (e.gang.valid()) number(R"(,"gang":)", e.gang.value);
-  if (e.node.valid()) number(R"(,"node":)", e.node.value);
-  if (e.gpus != nullptr) allocation(*e.gpus);
+  if (e.kind != EventKind::reason) {
+    if (e.value != usual) number(e.kind == EventKind::submit ? R"(,"estimate":)" : R"(,"v":)", e.value);
+    if (e.value2 != 0) number(R"(,"v2":)", e.value2);
+  }
+  who_and_where(e);
   end_line();
 }
 

@@ -1,5 +1,5 @@
 // The stored log: the event stream as one JSON object per line, zstd-compressed (events.jsonl.zst). A decision is
-// one line with its epoch, wake-up, reasons, reservations and targets; a reason is written when it changes, as it
+// one line with its epoch and all that its plan says (plan_text.hpp); a reason is written when it changes, as it
 // holds until then. The first line describes the schema, and a `submit` line binds a job's name to its id, so the
 // log reads back without anything beside it (event_log_reader.hpp). The writer owns its file and its buffers.
 #pragma once
@@ -12,6 +12,7 @@
 #include "sim/core/error.hpp"
 #include "sim/observe/digest.hpp"
 #include "sim/observe/fold.hpp"
+#include "sim/observe/plan_text.hpp"
 
 namespace orrery {
 
@@ -48,19 +49,21 @@ class EventLog : public Observer {
 
   void begin_line(Time at, std::string_view kind);
   void end_line();
+  void number(std::string_view key, std::int64_t value);
   void job_key(JobId job);
   void allocation(const Allocation& a);
   void write(const Event& e);
+  void who_and_where(const Event& e);
   void write_decide_start(const Event& e);
   void write_decide(const Event& e, bool with_plan);
   void settle_decide();
   bool reason_is_new(JobId job, ReasonCode code, std::int64_t argument);
   void quoted(JobId job);
-  void render_plan(const Plan& plan);
   void flush();
 
   std::shared_ptr<const JobTable> jobs_;
   EventLogOptions options_;
+  PlanWords words_;  // appends to out_, whatever it is given
   std::unique_ptr<File> file_;
   Sha256 hash_;
   std::string out_;

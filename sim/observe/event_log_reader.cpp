@@ -3,6 +3,7 @@
 #include <fstream>
 #include <limits>
 #include <map>
+#include <set>
 #include <utility>
 
 #include <boost/iostreams/filter/zstd.hpp>
@@ -11,36 +12,15 @@
 
 #include "sim/core/assert.hpp"
 #include "sim/observe/event_log.hpp"
+#include "sim/observe/log_json.hpp"
+#include "sim/observe/plan_text.hpp"
 
 namespace orrery {
 namespace {
 
 using Json = nlohmann::json;
 
-// What is wrong with a line; thrown inside this file only and turned into an Error with its position.
-struct BadLine {
-  std::string message;
-};
-
 constexpr std::int64_t kMaxNodes = 32'000'000;
-
-// The number as a T; the JSON library would round 1.5 and wrap 1e77.
-template <typename T>
-T whole(const Json& j) {
-  const bool fits = j.is_number_unsigned()  ? std::in_range<T>(j.get<std::uint64_t>())
-                    : j.is_number_integer() ? std::in_range<T>(j.get<std::int64_t>())
-                                            : false;
-  if (!fits)
-    throw BadLine{fmt::format("{} where a whole number from {} to {} should be", j.dump(),
-                              std::numeric_limits<T>::min(), std::numeric_limits<T>::max())};
-  return static_cast<T>(j.get<std::int64_t>());
-}
-
-template <typename T>
-T whole(const Json& j, const char* key, T otherwise) {
-  const auto at = j.find(key);
-  return at == j.end() ? otherwise : whole<T>(*at);
-}
 
 class LineReader {
  public:
@@ -72,32 +52,27 @@ class LineReader {
     const auto found = kinds_.find(kind);
     if (found == kinds_.end()) throw BadLine{fmt::format("unknown event `{}`", kind)};
     e.kind = found->second;
-    if (e.kind == EventKind::decide) {
-      decide(j, e, observer);
-      return true;
+    known_keys(j, e.kind);
+    e.incarnation = whole<Incarnation>(j, "inc", 0);
+    if (const auto at = j.find("node"); at != j.end()) e.node = NodeId(whole<std::uint32_t>(*at));
+    if (const auto at = j.find("gang"); at != j.end()) e.gang = GangId(whole<std::uint32_t>(*at));
+    if (e.kind == EventKind::submit) submit(j);
+    if (const auto at = j.find("job"); at != j.end()) e.job = job(*at);
+    if (const auto at = j.find("gpus"); at != j.end()) {
+      read_allocation(at->get_ref<const std::string&>(), j, gpus_);
+      e.gpus = &gpus_;
     }
     e.value = whole<std::int64_t>(j, "v", 0);
     e.value2 = whole<std::int64_t>(j, "v2", 0);
-    e.incarnation = whole<Incarnation>(j, "inc", 0);
-    if (const auto at = j.find("node"); at != j.end()) e.node = NodeId(whole<std::uint32_t>(*at));
-    if (e.kind == EventKind::submit) {
-      const JobId id(whole<std::uint32_t>(j.at("id")));
-      if (id.index() != jobs_.size())
-        throw BadLine{fmt::format("job id {} is submitted where {} should be", id.value, jobs_.size())};
-      const auto& name = j.at("job").get_ref<const std::string&>();
-      if (!jobs_.emplace(name, id).second) throw BadLine{fmt::format("job `{}` is submitted twice", name)};
-      e.value = whole<std::int64_t>(j, "estimate", -1);
-    }
-    if (const auto at = j.find("job"); at != j.end()) e.job = job(*at);
-    if (const auto at = j.find("gang"); at != j.end()) e.gang = GangId(whole<std::uint32_t>(*at));
-    if (e.kind == EventKind::launch) e.value = e.incarnation;
-    if (e.kind == EventKind::reason) {
-      e.value = reason_code(j.at("code").get_ref<const std::string&>());
-      e.value2 = whole<std::int64_t>(j.at("arg"));
-    }
-    if (const auto at = j.find("gpus"); at != j.end()) {
-      allocation(j, at->get_ref<const std::string&>());
-      e.gpus = &gpus_;
+    switch (e.kind) {
+      case EventKind::submit: e.value = whole<std::int64_t>(j, "estimate", -1); break;
+      case EventKind::launch: e.value = whole<std::int64_t>(j, "v", e.incarnation); break;
+      case EventKind::reason:
+        e.value = static_cast<std::int64_t>(reason_code(j.at("code").get_ref<const std::string&>()));
+        e.value2 = whole<std::int64_t>(j.at("arg"));
+        break;
+      case EventKind::decide: decide(j, e, observer); return true;
+      default: break;
     }
     observer.on_event(e);
     return true;
@@ -110,41 +85,40 @@ class LineReader {
     return at->second;
   }
 
-  static std::int64_t reason_code(const std::string& text) {
-    for (int c = 0; c <= static_cast<int>(ReasonCode::infeasible); ++c)
-      if (to_string(static_cast<ReasonCode>(c)) == text) return c;
-    throw BadLine{fmt::format("unknown reason `{}`", text)};
+  // Binds the name of a job to its number.
+  void submit(const Json& j) {
+    const JobId id(whole<std::uint32_t>(j.at("id")));
+    if (id.index() != jobs_.size())
+      throw BadLine{fmt::format("job id {} is submitted where {} should be", id.value, jobs_.size())};
+    const auto& name = j.at("job").get_ref<const std::string&>();
+    if (!jobs_.emplace(name, id).second) throw BadLine{fmt::format("job `{}` is submitted twice", name)};
   }
 
+  // What is not understood is not passed over.
+  static void known_keys(const Json& j, EventKind kind) {
+    static const std::set<std::string, std::less<>> kKeys{"t_ns", "e", "job", "id",   "estimate", "code", "arg", "v",
+                                                          "v2", "inc", "gang", "node", "gpus", "cpu_milli", "mem_bytes"};
+    for (const auto& [key, value] : j.items())
+      if (kKeys.count(key) == 0 &&
+          !(kind == EventKind::decide && (key == "epoch" || key == "changes" || is_plan_key(key))))
+        throw BadLine{fmt::format("nothing is known about `{}` here", key)};
+  }
+
+  // The event, the plan, and then its reasons as events of their own.
   void decide(const Json& j, Event& e, Observer& observer) const {
     e.value = whole<std::int64_t>(j.at("epoch"));
     e.value2 = whole<std::int64_t>(j.at("changes"));
+    const Plan plan = read_plan(j, [this](const Json& name) { return job(name); });
     observer.on_event(e);
-    const auto reasons = j.find("reasons");
-    if (reasons == j.end()) return;
-    for (const Json& r : *reasons) {
+    observer.on_plan(e.at, static_cast<std::uint64_t>(e.value), plan);
+    for (const Reason& r : plan.reasons) {
       Event why;
       why.at = e.at;
       why.kind = EventKind::reason;
-      why.job = job(r.at(0));
-      why.value = reason_code(r.at(1).get_ref<const std::string&>());
-      why.value2 = whole<std::int64_t>(r.at(2));
+      why.job = r.job;
+      why.value = static_cast<std::int64_t>(r.code);
+      why.value2 = r.argument;
       observer.on_event(why);
-    }
-  }
-
-  void allocation(const Json& j, const std::string& text) {
-    auto parsed = parse_allocation(text);
-    if (!parsed) throw BadLine{fmt::format("`{}` is not an allocation", text)};
-    gpus_.clear();
-    const auto cpu = j.find("cpu_milli");
-    const auto mem = j.find("mem_bytes");
-    std::size_t i = 0;
-    for (NodeSlice s : parsed->slices()) {
-      if (cpu != j.end()) s.cpu_milli = whole<std::int64_t>(cpu->at(i));
-      if (mem != j.end()) s.mem_bytes = whole<std::int64_t>(mem->at(i));
-      gpus_.add(s);
-      ++i;
     }
   }
 

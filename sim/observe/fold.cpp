@@ -47,8 +47,9 @@ Sample SampleSeries::operator[](std::size_t i) const {
   return {Time{p.at_ns}, p.held_milli, p.running_milli, p.down, p.queue_jobs, p.queue_gpus};
 }
 
-MetricsFold::MetricsFold(std::shared_ptr<const JobTable> jobs, std::vector<std::int32_t> node_gpus)
+MetricsFold::MetricsFold(std::shared_ptr<const JobTable> jobs, std::vector<std::int32_t> node_gpus, RunClock clock)
     : table_(std::move(jobs)),
+      clock_(clock),
       jobs_(table_->size()),
       node_gpus_(std::move(node_gpus)),
       node_down_(node_gpus_.size()),
@@ -99,7 +100,8 @@ void MetricsFold::drop(Job& j) {
 
 // Books the time since the last change under the phase it was spent in.
 void MetricsFold::settle(Job& j, Time now) {
-  const Duration d = now - j.since;
+  const Duration passed = now - j.since;
+  const Duration d = j.phase == Phase::running ? clock_.ran(j.since, now) : passed;
   j.since = now;
   if (j.phase == Phase::blocked || j.phase == Phase::queued) j.wait += d;
   if (j.phase != Phase::holding && j.phase != Phase::running) return;
@@ -108,6 +110,11 @@ void MetricsFold::settle(Job& j, Time now) {
   if (j.phase != Phase::running) return;
   j.run += d;
   j.service += t;
+  if (d == passed) return;
+  const Int128 more = gpu_time(d - passed, held_[j.slot].milli).milli_gpu_ns;
+  totals_.held += more;
+  totals_.running += more;
+  j.ahead += d - passed;
 }
 
 void MetricsFold::enter(Job& j, JobId id, Phase to, Time now) {
@@ -133,9 +140,10 @@ void MetricsFold::end(Job& j, JobId id, JobState state, Time now) {
   enter(j, id, Phase::ended, now);
   j.state = state;
   if (state != JobState::finished) return;
-  j.finish = now;
-  last_finish_ = now;
+  j.finish = now + j.ahead;
+  last_finish_ = std::max(last_finish_, j.finish);
   at_last_finish_ = totals_;
+  at_last_finish_.usable += static_cast<Int128>((last_finish_ - now).ns) * usable_gpus_ * kMilliPerGpu;
 }
 
 void MetricsFold::on_event(const Event& e) {

@@ -11,6 +11,7 @@
 
 #include "sim/observe/gpu_meter.hpp"
 #include "sim/observe/metrics.hpp"
+#include "sim/observe/run_clock.hpp"
 
 namespace orrery {
 
@@ -46,7 +47,7 @@ class SampleSeries {
 
 class MetricsFold : public Observer {
  public:
-  MetricsFold(std::shared_ptr<const JobTable> jobs, std::vector<std::int32_t> node_gpus);
+  MetricsFold(std::shared_ptr<const JobTable> jobs, std::vector<std::int32_t> node_gpus, RunClock clock = {});
 
   void on_event(const Event& e) override;
   void on_end(Time now) override;
@@ -81,6 +82,7 @@ class MetricsFold : public Observer {
     Duration run{};
     GpuTime service{};
     GpuTime held{};
+    Duration ahead{};  // how far counting its time has carried it ahead of the cluster's clock
     std::uint32_t launches = 0;
     std::uint32_t preemptions = 0;
     Duration cpu_per_sample{};
@@ -105,6 +107,7 @@ class MetricsFold : public Observer {
   void end(Job& j, JobId id, JobState state, Time now);
 
   std::shared_ptr<const JobTable> table_;
+  RunClock clock_;
   std::vector<Job> jobs_;
   std::vector<Held> held_;
   std::vector<std::uint32_t> free_slots_;

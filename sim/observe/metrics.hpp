@@ -14,7 +14,7 @@
 
 namespace orrery {
 
-// One row of jobs.csv. Times are instants of the run.
+// One row of jobs.csv. Times are instants of the run, as its clock counts them (run_clock.hpp).
 struct JobRow {
   JobId job{};
   std::string name, tenant, model, kind;

@@ -147,10 +147,20 @@ void StudyFold::run(Job& j, bool on) {
 // Books the running time up to now.
 void StudyFold::settle(Job& j) {
   if (!j.runs) return;
-  const std::int64_t ns = (now_ - j.run_since).ns;
+  const std::int64_t ns = in_.clock.ran(j.run_since, now_).ns;
+  const std::int64_t ahead = ns - (now_ - j.run_since).ns;
   j.run_since = now_;
   j.unsaved_ns += ns;
   j.ran_ns += ns;
+  if (ahead == 0) return;
+  j.ahead_ns += ahead;
+  j.life_ahead_ns += ahead;
+  for (const NodeSlice& s : j.held.slices()) {
+    Group& g = groups_[in_.node_group[s.node.index()]];
+    const Int128 more = static_cast<Int128>(ahead) * s.gpu_count() * s.milli_per_gpu;
+    g.held += more;
+    g.running += more;
+  }
 }
 
 // Of its latest running time the job stood still for so long.
@@ -174,7 +184,7 @@ void StudyFold::keep(Job& j, std::int64_t work_ns) {
 // What it held until now at the price, power and peak of its nodes.
 void StudyFold::book(Job& j, Time now) {
   settle(j);
-  const double held_s = to_seconds(now - j.held_since);
+  const double held_s = to_seconds(now - j.held_since + Duration{std::exchange(j.ahead_ns, 0)});
   const double ran_s = static_cast<double>(std::exchange(j.ran_ns, 0)) / 1e9;
   j.held_since = now;
   for (const NodeSlice& s : j.held.slices()) {
@@ -205,8 +215,11 @@ void StudyFold::end(Job& j, Time now) {
   if (j.contends) {
     change_contention(-1, 0);
     const auto id = static_cast<std::size_t>(&j - jobs_.data());
-    const double asked = to_seconds(now - j.ready) * static_cast<double>((*table_)[id].milli_gpus) / kMilliPerGpu;
-    const double equal = static_cast<double>(totals_.share - j.share) / kMicro / 1e9;
+    const double life_s = to_seconds(now - j.ready);
+    const double counted_s = to_seconds(now - j.ready + Duration{j.life_ahead_ns});
+    const double asked = counted_s * static_cast<double>((*table_)[id].milli_gpus) / kMilliPerGpu;
+    double equal = static_cast<double>(totals_.share - j.share) / kMicro / 1e9;
+    if (j.life_ahead_ns != 0 && life_s > 0) equal *= counted_s / life_s;
     j.deserved_gpu_s = std::min(asked, equal);
   }
   j.contends = false;
@@ -279,6 +292,7 @@ void StudyFold::on_event(const Event& e) {
     case EventKind::finished:
       end(j, e.at);
       at_last_finish_ = totals_;
+      last_finish_ = e.at;
       break;
     case EventKind::cancel: keep(j, j.committed_ns); [[fallthrough]];
     case EventKind::reject: end(j, e.at); break;

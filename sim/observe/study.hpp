@@ -42,6 +42,7 @@ struct StudyInputs {
   std::vector<std::uint32_t> node_group;  // by NodeId, index into groups
   std::vector<NodeGroup> groups;          // prices, powers, peaks, CPUs, memory
   std::vector<GpuTypeMask> group_type;    // by group
+  RunClock clock{};                       // as the base fold's
   // How many times as fast as on one of these GPUs the job is on all of them, alone there; nothing where that is not
   // known. Asked once per launch. Empty = nobody knows.
   std::function<std::optional<double>(JobId, const Allocation&)> speedup;
@@ -72,6 +73,8 @@ class StudyFold : public Observer {
     std::int64_t committed_ns = 0;  // work that it would keep, as it last said
     std::int64_t unsaved_ns = 0;    // of running in this launch, since it last saved
     std::int64_t ran_ns = 0;        // of running since held_since
+    std::int64_t ahead_ns = 0;      // of that, by which the run's clock is ahead of the cluster's
+    std::int64_t life_ahead_ns = 0;  // likewise, since it was submitted
     std::int64_t speedup_milli = 0;
     std::uint32_t launches = 0;
     std::uint32_t waste = 0;  // 1 + index into waste_; 0 = none
@@ -106,7 +109,7 @@ class StudyFold : public Observer {
   void add_fairness(StudySummary& s, const MetricsFold& base) const;
   void add_shares(StudySummary& s, const MetricsFold& base) const;
   void add_work(StudySummary& s, const MetricsFold& base) const;
-  void add_cluster(StudySummary& s, const MetricsFold& base) const;
+  void add_cluster(StudySummary& s) const;
   void add_economy(StudySummary& s, const MetricsFold& base) const;
   void add_transfer(StudySummary& s) const;
   void add_lineages(StudySummary& s, const MetricsFold& base) const;
@@ -134,7 +137,7 @@ class StudyFold : public Observer {
   bool speeds_known_ = true;
   Totals totals_{}, at_first_submit_{}, at_last_finish_{};
   std::int64_t restarts_ = 0, migrations_ = 0;
-  Time first_submit_ = kNever;
+  Time first_submit_ = kNever, last_finish_{};
 };
 
 }  // namespace orrery

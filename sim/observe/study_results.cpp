@@ -157,12 +157,12 @@ void StudyFold::add_work(StudySummary& s, const MetricsFold& base) const {
 }
 
 // From the first submit to the last finish.
-void StudyFold::add_cluster(StudySummary& s, const MetricsFold& base) const {
-  if (base.makespan().ns <= 0) return;
+void StudyFold::add_cluster(StudySummary& s) const {
+  if (last_finish_ <= first_submit_) return;
   const double idle = static_cast<double>(at_last_finish_.idle - at_first_submit_.idle);
   const double fragment = static_cast<double>(at_last_finish_.fragment - at_first_submit_.fragment);
   if (idle > 0) s.fragmentation_ratio = fragment / 1000 / idle;
-  const double span_s = to_seconds(base.makespan());
+  const double span_s = to_seconds(last_finish_ - first_submit_);  // of the integral: the cluster's clock
   s.unallocatable_gpus = gpu_s(at_last_finish_.unusable - at_first_submit_.unusable) / span_s;
   const double usable = static_cast<double>(at_last_finish_.usable - at_first_submit_.usable);
   if (speeds_known_ && usable > 0)
@@ -207,7 +207,7 @@ StudySummary StudyFold::summary(const MetricsFold& base) const {
   add_fairness(s, base);
   add_shares(s, base);
   add_work(s, base);
-  add_cluster(s, base);
+  add_cluster(s);
   add_economy(s, base);
   add_transfer(s);
   add_lineages(s, base);

@@ -87,6 +87,23 @@ TEST_CASE("scripted: two jobs of a group hold one GPU in turns", "[policies]") {
   CHECK(r.jobs[1].finish_s == 6);
 }
 
+//   j0  ==rr==ssss====      alone until 2, then of a group: started again as such (2 s), suspended from 6 to 10
+//   j1        ====
+TEST_CASE("scripted: a job that is to share the GPU it holds alone is started again", "[policies]") {
+  SimOptions sim;
+  sim.overheads.restart = OverheadModel::Restart::constant;
+  sim.overheads.restart_default = seconds(2);
+  const TempFolder dir;
+  std::ofstream(dir.file("script")) << "0s j0 run n0:0\n2s j0 run n0:0 group 1\n6s j0 suspend\n"
+                                       "6s j1 run n0:0 group 1\n10s j0 run n0:0 group 1\n";
+  const auto r = run_world(cluster(1, 1), {{0, 1, 8}, {0, 1, 4}},
+                           {"scripted", "count", {{"file", dir.file("script")}}}, sim);
+  CHECK(r.jobs[0].preemptions == 1);
+  CHECK(r.jobs[1].start_s == 6);
+  CHECK(r.jobs[1].finish_s == 10);
+  CHECK(r.jobs[0].finish_s == 14);
+}
+
 TEST_CASE("scripted: jobs that are not named are scheduled first-in, first-out", "[policies]") {
   const auto r = run_script("5s j1 run n0:1\n", cluster(1, 2), {{0, 1, 4}, {0, 1, 4}, {1, 1, 3}, {1, 1, 3}});
   CHECK(r.jobs[0].start_s == 0);
