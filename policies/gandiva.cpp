@@ -3,12 +3,16 @@
 // quantum each, the others suspended with their state kept on the GPUs. When GPUs become free, members that have not
 // yet been launched move there. Packing by measured utilisation, migration of running jobs and grow-shrink are not
 // part of it. policies.md 1.13.
+//
+// Waiting jobs are classes of equal demand: what neither fits nor may share now holds for its whole class, so that a
+// decision costs what it starts and one try per class, however long the queue is.
 #include <algorithm>
 #include <deque>
 #include <map>
 #include <set>
 
 #include "policies/factories.hpp"
+#include "policies/parts/class_queues.hpp"
 
 namespace orrery {
 namespace {
@@ -25,20 +29,19 @@ class Gandiva final : public Policy {
     take_over(view, plan);
     admit(view, plan);
     if (released) spread_out(view, plan);
-    for (const GroupId id : crowded_) {
-      Slot& s = slots_.at(id);
-      if (s.turn_ends <= view.now) take_turns(view, plan, id, s);
-      plan.wake_at(s.turn_ends);
-    }
+    take_turns(view, plan);
+    if (!turns_.empty()) plan.wake_at(turns_.begin()->first);
   }
 
  private:
+  static constexpr std::int64_t kNotQueued = -1;
+
   // GPUs and the jobs that share them; the first member runs, the others are suspended or not yet launched.
   struct Slot {
     Allocation gpus;
     DemandClass demand{};
     std::deque<JobId> members;
-    Time turn_ends = kNever;
+    Time turn_ends = kNever;  // of interest while there are several members
   };
 
   bool run_first(PlanBuilder& plan, GroupId id, Slot& s) {
@@ -65,15 +68,36 @@ class Gandiva final : public Policy {
     Slot& s = slots_.at(id);
     auto& index = by_demand_[s.demand];
     index.erase({s.members.size(), id});
+    if (s.members.size() > 1) turns_.erase({s.turn_ends, id});
     change_members(s);
-    if (s.members.size() > 1)
+    if (s.members.size() > 1) {
       crowded_.insert(id);
-    else
+      turns_.insert({s.turn_ends, id});
+    } else {
       crowded_.erase(id);
+    }
     if (s.members.empty())
       slots_.erase(id);
     else
       index.insert({s.members.size(), id});
+  }
+  // The running member of the slot has one quantum from now on.
+  void begin_turn(GroupId id, Slot& s, Time now) {
+    if (s.members.size() > 1) turns_.erase({s.turn_ends, id});
+    s.turn_ends = now + quantum_;
+    if (s.members.size() > 1) turns_.insert({s.turn_ends, id});
+  }
+
+  void enqueue(const JobView& v) {
+    const JobId job = v.id();
+    if (job.index() >= queued_.size()) queued_.resize(std::max(job.index() + 1, 2 * queued_.size()), kNotQueued);
+    queued_[job.index()] = next_++;
+    queue_.insert(v.spec->demand_class, queued_[job.index()], job);
+  }
+  void dequeue(const JobView& v) {
+    if (v.id().index() >= queued_.size() || queued_[v.id().index()] == kNotQueued) return;
+    queue_.erase(v.spec->demand_class, queued_[v.id().index()], v.id());
+    queued_[v.id().index()] = kNotQueued;
   }
 
   bool start_alone(const ClusterView& view, PlanBuilder& plan, JobId job) {
@@ -85,22 +109,17 @@ class Gandiva final : public Policy {
     return true;
   }
 
+  // In order of arrival; a class is passed over once there is no room for it, alone or shared.
   void admit(const ClusterView& view, PlanBuilder& plan) {
-    std::set<DemandClass> full;  // no room for this demand, alone or shared
-    for (auto it = queue_.begin(); it != queue_.end();) {
-      const JobId job = *it;
-      const DemandClass demand = view.job(job).spec->demand_class;
-      if (full.count(demand) > 0) {
-        ++it;
-        continue;
-      }
-      if (start_alone(view, plan, job) || join(view, job, demand)) {
-        it = queue_.erase(it);
+    scan_.begin(queue_);
+    while (!scan_.done()) {
+      const JobId job = scan_.head().second;
+      if (start_alone(view, plan, job) || join(view, job, scan_.head_class())) {
+        scan_.take();
+        dequeue(view.job(job));
       } else {
-        full.insert(demand);
-        ++it;
+        scan_.drop_class();
       }
-      if (full.size() == view.demands->size()) return;
     }
   }
 
@@ -112,27 +131,38 @@ class Gandiva final : public Policy {
     change(id, [job](Slot& s) { s.members.push_back(job); });
     Slot& s = slots_.at(id);
     slot_of_[job] = id;
-    if (s.members.size() == 2) s.turn_ends = view.now + quantum_;
+    if (s.members.size() == 2) begin_turn(id, s, view.now);
     return true;
   }
 
-  void take_turns(const ClusterView& view, PlanBuilder& plan, GroupId id, Slot& s) {
-    plan.suspend(s.members.front());
-    s.members.push_back(s.members.front());
-    s.members.pop_front();
-    run_first(plan, id, s);
-    s.turn_ends = view.now + quantum_;
+  void take_turns(const ClusterView& view, PlanBuilder& plan) {
+    std::set<GroupId> due;
+    for (auto it = turns_.begin(); it != turns_.end() && it->first <= view.now; ++it) due.insert(it->second);
+    for (const GroupId id : due) {
+      Slot& s = slots_.at(id);
+      plan.suspend(s.members.front());
+      s.members.push_back(s.members.front());
+      s.members.pop_front();
+      run_first(plan, id, s);
+      begin_turn(id, s, view.now);
+    }
   }
 
   // Members that were never launched move to GPUs that have become free.
   void spread_out(const ClusterView& view, PlanBuilder& plan) {
     const std::vector<GroupId> crowded(crowded_.begin(), crowded_.end());
+    std::set<DemandClass> full;  // does not fit any more
     for (const GroupId id : crowded) {
+      const DemandClass demand = slots_.at(id).demand;
+      if (full.count(demand) > 0) continue;
       const std::deque<JobId> members = slots_.at(id).members;
-      for (std::size_t i = 1; i < members.size(); ++i) {
+      for (std::size_t i = 1; i < members.size() && full.count(demand) == 0; ++i) {
         const JobId job = members[i];
-        if (plan.planned(job) != nullptr || !start_alone(view, plan, job)) continue;
-        change(id, [job](Slot& s) { s.members.erase(std::find(s.members.begin(), s.members.end(), job)); });
+        if (plan.planned(job) != nullptr) continue;
+        if (start_alone(view, plan, job))
+          change(id, [job](Slot& s) { s.members.erase(std::find(s.members.begin(), s.members.end(), job)); });
+        else
+          full.insert(demand);
       }
     }
   }
@@ -143,16 +173,16 @@ class Gandiva final : public Policy {
     for (const GroupId id : left_) {
       const auto slot = slots_.find(id);
       if (slot == slots_.end()) continue;
-      slot->second.turn_ends = view.now + quantum_;
-      if (!run_first(plan, id, slot->second)) dissolve(id);  // the GPUs are gone: their node is down
+      begin_turn(id, slot->second, view.now);
+      if (!run_first(plan, id, slot->second)) dissolve(view, id);  // the GPUs are gone: their node is down
     }
     left_.clear();
   }
 
   // The job no longer takes turns. True when its GPUs became free.
-  bool leave(JobId job) {
-    if (const auto queued = std::find(queue_.begin(), queue_.end(), job); queued != queue_.end())
-      queue_.erase(queued);
+  bool leave(const JobView& v) {
+    dequeue(v);
+    const JobId job = v.id();
     const auto it = slot_of_.find(job);
     if (it == slot_of_.end()) return true;
     const GroupId id = it->second;
@@ -164,11 +194,11 @@ class Gandiva final : public Policy {
     return false;
   }
 
-  void dissolve(GroupId id) {
+  void dissolve(const ClusterView& view, GroupId id) {
     const std::deque<JobId> members = slots_.at(id).members;
     for (const JobId job : members) {
       slot_of_.erase(job);
-      queue_.push_back(job);
+      enqueue(view.job(job));
     }
     change(id, [](Slot& s) { s.members.clear(); });
   }
@@ -180,11 +210,11 @@ class Gandiva final : public Policy {
     const bool back = enters_queue(e.kind);
     const bool ended = e.kind == EventKind::finished || e.kind == EventKind::reject || e.kind == EventKind::cancel;
     if (!back && !ended) return false;
-    const bool released = e.kind != EventKind::ready && leave(e.job);
     const JobView v = view.job(e.job);
+    const bool released = e.kind != EventKind::ready && leave(v);
     if (!back || is_final(v.state)) return released;
     if (v.target == nullptr) {
-      queue_.push_back(e.job);
+      enqueue(v);
     } else if (v.target->group != kNoGroup) {  // it takes turns by an earlier decision
       const GroupId id = v.target->group;
       last_group_ = std::max(last_group_, id.value);
@@ -199,7 +229,7 @@ class Gandiva final : public Policy {
         else
           slot.members.push_back(e.job);
       });
-      s.turn_ends = view.now + quantum_;
+      begin_turn(id, s, view.now);
     }
     return released;
   }
@@ -207,11 +237,15 @@ class Gandiva final : public Policy {
   std::unique_ptr<Placement> placement_;
   Duration quantum_;
   std::size_t most_;
-  std::deque<JobId> queue_;
+  ClassQueues<std::int64_t> queue_;  // jobs in no slot, as they came
+  ClassScan<std::int64_t> scan_;
+  std::vector<std::int64_t> queued_;  // [job]: its key in queue_
+  std::int64_t next_ = 0;
   std::map<GroupId, Slot> slots_;
   std::map<JobId, GroupId> slot_of_;
   std::map<DemandClass, std::set<std::pair<std::size_t, GroupId>>> by_demand_;  // slots by number of members
   std::set<GroupId> crowded_;                                                   // slots with more than one
+  std::set<std::pair<Time, GroupId>> turns_;                                    // the same by the end of the turn
   std::set<GroupId> left_;                                                      // slots whose first member has left
   std::uint32_t last_group_ = 0;
   Allocation scratch_;
@@ -220,9 +254,9 @@ class Gandiva final : public Policy {
 }  // namespace
 
 std::unique_ptr<Policy> make_gandiva(PolicySetup setup, OptionReader& options) {
-  const std::vector<Duration> quantum = options.gpu_time_list("quantum");
-  const auto most = static_cast<std::size_t>(std::max<std::int64_t>(1, options.integer("most")));
-  return std::make_unique<Gandiva>(std::move(setup.placement), quantum.empty() ? seconds(60) : quantum.front(), most);
+  const Duration quantum = options.time("quantum");
+  const auto most = static_cast<std::size_t>(options.integer("most"));
+  return std::make_unique<Gandiva>(std::move(setup.placement), quantum, most);
 }
 
 }  // namespace orrery

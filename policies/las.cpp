@@ -154,26 +154,16 @@ class Gittins final : public ByAttainedService {
   std::optional<GittinsIndex> index_;
 };
 
-Duration quantum_of(OptionReader& options) {
-  const std::vector<Duration> given = options.gpu_time_list("quantum");
-  return given.empty() || given.front().ns <= 0 ? seconds(300) : given.front();
-}
-
-Duration hold_of(OptionReader& options) {
-  const std::vector<Duration> given = options.gpu_time_list("hold");
-  return given.empty() ? Duration{} : given.front();
-}
-
 }  // namespace
 
 std::unique_ptr<Policy> make_las(PolicySetup setup, OptionReader& options) {
-  return std::make_unique<Las>(std::move(setup.placement), quantum_of(options), hold_of(options));
+  return std::make_unique<Las>(std::move(setup.placement), options.time("quantum"), options.time("hold"));
 }
 
 std::unique_ptr<Policy> make_gittins(PolicySetup setup, OptionReader& options) {
-  const Duration quantum = quantum_of(options);
+  const Duration quantum = options.time("quantum");
   const bool sup = options.choice("horizon") == "sup";
-  return std::make_unique<Gittins>(std::move(setup.placement), quantum, hold_of(options), sup);
+  return std::make_unique<Gittins>(std::move(setup.placement), quantum, options.time("hold"), sup);
 }
 
 }  // namespace orrery

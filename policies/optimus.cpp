@@ -141,9 +141,8 @@ class Optimus final : public Policy {
 }  // namespace
 
 std::unique_ptr<Policy> make_optimus(PolicySetup setup, OptionReader& options) {
-  const std::vector<Duration> period = options.gpu_time_list("period");
   const bool released = options.choice("gains") == "released";
-  Duration every = period.empty() ? seconds(600) : period.front();
+  Duration every = options.time("period");
   Variant variant = Variant::standard;
   if (setup.emulate_pollux) variant = Variant::pollux, every = seconds(60);
   if (setup.emulate_titan) variant = released ? Variant::titan_released : Variant::titan, every = seconds(300);

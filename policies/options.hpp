@@ -1,5 +1,6 @@
 // Typed reading of a policy's own options, as written in a scenario or with --set. A policy lists its options in
-// one table (name, type, default, meaning); the table drives reading, errors and `policy show`.
+// one table (name, type, default, meaning, range); the table drives reading, errors and `policy show`. Every value
+// that is given is checked against the table when the reader is made, whether the policy asks for it or not.
 #pragma once
 
 #include <cstdint>
@@ -15,11 +16,16 @@ namespace orrery {
 
 struct OptionSpec {
   std::string name;
-  std::string type;  // "integer", "boolean", "choice", "gpu_time_list", "file"
+  std::string type;  // "integer", "boolean", "choice", "time", "gpu_time", "gpu_time_list", "file"
   std::string default_value;
   std::string doc;
   std::vector<std::string> choices{};
+  // Numbers and times (in seconds; of a list, each of them) must lie within.
+  std::int64_t least = 0, most = 0;
 };
+
+// The range as `policy show` and messages have it: "from 1 to 100", "from 1s to 36500d"; empty where there is none.
+[[nodiscard]] std::string range_text(const OptionSpec& spec);
 
 class OptionReader {
  public:
@@ -27,12 +33,14 @@ class OptionReader {
   OptionReader(std::string owner, std::map<std::string, std::string> given, std::map<std::string, SourcePos> where,
                const std::vector<OptionSpec>& specs);
 
-  // The value of an option, or its default; on a malformed value an error is kept and something harmless returned.
-  [[nodiscard]] std::int64_t integer(std::string_view name);  // >= 0
+  // The value of an option, or its default; something harmless for a wrong one, whose error has been kept.
+  [[nodiscard]] std::int64_t integer(std::string_view name);
   [[nodiscard]] bool boolean(std::string_view name);
   [[nodiscard]] std::string choice(std::string_view name);
+  // `30m`, and for "gpu_time" also `2GPUh`; [30m], a list of one, is the same.
+  [[nodiscard]] Duration time(std::string_view name);
   // A list such as [3250GPUs, 2GPUh] or, for service counted in time alone, [30m, 1h]; increasing.
-  [[nodiscard]] std::vector<Duration> gpu_time_list(std::string_view name);
+  [[nodiscard]] std::vector<Duration> times(std::string_view name);
 
   // The name of a file, as it can be opened: relative to the file in which the option stands, or, for one of the
   // command line, to the working directory. Empty when the option is not given.
@@ -51,7 +59,13 @@ class OptionReader {
     SourcePos where;
   };
   [[nodiscard]] Value value(std::string_view name) const;
-  [[nodiscard]] const OptionSpec& spec(std::string_view name) const;
+  [[nodiscard]] const OptionSpec* find(std::string_view name) const;
+  [[nodiscard]] const OptionSpec& spec(std::string_view name, std::string_view type,
+                                       std::string_view or_type = {}) const;
+  [[nodiscard]] std::vector<Duration> times_of(const OptionSpec& s) const;
+  void unknown(const std::string& name);
+  void check(const OptionSpec& s, const Value& v);
+  void check_times(const OptionSpec& s, const Value& v);
   void complain(std::string_view name, const Value& v, std::string message, std::string hint);
 
   std::string owner_;

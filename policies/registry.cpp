@@ -1,12 +1,18 @@
 #include "policies/registry.hpp"
 
 namespace orrery {
+namespace {
+
+constexpr std::int64_t kMostTime = std::int64_t{36'500} * 86'400;  // s
+constexpr std::int64_t kMany = 1'000'000;
+
+}  // namespace
 
 const std::vector<PolicyInfo>& policy_table() {
   static const std::vector<PolicyInfo> table = {
       {"fifo", "strict order of arrival; the first job that does not fit holds up the rest",
        "Starts jobs in order of submission while they fit, and stops at the first that does not. No preemption.", "",
-       make_fifo},
+       make_fifo, {}, Conserves::order},
       {"fjf", "fit-job-first: FIFO that goes on past jobs that do not fit",
        "Starts every job that fits, in order of submission. Wide jobs may starve. No preemption.", "", make_fjf},
       {"sjf", "shortest estimated run time first, no preemption",
@@ -18,18 +24,19 @@ const std::vector<PolicyInfo>& policy_table() {
        "", make_smallest},
       {"lpjf", "longest pending job first, no preemption",
        "Strict order by time spent waiting, longest first. Equal to FIFO unless jobs come back after failures.", "",
-       make_lpjf},
+       make_lpjf, {}, Conserves::order},
       {"easy",
        "EASY backfilling: the first blocked job has a reservation, later ones may not delay it",
        "FIFO, and a reservation for the first job that does not fit at the earliest time the running jobs' estimates "
        "allow. Any later job may start if it fits now and delays no reservation.",
        "Lifka, JSSPP 1995; Mu'alem and Feitelson, TPDS 2001",
        make_easy,
-       {{"depth", "integer", "1", "how many blocked jobs hold a reservation (1 = EASY)"}}},
+       {{"depth", "integer", "1", "how many blocked jobs hold a reservation (1 = EASY)", {}, 1, kMany}},
+       Conserves::order},
       {"conservative", "conservative backfilling: every blocked job has a reservation",
        "EASY with unlimited reservation depth. When a job ends early, reservations are re-placed one by one in order "
        "of submission with the others in place, so that none moves to a later time.",
-       "Mu'alem and Feitelson, TPDS 2001", make_conservative},
+       "Mu'alem and Feitelson, TPDS 2001", make_conservative, {}, Conserves::order},
       {"srtf", "shortest remaining time first, with preemption",
        "At every event serves {running, waiting} jobs by estimated remaining time (ties: running first, then "
        "arrival), goes on past jobs that do not fit, and preempts running jobs that are not served.",
@@ -52,16 +59,22 @@ const std::vector<PolicyInfo>& policy_table() {
        "or once per `hold` where that is longer. Tiresias is its discretised form with fewer preemptions.",
        "Nuyens and Wierman, 2008; Gu et al., Tiresias, NSDI 2019",
        make_las,
-       {{"quantum", "gpu_time_list", "[300GPUs]", "GPU-time after which a running job is compared anew"},
-        {"hold", "gpu_time_list", "[5m]", "run time after its start before which it is not"}}},
+       {{"quantum", "gpu_time", "300GPUs", "GPU-time after which a running job is compared anew", {}, 1, kMostTime},
+        {"hold", "time", "5m", "run time after its start before which it is not", {}, 0, kMostTime}}},
       {"gittins",
        "largest Gittins index first, from the service of finished jobs, with preemption",
        "Strict priority by the chance to finish within a quantum over the service expected to be spent, given what a "
        "job has attained and what earlier jobs needed. Least attained service until 16 jobs have finished.",
        "Gittins, 1979; Gu et al., Tiresias (2D-Gittins), NSDI 2019",
        make_gittins,
-       {{"quantum", "gpu_time_list", "[3250GPUs]", "quantum of the index; a running job is compared anew after it"},
-        {"hold", "gpu_time_list", "[5m]", "run time after its start before which it is not"},
+       {{"quantum",
+         "gpu_time",
+         "3250GPUs",
+         "quantum of the index; a running job is compared anew after it",
+         {},
+         1,
+         kMostTime},
+        {"hold", "time", "5m", "run time after its start before which it is not", {}, 0, kMostTime},
         {"horizon",
          "choice",
          "quantum",
@@ -77,15 +90,15 @@ const std::vector<PolicyInfo>& policy_table() {
        "of the same demand is joined; members not yet launched move to GPUs that become free.",
        "Xiao et al., Gandiva, OSDI 2018",
        make_gandiva,
-       {{"quantum", "gpu_time_list", "[60s]", "how long a turn lasts"},
-        {"most", "integer", "4", "most jobs that share a set of GPUs; more wait"}}},
+       {{"quantum", "time", "60s", "how long a turn lasts", {}, 1, kMostTime},
+        {"most", "integer", "4", "most jobs that share a set of GPUs; more wait", {}, 1, kMany}}},
       {"optimus",
        "the next GPU to the job whose remaining time it shortens most, with preemption",
        "Every period each job gets its least number of GPUs, in order of arrival, then one GPU after another goes to "
        "the job that gains most. Between periods waiting jobs start on their least, nothing is resized.",
        "Peng et al., Optimus, EuroSys 2018",
        make_optimus,
-       {{"period", "gpu_time_list", "[600s]", "how often numbers of GPUs are reconsidered"},
+       {{"period", "time", "600s", "how often numbers of GPUs are reconsidered", {}, 1, kMostTime},
         {"gains",
          "choice",
          "released",
@@ -98,7 +111,8 @@ const std::vector<PolicyInfo>& policy_table() {
        "name are scheduled first-in, first-out.",
        "",
        make_scripted,
-       {{"file", "file", "", "the script, relative to the scenario that names it; none = no job is named"}}},
+       {{"file", "file", "", "the script, relative to the scenario that names it; none = no job is named"}},
+       Conserves::nothing},
       {"themis",
        "finish-time fairness: GPUs on leases, free ones to the jobs treated worst, with preemption",
        "Jobs hold GPUs on leases. What is free or whose lease is over goes to the jobs with the largest ratio of "
@@ -107,8 +121,14 @@ const std::vector<PolicyInfo>& policy_table() {
        "Deterministic: the partial-allocation auction of the paper is not bid for.",
        "Mahajan et al., Themis, NSDI 2020",
        make_themis,
-       {{"lease", "gpu_time_list", "[1200s]", "how long GPUs are granted for"},
-        {"percent", "integer", "80", "share of the jobs, the worst-treated ones, that are served first"}}},
+       {{"lease", "time", "1200s", "how long GPUs are granted for", {}, 1, kMostTime},
+        {"percent",
+         "integer",
+         "80",
+         "share of the jobs, the worst-treated ones, that are served first",
+         {},
+         1,
+         100}}},
       {"titan",
        "numbers of GPUs that together bring every job closest to its fair share, with preemption",
        "Every period the jobs with least to do, one per GPU, get the numbers of GPUs that minimise the sum over jobs "
@@ -116,7 +136,7 @@ const std::vector<PolicyInfo>& policy_table() {
        "periods waiting jobs start on their least. Tasks are not merged.",
        "Gao et al., Titan, SoCC 2022",
        make_titan,
-       {{"period", "gpu_time_list", "[120s]", "how often numbers of GPUs are reconsidered"},
+       {{"period", "time", "120s", "how often numbers of GPUs are reconsidered", {}, 1, kMostTime},
         {"sizes",
          "choice",
          "nodes",
@@ -133,10 +153,20 @@ const std::vector<PolicyInfo>& policy_table() {
          "dlas-gpu",
          "what is attained: executed time x GPUs, or executed time alone",
          {"dlas-gpu", "dlas"}},
-        {"limits", "gpu_time_list", "[3250GPUs, 7200GPUs]",
-         "service at which a job moves to the next queue, one limit per queue but the last"},
-        {"starvation", "integer", "0",
-         "N > 0: a job that has waited N times as long as it ran returns to the first queue; 0 = never"}}},
+        {"limits",
+         "gpu_time_list",
+         "[3250GPUs, 7200GPUs]",
+         "service at which a job moves to the next queue, one limit per queue but the last",
+         {},
+         1,
+         kMostTime},
+        {"starvation",
+         "integer",
+         "0",
+         "N > 0: a job that has waited N times as long as it ran returns to the first queue; 0 = never",
+         {},
+         0,
+         kMany}}},
   };
   return table;
 }

@@ -3,8 +3,11 @@
 // cluster over time alone on an equal share of it (policies.md 1.12). Under `emulate: titan` as TitanSched's
 // simulator does it, every 60 s, with its own estimate of rho.
 #include <algorithm>
+#include <set>
 
 #include "policies/factories.hpp"
+#include "policies/parts/class_queues.hpp"
+#include "policies/parts/room_maker.hpp"
 #include "policies/parts/sizes.hpp"
 #include "policies/parts/ticks.hpp"
 #include "policies/parts/titan_clock.hpp"
@@ -26,26 +29,22 @@ void worst_first(std::vector<Bidder>& bidders) {
 class Themis final : public Policy {
  public:
   Themis(std::unique_ptr<Placement> placement, Duration lease, std::int64_t percent)
-      : placement_(std::move(placement)), lease_(lease.ns > 0 ? lease : Duration{1}), percent_(percent) {}
+      : placement_(std::move(placement)), lease_(lease), percent_(percent) {}
 
   [[nodiscard]] Capabilities capabilities() const override { return {.preempts = true, .needs_estimates = true}; }
 
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last) follow(view, e);
-    if (!view.pending().empty() && (plan.free().free_gpus() > 0 || some_lease_is_over(view))) auction(view, plan);
-    if (view.pending().empty()) return;
-    Time next = kNever;  // the first lease that ends while somebody waits
-    const auto consider = [&](JobId id) {
-      const Time over = granted(id) + lease_;
-      if (over > view.now && plan.planned(id) != nullptr) next = std::min(next, over);
-    };
-    for (const JobId id : view.active().ids()) consider(id);
-    for (const JobId id : view.pending().ids())
-      if (granted(id) == view.now) consider(id);
-    if (next != kNever) plan.wake_at(next);
+    if (waiting_.empty()) return;
+    if (some_lease_is_over(view.now) || some_job_fits(view, plan.free())) auction(view, plan);
+    const auto next = leases_.upper_bound({view.now - lease_, kLastJob});
+    if (next != leases_.end()) plan.wake_at(next->first + lease_);
   }
 
  private:
+  static constexpr JobId kLastJob{};     // after every job
+  using Lease = std::pair<Time, JobId>;  // since when, whose
+
   // How many jobs there were, over time: the area under it up to now.
   void count_jobs(const ClusterView& view) {
     area_ += static_cast<Int128>((view.now - counted_).ns) * jobs_;
@@ -53,31 +52,65 @@ class Themis final : public Policy {
   }
   void follow(const ClusterView& view, const Event& e) {
     if (!e.job.valid()) return;
+    const JobView v = view.job(e.job);
     if (e.kind == EventKind::ready) {
       count_jobs(view);
       ++jobs_;
       at(e.job).area = area_;
-    } else if (is_final((*view.records)[e.job.index()].state) && at(e.job).area >= 0) {
+    } else if (is_final(v.state) && at(e.job).area >= 0) {
       count_jobs(view);
       --jobs_;
       at(e.job).area = -1;
+    }
+    if (is_final(v.state)) {
+      end_lease(e.job);
+      waiting_.erase(v.spec->demand_class, 0, e.job);
+    } else if (enters_queue(e.kind) && v.target == nullptr) {
+      wait(v);
+    } else if (e.kind == EventKind::ready) {  // it runs by an earlier decision
+      plain_only_ = plain_only_ && v.spec->demand.plain();
+      grant(e.job, Time{-1});
     }
   }
 
   struct Job {
     Int128 area = -1;  // area_ when it came; -1 = not here
-    Time granted{-1};
+    Time granted = kNever;
   };
   Job& at(JobId id) {
     if (id.index() >= by_job_.size()) by_job_.resize(std::max(id.index() + 1, 2 * by_job_.size()));
     return by_job_[id.index()];
   }
-  [[nodiscard]] Time granted(JobId id) { return at(id).granted; }
-  [[nodiscard]] bool lease_over(const ClusterView& view, JobId id) { return view.now - granted(id) >= lease_; }
-  [[nodiscard]] bool some_lease_is_over(const ClusterView& view) {
-    const auto& ids = view.active().ids();
-    return std::any_of(ids.begin(), ids.end(), [&](JobId id) { return lease_over(view, id); });
+  void end_lease(JobId id) {
+    leases_.erase({at(id).granted, id});
+    at(id).granted = kNever;
   }
+  void grant(JobId id, Time now) {
+    end_lease(id);
+    at(id).granted = now;
+    leases_.insert({now, id});
+  }
+  void wait(const JobView& v) {
+    end_lease(v.id());
+    plain_only_ = plain_only_ && v.spec->demand.plain();
+    waiting_.insert(v.spec->demand_class, 0, v.id());
+  }
+
+  [[nodiscard]] bool some_lease_is_over(Time now) const {
+    return !leases_.empty() && now - leases_.begin()->first >= lease_;
+  }
+  // One of each class of equal demands speaks for all of it.
+  [[nodiscard]] bool some_job_fits(const ClusterView& view, const Inventory& free) {
+    const auto fits = [&](const ClassQueues<std::int64_t>::Head& head) {
+      const Demand& d = (*view.demands)[head.demand_class];
+      if (counts()) return d.gpus <= free.free_gpus();
+      scratch_.clear();
+      return placement_->place(d, free, scratch_);
+    };
+    return std::any_of(waiting_.heads().begin(), waiting_.heads().end(), fits);
+  }
+  // Only numbers of GPUs matter.
+  [[nodiscard]] bool counts() const { return plain_only_ && placement_->counting(); }
 
   // Time in the shared cluster, if it runs from now on, over time alone on an equal share of the cluster, by the
   // number of jobs there were on average since it came. Without an estimate: as if there were nothing left to do.
@@ -98,35 +131,83 @@ class Themis final : public Policy {
     return (to_seconds(here) + to_seconds(left)) / std::max(to_seconds(alone), 1e-9);
   }
 
-  void auction(const ClusterView& view, PlanBuilder& plan) {
-    count_jobs(view);
+  // All that wait and all whose lease is over. The worst-treated share of them comes first; the others are offered
+  // what is left, those that run before those that wait.
+  void collect_bidders(const ClusterView& view) {
     bidders_.clear();
     for (const JobView v : view.pending()) bidders_.push_back({v.id(), v.gpus(), false, rho(view, v)});
-    for (const JobView v : view.active())
-      if (lease_over(view, v.id())) bidders_.push_back({v.id(), v.gpus(), true, rho(view, v)});
+    const std::size_t waiting = bidders_.size();
+    for (const Lease& lease : leases_) {
+      if (view.now - lease.first < lease_) break;
+      bidders_.push_back({lease.second, view.job(lease.second).gpus(), true, 0});
+    }
+    std::sort(bidders_.begin() + static_cast<std::ptrdiff_t>(waiting), bidders_.end(),
+              [](const Bidder& a, const Bidder& b) { return a.id < b.id; });
+    for (std::size_t i = waiting; i < bidders_.size(); ++i) bidders_[i].rho = rho(view, view.job(bidders_[i].id));
     worst_first(bidders_);
-    // The worst-treated share of them comes first; the others are offered what is left, those that run before those
-    // that wait.
     const auto n = static_cast<std::int64_t>(bidders_.size());
     const auto first = bidders_.begin() + std::clamp<std::int64_t>((n * percent_ + 99) / 100, 1, n);
     std::stable_sort(first, bidders_.end(), [](const Bidder& a, const Bidder& b) { return a.running > b.running; });
+  }
+
+  void auction(const ClusterView& view, PlanBuilder& plan) {
+    count_jobs(view);
+    collect_bidders(view);
+    if (counts())
+      share_by_counting(view, plan);
+    else
+      share_by_placing(view, plan);
+  }
+
+  void share_by_counting(const ClusterView& view, PlanBuilder& plan) {
     std::int64_t left = plan.free().free_gpus();
     for (const Bidder& b : bidders_)
       if (b.running) left += b.gpus;
-    const auto keeps = [&left](Bidder& b) {
-      if (b.gpus > left) return false;
-      left -= b.gpus;
-      return true;
-    };
     winners_.clear();
-    for (Bidder& b : bidders_) {
-      const bool kept = keeps(b);
-      if (kept && !b.running) winners_.push_back(b);
-      if (kept && b.running) at(b.id).granted = view.now;
-      if (!kept && b.running) plan.preempt(b.id);
+    for (const Bidder& b : bidders_) {
+      const bool kept = b.gpus <= left;
+      if (kept) left -= b.gpus;
+      if (kept && b.running) grant(b.id, view.now);
+      if (kept && !b.running) winners_.push_back(b.id);
+      if (!kept && b.running) {
+        plan.preempt(b.id);
+        wait(view.job(b.id));
+      }
     }
-    for (const Bidder& b : winners_)
-      if (plan.start(b.id, *placement_)) at(b.id).granted = view.now;
+    for (const JobId id : winners_)
+      if (plan.start(id, *placement_)) started(view, id);
+  }
+
+  // Every winner is placed for real: who cannot be placed leaves its GPUs to the next, and those whose lease is over
+  // run on where nobody is put.
+  void share_by_placing(const ClusterView& view, PlanBuilder& plan) {
+    room_.clear();
+    for (const Bidder& b : bidders_)
+      if (b.running) room_.add(b.id, b.gpus);
+    misfit_.assign(view.demands->size(), 0);
+    std::size_t passed = 0;  // of those that run
+    for (const Bidder& b : bidders_) {
+      if (!b.running) {
+        char& misfit = misfit_[view.job(b.id).spec->demand_class.index()];
+        if (misfit == 0 && room_.start(b.id, passed, view, plan, *placement_))
+          started(view, b.id);
+        else
+          misfit = 1;
+        continue;
+      }
+      const std::size_t i = passed++;
+      if (room_.kept(i) || room_.start(b.id, passed, view, plan, *placement_)) {
+        room_.keep(i);
+        grant(b.id, view.now);
+      } else {
+        wait(view.job(b.id));
+      }
+    }
+  }
+
+  void started(const ClusterView& view, JobId id) {
+    waiting_.erase(view.job(id).spec->demand_class, 0, id);
+    grant(id, view.now);
   }
 
   std::unique_ptr<Placement> placement_;
@@ -136,7 +217,14 @@ class Themis final : public Policy {
   Int128 area_ = 0;  // job-ns
   Time counted_{};
   std::vector<Job> by_job_;
-  std::vector<Bidder> bidders_, winners_;
+  ClassQueues<std::int64_t> waiting_;  // in order of arrival
+  std::set<Lease> leases_;             // of the jobs that run
+  bool plain_only_ = true;             // every demand seen so far is plain
+  std::vector<Bidder> bidders_;
+  std::vector<JobId> winners_;
+  RoomMaker room_;
+  std::vector<char> misfit_;  // [demand class]: nobody of it fits any more
+  Allocation scratch_;
 };
 
 // As TitanSched counts: contention is twice the running jobs, service is what the clock of its steps says, and the
@@ -249,10 +337,10 @@ class TitanThemis final : public Policy {
 }  // namespace
 
 std::unique_ptr<Policy> make_themis(PolicySetup setup, OptionReader& options) {
-  const std::vector<Duration> lease = options.gpu_time_list("lease");
-  const std::int64_t percent = std::clamp<std::int64_t>(options.integer("percent"), 1, 100);
+  const Duration lease = options.time("lease");
+  const std::int64_t percent = options.integer("percent");
   if (setup.emulate_titan) return std::make_unique<TitanThemis>(std::move(setup.placement));
-  return std::make_unique<Themis>(std::move(setup.placement), lease.empty() ? seconds(1200) : lease.front(), percent);
+  return std::make_unique<Themis>(std::move(setup.placement), lease, percent);
 }
 
 }  // namespace orrery

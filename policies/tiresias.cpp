@@ -111,7 +111,8 @@ void Tiresias::expect_starvation(Job& j, const JobView& v, Time now) {
   if (options_.starvation <= 0 || j.queue == 0 || !j.has_run) return;
   const Duration executed = v.ran - j.ran_base;
   const Duration waited = v.waited - j.waited_base;
-  j.starves = now + Duration{executed.ns * options_.starvation - waited.ns};
+  const Int128 left = static_cast<Int128>(executed.ns) * options_.starvation - waited.ns;
+  j.starves = now + Duration{static_cast<std::int64_t>(std::min<Int128>(left, kForever.ns))};
   starving_.insert({j.starves, v.id()});
 }
 
@@ -258,7 +259,7 @@ void Tiresias::schedule(const ClusterView& view, PlanBuilder& plan) {
 std::unique_ptr<Policy> make_tiresias(PolicySetup setup, OptionReader& options) {
   TiresiasOptions o;
   o.count_gpus = options.choice("service") == "dlas-gpu";
-  o.limits = options.gpu_time_list("limits");
+  o.limits = options.times("limits");
   o.starvation = options.integer("starvation");
   if (setup.emulate_pollux || setup.emulate_titan) return interval_tiresias(std::move(setup));
   o.crossing = setup.emulate_tiresias ? Crossing::tiresias : setup.emulate_muri ? Crossing::muri : Crossing::exact;

@@ -99,11 +99,10 @@ class Titan final : public Policy {
 }  // namespace
 
 std::unique_ptr<Policy> make_titan(PolicySetup setup, OptionReader& options) {
-  const std::vector<Duration> period = options.gpu_time_list("period");
+  const Duration period = options.time("period");
   const bool every_size = options.choice("sizes") == "all";
   const bool emulated = setup.emulate_titan;
-  return std::make_unique<Titan>(std::move(setup.placement),
-                                 emulated || period.empty() ? seconds(120) : period.front(), every_size, emulated);
+  return std::make_unique<Titan>(std::move(setup.placement), emulated ? seconds(120) : period, every_size, emulated);
 }
 
 }  // namespace orrery

@@ -124,50 +124,20 @@ void StrictPriority::apply(const ClusterView& view, PlanBuilder& plan, Placement
   }
 }
 
-// Tries to start `job` by preempting running jobs of lower rank (index >= from), the lowest first; victims that
-// still fit where they were stay. On failure nothing has changed.
-bool StrictPriority::make_room(JobId job, std::size_t from, const ClusterView& view, PlanBuilder& plan,
-                               Placement& placement) {
-  if (plan.start(job, placement)) return true;
-  const Demand& demand = (*view.records)[job.index()].spec->demand;
-  std::int64_t reachable = plan.free().free_gpus();
-  for (std::size_t v = from; v < in_order_.size(); ++v) reachable += kept_[v] != 0 ? in_order_[v].gpus : 0;
-  if (demand.milli_per_gpu == kMilliPerGpu && reachable < demand.gpus) return false;
-
-  const PlanBuilder::Mark mark = plan.mark();
-  for (std::size_t v = from; v < in_order_.size(); ++v)
-    if (kept_[v] != 0) plan.preempt(in_order_[v].job);
-  const bool possible = plan.start(job, placement);
-  plan.rollback(mark);
-  if (!possible) return false;
-
-  victims_.clear();
-  bool placed = false;
-  for (std::size_t v = in_order_.size(); v-- > from && !placed;) {
-    if (kept_[v] == 0) continue;
-    victims_.emplace_back(v, *plan.planned(in_order_[v].job));
-    plan.preempt(in_order_[v].job);
-    placed = plan.start(job, placement);
-  }
-  for (std::size_t k = victims_.size(); k-- > 0;) {  // highest rank first
-    const auto& [v, gpus] = victims_[k];
-    const JobRecord& r = (*view.records)[in_order_[v].job.index()];
-    kept_[v] = plan.run(in_order_[v].job, gpus, r.target.config, r.target.sharing, r.target.group) ? 1 : 0;
-  }
-  return placed;
-}
-
 // Any placement, any demand: candidates are placed for real, running jobs stay where they are if they can.
 void StrictPriority::walk_general(const ClusterView& view, PlanBuilder& plan, Placement& placement) {
   in_order_.clear();
-  ranked_.each([this](const RankedRunning::Item& item) { in_order_.push_back(item); });
-  kept_.assign(in_order_.size(), 1);
+  room_.clear();
+  ranked_.each([this](const RankedRunning::Item& item) {
+    in_order_.push_back(item);
+    room_.add(item.job, item.gpus);
+  });
   scan_.begin(waiting_);
   for (std::size_t i = 0; i < in_order_.size() || !scan_.done();) {
     const bool waiting_first = !scan_.done() && (i == in_order_.size() || scan_.head().first < in_order_[i].rank);
     if (waiting_first) {
       const JobId job = scan_.head().second;
-      if (!make_room(job, i, view, plan, placement)) {
+      if (!room_.start(job, i, view, plan, placement)) {
         scan_.drop_class();
         continue;
       }
@@ -176,10 +146,10 @@ void StrictPriority::walk_general(const ClusterView& view, PlanBuilder& plan, Pl
       continue;
     }
     const std::size_t visited = i++;
-    if (kept_[visited] != 0) continue;
+    if (room_.kept(visited)) continue;
     // Displaced by a job of higher rank: it moves, or it waits.
-    if (make_room(in_order_[visited].job, i, view, plan, placement))
-      kept_[visited] = 1;
+    if (room_.start(in_order_[visited].job, i, view, plan, placement))
+      room_.keep(visited);
     else
       result_.preempted.push_back(in_order_[visited].job);
   }

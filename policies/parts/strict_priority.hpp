@@ -11,6 +11,7 @@
 
 #include "policies/parts/class_queues.hpp"
 #include "policies/parts/ranked_running.hpp"
+#include "policies/parts/room_maker.hpp"
 #include "sim/core/plan.hpp"
 #include "sim/core/view.hpp"
 
@@ -74,7 +75,6 @@ class StrictPriority {
   [[nodiscard]] bool some_arrival_can_run(const ClusterView& view, const PlanBuilder& plan) const;
   void walk_counting(const ClusterView& view, const PlanBuilder& plan);
   void walk_general(const ClusterView& view, PlanBuilder& plan, Placement& placement);
-  bool make_room(JobId job, std::size_t from, const ClusterView& view, PlanBuilder& plan, Placement& placement);
   void apply(const ClusterView& view, PlanBuilder& plan, Placement& placement);
   void to_waiting(const JobView& job, Rank rank);
   void to_running(const JobView& job, Rank rank);
@@ -88,8 +88,7 @@ class StrictPriority {
   std::vector<Place> place_;     // [job]
   std::vector<JobId> arrivals_;  // added since the last fill
   Result result_;
-  std::vector<std::pair<std::size_t, Allocation>> victims_;  // general path: index in in_order_, where it was
-  std::vector<char> kept_;                                   // general path: [in_order_] still in place
+  RoomMaker room_;  // general path: of the jobs of in_order_
   bool full_walk_ = true;
   bool plain_only_ = true;  // every demand seen so far is plain
 };

@@ -10,7 +10,7 @@ namespace orrery {
 
 class Ticks {
  public:
-  explicit Ticks(Duration interval) : interval_(interval.ns > 0 ? interval : Duration{1}) {}
+  explicit Ticks(Duration interval) : interval_(interval) {}
 
   // True once at every tick: the first time it is asked then.
   [[nodiscard]] bool due(Time now) {

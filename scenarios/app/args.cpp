@@ -60,11 +60,34 @@ Expected<void> Args::parse(const std::vector<std::string>& arguments) {
   } catch (const po::error& e) {
     return wrong(e.what());
   }
+  if (std::string message = out_of_range(); !message.empty()) return wrong(std::move(message));
   std::string given;
   for (const std::string& name : at_most_one_) {
     if (!has(name)) continue;
     if (!given.empty()) return wrong(fmt::format("--{} and --{} exclude each other", given, name));
     given = name;
+  }
+  return {};
+}
+
+// What is wrong with the first number that is; empty when none is.
+std::string Args::out_of_range() const {
+  for (const Range& r : ranges_) {
+    if (!has(r.name)) continue;
+    const boost::any& v = values_[r.name].value();
+    const auto complain = [&r](const auto& is) {
+      return fmt::format("--{} is `{}`; it must be from {} to {}", r.name, is, r.least, r.most);
+    };
+    const auto check = [&](auto is) {
+      const auto n = static_cast<double>(is);  // good enough for ranges, and nan is in none
+      return n >= static_cast<double>(r.least) && n <= static_cast<double>(r.most) ? std::string() : complain(is);
+    };
+    std::string message;
+    if (const auto* a = boost::any_cast<int>(&v)) message = check(*a);
+    if (const auto* a = boost::any_cast<unsigned>(&v)) message = check(*a);
+    if (const auto* a = boost::any_cast<std::int64_t>(&v)) message = check(*a);
+    if (const auto* a = boost::any_cast<double>(&v)) message = check(*a);
+    if (!message.empty()) return message;
   }
   return {};
 }

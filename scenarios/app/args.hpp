@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/program_options.hpp>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,11 @@ class Args {
   // Of these options (forms of output) at most one may be given; to be called before parse().
   void at_most_one(std::vector<std::string> names) { at_most_one_ = std::move(names); }
 
+  // The range of an option that is a number; to be called before parse().
+  void within(std::string name, std::int64_t least, std::int64_t most) {
+    ranges_.push_back({std::move(name), least, most});
+  }
+
   // False with an error; --help is an option of every verb and true() for wants_help().
   [[nodiscard]] Expected<void> parse(const std::vector<std::string>& arguments);
   [[nodiscard]] bool wants_help() const { return has("help"); }
@@ -40,7 +46,14 @@ class Args {
   }
 
  private:
+  struct Range {
+    std::string name;
+    std::int64_t least, most;
+  };
+  [[nodiscard]] std::string out_of_range() const;
+
   std::string usage_;
+  std::vector<Range> ranges_{};
   std::vector<std::string> positional_, at_most_one_{};
   boost::program_options::options_description shown_{"options"};
   boost::program_options::variables_map values_;

@@ -7,6 +7,9 @@
 namespace orrery::app {
 namespace {
 
+// Between two faults of a node, on average: below it nodes would hardly ever be up, and no run would end.
+constexpr Duration kLeastBetween = seconds(60);
+
 // A spell of a node: when it is away, or slow.
 struct Spell {
   NodeId node{0};
@@ -74,7 +77,7 @@ void read_slow_spell(YamlWalk& w, const Place& at, std::int64_t nodes, Straggler
 void read_stragglers(YamlWalk& w, const Place& at, std::int64_t nodes, Stragglers& s) {
   const std::size_t errors = w.errors().size();
   w.section(at, {
-      {"node_mtbs", [&](const Place& p) { s.node_mtbs = w.quantity(p, parse_duration); }},
+      {"node_mtbs", [&](const Place& p) { s.node_mtbs = w.at_least(p, kLeastBetween, true); }},
       {"slowdown", [&](const Place& p) {
          if (!p.node.IsSequence()) {
            s.least = s.most = read_slowdown(w, p);
@@ -87,7 +90,7 @@ void read_stragglers(YamlWalk& w, const Place& at, std::int64_t nodes, Straggler
          else
            s.least = range[0], s.most = range[1];
        }},
-      {"lasts", [&](const Place& p) { s.lasts = w.positive(p, parse_duration); }},
+      {"lasts", [&](const Place& p) { s.lasts = w.at_least(p, seconds(1)); }},
       {"spells", [&](const Place& p) { w.each(p, [&](const Place& item) { read_slow_spell(w, item, nodes, s); }); }},
   });
   if (at.node.IsMap() && !s.active() && w.errors().size() == errors)
@@ -117,8 +120,8 @@ void read_lemons(YamlWalk& w, const Place& at, Lemons& l) {
 void read_failures(YamlWalk& w, const Place& at, std::int64_t nodes, FailureConfig& f) {
   Place lemons{};
   w.section(at, {
-      {"node_mtbf", [&](const Place& p) { f.node_mtbf = w.quantity(p, parse_duration); }},
-      {"repair", [&](const Place& p) { f.repair = w.positive(p, parse_duration); }},
+      {"node_mtbf", [&](const Place& p) { f.node_mtbf = w.at_least(p, kLeastBetween, true); }},
+      {"repair", [&](const Place& p) { f.repair = w.at_least(p, seconds(1)); }},
       {"outages", [&](const Place& p) { w.each(p, [&](const Place& item) { read_outage(w, item, nodes, f); }); }},
       {"capacity", [&](const Place& p) { f.capacity = w.word(p); }},
       {"retries", [&](const Place& p) { f.retries = w.integer(p, 0, 1'000'000); }},

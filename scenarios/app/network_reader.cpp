@@ -9,9 +9,7 @@ StepTraffic read_step(YamlWalk& w, const Place& at, StepTraffic t) {
       {"compute", [&](const Place& p) { t.compute = w.positive(p, parse_duration); }},
       {"gradients", [&](const Place& p) { t.gradient_bytes = w.quantity(p, parse_bytes); }},
       {"hidden", [&](const Place& p) {
-         const double share = w.number(p);
-         if (share > 1) w.complain(p, "`" + p.path + "` is a share of the computation, at most 1");
-         else t.hidden_per_mille = static_cast<std::int32_t>(share * 1000 + 0.5);
+         t.hidden_per_mille = static_cast<std::int32_t>(w.number(p, 0, 1) * 1000 + 0.5);
        }},
   });
   return t;

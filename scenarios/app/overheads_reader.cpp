@@ -58,7 +58,7 @@ void read_overheads(YamlWalk& w, const Place& at, OverheadConfig& o) {
 
 void read_checkpoints(YamlWalk& w, const Place& at, CheckpointConfig& c) {
   w.section(at, {
-      {"every", [&](const Place& p) { c.every = w.quantity(p, parse_duration); }},
+      {"every", [&](const Place& p) { c.every = w.at_least(p, seconds(1), true); }},
       {"cost", [&](const Place& p) {
          if (by_checkpoint(p)) c.save = read_transfer(w, p, false);
          else c.cost = w.quantity(p, parse_duration);

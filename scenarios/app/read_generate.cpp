@@ -9,21 +9,13 @@ namespace orrery::app {
 // clang-format off
 namespace {
 
-// A number from 0 to `most`.
-double read_share(YamlWalk& w, const Place& at, double most) {
-  const std::string text = w.word(at);
-  if (text.empty()) return 0;
-  const auto v = parse_fixed(text, 9);
-  if (v && *v >= 0 && static_cast<double>(*v) / 1e9 <= most) return static_cast<double>(*v) / 1e9;
-  w.complain(at, fmt::format("`{}` is `{}`; it must be a number from 0 to {}", at.path, text, most));
-  return 0;
-}
+constexpr double kMostSigma = 10, kMostOverestimate = 1000;
 
 void read_gains(YamlWalk& w, const Place& at, GainLaw& gains) {
   YamlWalk::Keys keys;
   for (const GainParameter& parameter : gain_parameters())
     keys.emplace_back(parameter.name, [&w, &gains, &parameter](const Place& p) {
-      gains.*parameter.value = read_share(w, p, parameter.most);
+      gains.*parameter.value = w.number(p, 0, parameter.most);
     });
   w.section(at, keys);
   if (const std::string wrong = wrong_with(gains); !wrong.empty())
@@ -44,9 +36,8 @@ GenerateSpec read_generate(YamlWalk& w, const Place& at) {
          g.model = w.choice(p, names);
        }},
       {"zipf", [&](const Place& p) {
-         g.zipf = w.number(p);
+         g.zipf = w.number(p, 0, 10);
          own("zipf", p);
-         if (g.zipf > 10) w.complain(p, "`" + p.path + "` must be at most 10");
        }},
       {"size", [&](const Place& p) {
          own("size", p);
@@ -56,7 +47,7 @@ GenerateSpec read_generate(YamlWalk& w, const Place& at) {
       {"deadlines", [&](const Place& p) { g.deadlines = flag(p); own("deadlines", p); }},
       {"priorities", [&](const Place& p) { g.priorities = flag(p); own("priorities", p); }},
       {"jobs", [&](const Place& p) { g.jobs = w.integer(p, 1, 100'000'000); }},
-      {"rate", [&](const Place& p) { g.rate_per_1e9_h = w.quantity(p, parse_frequency); }},
+      {"rate", [&](const Place& p) { g.rate_per_1e9_h = w.positive(p, parse_frequency); }},
       {"gpus", [&](const Place& p) {
          own("gpus", p);
          g.gpu_mix.clear();
@@ -65,7 +56,7 @@ GenerateSpec read_generate(YamlWalk& w, const Place& at) {
            if (!mix)
              w.complain(weight, fmt::format("`{}` in {} is no number of GPUs", key, p.path));
            else
-             g.gpu_mix.emplace_back(mix->front().first, w.number(weight));
+             g.gpu_mix.emplace_back(mix->front().first, w.number(weight, 1e-9, 1e9));
          });
          if (g.gpu_mix.empty()) g.gpu_mix.emplace_back(1, 1.0);
        }},
@@ -78,9 +69,9 @@ GenerateSpec read_generate(YamlWalk& w, const Place& at) {
          own("mean", p);
          g.mean = w.positive(p, parse_duration);
        }},
-      {"sigma", [&](const Place& p) { g.sigma = w.number(p); own("sigma", p); }},
+      {"sigma", [&](const Place& p) { g.sigma = w.number(p, 0, kMostSigma); own("sigma", p); }},
       {"tenants", [&](const Place& p) { g.tenants = static_cast<std::int32_t>(w.integer(p, 0, 1'000'000)); }},
-      {"overestimate", [&](const Place& p) { g.overestimate = w.number(p); }},
+      {"overestimate", [&](const Place& p) { g.overestimate = w.number(p, 0, kMostOverestimate); }},
   });
   if (const Generator* model = find_generator(g.model))
     for (const auto& [key, place] : given)

@@ -19,16 +19,15 @@ namespace orrery::app {
 namespace {
 
 namespace fs = std::filesystem;
+constexpr double kLeastLoad = 0.001, kMostLoad = 1e6;
 constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max();
 
 // ---- the sections, one function each; each is a table of its keys ---------------------------------------------
 // clang-format off
 
 // A number of at most a million, in thousandths.
-std::int64_t thousandths(YamlWalk& w, const Place& at) {
-  const double v = w.number(at);
-  if (v > 1e6) w.complain(at, fmt::format("`{}` must be at most 1000000", at.path));
-  return v > 1e6 ? 0 : static_cast<std::int64_t>(v * 1000 + 0.5);
+std::int64_t thousandths(YamlWalk& w, const Place& at, double least = 0) {
+  return static_cast<std::int64_t>(w.number(at, least, 1e6) * 1000 + 0.5);
 }
 
 NodeGroup read_group(YamlWalk& w, const Place& at) {
@@ -43,16 +42,16 @@ NodeGroup read_group(YamlWalk& w, const Place& at) {
        }},
       {"gpu", [&](const Place& p) { g.gpu = w.word(p); }},
       {"cpus", [&](const Place& p) { g.cpu_milli = w.integer(p, 1, 1'000'000) * 1000; }},
-      {"mem", [&](const Place& p) { g.mem_bytes = w.quantity(p, parse_bytes); }},
+      {"mem", [&](const Place& p) { g.mem_bytes = w.positive(p, parse_bytes); }},
       {"rack_size", [&](const Place& p) { g.rack_size = static_cast<int>(w.integer(p, 1, 1'000'000)); }},
-      {"nvlink", [&](const Place& p) { g.nvlink_bytes_per_s = w.quantity(p, parse_bandwidth); }},
-      {"nic", [&](const Place& p) { g.nic_bytes_per_s = w.quantity(p, parse_bandwidth); }},
-      {"gpu_memory", [&](const Place& p) { g.gpu_mem_bytes = w.quantity(p, parse_bytes); }},
+      {"nvlink", [&](const Place& p) { g.nvlink_bytes_per_s = w.positive(p, parse_bandwidth); }},
+      {"nic", [&](const Place& p) { g.nic_bytes_per_s = w.positive(p, parse_bandwidth); }},
+      {"gpu_memory", [&](const Place& p) { g.gpu_mem_bytes = w.positive(p, parse_bytes); }},
       {"price", [&](const Place& p) { g.price_micro_per_h = thousandths(w, p) * 1000; }},
       {"idle_watt", [&](const Place& p) { g.idle_milliwatt = thousandths(w, p); }},
       {"busy_watt", [&](const Place& p) { g.busy_milliwatt = thousandths(w, p); }},
-      {"peak_tflops", [&](const Place& p) { g.peak_gflop_per_s = thousandths(w, p); }},
-      {"uplink", [&](const Place& p) { g.uplink_bytes_per_s = w.quantity(p, parse_bandwidth); }},
+      {"peak_tflops", [&](const Place& p) { g.peak_gflop_per_s = thousandths(w, p, 0.001); }},
+      {"uplink", [&](const Place& p) { g.uplink_bytes_per_s = w.positive(p, parse_bandwidth); }},
   });
   if (!at.node.IsMap()) return g;
   if (!named) w.missing(at, "name", "what this group of equal nodes is called");
@@ -98,7 +97,7 @@ void read_workload(YamlWalk& w, const Place& at, Scenario& s) {
          w.section(p, {{"skip", [&](const Place& q) { c.skip = w.integer(q, 0, kNoLimit); }},
                        {"jobs", [&](const Place& q) { c.jobs = w.integer(q, 1, kNoLimit); }}});
        }},
-      {"load", [&](const Place& p) { c.load = w.number(p); }},
+      {"load", [&](const Place& p) { c.load = w.number(p, kLeastLoad, kMostLoad); }},
       {"estimates", [&](const Place& p) {
          const std::string e = w.choice(p, {"auto", "user", "history", "oracle", "none"});
          c.estimates = e == "user"      ? EstimateSource::user
@@ -149,10 +148,7 @@ PolicyConfig read_policy(YamlWalk& w, const Place& at, const PolicyConfig& defau
 void read_publish(YamlWalk& w, const Place& at, Scenario& s) {
   w.section(at, {
       {"every", [&](const Place& p) {
-         const double every = w.number(p);
-         s.publish.every_per_mille = static_cast<std::int64_t>(every * 1000 + 0.5);
-         if (s.publish.every_per_mille < 1 || s.publish.every_per_mille > 999)
-           w.complain(p, "`" + p.path + "` must be from 0.001 to 0.999 (of a job's work)");
+         s.publish.every_per_mille = static_cast<std::int64_t>(w.number(p, 0.001, 0.999) * 1000 + 0.5);
        }},
       {"cost", [&](const Place& p) { s.publish.cost = w.quantity(p, parse_duration); }},
   });
@@ -162,12 +158,9 @@ LiveConfig read_live(YamlWalk& w, const Place& at, const std::string& scenario_f
   LiveConfig c;
   w.section(at, {
       {"time_scale", [&](const Place& p) { c.time_scale = w.integer(p, 1, 1'000'000); }},
-      {"step", [&](const Place& p) { c.step = w.positive(p, parse_duration); }},
-      {"lease", [&](const Place& p) {
-         c.lease = w.quantity(p, parse_duration);
-         if (c.lease < seconds(1)) w.complain(p, "`" + p.path + "` must be at least 1s");
-       }},
-      {"watchdog", [&](const Place& p) { c.watchdog = w.positive(p, parse_duration); }},
+      {"step", [&](const Place& p) { c.step = w.at_least(p, milliseconds(1)); }},
+      {"lease", [&](const Place& p) { c.lease = w.at_least(p, seconds(1)); }},
+      {"watchdog", [&](const Place& p) { c.watchdog = w.at_least(p, seconds(1)); }},
       {"gpus", [&](const Place& p) { c.gpus = w.boolean(p); }},
       {"models", [&](const Place& p) {
          w.section(p, {}, [&](const std::string& model, const Place& file) {

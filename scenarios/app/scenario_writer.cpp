@@ -80,10 +80,8 @@ void write_group(std::string& out, const NodeGroup& g) {
 }
 
 std::string step_text(const StepTraffic& t) {
-  const std::string hidden =
-      t.hidden_per_mille > 0 ? fmt::format(", hidden: {}", decimal(t.hidden_per_mille / 1000.0)) : "";
-  return fmt::format("{{ compute: {}, gradients: {}{} }}", format_duration(t.compute), format_bytes(t.gradient_bytes),
-                     hidden);
+  return fmt::format("{{ compute: {}, gradients: {}, hidden: {} }}", format_duration(t.compute),
+                     format_bytes(t.gradient_bytes), decimal(t.hidden_per_mille / 1000.0));
 }
 
 void write_network(std::string& out, const NetworkConfig& c) {

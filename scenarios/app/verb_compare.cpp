@@ -89,12 +89,13 @@ int compare_verb(const std::vector<std::string>& arguments) {
       "markdown", "print the table as Markdown");
   add_scenario_options(args);
   args.at_most_one({"json", "csv", "markdown"});
+  args.within("seeds", 1, 1'000'000);
+  args.within("threads", 1, 1024);
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
   if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
   auto scenario = scenario_from(args, "");
   if (!scenario) return report_error(scenario.error());
   if (args.has("seeds")) scenario->seeds = args.get<int>("seeds");
-  if (scenario->seeds < 1) return report_error(Error(Diagnostic{"--seeds must be at least 1"}));
   auto policies = chosen_policies(args, *scenario);
   if (!policies) return report_error(policies.error());
   if (args.has("print-config")) {
@@ -123,7 +124,7 @@ int compare_verb(const std::vector<std::string>& arguments) {
       return report_error(Error(Diagnostic{fmt::format("cannot make `{}`: {}", plan.folder, failed.message())}));
   }
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
-  const unsigned threads = args.has("threads") ? std::max(1U, args.get<unsigned>("threads")) : cores;
+  const unsigned threads = args.has("threads") ? args.get<unsigned>("threads") : cores;
   {
     report::Progress progress(plan.points.size(), report::terminal_style(2).redraws);
     run_points(plan, threads, progress);

@@ -147,6 +147,7 @@ int validate_action(const std::vector<std::string>& arguments) {
       "gate in percent (default: 1; 3 where raised priority is refused or CPU pressure is above 60 %, and for jobs "
       "that really train)")("profile", po::value<std::string>(),
                             "table of `live calibrate`: what the simulation from profiles believes");
+  args.within("gate", 0, 1000);
   add_scenario_options(args);
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
   if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;

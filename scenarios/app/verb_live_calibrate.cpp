@@ -254,6 +254,7 @@ int live_calibrate_action(const std::vector<std::string>& arguments) {
       "steps", po::value<std::int64_t>()->default_value(60), "steps that are measured, after five that are not")(
       "corunners", po::value<std::string>()->default_value("1,2,4"), "how many at once on the same slots");
   add_scenario_options(args);
+  args.within("steps", 2, 1'000'000'000);
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
   if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
   auto counts = list_of_counts(args.text("corunners"));
@@ -273,7 +274,7 @@ int live_calibrate_action(const std::vector<std::string>& arguments) {
           .string();
   const auto& types = prepared->topology->gpu_types();
   Bench bench(folder, *trainer, static_cast<int>(prepared->topology->total_gpus()), config.gpus,
-              std::max<std::int64_t>(2, args.get<std::int64_t>("steps")));
+              args.get<std::int64_t>("steps"));
   std::vector<ProfileRow> rows;
   for (const int corunners : *counts) {
     for (const Subject& s : *subjects) {

@@ -68,11 +68,13 @@ int show_policy(const std::string& name) {
   if (!info.source.empty()) out += fmt::format("\n  source: {}\n", info.source);
   const std::string can = capability_words(capabilities_of(info));
   if (!can.empty()) out += fmt::format("  {}\n", can);
+  if (info.conserves == Conserves::work) out += "  leaves nothing free beside a waiting job that fits\n";
   out += "\noptions (keys beside policy.name):\n";
   out += fmt::format("  {:<12} {:<14} default {}\n{}", "placement", "choice", "count",
                      wrapped("where a job goes; see `orrery policy list`", 6));
   for (const OptionSpec& o : info.options) {
     out += fmt::format("  {:<12} {:<14} default {}\n{}", o.name, o.type, o.default_value, wrapped(o.doc, 6));
+    if (const std::string range = range_text(o); !range.empty()) out += fmt::format("      {}\n", range);
     if (!o.choices.empty()) out += fmt::format("      one of: {}\n", fmt::join(o.choices, ", "));
   }
   return print(out) ? kOk : kRunFailed;

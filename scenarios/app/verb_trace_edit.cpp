@@ -134,6 +134,8 @@ int slice_action(const std::vector<std::string>& arguments) {
       "to", po::value<std::string>(), "jobs submitted before this time")(
       "skip", po::value<std::int64_t>(), "leaves out the first N (of these); the next one is submitted at 0")(
       "jobs", po::value<std::int64_t>(), "at most N jobs");
+  args.within("skip", 0, 1'000'000'000);
+  args.within("jobs", 1, 1'000'000'000);
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
   if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
   if (!args.has("file") || !args.has("output"))
@@ -152,8 +154,6 @@ int slice_action(const std::vector<std::string>& arguments) {
   if (window[0] >= window[1]) return usage_error("--from must be before --to");
   const std::int64_t skip = args.has("skip") ? args.get<std::int64_t>("skip") : 0;
   const std::int64_t jobs = args.has("jobs") ? args.get<std::int64_t>("jobs") : -1;
-  if (skip < 0) return usage_error("--skip must be >= 0");
-  if (args.has("jobs") && jobs < 1) return usage_error("--jobs must be >= 1");
   if (!args.has("from") && !args.has("to") && !args.has("skip") && !args.has("jobs"))
     return usage_error("`trace slice` wants to know what to keep", "--from 2d --to 9d, or --skip 100 --jobs 50");
   auto trace = read_trace(args.text("file"), read_options(args));

@@ -58,11 +58,13 @@ Expected<GenerateSpec> generate_spec(const Args& args, const Generator& generato
     d.hint = std::move(hint);
     errors.push_back(std::move(d));
   };
-  const auto decimal = [&](const std::string& name, double otherwise) {
+  const auto decimal = [&](const std::string& name, double otherwise, double least, double most) {
     if (!args.has(name)) return otherwise;
     const auto v = parse_fixed(args.text(name), 9);
-    if (!v || *v <= 0) wrong(fmt::format("--{} is `{}`; it must be a number > 0", name, args.text(name)));
-    return v ? static_cast<double>(*v) / 1e9 : otherwise;
+    const double n = v ? static_cast<double>(*v) / 1e9 : 0;
+    if (v && n >= least && n <= most) return n;
+    wrong(fmt::format("--{} is `{}`; it must be a number from {} to {}", name, args.text(name), least, most));
+    return otherwise;
   };
   s.jobs = args.get<std::int64_t>("jobs");
   if (s.jobs < 1 || s.jobs > 100'000'000) wrong("--jobs must be from 1 to 100000000");
@@ -75,7 +77,7 @@ Expected<GenerateSpec> generate_spec(const Args& args, const Generator& generato
   }
   s.cluster_gpus = args.has("gpus") ? parse_gpus(args.text("gpus")) : 0;
   if (args.has("load")) {
-    s.load = decimal("load", 1);
+    s.load = decimal("load", 1, 0.001, 1e6);
     if (s.cluster_gpus == 0) wrong("--load needs the cluster's size", "--gpus 4x8 or --gpus 32");
   }
   if (args.has("rate") == args.has("load")) wrong("give either --rate 12/h, or --load 0.9 and --gpus 4x8");
@@ -91,12 +93,11 @@ Expected<GenerateSpec> generate_spec(const Args& args, const Generator& generato
     s.mean = *mean;
   else
     wrong(fmt::format("--mean is `{}`", args.text("mean")), "write `30m` or `2h`");
-  s.sigma = decimal("sigma", s.sigma);
+  s.sigma = decimal("sigma", s.sigma, 0, 10);
   s.tenants = static_cast<std::int32_t>(args.get<std::uint16_t>("tenants"));
-  s.overestimate = decimal("overestimate", 0);
+  s.overestimate = decimal("overestimate", 0, 0, 1000);
   s.seed = args.get<std::uint64_t>("seed");
-  s.zipf = decimal("zipf", s.zipf);
-  if (s.zipf > 10) wrong("--zipf must be at most 10");
+  s.zipf = decimal("zipf", s.zipf, 0, 10);
   for (const std::string& part : parts_of(args.text("gains")))
     if (const std::string what = set_gain(s.gains, part); !what.empty())
       wrong(fmt::format("--gains has `{}`, {}", part, what));

@@ -166,6 +166,8 @@ int train_verb(const std::vector<std::string>& arguments) {
       "fresh", "remove what is in the run folder first")("gpus", "ranks use GPUs of this machine")(
       "worker", po::value<std::string>(), "trainer program (default: orrery-trainer beside orrery)")(
       "quiet,q", "no lines while it runs");
+  args.within("ranks", 1, GpuMask::kMost);
+  args.within("steps", 1, 1'000'000'000'000);
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
   if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
   if (!args.has("file")) return report_error(Error(Diagnostic{"which job file? such as scenarios/models/*.yaml"}));
@@ -179,8 +181,6 @@ int train_verb(const std::vector<std::string>& arguments) {
   if (args.has("steps")) run.job.steps = args.get<std::int64_t>("steps");
   if (args.has("seed")) run.job.config["seed"] = args.get<std::int64_t>("seed");
   run.job.from = args.text("from", run.job.from);
-  if (run.job.ranks < 1 || run.job.ranks > GpuMask::kMost || run.job.steps < 1)
-    return report_error(Error(Diagnostic{fmt::format("--ranks is 1 to {}, --steps at least 1", GpuMask::kMost)}));
   run.job.config["steps"] = run.job.steps;
   std::error_code ignored;
   run.folder = fs::absolute(args.text("output", "runs/" + run.job.name), ignored).lexically_normal().string();

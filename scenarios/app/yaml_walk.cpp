@@ -231,6 +231,25 @@ double YamlWalk::number(const Place& at) {
   return 1;
 }
 
+double YamlWalk::number(const Place& at, double least, double most) {
+  const std::string text = word(at);
+  if (text.empty()) return least;
+  const auto v = parse_fixed(text, 9);
+  if (v && static_cast<double>(*v) / 1e9 >= least && static_cast<double>(*v) / 1e9 <= most)
+    return static_cast<double>(*v) / 1e9;
+  complain(at, fmt::format("`{}` is `{}`; it must be a number from {} to {}", at.path, text, least, most));
+  return least;
+}
+
+Duration YamlWalk::at_least(const Place& at, Duration least, bool or_none) {
+  const std::size_t before = errors_.size();
+  const Duration d = quantity(at, parse_duration);
+  if (errors_.size() == before && d < least && !(or_none && d.ns == 0))
+    complain(at, fmt::format("`{}` is `{}`; it must be at least {}{}", at.path, at.node.Scalar(),
+                             format_duration(least), or_none ? ", or 0s for none" : ""));
+  return or_none && d.ns == 0 ? d : std::max(d, least);
+}
+
 std::string YamlWalk::choice(const Place& at, const std::vector<std::string_view>& choices) {
   std::string text = word(at);
   if (text.empty() || std::find(choices.begin(), choices.end(), text) != choices.end()) return text;

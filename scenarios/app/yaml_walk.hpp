@@ -44,6 +44,8 @@ class YamlWalk {
   [[nodiscard]] bool boolean(const Place& at);
   [[nodiscard]] std::int64_t integer(const Place& at, std::int64_t min, std::int64_t max);
   [[nodiscard]] double number(const Place& at);  // a decimal > 0
+  // A decimal from `least` to `most`; `least` when it is none.
+  [[nodiscard]] double number(const Place& at, double least, double most);
   [[nodiscard]] std::string choice(const Place& at, const std::vector<std::string_view>& choices);
   template <class T>
   [[nodiscard]] T quantity(const Place& at, Quantity<T> (*parse)(std::string_view)) {
@@ -65,6 +67,8 @@ class YamlWalk {
     if (value == T{} && errors_.size() == before) complain(at, "`" + at.path + "` must be > 0");
     return value;
   }
+  // A time of at least `least`; where `or_none`, 0 says that there is none.
+  [[nodiscard]] Duration at_least(const Place& at, Duration least, bool or_none = false);
   // The key `version`: 1 is the only one there is.
   void version_1(const Place& at);
 
