@@ -16,6 +16,7 @@ namespace orrery {
 namespace {
 
 constexpr std::int64_t kMaxGpus = 1'000'000;
+constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
 constexpr std::array<std::string_view, 23> kColumns{
     "job_id",   "submit_s",     "gpus",     "duration_s", "tenant",    "kind",       "model",
     "min_gpus", "max_gpus",     "gpu_fraction", "gpu_type", "cpus",    "mem_bytes",  "estimate_s",
@@ -31,16 +32,6 @@ struct Columns {
   }
   std::array<int, kColumns.size()> at{};
 };
-
-void note_unknown_columns(const TableReader& rows, Trace& trace) {
-  const std::vector<std::string_view> known(kColumns.begin(), kColumns.end());
-  for (const std::string& name : rows.header()) {
-    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    const std::string_view near = closest(name, known);
-    trace.report.notes.push_back(fmt::format("column `{}` is ignored{}", name,
-                                             near.empty() ? "" : fmt::format(" (did you mean `{}`?)", near)));
-  }
-}
 
 void check_gpus(TableReader& rows, const Columns& c, TraceJob& j) {
   if (j.gpus == 0 && j.cpu_milli == 0) rows.complain(c["gpus"], "may be 0 only where `cpus` is > 0");
@@ -72,44 +63,38 @@ void read_kind(TableReader& rows, int column, TraceJob& j) {
 void read_canonical(TableReader& rows, Trace& trace) {
   const Columns c(rows);
   trace.has_estimates = c["estimate_s"] != TableReader::kAbsent;
-  note_unknown_columns(rows, trace);
+  note_unread(rows, trace, {kColumns.begin(), kColumns.end()});
   while (rows.next()) {
     TraceJob j;
     j.line = rows.line();
-    j.job_id = rows.text(c["job_id"]);
-    if (j.job_id.empty()) rows.complain(c["job_id"], "must be given");
-    for (const std::string_view name : {"submit_s", "gpus"})
-      if (rows.text(c[name]).empty()) rows.complain(c[name], "must be given");
-    const bool profiled = rows.text(c["duration_s"]).empty();
-    if (profiled && rows.text(c["model"]).empty()) rows.complain(c["duration_s"], "must be given");
+    j.job_id = rows.given(c["job_id"]);
     j.submit = Time{rows.fixed(c["submit_s"], 9, 0, 0)};
     j.gpus = static_cast<std::int32_t>(rows.integer(c["gpus"], 1, 0, kMaxGpus));
-    j.duration = Duration{rows.fixed(c["duration_s"], 9, profiled ? 0 : 1, 1)};
+    j.duration = Duration{rows.maybe_fixed(c["duration_s"], 9, 1).value_or(0)};
+    if (rows.text(c["duration_s"]).empty() && rows.text(c["model"]).empty())
+      rows.complain(c["duration_s"], "must be given");
     if (j.submit.ns > kMaxTraceNs) rows.complain(c["submit_s"], "is more than 73 years");
     if (j.duration.ns > kMaxTraceNs) rows.complain(c["duration_s"], "is more than 73 years");
     j.tenant = rows.text(c["tenant"]);
     read_kind(rows, c["kind"], j);
     j.model = rows.text(c["model"]);
-    if (!rows.text(c["min_gpus"]).empty())
-      j.min_gpus = static_cast<std::int32_t>(rows.integer(c["min_gpus"], 1, 1, kMaxGpus));
-    if (!rows.text(c["max_gpus"]).empty())
-      j.max_gpus = static_cast<std::int32_t>(rows.integer(c["max_gpus"], 1, 1, kMaxGpus));
+    if (const auto n = rows.maybe_integer(c["min_gpus"], 1, kMaxGpus)) j.min_gpus = static_cast<std::int32_t>(*n);
+    if (const auto n = rows.maybe_integer(c["max_gpus"], 1, kMaxGpus)) j.max_gpus = static_cast<std::int32_t>(*n);
     if (const auto f = rows.maybe_fixed(c["gpu_fraction"], 3, 0))
       j.gpu_milli = static_cast<std::int32_t>(std::min<std::int64_t>(*f, 1'000'000));
     j.gpu_type = rows.text(c["gpu_type"]);
-    j.cpu_milli = rows.fixed(c["cpus"], 3, 0, 0);
-    j.mem_bytes = rows.fixed(c["mem_bytes"], 0, 0, 0);
+    j.cpu_milli = rows.maybe_fixed(c["cpus"], 3, 0).value_or(0);
+    j.mem_bytes = rows.maybe_fixed(c["mem_bytes"], 0, 0).value_or(0);
     if (const auto e = rows.maybe_fixed(c["estimate_s"], 9, 1)) j.estimate = Duration{*e};
     if (const auto d = rows.maybe_fixed(c["deadline_s"], 9, 0)) j.deadline = Time{*d};
-    const std::int64_t weight = rows.fixed(c["weight"], 6, 1'000'000, 1);
-    j.weight = static_cast<double>(weight) / 1e6;
-    j.batch = rows.integer(c["batch"], 0, 0, std::numeric_limits<std::int64_t>::max());
+    j.weight = static_cast<double>(rows.maybe_fixed(c["weight"], 6, 1).value_or(1'000'000)) / 1e6;
+    j.batch = rows.maybe_integer(c["batch"], 0, kMost).value_or(0);
     j.after = rows.text(c["after"]);
-    j.iterations = rows.integer(c["iterations"], 0, 0, std::numeric_limits<std::int64_t>::max());
-    j.iteration_time = Duration{rows.fixed(c["iteration_s"], 9, 0, 0)};
-    j.samples = rows.integer(c["samples"], 0, 0, std::numeric_limits<std::int64_t>::max());
+    j.iterations = rows.maybe_integer(c["iterations"], 0, kMost).value_or(0);
+    j.iteration_time = Duration{rows.maybe_fixed(c["iteration_s"], 9, 0).value_or(0)};
+    j.samples = rows.maybe_integer(c["samples"], 0, kMost).value_or(0);
     j.gain = rows.text(c["gain"]);
-    j.tflop = rows.integer(c["tflop"], 0, 0, std::numeric_limits<std::int64_t>::max());
+    j.tflop = rows.maybe_integer(c["tflop"], 0, kMost).value_or(0);
     check_gpus(rows, c, j);
     if (rows.row_ok()) trace.jobs.push_back(std::move(j));
   }

@@ -75,7 +75,7 @@ struct TraceText {
 };
 
 // One row of the table of formats: an importer is one file in importers/ and one row in formats.cpp. A CSV with a
-// header has `columns` and `read`; any other format has `recognises` and `read_text`.
+// header has `columns` and `read`; any other format has `read_text`, and `recognises` where it has no header.
 struct TraceFormat {
   std::string_view name;
   std::string_view about;                                        // where such files come from
@@ -83,6 +83,7 @@ struct TraceFormat {
   void (*read)(TableReader& rows, Trace& trace) = nullptr;       // fills jobs and report.dropped; errors stay in rows
   bool (*recognises)(std::string_view text) = nullptr;           // by the first bytes
   Expected<void> (*read_text)(const TraceText& source, Trace& trace) = nullptr;  // fills jobs and report.rows, too
+  std::string_view assumed{};  // what nothing in a file says (its unit); noted where the format was not asked for
 };
 
 // Reads a trace file of any known format. All bad rows are reported at once (at most 20 shown).
@@ -121,5 +122,11 @@ void slice_trace(Trace& trace, std::int64_t skip, std::int64_t jobs);
 // slice left out counts as done. Errors name the row.
 [[nodiscard]] Expected<Workload> to_workload(const Trace& trace, const Topology& topology,
                                              const std::string& file = {});
+// The same where only edges matter, on whatever cluster: run times that follow from profiles need not be known.
+[[nodiscard]] Expected<Workload> edges_of(const Trace& trace, const std::string& file = {});
+
+// The names of GPU types that jobs ask for and the cluster has not, each with the number of jobs that can therefore
+// run nowhere. Names are compared without case.
+[[nodiscard]] std::map<std::string, std::int64_t> absent_types(const Trace& trace, const Topology& topology);
 
 }  // namespace orrery

@@ -28,18 +28,31 @@ std::optional<std::int32_t> scaled_gpus(std::int32_t gpus, std::int64_t factor_1
   return v ? std::optional(static_cast<std::int32_t>(std::max<std::int64_t>(1, *v))) : std::nullopt;
 }
 
-// The edges of an `after` field with a prefix before each parent.
-std::string prefixed_edges(std::string_view after, const std::string& prefix) {
-  std::string out;
-  while (!after.empty()) {
-    const std::string_view edge = after.substr(0, after.find(';'));
-    after.remove_prefix(std::min(after.size(), edge.size() + 1));
-    out += fmt::format("{}{}{}", out.empty() ? "" : ";", prefix, edge);
+// The columns whose items, `;` between them, name other jobs, each name before its last `ends`.
+struct NamingColumn {
+  std::string TraceJob::*text;
+  char ends;
+};
+constexpr NamingColumn kNaming[] = {{&TraceJob::after, '@'}, {&TraceJob::gain, ':'}};
+
+// Calls `visit` with each item of such a field.
+template <class Visit>
+void for_items(std::string_view field, Visit visit) {
+  while (!field.empty()) {
+    const std::string_view item = field.substr(0, field.find(';'));
+    field.remove_prefix(std::min(field.size(), item.size() + 1));
+    visit(item);
   }
+}
+
+// A field with a prefix before each job that it names.
+std::string prefixed(std::string_view field, const std::string& prefix) {
+  std::string out;
+  for_items(field, [&](std::string_view item) { out += fmt::format("{}{}{}", out.empty() ? "" : ";", prefix, item); });
   return out;
 }
 
-// True for each input that shares an id with another one.
+// True for each input that shares an id with another one, or names a job that only another one has.
 std::vector<bool> clashes(const std::vector<MergeInput>& inputs) {
   std::vector<bool> clash(inputs.size(), false);
   std::unordered_map<std::string_view, std::size_t> owner;
@@ -48,6 +61,13 @@ std::vector<bool> clashes(const std::vector<MergeInput>& inputs) {
       const auto it = owner.try_emplace(j.job_id, i).first;
       if (it->second != i) clash[i] = clash[it->second] = true;
     }
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    for (const TraceJob& j : inputs[i].trace.jobs)
+      for (const NamingColumn& c : kNaming)
+        for_items(j.*c.text, [&](std::string_view item) {
+          const auto it = owner.find(item.substr(0, item.rfind(c.ends)));
+          if (it != owner.end() && it->second != i) clash[i] = true;
+        });
   return clash;
 }
 
@@ -97,7 +117,8 @@ Expected<MergedTrace> merge_traces(std::vector<MergeInput> inputs) {
     for (TraceJob& j : inputs[i].trace.jobs) {
       j.line = 0;  // of another file
       if (clash[i]) j.job_id = prefix + j.job_id;
-      if (clash[i]) j.after = prefixed_edges(j.after, prefix);
+      if (clash[i])
+        for (const NamingColumn& c : kNaming) j.*c.text = prefixed(j.*c.text, prefix);
       out.trace.jobs.push_back(std::move(j));
     }
     out.trace.has_estimates = out.trace.has_estimates || inputs[i].trace.has_estimates;

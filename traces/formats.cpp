@@ -28,50 +28,6 @@ const TraceFormat* detect(const TraceText& source) {
   return &trace_formats().front();
 }
 
-// Recordings that one could take for a job list, by columns that they have and all that they lack of one.
-struct NoJobList {
-  std::vector<std::string_view> columns;
-  std::string_view what;
-};
-const std::vector<NoJobList>& no_job_lists() {
-  static const std::vector<NoJobList> table{
-      {{"name", "cpu_milli", "memory_mib", "num_gpu", "gpu_milli"},
-       "pods of openb without times: the multi-GPU lists have only the first five columns, and nothing says when a "
-       "pod comes and goes"},
-      {{"sn", "cpu_milli", "memory_mib", "gpu", "model"},
-       "the nodes of openb, not jobs: they are a cluster, as in scenarios/openb.yaml"},
-      {{"SN", "location", "insert", "remove", "event"},
-       "lives of GPUs, not jobs: a scenario takes them as `failures.capacity`"},
-      {{"time", "submit_gpu_job", "start_gpu_job", "end_gpu_job"},
-       "numbers of jobs per interval, not jobs (Helios' Venus)"},
-      {{"time", "active", "total"}, "capacity over time, not jobs: a scenario takes it as `failures.capacity`"},
-  };
-  return table;
-}
-
-// Nothing, or why a text of no known format is no job list.
-Expected<void> check_is_job_list(const TraceText& source) {
-  const TableReader rows(source.file, source.text);
-  for (const NoJobList& n : no_job_lists()) {
-    const bool all = std::all_of(n.columns.begin(), n.columns.end(), [&rows](std::string_view c) {
-      return rows.column(c) != TableReader::kAbsent;
-    });
-    if (!all) continue;
-    Diagnostic d{fmt::format("this holds {}", n.what)};
-    d.where.file = source.file;
-    return fail(std::move(d));
-  }
-  return {};
-}
-
-Expected<void> read_columns(const TraceFormat& format, const TraceText& source, Trace& trace) {
-  TableReader rows(source.file, source.text);
-  if (source.skip_bad_rows) rows.skip_bad_rows();
-  for (const std::string_view column : format.columns) (void)rows.required(column);
-  format.read(rows, trace);
-  return finish_rows(rows, trace);
-}
-
 std::string without_blanks_around(const std::string& text) {
   const std::size_t first = text.find_first_not_of(" \t");
   return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(" \t") + 1 - first);
@@ -133,6 +89,37 @@ void keep(Trace& trace, TraceJob&& job) {
     trace.jobs.push_back(std::move(job));
 }
 
+Expected<void> read_table(TableReader& rows, const std::vector<std::string_view>& columns,
+                          void (*read)(TableReader&, Trace&), const TraceText& source, Trace& trace) {
+  if (source.skip_bad_rows) rows.skip_bad_rows();
+  const auto missing = [&rows](std::string_view c) { return rows.column(c) == TableReader::kAbsent; };
+  if (std::any_of(columns.begin(), columns.end(), missing))
+    if (auto d = misfit(source)) return fail(*std::move(d));
+  for (const std::string_view column : columns) (void)rows.required(column);
+  read(rows, trace);
+  note_unread(rows, trace);
+  return finish_rows(rows, trace);
+}
+
+void note_unread(const TableReader& rows, Trace& trace, const std::vector<std::string_view>& known) {
+  constexpr std::size_t kMostNamed = 12;
+  const std::vector<std::string_view> names = rows.unread();
+  if (names.empty()) return;
+  std::vector<std::string_view> free;
+  for (const std::string_view name : known)
+    if (std::find(rows.header().begin(), rows.header().end(), name) == rows.header().end()) free.push_back(name);
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), kMostNamed); ++i) {
+    const std::string_view near = closest(names[i], free);
+    text += fmt::format("{}`{}`{}", i == 0 ? "" : ", ", names[i],
+                        near.empty() ? "" : fmt::format(" (did you mean `{}`?)", near));
+  }
+  if (names.size() > kMostNamed) text += fmt::format(" and {} more", names.size() - kMostNamed);
+  trace.report.notes.push_back(names.size() == 1 ? fmt::format("column {} is ignored", text)
+                                                 : fmt::format("columns {} are ignored", text));
+  for (const std::string_view name : names) (void)rows.column(name);  // named once
+}
+
 Expected<void> finish_rows(TableReader& rows, Trace& trace) {
   if (auto ok = rows.finish(); !ok) return tl::make_unexpected(std::move(ok.error()));
   for (const auto& [reason, count] : rows.skipped()) trace.report.dropped[reason] += count;
@@ -153,41 +140,61 @@ void count_from_first(Trace& trace) {
 }
 
 const std::vector<TraceFormat>& trace_formats() {
+  constexpr std::string_view kSeconds = "times are taken as seconds: nothing in the file says its unit";
   static const std::vector<TraceFormat> table{
       {"canonical", "Orrery's own: job_id, submit_s, gpus, duration_s and optional columns",
        {"job_id", "submit_s", "gpus", "duration_s"}, read_canonical},
       {"muri", "job lists of Muri's simulator (SIGCOMM'22), times in milliseconds",
        {"job_id", "num_gpu", "submit_time", "iterations", "model_name", "duration", "iteration_time"}, read_muri},
+      {"chronus", "job lists of Chronus made of Philly's (SoCC'21), times in minutes",
+       {"job_id", "user", "num_gpu", "submit_time", "iterations", "model_name", "duration", "expect_time_list",
+        "job_type"}, read_chronus, nullptr, nullptr,
+       "times are taken as minutes, as in Chronus' Philly mixes; --format tiresias takes them as seconds"},
       {"tiresias", "job lists of Tiresias' simulator (NSDI'19), times in seconds",
-       {"job_id", "num_gpu", "submit_time", "iterations", "model_name", "duration", "interval"}, read_tiresias},
+       {"job_id", "num_gpu", "submit_time", "iterations", "model_name", "duration", "interval"}, read_tiresias,
+       nullptr, nullptr, kSeconds},
       {"philly", "philly.csv of the Pollux and Sia artefacts: Microsoft Philly, 2017",
        {"timestamp", "duration", "num_gpus", "gpu_time", "cluster"}, read_philly},
       {"philly-derived", "philly_jobs_derived.csv: Philly jobs of ten virtual clusters, submit times in UTC",
        {"submit_utc_s", "vc", "duration_s", "num_gpus"}, read_philly_derived},
+      {"philly-log", "cluster_job_log of philly-traces as published, JSON: Microsoft Philly, 2017 (ATC'19)",
+       {}, nullptr, recognises_philly_log, read_philly_log},
       {"msft-itp", "clusterNN.csv of ElasticFlow's traces: Microsoft ITP, 2021",
-       {"job_id", "submission_time", "duration", "num_gpu"}, read_msft_itp},
+       {"job_id", "submission_time", "duration", "num_gpu"}, read_msft_itp, nullptr, nullptr, kSeconds},
       {"orrery", "a run folder of Orrery, or its jobs.csv: what ran becomes a workload",
        {"job_id", "submit_s", "gpus", "run_s", "state"}, read_orrery},
       {"pollux", "workloads of Pollux (OSDI'21) and Sia (SOSP'23); run times follow from profiles",
-       {"name", "time", "application", "num_replicas", "batch_size"}, read_pollux},
+       {"name", "time", "application", "num_replicas", "batch_size"}, read_pollux, nullptr, nullptr, kSeconds},
       {"titan", "fine-tuning workloads of TitanSched (SoCC'22); run times follow from profiles",
-       {"name", "submission_time", "application", "num_gpus", "target_batch_size"}, read_titan},
+       {"name", "submission_time", "application", "num_gpus", "target_batch_size"}, read_titan, nullptr, nullptr,
+       kSeconds},
+      {"rubick", "workloads of Rubick, with run times under the execution plan of each job",
+       {"name", "submission_time", "duration", "application", "num_gpus", "num_cpus", "steps"}, read_rubick, nullptr,
+       nullptr, kSeconds},
       {"elasticflow", "job lists with deadlines of ElasticFlow's simulator (ASPLOS'23)",
-       {"job_id", "submit_time", "iteration", "model_name", "ddl", "num_gpu", "duration"}, read_elasticflow},
+       {"job_id", "submit_time", "iteration", "model_name", "ddl", "num_gpu", "duration"}, read_elasticflow, nullptr,
+       nullptr, kSeconds},
       {"openb", "pod lists of Alibaba's GPU cluster, 2023 (FGD, ATC'23): shares of GPUs, CPU-only pods, GPU types",
        {"name", "cpu_milli", "memory_mib", "num_gpu", "gpu_milli", "creation_time", "deletion_time"}, read_openb},
       {"kalos", "kalos_completed_derived.csv: LLM development on the Acme cluster Kalos, 2023",
        {"arrival_s", "duration_s", "node_num", "gpu_num"}, read_kalos},
       {"kalos-converted", "converted_kalos_trace.csv: the same jobs in another simulator's columns",
        {"job_id", "arrival_time", "num_iteration", "gpu_workers", "gpu_per_worker", "cpu_per_gpu_worker",
-        "profiled_network"}, read_kalos_converted},
+        "profiled_network"}, read_kalos_converted, nullptr, nullptr, kSeconds},
+      {"acme", "trace_seren.csv and trace_kalos.csv of AcmeTrace as published: LLM development, 2023 (NSDI'24)",
+       {"job_id", "user", "node_num", "gpu_num", "cpu_num", "type", "submit_time", "start_time", "end_time"},
+       read_acme},
       {"helios", "cluster_log.csv of HeliosData: SenseTime, 2020 (SC'21)",
        {"job_id", "vc", "gpu_num", "cpu_num", "submit_time", "duration"}, read_helios},
-      {"pai", "pai_task_table of Alibaba PAI, 2020 (NSDI'22), with a header",
-       {"job_name", "task_name", "inst_num", "start_time", "end_time", "plan_gpu"}, read_pai},
-      {"gaia", "samples of PAI jobs by GAIA: no GPU counts, so one GPU each; in seconds, or hours with fractions",
+      {"pai", "pai_task_table of Alibaba PAI, 2020 (NSDI'22), as published or with a header",
+       {"job_name", "task_name", "inst_num", "start_time", "end_time", "plan_gpu"}, nullptr, recognises_bare_pai,
+       read_pai},
+      {"gaia", "samples of PAI jobs by GAIA: processors are read as GPUs; in seconds, or hours with fractions",
        {"arrival_time", "length", "cpus"}, read_gaia},
-      {"gavel", "job lists of Gavel (OSDI'20) and Shockwave (NSDI'23)", {}, nullptr, recognises_gavel, read_gavel},
+      {"sacct", "what Slurm's `sacct -P` prints, with AllocTRES or ReqTRES", {}, nullptr, recognises_sacct,
+       read_sacct},
+      {"gavel", "job lists of Gavel (OSDI'20) and Shockwave (NSDI'23)", {}, nullptr, recognises_gavel, read_gavel,
+       kSeconds},
       {"swf", "Standard Workload Format 2.2 of the Parallel Workloads Archive; processors are read as GPUs",
        {}, nullptr, recognises_swf, read_swf},
       {"batsim", "JSON workloads of Batsim, jobs with `delay` profiles; resources are read as GPUs",
@@ -231,11 +238,14 @@ Expected<Trace> read_trace_text(const std::string& file, std::string_view text, 
   if (!chosen) return tl::make_unexpected(chosen.error());
   const TraceText source{file, text, options.skip_bad_rows};
   const TraceFormat* format = *chosen != nullptr ? *chosen : detect(source);
-  if (*chosen == nullptr && format == &trace_formats().front())
-    if (auto ok = check_is_job_list(source); !ok) return tl::make_unexpected(std::move(ok.error()));
   Trace trace;
   trace.report.format = format->name;
-  auto read = format->read_text != nullptr ? format->read_text(source, trace) : read_columns(*format, source, trace);
+  if (*chosen == nullptr && !format->assumed.empty()) trace.report.notes.emplace_back(format->assumed);
+  const auto read_columns = [&]() -> Expected<void> {
+    TableReader rows(file, text);
+    return read_table(rows, format->columns, format->read, source, trace);
+  };
+  auto read = format->read_text != nullptr ? format->read_text(source, trace) : read_columns();
   if (!read) return tl::make_unexpected(std::move(read.error()));
   if (trace.jobs.empty()) {
     Diagnostic d{trace.report.rows > 0     ? "no row of the trace was kept"
@@ -250,6 +260,8 @@ Expected<Trace> read_trace_text(const std::string& file, std::string_view text, 
   if (auto ok = check_unique_ids(trace, file, text); !ok) return tl::make_unexpected(std::move(ok.error()));
   std::stable_sort(trace.jobs.begin(), trace.jobs.end(),
                    [](const TraceJob& a, const TraceJob& b) { return a.submit < b.submit; });
+  if (std::any_of(trace.jobs.begin(), trace.jobs.end(), [](const TraceJob& j) { return j.weight != 1.0; }))
+    trace.report.notes.emplace_back("weights are kept, but no policy reads them");
   trace.report.kept = static_cast<std::int64_t>(trace.jobs.size());
   return trace;
 }

@@ -18,6 +18,14 @@ void keep(const TableReader& rows, Trace& trace, TraceJob&& job);
 void keep(Trace& trace, TraceJob&& job);
 // What every table of rows does at its end: the reader's errors, or its counts into the report.
 [[nodiscard]] Expected<void> finish_rows(TableReader& rows, Trace& trace);
+// Reads a table: says which of `columns` are missing, or what the text is instead; names what nothing read.
+[[nodiscard]] Expected<void> read_table(TableReader& rows, const std::vector<std::string_view>& columns,
+                                        void (*read)(TableReader&, Trace&), const TraceText& source, Trace& trace);
+// Notes, once, the columns that nobody asked `rows` for, each with the nearest of `known` that is not there.
+void note_unread(const TableReader& rows, Trace& trace, const std::vector<std::string_view>& known = {});
+// misfits.cpp: one sentence on a text that is no table of jobs at all: JSON, other separators, no line of column
+// names, recordings of something else. Nothing for a table whose columns are merely other ones.
+[[nodiscard]] std::optional<Diagnostic> misfit(const TraceText& source);
 // The job's kind: empty, or one of ours; another is an error of the row.
 void read_kind(TableReader& rows, int column, TraceJob& job);
 // Submit times counted from the earliest job.
@@ -37,13 +45,21 @@ void read_openb(TableReader& rows, Trace& trace);
 void read_kalos(TableReader& rows, Trace& trace);
 void read_kalos_converted(TableReader& rows, Trace& trace);
 void read_helios(TableReader& rows, Trace& trace);
-void read_pai(TableReader& rows, Trace& trace);
 void read_gaia(TableReader& rows, Trace& trace);
+void read_chronus(TableReader& rows, Trace& trace);
+void read_acme(TableReader& rows, Trace& trace);
+void read_rubick(TableReader& rows, Trace& trace);
 
 [[nodiscard]] bool recognises_swf(std::string_view text);
 [[nodiscard]] Expected<void> read_swf(const TraceText& source, Trace& trace);
 [[nodiscard]] bool recognises_gavel(std::string_view text);
 [[nodiscard]] Expected<void> read_gavel(const TraceText& source, Trace& trace);
+[[nodiscard]] bool recognises_bare_pai(std::string_view text);  // without a header, as it is published
+[[nodiscard]] Expected<void> read_pai(const TraceText& source, Trace& trace);
+[[nodiscard]] bool recognises_sacct(std::string_view text);
+[[nodiscard]] Expected<void> read_sacct(const TraceText& source, Trace& trace);
+[[nodiscard]] bool recognises_philly_log(std::string_view text);
+[[nodiscard]] Expected<void> read_philly_log(const TraceText& source, Trace& trace);
 [[nodiscard]] bool recognises_batsim(std::string_view text);
 [[nodiscard]] Expected<void> read_batsim(const TraceText& source, Trace& trace);
 

@@ -18,6 +18,13 @@ std::string_view trim(std::string_view s) {
   return s;
 }
 
+// "4" of "4.0": tables of data frames write whole numbers so.
+std::string_view without_zero_fraction(std::string_view t) {
+  const std::size_t point = t.find('.');
+  if (point == 0 || point == t.npos || point + 1 == t.size()) return t;
+  return t.find_first_not_of('0', point + 1) == t.npos ? t.substr(0, point) : t;
+}
+
 }  // namespace
 
 TableReader::TableReader(std::string file, std::string_view text, char separator)
@@ -69,7 +76,17 @@ TableReader::TableReader(std::string file, std::string_view text, const BareTabl
 
 int TableReader::column(std::string_view name) const {
   const auto it = std::find(header_.begin(), header_.end(), name);
-  return it == header_.end() ? kAbsent : static_cast<int>(it - header_.begin());
+  if (it == header_.end()) return kAbsent;
+  asked_.resize(header_.size());
+  asked_[static_cast<std::size_t>(it - header_.begin())] = true;
+  return static_cast<int>(it - header_.begin());
+}
+
+std::vector<std::string_view> TableReader::unread() const {
+  std::vector<std::string_view> names;
+  for (std::size_t i = 0; i < header_.size(); ++i)
+    if (!header_[i].empty() && (i >= asked_.size() || !asked_[i])) names.push_back(header_[i]);
+  return names;
 }
 
 int TableReader::required(std::string_view name) {
@@ -234,21 +251,38 @@ std::string TableReader::shown(std::string_view value) const {
   return value.size() <= kMaxShown ? std::string(value) : fmt::format("{}...", value.substr(0, kMaxShown));
 }
 
+std::string_view TableReader::given(int column) {
+  return is_given(column) ? text(column) : std::string_view{};
+}
+
+bool TableReader::is_given(int column) {
+  if (column == kAbsent) return false;
+  if (!text(column).empty()) return true;
+  complain(column, "must be given");
+  return false;
+}
+
 std::int64_t TableReader::integer(int column, std::int64_t fallback, std::int64_t min, std::int64_t max) {
+  return is_given(column) ? maybe_integer(column, min, max).value_or(fallback) : fallback;
+}
+
+std::optional<std::int64_t> TableReader::maybe_integer(int column, std::int64_t min, std::int64_t max) {
   const std::string_view t = text(column);
-  if (t.empty()) return fallback;
+  if (t.empty()) return std::nullopt;
+  const std::string_view whole = without_zero_fraction(t);
   std::int64_t v = 0;
-  const auto [end, error] = std::from_chars(t.data(), t.data() + t.size(), v);
-  if (error == std::errc{} && end == t.data() + t.size() && v >= min && v <= max) return v;
-  if (error == std::errc::result_out_of_range || (error == std::errc{} && end == t.data() + t.size() && v > max))
+  const auto [end, error] = std::from_chars(whole.data(), whole.data() + whole.size(), v);
+  const bool number = error == std::errc{} && end == whole.data() + whole.size();
+  if (number && v >= min && v <= max) return v;
+  if (error == std::errc::result_out_of_range || (number && v > max))
     complain(column, fmt::format("must be at most {}", max));
   else
     complain(column, fmt::format("must be a whole number >= {}", min));
-  return fallback;
+  return std::nullopt;
 }
 
 std::int64_t TableReader::fixed(int column, int digits, std::int64_t fallback, std::int64_t min) {
-  return maybe_fixed(column, digits, min).value_or(fallback);
+  return is_given(column) ? maybe_fixed(column, digits, min).value_or(fallback) : fallback;
 }
 
 std::optional<std::int64_t> TableReader::maybe_fixed(int column, int digits, std::int64_t min) {

@@ -35,9 +35,12 @@ class TableReader {
   TableReader(std::string file, std::string_view text, const BareTable& table);
 
   [[nodiscard]] const std::vector<std::string>& header() const { return header_; }
-  // Index of a column or kAbsent; required() also notes an error that names the columns there are.
+  // Index of a column or kAbsent; required() also notes an error that names the columns there are. Who asks for a
+  // column is taken to read it.
   [[nodiscard]] int column(std::string_view name) const;
   int required(std::string_view name);
+  // The columns that nobody asked for, in the file's order.
+  [[nodiscard]] std::vector<std::string_view> unread() const;
 
   // Goes to the next row; false at the end, and at once when the header is wrong. A row with a wrong number of
   // fields is an error of its own and passed over.
@@ -47,11 +50,14 @@ class TableReader {
   [[nodiscard]] std::int64_t rows() const { return rows_; }
   [[nodiscard]] std::int64_t wide_rows() const { return wide_rows_; }  // with BareTable::wide fields, so far
 
-  // Fields of the current row. A wrong value is noted and a harmless one returned; absent columns and empty fields
-  // give the fallback (optional forms: nothing).
+  // Fields of the current row. A wrong value is noted and a harmless one returned; of an absent column, the fallback.
+  // An empty field is wrong, but for text() and the maybe forms, which return nothing: whoever reads a cell that may
+  // be empty says so. A whole number may be written as a decimal (`4.0`).
   [[nodiscard]] std::string_view text(int column) const;
+  std::string_view given(int column);  // text that must not be empty
   std::int64_t integer(int column, std::int64_t fallback, std::int64_t min, std::int64_t max);
   std::int64_t fixed(int column, int digits, std::int64_t fallback, std::int64_t min);  // decimal x 10^digits
+  std::optional<std::int64_t> maybe_integer(int column, std::int64_t min, std::int64_t max);
   std::optional<std::int64_t> maybe_fixed(int column, int digits, std::int64_t min);
   // The current row is wrong because of this field.
   void complain(int column, std::string wanted, std::string hint = {});
@@ -72,6 +78,7 @@ class TableReader {
   [[nodiscard]] std::string wrong_size() const;
   void note(Diagnostic d);
   void end_row();
+  bool is_given(int column);
   [[nodiscard]] std::string shown(std::string_view value) const;
 
   std::string file_;
@@ -83,6 +90,7 @@ class TableReader {
   std::vector<Field> fields_;
   std::deque<std::string> unquoted_;  // storage of quoted fields of the current row; growing moves nothing
   std::vector<std::string> header_;
+  mutable std::vector<bool> asked_;  // of each column
   std::vector<Diagnostic> errors_;
   std::int64_t error_count_ = 0;
   int row_errors_ = 0;

@@ -77,6 +77,20 @@ std::optional<SourceGain> parse_gain(std::string_view text, const IdByName& ids,
   return g;
 }
 
+// The names of "A100|V100"; blanks around them do not count.
+std::vector<std::string> split_types(const std::string& types) {
+  std::vector<std::string> names;
+  std::size_t from = 0;
+  while (from <= types.size() && !types.empty()) {
+    const std::size_t bar = std::min(types.find('|', from), types.size());
+    const std::string name = types.substr(from, bar - from);
+    const std::size_t first = std::min(name.find_first_not_of(" \t"), name.size());
+    names.push_back(name.substr(first, name.find_last_not_of(" \t") + 1 - first));
+    from = bar + 1;
+  }
+  return names;
+}
+
 // True when the edges contain a cycle; `at` is then a job on one.
 bool has_cycle(const std::vector<JobSpec>& specs, std::size_t& at) {
   std::vector<std::uint32_t> parents_left(specs.size(), 0);
@@ -103,14 +117,20 @@ bool has_cycle(const std::vector<JobSpec>& specs, std::size_t& at) {
 
 GpuTypeMask type_mask(const std::string& types, const Topology& topology) {
   GpuTypeMask mask = 0;
-  std::size_t from = 0;
-  while (from <= types.size() && !types.empty()) {
-    const std::size_t bar = std::min(types.find('|', from), types.size());
-    const GpuTypeMask bit = topology.type_bit(types.substr(from, bar - from));
+  for (const std::string& name : split_types(types)) {
+    const GpuTypeMask bit = topology.type_bit(name);
     mask |= bit != 0 ? bit : kAbsentType;
-    from = bar + 1;
   }
   return mask;
+}
+
+std::map<std::string, std::int64_t> absent_types(const Trace& trace, const Topology& topology) {
+  std::map<std::string, std::int64_t> absent;
+  for (const TraceJob& j : trace.jobs) {
+    if (j.gpus == 0 || j.gpu_type.empty() || (type_mask(j.gpu_type, topology) & ~kAbsentType) != 0) continue;
+    ++absent[j.gpu_type];
+  }
+  return absent;
 }
 
 void slice_trace(Trace& trace, std::int64_t skip, std::int64_t jobs) {
@@ -153,6 +173,16 @@ Expected<void> scale_to_load(Trace& trace, double load, std::int64_t cluster_gpu
     if (j.deadline) j.deadline = *j.deadline + (j.submit - before);
   }
   return {};
+}
+
+Expected<Workload> edges_of(const Trace& trace, const std::string& file) {
+  NodeGroup any;
+  any.count = 1;
+  any.gpus_per_node = 1;
+  Trace timed = trace;
+  for (TraceJob& j : timed.jobs)
+    if (j.duration.ns <= 0) j.duration = Duration{1};
+  return to_workload(timed, Topology({any}), file);
 }
 
 Expected<Workload> to_workload(const Trace& trace, const Topology& topology, const std::string& file) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "sim/core/names.hpp"
 #include "sim/models/profiled_model.hpp"
 #include "sim/models/throughputs.hpp"
 #include "traces/profiles/profiles.hpp"
@@ -52,7 +53,7 @@ constexpr TypedProfiles kTitan{read_titan_profiles, titan_hardware, titan_table}
 
 bool has_gpus(const std::vector<NodeGroup>& groups, const std::string& type) {
   return std::any_of(groups.begin(), groups.end(),
-                     [&type](const NodeGroup& g) { return g.gpu == type && g.gpus_per_node > 0; });
+                     [&type](const NodeGroup& g) { return same_name(g.gpu, type) && g.gpus_per_node > 0; });
 }
 
 // What the tables of each of the cluster's types are called: as the scenario maps it; else as the type itself; else
@@ -65,10 +66,13 @@ Expected<std::vector<std::string>> hardware_by_type(const Scenario& s, const Top
   for (const std::string& type : topology.gpu_types()) {
     hardware.emplace_back();
     if (!has_gpus(s.cluster.groups, type)) continue;
-    const auto mapped = c.tables.find(type);
-    const bool own = std::find(known.begin(), known.end(), type) != known.end();
-    hardware.back() = mapped != c.tables.end() ? mapped->second : own ? type : c.hardware;
-    if (std::find(known.begin(), known.end(), hardware.back()) != known.end()) continue;
+    const auto mapped = std::find_if(c.tables.begin(), c.tables.end(),
+                                     [&type](const auto& table) { return same_name(table.first, type); });
+    const bool own = find_name(known, type) < known.size();
+    const std::string named = mapped != c.tables.end() ? mapped->second : own ? type : c.hardware;
+    const std::size_t table = find_name(known, named);
+    hardware.back() = table < known.size() ? known[table] : named;
+    if (table < known.size()) continue;
     const bool unnamed = hardware.back().empty();
     Diagnostic d{unnamed ? fmt::format("{} has no tables for GPUs of type `{}`", c.profiles_resolved, type)
                          : fmt::format("{} has no tables called `{}`, for GPUs of type `{}`", c.profiles_resolved,
@@ -133,7 +137,7 @@ void note_hardware(Prepared& p, const std::vector<std::string>& hardware) {
     p.notes.push_back(fmt::format("profiles: {}; work is counted on the first type of the cluster that a job may use",
                                   fmt::join(taken, ", ")));
   const std::string& named = p.scenario.performance->hardware;
-  if (!named.empty() && std::find(hardware.begin(), hardware.end(), named) == hardware.end())
+  if (!named.empty() && find_name(hardware, named) == hardware.size())
     p.notes.push_back(fmt::format("performance.hardware: `{}` is not used, every GPU type has tables of its own ({})",
                                   named, fmt::join(taken, ", ")));
 }

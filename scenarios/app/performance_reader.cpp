@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
+#include "sim/core/names.hpp"
+
 
 namespace orrery::app {
 namespace {
@@ -14,8 +15,8 @@ void read_table(YamlWalk& w, const Place& at, const std::string& type, const std
   c.tables[type] = w.word(at);
   std::vector<std::string_view> types;
   for (const NodeGroup& g : groups)
-    if (g.gpus_per_node > 0 && std::find(types.begin(), types.end(), g.gpu) == types.end()) types.push_back(g.gpu);
-  if (std::find(types.begin(), types.end(), type) != types.end()) return;
+    if (g.gpus_per_node > 0 && find_name(types, g.gpu) == types.size()) types.push_back(g.gpu);
+  if (find_name(types, type) < types.size()) return;
   const std::string_view near = closest(type, types);
   w.complain(at, fmt::format("the cluster has no GPUs of type `{}`", type),
              near.empty() ? "" : fmt::format("did you mean `{}`?", near),

@@ -1,6 +1,7 @@
 // Makes what can be run out of a scenario: the trace is read or made, sliced, scaled and split into what may be known
 // and what is true; an emulation's overrides are applied.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "scenarios/app/apply_checkpoints.hpp"
 #include "scenarios/app/apply_profiles.hpp"
@@ -107,6 +108,18 @@ Expected<std::shared_ptr<const CatalogueFile>> obtain_catalogue(const Scenario& 
   return read_catalogue(s.workload.catalogue_resolved, fits ? &device : nullptr);
 }
 
+// What a reader of the result must know of how the trace was read, and of jobs that nothing of the cluster can run.
+void note_trace(Prepared& p, const Trace& trace) {
+  for (const std::string& note : p.import.notes) p.notes.push_back("trace: " + note);
+  std::int64_t dropped = 0;
+  for (const auto& [reason, rows] : p.import.dropped) dropped += rows;
+  if (dropped > 0)
+    p.notes.push_back(fmt::format("trace: {} of {} rows dropped (see `orrery trace check`)", dropped, p.import.rows));
+  for (const auto& [type, jobs] : absent_types(trace, *p.topology))
+    p.notes.push_back(fmt::format("gpu types: {} jobs ask for `{}`, but the cluster has {}", jobs, type,
+                                  fmt::join(p.topology->gpu_types(), ", ")));
+}
+
 EstimateSource resolve_estimates(const Scenario& s, bool trace_has_estimates) {
   if (s.workload.estimates != EstimateSource::automatic) return s.workload.estimates;
   return trace_has_estimates ? EstimateSource::user : EstimateSource::oracle;
@@ -162,10 +175,7 @@ Expected<Prepared> prepare(Scenario scenario, std::uint64_t seed) {
   if (s.workload.estimates == EstimateSource::user && !trace->has_estimates)
     return fail("workload.estimates is `user`, but the trace has no estimate column");
   p.notes.push_back(fmt::format("estimates: {}", describe(p.estimates)));
-  std::int64_t dropped = 0;
-  for (const auto& [reason, rows] : p.import.dropped) dropped += rows;
-  if (dropped > 0)
-    p.notes.push_back(fmt::format("trace: {} of {} rows dropped (see `orrery trace check`)", dropped, p.import.rows));
+  note_trace(p, *trace);
   return p;
 }
 

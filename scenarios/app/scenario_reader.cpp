@@ -13,6 +13,7 @@
 #include "scenarios/app/performance_reader.hpp"
 #include "scenarios/app/read_generate.hpp"
 #include "scenarios/app/yaml_walk.hpp"
+#include "sim/core/names.hpp"
 #include "traces/text_file.hpp"
 
 namespace orrery::app {
@@ -70,11 +71,11 @@ void read_cluster(YamlWalk& w, const Place& at, Scenario& s) {
   if (!given && at.node.IsMap()) w.missing(at, "groups", "a list of {name, count, gpus_per_node, gpu}");
   if (!given) return;
   std::set<std::string> names;
-  std::set<std::string> types;
+  std::vector<std::string> types;
   std::int64_t gpus = 0;
   for (const NodeGroup& g : s.cluster.groups) {
     gpus += std::int64_t{g.count} * g.gpus_per_node;
-    types.insert(g.gpu);
+    if (find_name(types, g.gpu) == types.size()) types.push_back(g.gpu);
     if (!g.name.empty() && !names.insert(g.name).second)
       w.complain(at, fmt::format("two groups are called `{}`", g.name));
   }

@@ -68,14 +68,6 @@ std::string lineage_text(const LineageStats& s, bool times_known) {
   return out;
 }
 
-// The trace's jobs with their edges, on whatever cluster.
-Expected<Workload> workload_of(const Trace& trace, const std::string& file) {
-  NodeGroup any;
-  any.count = 1;
-  any.gpus_per_node = 1;
-  return to_workload(trace, Topology({any}), file);
-}
-
 int import_trace(const std::vector<std::string>& arguments) {
   std::string formats;
   for (const TraceFormat& f : trace_formats()) formats += fmt::format("  {:<15} {}\n", f.name, f.about);
@@ -105,8 +97,12 @@ int check_trace(const std::vector<std::string>& arguments) {
   auto trace = read_trace(args.get<std::string>("file"), read_options(args));
   if (!trace) return report_error(trace.error());
   // Edges are only resolved when a workload is made of the trace.
-  if (auto w = workload_of(*trace, args.get<std::string>("file")); !w) return report_error(w.error());
-  return print(report_text(trace->report) + "ok\n") ? kOk : kRunFailed;
+  if (auto w = edges_of(*trace, args.get<std::string>("file")); !w) return report_error(w.error());
+  std::string said = report_text(trace->report);
+  if (const std::int64_t untimed = trace_stats(*trace).untimed_jobs; untimed > 0)
+    said += fmt::format("  {} of {} jobs have no run time: it follows from profiles (`performance` in a scenario)\n",
+                        untimed, trace->jobs.size());
+  return print(said + "ok\n") ? kOk : kRunFailed;
 }
 
 int show_stats(const std::vector<std::string>& arguments) {
@@ -123,7 +119,7 @@ int show_stats(const std::vector<std::string>& arguments) {
   std::string text = stats_text(*trace, gpus);
   const auto has_edges = [](const TraceJob& j) { return !j.after.empty(); };
   if (std::any_of(trace->jobs.begin(), trace->jobs.end(), has_edges)) {
-    auto workload = workload_of(*trace, args.get<std::string>("file"));
+    auto workload = edges_of(*trace, args.get<std::string>("file"));
     if (!workload) return report_error(workload.error());
     text += lineage_text(lineage_stats(*workload), trace_stats(*trace).untimed_jobs == 0);
   }

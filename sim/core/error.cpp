@@ -36,6 +36,52 @@ std::string printable(std::string_view text) {
   return out;
 }
 
+bool continues(char c) {
+  return (static_cast<unsigned char>(c) & 0xc0) == 0x80;
+}
+
+// How many characters of UTF-8 a text has: what it takes of a line, not counting wide ones.
+std::size_t characters(std::string_view text) {
+  return text.size() - static_cast<std::size_t>(std::count_if(text.begin(), text.end(), continues));
+}
+
+// The part of a line that fits `room` columns and has byte `at` in it, which it says where it stands there.
+std::string_view part_of(std::string_view line, std::size_t at, std::size_t room, std::size_t& column) {
+  at = std::min(at, line.size());
+  while (at > 0 && at < line.size() && continues(line[at])) --at;
+  std::size_t from = 0;
+  if (characters(line) > room)
+    for (column = characters(line.substr(0, at)); column > room / 2; --column)
+      do ++from;
+      while (from < at && continues(line[from]));
+  column = characters(line.substr(from, at - from));
+  std::string_view part = line.substr(from);
+  for (std::size_t n = characters(part); n > room; --n) {
+    while (continues(part.back())) part.remove_suffix(1);
+    part.remove_suffix(1);
+  }
+  return part;
+}
+
+// A line with its number, and carets under what is wrong in it, within 80 columns.
+std::string pointed_at(const Diagnostic& d) {
+  const std::string number = fmt::format("{}", d.where.line);
+  const std::string margin(number.size(), ' ');
+  constexpr std::size_t kTerminal = 80;
+  const std::size_t room = kTerminal - std::min(kTerminal / 2, number.size() + 4);
+  const auto byte = static_cast<std::size_t>(std::max(d.where.column - 1, 0));
+  std::size_t column = 0;
+  const std::string_view part = part_of(d.line_text, byte, room, column);
+  std::string out = fmt::format(" {} |\n {} | {}\n", margin, number, printable(part));
+  if (d.where.column <= 0) return d.hint.empty() ? out : out + fmt::format(" {} = {}\n", margin, d.hint);
+  const std::string_view under = std::string_view(d.line_text).substr(std::min(byte, d.line_text.size()));
+  const std::size_t wanted = characters(under.substr(0, static_cast<std::size_t>(std::max(d.width, 1))));
+  const std::size_t most = std::max<std::size_t>(characters(part), column + 1) - column;
+  return out + fmt::format(" {} | {}{}{}\n", margin, std::string(column, ' '),
+                           std::string(std::clamp<std::size_t>(wanted, 1, most), '^'),
+                           d.hint.empty() ? "" : " " + d.hint);
+}
+
 }  // namespace
 
 std::string render(const Error& error) {
@@ -48,26 +94,10 @@ std::string render(const Error& error) {
       if (d.where.line > 0 && d.where.column > 0) out += fmt::format(":{}", d.where.column);
       out += '\n';
     }
-    if (!d.line_text.empty() && d.where.line > 0) {
-      const std::string number = fmt::format("{}", d.where.line);
-      const std::string margin(number.size(), ' ');
-      constexpr std::size_t kShown = 160;  // bytes of a long line that are shown, around the caret
-      const std::size_t column = d.where.column > 0 ? static_cast<std::size_t>(d.where.column - 1) : 0;
-      const std::size_t from = column > kShown / 2 ? column - kShown / 2 : 0;
-      const std::string text =
-          from < d.line_text.size() ? printable(std::string_view(d.line_text).substr(from, kShown)) : std::string();
-      out += fmt::format(" {} |\n {} | {}\n", margin, number, text);
-      if (d.where.column > 0) {
-        const std::size_t room = text.size() > column - from ? text.size() - (column - from) : 1;
-        const std::size_t carets = std::clamp<std::size_t>(static_cast<std::size_t>(std::max(d.width, 1)), 1, room);
-        out += fmt::format(" {} | {}{}{}\n", margin, std::string(column - from, ' '), std::string(carets, '^'),
-                           d.hint.empty() ? "" : " " + d.hint);
-      } else if (!d.hint.empty()) {
-        out += fmt::format(" {} = {}\n", margin, d.hint);
-      }
-    } else if (!d.hint.empty()) {
+    if (!d.line_text.empty() && d.where.line > 0)
+      out += pointed_at(d);
+    else if (!d.hint.empty())
       out += fmt::format("   = {}\n", d.hint);
-    }
     for (const std::string& note : d.notes) out += fmt::format("   = {}\n", note);
   }
   return out;

@@ -7,6 +7,7 @@
 
 #include "sim/core/assert.hpp"
 #include "sim/core/gpu_mask.hpp"
+#include "sim/core/names.hpp"
 
 namespace orrery {
 
@@ -16,9 +17,8 @@ Topology::Topology(std::vector<NodeGroup> groups) : groups_(std::move(groups)) {
     const NodeGroup& group = groups_[g];
     ORRERY_ASSERT(group.gpus_per_node >= 0 && group.gpus_per_node <= GpuMask::kMost,
                   "{} GPUs per node", group.gpus_per_node);
-    const auto known = std::find(types_.begin(), types_.end(), group.gpu);
-    const auto type = static_cast<std::uint32_t>(known - types_.begin());
-    if (known == types_.end()) types_.push_back(group.gpu);
+    const auto type = static_cast<std::uint32_t>(find_name(types_, group.gpu));
+    if (type == types_.size()) types_.push_back(group.gpu);
     ORRERY_ASSERT(types_.size() <= 32, "more than 32 GPU types");
     group_first_.push_back(static_cast<std::uint32_t>(nodes_.size()));
     const int rack_size = group.rack_size > 0 ? group.rack_size : std::max(group.count, 1);
@@ -36,8 +36,8 @@ Topology::Topology(std::vector<NodeGroup> groups) : groups_(std::move(groups)) {
 }
 
 GpuTypeMask Topology::type_bit(const std::string& name) const {
-  const auto it = std::find(types_.begin(), types_.end(), name);
-  return it == types_.end() ? 0 : GpuTypeMask{1} << (it - types_.begin());
+  const std::size_t at = find_name(types_, name);
+  return at == types_.size() ? 0 : GpuTypeMask{1} << at;
 }
 
 std::string Topology::node_name(NodeId n) const {

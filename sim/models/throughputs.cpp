@@ -7,6 +7,7 @@
 #include <map>
 #include <tuple>
 
+#include "sim/core/names.hpp"
 #include "sim/models/unmeasured.hpp"
 
 namespace orrery {
@@ -66,15 +67,14 @@ Expected<std::shared_ptr<ThroughputModel>> ThroughputModel::compile(const Throug
   m->nodes_.resize(m->types_.size());
   m->has_gpus_.resize(m->types_.size());
   for (const NodeGroup& g : topology.groups()) {
-    const auto type = std::find(m->types_.begin(), m->types_.end(), g.gpu);
-    if (type == m->types_.end()) continue;
-    const auto at = static_cast<std::size_t>(type - m->types_.begin());
+    const std::size_t at = find_name(m->types_, g.gpu);
+    if (at == m->types_.size()) continue;
     m->has_gpus_[at] = m->has_gpus_[at] || g.gpus_per_node > 0;
     add_nodes(m->nodes_[at], g.gpus_per_node, g.count);
   }
   const auto type_of = [&](const std::string& gpu) {
-    const auto at = std::find(m->types_.begin(), m->types_.end(), gpu);
-    return at == m->types_.end() ? kNone : static_cast<std::uint32_t>(at - m->types_.begin());
+    const std::size_t at = find_name(m->types_, gpu);
+    return at == m->types_.size() ? kNone : static_cast<std::uint32_t>(at);
   };
   m->reference_ = type_of(reference);
   if (m->reference_ == kNone) {
@@ -104,7 +104,7 @@ Expected<std::shared_ptr<ThroughputModel>> ThroughputModel::compile(const Throug
   };
   const auto for_types = [&](const std::string& gpu, const auto& take) {
     for (std::uint32_t t = 0; t < m->types_.size(); ++t)
-      if (gpu.empty() || m->types_[t] == gpu) take(t);
+      if (gpu.empty() || same_name(m->types_[t], gpu)) take(t);
   };
   std::map<std::uint64_t, std::pair<double, double>> pairs;
   std::map<std::uint64_t, double> crowds;

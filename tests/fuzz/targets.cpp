@@ -41,6 +41,9 @@ void run_trace(std::string_view bytes) {
     const Expected<Trace> again = read_trace_text("again.csv", once, {.format = "canonical"});
     require(again.has_value(), "a trace that was read cannot be read again");
     require(canonical_text(*again) == once, "a trace that was read again differs");
+    const auto edges = edges_of(*again, "again.csv");
+    require_message(edges);
+    require(edges.has_value() || trace->report.format == "canonical", "what was imported does not pass trace check");
     NodeGroup group;
     group.count = 2;
     group.gpus_per_node = 4;
@@ -233,6 +236,22 @@ std::vector<std::string> trace_seeds() {
           "job_id,user,vc,gpu_num,cpu_num,submit_time,duration\n1,u,vcA,8,64,2020-04-01 00:00:10,60\n",
           "job_name,task_name,inst_num,start_time,end_time,plan_cpu,plan_mem,plan_gpu,gpu_type\nj,w,4,1,9,600,2.5,50,"
           "T4\n",
+          "j,w,4.0,Terminated,1.0,9.0,600.0,2.5,50.0,T4\nk,w,1.0,Running,2.0,,,,,\n",
+          "job_id,user,num_gpu,submit_time,iterations,model_name,duration,interval,expect_time_list,expect_value_list,"
+          "best_effort,job_type\n0,v,1,85,50,vgg16,74,14,110,10,0,strict\n1,v,2,8,2,m,9,8,12-20,10-5,0,soft\n",
+          "name,submission_time,duration,application,num_gpus,num_cpus,bandwidth,exec_plan,steps,is_sla\n"
+          "vit-0,5,3163.1,vit,2,16,0,zero-dp,37239,0\n",
+          "job_id,user,node_num,gpu_num,cpu_num,type,state,submit_time,start_time,end_time,duration,queue,gpu_time\n"
+          "57,u5,1,8,128,Other,FAILED,2023-03-01 00:18:22+08:00,2023-03-01 00:18:54+08:00,2023-03-01 00:20:51+08:00,"
+          "117,32,936.0\n",
+          "JobID|User|Submit|Elapsed|State|AllocTRES|ReqTRES|Timelimit\n"
+          "7|u|2023-05-17T11:00:58|1-00:00:10|COMPLETED|cpu=8,gres/gpu:a100=4|gres/gpu=4|2-00:00:00\n"
+          "7.batch||2023-05-17T11:00:58|10:00|COMPLETED|cpu=8||\n",
+          R"([{"status":"Pass","vc":"v","jobid":"a","attempts":[{"start_time":"2017-10-07 01:12:09",)"
+          R"("end_time":"2017-10-07 01:13:23","detail":[{"ip":"m","gpus":["gpu0","gpu1"]}]}],)"
+          R"("submitted_time":"2017-10-07 01:11:39","user":"x"},{"vc":"v","jobid":"b","attempts":[],)"
+          R"("submitted_time":"2017-10-07 01:11:40"}])",
+          "job_id;submit_s;gpus\na;0;1\n", "1 2 3 4\n", "arrival_time,length,cpus\n0.5,25.25,1\n3,4,2\n",
           R"({"nb_res":8,"jobs":[{"id":"1","subtime":0.5,"res":2,"walltime":30,"profile":"p"}],)"
           R"("profiles":{"p":{"type":"delay","delay":20.25}}})"};
 }

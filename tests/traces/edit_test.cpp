@@ -1,6 +1,10 @@
 // Traces made of traces: stretched, enlarged, cut by time, merged.
+#include <fmt/format.h>
 #include <catch2/catch.hpp>
 
+#include <algorithm>
+
+#include "sim/core/random.hpp"
 #include "traces/edit.hpp"
 
 namespace {
@@ -78,4 +82,78 @@ TEST_CASE("traces are merged by submit time; only clashing ids change", "[traces
   const auto again = merge_traces(inputs);
   REQUIRE_FALSE(again);
   CHECK(render(again.error()).find("job_id `x/a` is in two of the traces") != std::string::npos);
+}
+
+namespace {
+
+// A lineage of jobs `0`, `1`, ... whose parents are earlier ones, or jobs that a slice left out.
+Trace random_lineage(RandomStream& rng, const std::string& prefix) {
+  Trace t;
+  const auto jobs = static_cast<int>(1 + uniform_below(rng, 8));
+  for (int i = 0; i < jobs; ++i) {
+    TraceJob j;
+    j.job_id = fmt::format("{}{}", prefix, i);
+    j.submit = at_seconds(i);
+    j.duration = seconds(5);
+    for (std::uint64_t n = uniform_below(rng, 3); n > 0; --n) {
+      const bool absent = i == 0 || uniform_below(rng, 4) == 0;  // here, but another file may have it
+      const std::string parent = absent ? fmt::format("{}{}", prefix.empty() ? "p" : "", uniform_below(rng, 9))
+                                        : fmt::format("{}{}", prefix, uniform_below(rng, static_cast<std::uint64_t>(i)));
+      if (j.after.find(parent) != std::string::npos) continue;
+      j.after += (j.after.empty() ? "" : ";") + parent + (n == 2 ? "@soft" : "@hard:0.5");
+      j.gain += (j.gain.empty() ? "" : ";") + parent + fmt::format(":{}", n == 2 ? "-0.25" : "0.5");
+    }
+    t.jobs.push_back(std::move(j));
+  }
+  return t;
+}
+
+// What a job is to others: its parents and what they save, by the names that the parents had before.
+std::vector<std::string> ties_of(const Workload& w, std::size_t job, const std::string& prefix) {
+  const auto name = [&](JobId id) {
+    const std::string& n = w.specs[id.index()].name;
+    REQUIRE(n.substr(0, prefix.size()) == prefix);  // no job of another file
+    return n.substr(prefix.size());
+  };
+  std::vector<std::string> ties;
+  for (const Dependency& d : w.specs[job].after)
+    ties.push_back(fmt::format("after {} {} {}", name(d.parent), d.hard, d.progress_per_mille));
+  for (const SourceGain& g : w.truths[job].sources)
+    ties.push_back(fmt::format("gain {} {}", name(g.parent), g.gain_per_mille));
+  return ties;
+}
+
+}  // namespace
+
+TEST_CASE("merged lineages keep every edge and every gain, and get no new one", "[traces]") {
+  RandomStream rng = stream(7, "tests/merge");
+  for (int world = 0; world < 400; ++world) {
+    INFO("world " << world);
+    std::vector<MergeInput> inputs;
+    for (std::uint64_t n = 2 + uniform_below(rng, 2); n > 0; --n)
+      inputs.push_back({"f", random_lineage(rng, uniform_below(rng, 2) == 0 ? "" : "p")});
+    std::vector<Workload> alone;
+    for (const MergeInput& in : inputs) alone.push_back(edges_of(in.trace).value());
+    const auto merged = merge_traces(inputs);
+    REQUIRE(merged);
+    const Workload w = edges_of(merged->trace).value();
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      for (std::size_t k = 0; k < alone[i].specs.size(); ++k) {
+        const std::string id = merged->prefixes[i] + alone[i].specs[k].name;
+        const auto at = std::find_if(w.specs.begin(), w.specs.end(), [&](const JobSpec& s) { return s.name == id; });
+        REQUIRE(at != w.specs.end());
+        CHECK(ties_of(w, at->id.index(), merged->prefixes[i]) == ties_of(alone[i], k, ""));
+      }
+  }
+}
+
+TEST_CASE("a parent that its own file lacks is not found in another one", "[traces]") {
+  std::vector<MergeInput> inputs;
+  inputs.push_back({"x", read_ok("job_id,submit_s,gpus,duration_s,after,gain\nc,0,1,1,p9@hard,p9:0.5\n")});
+  inputs.push_back({"y", read_ok("job_id,submit_s,gpus,duration_s\np9,0,1,1\n")});
+  const auto m = merge_traces(inputs);
+  REQUIRE(m);
+  CHECK(m->prefixes == std::vector<std::string>{"x/", ""});
+  CHECK(m->trace.jobs[0].after == "x/p9@hard");
+  CHECK(m->trace.jobs[0].gain == "x/p9:0.5");
 }

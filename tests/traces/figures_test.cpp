@@ -160,8 +160,9 @@ TEST_CASE("figures: GAIA's samples of PAI, in seconds and in hours", "[traces]")
   CHECK(week->jobs.size() == 1000);
   CHECK(to_seconds(week->jobs.back().submit) == 604'756);  // a week
   CHECK(fmt::format("{:.1f}", trace_stats(*week).mean_s) == "9066.1");
-  CHECK(most_gpus(*week) == 1);
-  CHECK(week->report.notes == std::vector<std::string>{"no GPU counts: every job is read as one GPU"});
+  CHECK(most_gpus(*week) == 4);
+  CHECK(week->report.notes == std::vector<std::string>{"no GPU counts: processors (`cpus`) are taken as GPUs",
+                                                       "times are taken as seconds: they are whole"});
   CHECK(year->jobs.size() == 99'998);
   CHECK(year->report.notes.back() == "times have fractions, so they are hours");
   CHECK(fmt::format("{:.0f}", to_seconds(year->jobs.back().submit) / 86400) == "365");

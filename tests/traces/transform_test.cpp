@@ -109,3 +109,21 @@ TEST_CASE("a GPU mix is read, a wrong one is named", "[traces]") {
   CHECK(parse_gpu_mix("").error() == "the mix is empty");
   CHECK(parse_gpu_mix("1:-1").error() == "`1:-1` is no GPUs:weight");
 }
+
+TEST_CASE("GPU types are compared without case, and those that are not there are named", "[traces]") {
+  NodeGroup a, b;
+  a.name = "a", a.gpu = "A100", a.count = 2, a.gpus_per_node = 4;
+  b.name = "b", b.gpu = "v100", b.count = 2, b.gpus_per_node = 4;
+  NodeGroup c = a;
+  c.name = "c", c.gpu = "a100";
+  const Topology topology({a, b, c});
+  CHECK(topology.gpu_types() == std::vector<std::string>{"A100", "v100"});  // c's are A100, too
+  CHECK(topology.node(NodeId(4)).type == 0);
+  for (const char* name : {"A100", "a100", "A100|H100", "h100 | a100"}) CHECK((type_mask(name, topology) & 1) == 1);
+  CHECK(type_mask("V100|A100", topology) == 3);
+  const auto t = read_trace_text(
+      "t.csv", "job_id,submit_s,gpus,duration_s,gpu_type\na,0,1,5,a100\nb,0,1,5,H100\nc,0,1,5,V100|H100\nd,0,1,5,\n"
+               "e,0,2,5,H100\n");
+  REQUIRE(t);
+  CHECK(absent_types(*t, topology) == std::map<std::string, std::int64_t>{{"H100", 2}});
+}

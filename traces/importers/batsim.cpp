@@ -18,7 +18,6 @@ using batsim::RawWorkload;
 using batsim::Value;
 using batsim::ValueKind;
 
-constexpr std::size_t kShownErrors = 20;
 constexpr std::int64_t kMaxResources = 1'000'000;
 
 std::string shown(const Value& v) {
@@ -26,40 +25,10 @@ std::string shown(const Value& v) {
   return fmt::format("`{}`", v.text.substr(0, 60));
 }
 
-// All errors of a file; with skip_bad_rows, counts of what was left out.
-class Complaints {
- public:
-  Complaints(const TraceText& source, Trace& trace) : source_(source), trace_(trace) {}
-
-  void add(batsim::Place at, std::string message, const std::string& reason) {
-    if (source_.skip_bad_rows) {
-      ++trace_.report.dropped[reason];
-      return;
-    }
-    if (++count_ > kShownErrors) return;
-    Diagnostic d{std::move(message)};
-    d.where = {source_.file, at.line, at.column};
-    d.line_text = batsim::line_of(source_.text, at.line);
-    errors_.push_back(std::move(d));
-  }
-  [[nodiscard]] Expected<void> finish() {
-    if (errors_.empty()) return {};
-    if (count_ > kShownErrors)
-      errors_.back().notes.push_back(fmt::format("{} more errors in this file", count_ - kShownErrors));
-    return tl::make_unexpected(Error(std::move(errors_)));
-  }
-
- private:
-  const TraceText& source_;
-  Trace& trace_;
-  std::vector<Diagnostic> errors_;
-  std::size_t count_ = 0;
-};
-
 // One job against the rules; the first wrong value of a job is its error.
 class JobReader {
  public:
-  JobReader(const RawWorkload& workload, Complaints& complaints, Trace& trace)
+  JobReader(const RawWorkload& workload, JsonComplaints& complaints, Trace& trace)
       : workload_(workload), complaints_(complaints), trace_(trace) {}
 
   void read(const RawJob& raw) {
@@ -146,7 +115,7 @@ class JobReader {
   }
 
   const RawWorkload& workload_;
-  Complaints& complaints_;
+  JsonComplaints& complaints_;
   Trace& trace_;
 };
 
@@ -160,7 +129,7 @@ bool recognises_batsim(std::string_view text) {
 Expected<void> read_batsim(const TraceText& source, Trace& trace) {
   const auto workload = batsim::parse(source.file, source.text);
   if (!workload) return tl::make_unexpected(workload.error());
-  Complaints complaints(source, trace);
+  JsonComplaints complaints(source, trace);
   JobReader reader(*workload, complaints, trace);
   for (const RawJob& raw : workload->jobs) reader.read(raw);
   trace.report.rows = static_cast<std::int64_t>(workload->jobs.size());

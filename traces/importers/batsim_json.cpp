@@ -4,48 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 namespace orrery::batsim {
 namespace {
 
-constexpr std::size_t kMaxLineText = 4096;
-
-// How far the parser has read. The parser tells no places, but it reads no further than the token's end (of a number:
-// one character more).
-struct Progress {
-  std::size_t read = 0;
-  std::size_t line_start = 0;
-  int line = 1;
-};
-
-// Hands the text to the parser and notes how far it has come.
-struct Cursor {
-  using iterator_category = std::input_iterator_tag;
-  using value_type = char;
-  using difference_type = std::ptrdiff_t;
-  using pointer = const char*;
-  using reference = const char&;
-
-  const char* at = nullptr;
-  Progress* progress = nullptr;
-
-  reference operator*() const { return *at; }
-  Cursor& operator++() {
-    ++progress->read;
-    if (*at++ == '\n') {
-      ++progress->line;
-      progress->line_start = progress->read;
-    }
-    return *this;
-  }
-  friend bool operator==(const Cursor& a, const Cursor& b) { return a.at == b.at; }
-};
-
 class Handler {
  public:
-  Handler(const std::string& file, std::string_view text, const Progress& progress, RawWorkload& out)
+  Handler(const std::string& file, std::string_view text, const JsonProgress& progress, RawWorkload& out)
       : file_(file), text_(text), progress_(progress), out_(out) {}
 
   bool null() { return value(ValueKind::other, {}); }
@@ -63,7 +29,7 @@ class Handler {
     return true;
   }
   bool start_object(std::size_t) {
-    const Place here{progress_.line, static_cast<int>(progress_.read - progress_.line_start)};
+    const Place here = progress_.place();
     In next = In::elsewhere;
     if (open_.empty()) {
       next = In::root;
@@ -137,7 +103,7 @@ class Handler {
     if (to != nullptr) *to = {kind, std::move(text)};
     // What stands for a job and is none: a job without anything, which is an error further on.
     if (open_.back() == In::jobs)
-      out_.jobs.emplace_back().at = {progress_.line, static_cast<int>(progress_.read - progress_.line_start)};
+      out_.jobs.emplace_back().at = progress_.place();
     return true;
   }
   Value* field_of(RawJob& j) const {
@@ -150,7 +116,7 @@ class Handler {
 
   const std::string& file_;
   std::string_view text_;
-  const Progress& progress_;
+  const JsonProgress& progress_;
   RawWorkload& out_;
   std::vector<In> open_;
   std::string key_;
@@ -163,18 +129,12 @@ class Handler {
 
 Expected<RawWorkload> parse(const std::string& file, std::string_view text) {
   RawWorkload out;
-  Progress progress;
+  JsonProgress progress;
   Handler handler(file, text, progress, out);
-  const Cursor from{text.data(), &progress}, to{text.data() + text.size(), &progress};
+  const JsonCursor from{text.data(), &progress}, to{text.data() + text.size(), &progress};
   (void)nlohmann::json::sax_parse(from, to, &handler);
   if (auto ok = handler.check(); !ok) return tl::make_unexpected(std::move(ok.error()));
   return out;
-}
-
-std::string line_of(std::string_view text, int line) {
-  for (int i = 1; i < line; ++i) text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
-  text = text.substr(0, text.find('\n'));
-  return text.size() <= kMaxLineText ? std::string(text) : std::string();
 }
 
 }  // namespace orrery::batsim

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sim/core/error.hpp"
+#include "traces/importers/json_jobs.hpp"
 
 namespace orrery::batsim {
 
@@ -19,11 +20,7 @@ struct Value {
   std::string text;  // of a text or a number
 };
 
-// Where an object's `{` stands; both 1-based.
-struct Place {
-  int line = 1;
-  int column = 1;
-};
+using Place = JsonPlace;
 
 struct RawJob {
   Place at;
@@ -43,8 +40,5 @@ struct RawWorkload {
 
 // Errors: no JSON (with line and column), no `jobs` array, no `profiles` object.
 [[nodiscard]] Expected<RawWorkload> parse(const std::string& file, std::string_view text);
-
-// A line of a text for a message; empty where it is too long to help.
-[[nodiscard]] std::string line_of(std::string_view text, int line);
 
 }  // namespace orrery::batsim

@@ -14,15 +14,15 @@ void read_elasticflow(TableReader& rows, Trace& trace) {
   while (rows.next()) {
     TraceJob j;
     j.line = rows.line();
-    j.job_id = rows.text(id);
+    j.job_id = rows.given(id);
     j.submit = Time{rows.fixed(submit, 9, 0, 0)};
     j.gpus = static_cast<std::int32_t>(rows.integer(gpus, 1, 0, 1'000'000));
     j.duration = Duration{rows.fixed(duration, 9, 0, 0)};
-    j.model = rows.text(model);
+    j.model = rows.given(model);
     j.iterations = rows.integer(iterations, 0, 0, kMax);
     j.batch = rows.integer(batch, 0, 0, kMax);
-    const std::int64_t by = rows.fixed(deadline, 9, 0, 0);
-    if (rows.integer(effort, 0, 0, 1) == 0) j.deadline = Time{by};  // best-effort jobs have none that counts
+    // Best-effort jobs have none that counts, if any.
+    if (rows.integer(effort, 0, 0, 1) == 0) j.deadline = Time{rows.fixed(deadline, 9, 0, 0)};
     keep(rows, trace, std::move(j));
   }
   count_from_first(trace);

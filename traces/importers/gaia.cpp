@@ -1,6 +1,6 @@
-// Samples of PAI jobs by GAIA (umassos/GAIA): arrival_time, length, cpus, and no GPU counts. pai_1k.csv is in
-// seconds, pai-100k.csv in hours; which of them a file is, only its numbers say: those in seconds are whole. Every
-// job is read as one GPU (published for PAI: 0.683 GPUs in the mean).
+// Samples of PAI jobs by GAIA (umassos/GAIA): arrival_time, length, cpus, and no GPU counts. As of every format that
+// counts processors only (SWF, Batsim), these are read as GPUs. pai_1k.csv is in seconds, pai-100k.csv in hours;
+// which of them a file is, only its numbers say: those in seconds are whole.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -22,12 +22,13 @@ void read_gaia(TableReader& rows, Trace& trace) {
     j.job_id = fmt::format("r{}", rows.rows());
     j.submit = Time{rows.fixed(arrival, 9, 0, 0)};
     j.duration = Duration{rows.fixed(length, 9, 0, 0)};
-    j.cpu_milli = rows.fixed(cpus, 3, 0, 0);
+    j.gpus = static_cast<std::int32_t>(rows.integer(cpus, 1, 0, 1'000'000));
     whole = whole && j.submit.ns % kNsPerSecond == 0 && j.duration.ns % kNsPerSecond == 0;
     if (rows.row_ok()) jobs.push_back(std::move(j));
   }
-  trace.report.notes.emplace_back("no GPU counts: every job is read as one GPU");
-  if (!whole) trace.report.notes.emplace_back("times have fractions, so they are hours");
+  trace.report.notes.emplace_back("no GPU counts: processors (`cpus`) are taken as GPUs");
+  trace.report.notes.emplace_back(whole ? "times are taken as seconds: they are whole"
+                                        : "times have fractions, so they are hours");
   for (TraceJob& j : jobs) {
     if (!whole) {
       j.submit.ns = std::min(j.submit.ns, kMost) * kSecondsPerHour;

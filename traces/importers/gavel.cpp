@@ -65,8 +65,7 @@ Expected<void> read_gavel(const TraceText& source, Trace& trace) {
     TraceJob j;
     j.line = rows.line();
     j.job_id = fmt::format("r{}", rows.rows());
-    j.model = rows.text(type);
-    if (j.model.empty()) rows.complain(type, "must be given");
+    j.model = rows.given(type);
     j.batch = batch_of(j.model);
     j.iterations = rows.integer(steps, 1, 1, std::numeric_limits<std::int64_t>::max());
     j.submit = Time{rows.fixed(arrival, 9, 0, 0)};
@@ -75,7 +74,7 @@ Expected<void> read_gavel(const TraceText& source, Trace& trace) {
     j.weight = static_cast<double>(std::min(rows.fixed(weight, 6, 1'000'000, 1), kMostPpm)) / 1e6;
     if (duration != TableReader::kAbsent) j.duration = Duration{rows.fixed(duration, 9, 1, 1)};
     // An SLO is a multiple of the run time alone; negative where there is none.
-    if (const std::string_view text = rows.text(slo); !text.empty() && text.front() != '-') {
+    if (const std::string_view text = rows.given(slo); !text.empty() && text.front() != '-') {
       const std::int64_t factor = rows.fixed(slo, 6, 0, 0);
       if (j.duration.ns > 0 && factor > 0) {
         const double ns = static_cast<double>(j.duration.ns) * static_cast<double>(factor) / 1e6;

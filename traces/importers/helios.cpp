@@ -12,8 +12,8 @@ void read_helios(TableReader& rows, Trace& trace) {
   while (rows.next()) {
     TraceJob j;
     j.line = rows.line();
-    j.job_id = rows.text(id);
-    j.tenant = rows.text(vc);
+    j.job_id = rows.given(id);
+    j.tenant = rows.given(vc);
     j.gpus = static_cast<std::int32_t>(rows.integer(gpus, 0, 0, 1'000'000));
     j.cpu_milli = rows.fixed(cpus, 3, 0, 0);
     if (const auto t = parse_wall_clock(rows.text(submit)))

@@ -39,7 +39,7 @@ void read_kalos_converted(TableReader& rows, Trace& trace) {
   while (rows.next()) {
     TraceJob j;
     j.line = rows.line();
-    j.job_id = rows.text(id);
+    j.job_id = rows.given(id);
     j.submit = Time{rows.fixed(arrival, 9, 0, 0)};
     j.iterations = rows.integer(steps, 0, 0, kMostSteps);
     j.iteration_time = kStep;

@@ -12,14 +12,14 @@ void read_msft_itp(TableReader& rows, Trace& trace) {
   while (rows.next()) {
     TraceJob j;
     j.line = rows.line();
-    j.job_id = rows.text(id);
+    j.job_id = rows.given(id);
     j.submit = Time{rows.fixed(submit, 9, 0, 0)};
     j.gpus = static_cast<std::int32_t>(rows.integer(gpus, 1, 0, 1'000'000));
     j.duration = Duration{rows.fixed(duration, 9, 0, 0)};
     j.model = rows.text(model);
     j.iterations = rows.fixed(iterations, 0, 0, 0);
     j.batch = rows.fixed(batch, 0, 0, 0);
-    if (const auto by = rows.maybe_fixed(deadline, 9, 0)) j.deadline = Time{*by};
+    if (deadline != TableReader::kAbsent) j.deadline = Time{rows.fixed(deadline, 9, 0, 0)};
     keep(rows, trace, std::move(j));
   }
   count_from_first(trace);

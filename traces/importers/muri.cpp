@@ -16,11 +16,11 @@ void read_muri(TableReader& rows, Trace& trace) {
   while (rows.next()) {
     TraceJob j;
     j.line = rows.line();
-    j.job_id = rows.text(id);
+    j.job_id = rows.given(id);
     j.submit = Time{rows.fixed(submit, 6, 0, 0)};
     j.gpus = static_cast<std::int32_t>(rows.integer(gpus, 1, 0, 1'000'000));
     j.duration = Duration{rows.fixed(duration, 6, 0, 0)};
-    j.model = rows.text(model);
+    j.model = rows.given(model);
     j.batch = rows.integer(batch, 0, 0, kMax);
     j.iterations = rows.integer(iterations, 0, 0, kMax);
     j.iteration_time = Duration{rows.fixed(iteration, 6, 0, 0)};

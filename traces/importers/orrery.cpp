@@ -13,14 +13,15 @@ void read_orrery(TableReader& rows, Trace& trace) {
             run = rows.column("run_s"), state = rows.column("state");
   trace.report.notes.emplace_back("duration is the time a job ran, over all its launches");
   trace.report.notes.emplace_back("a run's table holds no edges, deadlines, estimates or fractions of a GPU");
+  for (const std::string& name : rows.header()) (void)rows.column(name);  // the others say how that run went
   while (rows.next()) {
-    if (const std::string how{rows.text(state)}; how != "finished") {
-      ++trace.report.dropped[fmt::format("{}, not finished", how)];
+    if (const std::string how{rows.given(state)}; how != "finished") {
+      if (!how.empty()) ++trace.report.dropped[fmt::format("{}, not finished", how)];
       continue;
     }
     TraceJob j;
     j.line = rows.line();
-    j.job_id = rows.text(id);
+    j.job_id = rows.given(id);
     j.tenant = rows.text(tenant);
     read_kind(rows, kind, j);
     j.model = rows.text(model);

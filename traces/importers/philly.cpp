@@ -24,7 +24,7 @@ void read_philly(TableReader& rows, Trace& trace) {
       rows.complain(timestamp, "must be a date and time from 1970 to 2200, such as 2017-10-09 07:01:55");
     j.gpus = static_cast<std::int32_t>(rows.integer(gpus, 1, 0, 1'000'000));
     j.duration = Duration{rows.fixed(duration, 9, 0, 0)};
-    j.tenant = rows.text(cluster);
+    j.tenant = rows.given(cluster);
     keep(rows, trace, std::move(j));
   }
   std::stable_sort(trace.jobs.begin(), trace.jobs.end(), [](const TraceJob& a, const TraceJob& b) {

@@ -16,7 +16,7 @@ void read_philly_derived(TableReader& rows, Trace& trace) {
     j.submit = Time{rows.fixed(submit, 9, 0, 0)};
     j.gpus = static_cast<std::int32_t>(rows.integer(gpus, 1, 0, 1'000'000));
     j.duration = Duration{rows.fixed(duration, 9, 0, 0)};
-    j.tenant = rows.text(vc);
+    j.tenant = rows.given(vc);
     keep(rows, trace, std::move(j));
   }
   count_from_first(trace);

@@ -14,11 +14,10 @@ void read_pollux(TableReader& rows, Trace& trace) {
   while (rows.next()) {
     TraceJob j;
     j.line = rows.line();
-    j.job_id = rows.text(name);
+    j.job_id = rows.given(name);
     j.submit = Time{rows.fixed(time, 9, 0, 0)};
     j.gpus = static_cast<std::int32_t>(rows.integer(gpus, 1, 1, 1'000'000));
-    j.model = rows.text(application);
-    if (j.model.empty()) rows.complain(application, "must be given");
+    j.model = rows.given(application);
     j.batch = rows.integer(batch, 0, 1, std::numeric_limits<std::int64_t>::max());
     if (rows.row_ok()) trace.jobs.push_back(std::move(j));
   }

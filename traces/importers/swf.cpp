@@ -67,14 +67,14 @@ std::string_view reason_to_drop(std::int64_t run_ns, std::int64_t processors, st
 bool recognises_swf(std::string_view text) {
   std::string_view line = first_line(text);
   if (!line.empty() && line.front() == ';') return true;
-  std::size_t numbers = 0;
+  std::size_t fields = 0;  // the first 18 are numbers, whatever some tools write after them
   while (!line.empty()) {
     const std::size_t end = std::min(line.find_first_of(" \t\r"), line.size());
-    if (end > 0 && !parse_fixed(line.substr(0, end), 0)) return false;
-    numbers += end > 0 ? 1 : 0;
+    if (end > 0 && fields < kFields && !parse_fixed(line.substr(0, end), 0)) return false;
+    fields += end > 0 ? 1 : 0;
     line.remove_prefix(std::min(end + 1, line.size()));
   }
-  return numbers == kFields || numbers == kWideFields;
+  return fields == kFields || fields == kWideFields;
 }
 
 Expected<void> read_swf(const TraceText& source, Trace& trace) {

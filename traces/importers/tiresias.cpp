@@ -12,11 +12,11 @@ void read_tiresias(TableReader& rows, Trace& trace) {
   while (rows.next()) {
     TraceJob j;
     j.line = rows.line();
-    j.job_id = rows.text(id);
+    j.job_id = rows.given(id);
     j.submit = Time{rows.fixed(submit, 9, 0, 0)};
     j.gpus = static_cast<std::int32_t>(rows.integer(gpus, 1, 0, 1'000'000));
     j.duration = Duration{rows.fixed(duration, 9, 0, 0)};
-    j.model = rows.text(model);
+    j.model = rows.given(model);
     j.iterations = rows.integer(iterations, 0, 0, std::numeric_limits<std::int64_t>::max());
     keep(rows, trace, std::move(j));
   }

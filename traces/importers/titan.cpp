@@ -76,7 +76,7 @@ void read_titan(TableReader& rows, Trace& trace) {
   while (rows.next()) {
     TraceJob j;
     j.line = rows.line();
-    j.job_id = rows.text(name);
+    j.job_id = rows.given(name);
     j.submit = Time{rows.fixed(submit, 9, 0, 0)};
     j.gpus = static_cast<std::int32_t>(rows.integer(gpus, 1, 1, 1'000'000));
     j.model = rows.text(application);
