@@ -136,9 +136,38 @@ const char* describe(EstimateSource e) {
   return "?";
 }
 
+// The load is undefined where everything is submitted at one instant.
+std::optional<double> load_of(const Trace& trace, std::int64_t gpus) {
+  if (trace.jobs.front().submit == trace.jobs.back().submit) return std::nullopt;
+  return offered_load(trace, gpus);
+}
+
+// What follows from the trace once it is read and sliced, for a recorded one and for what is drawn from it alike.
+Expected<void> apply_trace(Prepared& p, Trace& trace) {
+  const Scenario& s = p.scenario;
+  if (auto ok = apply_profiles(p, trace); !ok) return ok;
+  if (s.workload.load && !s.workload.generate)
+    if (auto ok = scale_to_load(trace, *s.workload.load, p.topology->total_gpus()); !ok)
+      return fail(fmt::format("workload.load is {}: {}", *s.workload.load, ok.error().items.front().message));
+  p.load = load_of(trace, p.topology->total_gpus());
+  auto workload = to_workload(trace, *p.topology, s.workload.trace);
+  if (!workload) return tl::make_unexpected(std::move(workload.error()));
+  p.workload = std::move(*workload);
+  if (p.catalogue)
+    if (auto ok = check_parents(p.catalogue->catalogue, p.workload); !ok) return ok;
+  if (auto ok = apply_emulation(p, trace); !ok) return ok;
+  if (auto ok = apply_checkpoints(p); !ok) return ok;
+  if (auto ok = collect_outages(p); !ok) return ok;
+  p.estimates = resolve_estimates(s, trace.has_estimates);
+  if (s.workload.estimates == EstimateSource::user && !trace.has_estimates)
+    return fail("workload.estimates is `user`, but the trace has no estimate column");
+  p.notes.push_back(fmt::format("estimates: {}", describe(p.estimates)));
+  return {};
+}
+
 }  // namespace
 
-Expected<Prepared> prepare(Scenario scenario, std::uint64_t seed) {
+Expected<Prepared> prepare(Scenario scenario, std::uint64_t seed, Trace* keep) {
   Prepared p;
   p.scenario = std::move(scenario);
   const Scenario& s = p.scenario;
@@ -157,25 +186,19 @@ Expected<Prepared> prepare(Scenario scenario, std::uint64_t seed) {
   if (trace->jobs.empty())
     return fail(
         fmt::format("workload.slice leaves no jobs: the trace has {}, skip is {}", p.trace_jobs, s.workload.skip));
-  if (auto ok = apply_profiles(p, *trace); !ok) return tl::make_unexpected(std::move(ok.error()));
-  if (s.workload.load && !s.workload.generate)
-    if (auto ok = scale_to_load(*trace, *s.workload.load, p.topology->total_gpus()); !ok)
-      return fail(fmt::format("workload.load is {}: {}", *s.workload.load, ok.error().items.front().message));
-  p.load = offered_load(*trace, p.topology->total_gpus());
-  auto workload = to_workload(*trace, *p.topology, s.workload.trace);
-  if (!workload) return tl::make_unexpected(std::move(workload.error()));
-  p.workload = std::move(*workload);
-  if (p.catalogue)
-    if (auto ok = check_parents(p.catalogue->catalogue, p.workload); !ok)
-      return tl::make_unexpected(std::move(ok.error()));
-  if (auto ok = apply_emulation(p, *trace); !ok) return tl::make_unexpected(std::move(ok.error()));
-  if (auto ok = apply_checkpoints(p); !ok) return tl::make_unexpected(std::move(ok.error()));
-  if (auto ok = collect_outages(p); !ok) return tl::make_unexpected(std::move(ok.error()));
-  p.estimates = resolve_estimates(s, trace->has_estimates);
-  if (s.workload.estimates == EstimateSource::user && !trace->has_estimates)
-    return fail("workload.estimates is `user`, but the trace has no estimate column");
-  p.notes.push_back(fmt::format("estimates: {}", describe(p.estimates)));
+  if (keep != nullptr) *keep = *trace;
+  if (auto ok = apply_trace(p, *trace); !ok) return tl::make_unexpected(std::move(ok.error()));
   note_trace(p, *trace);
+  return p;
+}
+
+Expected<Prepared> prepare_drawn(const Scenario& scenario, const Prepared& like, Trace trace) {
+  Prepared p;
+  p.scenario = scenario;
+  p.topology = std::make_unique<Topology>(scenario.cluster.groups);
+  p.catalogue = like.catalogue;
+  p.throughputs = like.throughputs;
+  if (auto ok = apply_trace(p, trace); !ok) return tl::make_unexpected(std::move(ok.error()));
   return p;
 }
 

@@ -124,6 +124,10 @@ struct LiveConfig {
   std::map<std::string, std::string> models{};
 };
 
+// `intervals: auto`: a hundred resamples where they are cheap.
+inline constexpr int kIntervalsByCost = -1;
+inline constexpr int kFewestResamples = 20, kMostResamples = 100'000;
+
 struct Scenario {
   std::string file;  // as given
   std::string name;  // `name`, default: the file's stem
@@ -140,6 +144,7 @@ struct Scenario {
   std::optional<LiveConfig> live;
   std::string emulate = "none";  // none | tiresias | muri | pollux | titan
   int seeds = 1;                 // seeds 1..n
+  int intervals = kIntervalsByCost;  // `intervals`: how often `compare` draws a recorded trace again; 0 = none
   std::string output_dir = "runs";
   std::optional<bool> log_events;  // `output.events`; default: on below 200,000 jobs
   bool check = true;               // `check`: invariant checker

@@ -63,8 +63,9 @@ std::string headline(const Prepared& p) {
   std::string cluster;
   for (const NodeGroup& g : s.cluster.groups)
     cluster += fmt::format("{}{} x {} {}", cluster.empty() ? "" : " + ", g.count, g.gpus_per_node, g.gpu);
-  return fmt::format("{}: {} jobs on {} ({} GPUs), load {:.2f}, trace {}", s.name, p.workload.specs.size(), cluster,
-                     p.topology->total_gpus(), p.load, p.trace_sha256.substr(0, 8));
+  const std::string load = p.load ? fmt::format("load {:.2f}", *p.load) : "all submitted at one instant";
+  return fmt::format("{}: {} jobs on {} ({} GPUs), {}, trace {}", s.name, p.workload.specs.size(), cluster,
+                     p.topology->total_gpus(), load, p.trace_sha256.substr(0, 8));
 }
 
 std::string command_text(const std::string& verb, const std::vector<std::string>& arguments) {

@@ -243,6 +243,14 @@ void read_all(YamlWalk& w, Scenario& s) {
       {"live", [&](const Place& p) { s.live = read_live(w, p, s.file); }},
       {"emulate", [&](const Place& p) { s.emulate = w.choice(p, {"none", "tiresias", "muri", "pollux", "titan"}); }},
       {"seeds", [&](const Place& p) { s.seeds = static_cast<int>(w.integer(p, 1, 1'000'000)); }},
+      {"intervals", [&](const Place& p) {
+         const std::string text = w.word(p);
+         const auto resamples = parse_intervals(text);
+         if (!text.empty() && !resamples)
+           w.complain(p, fmt::format("`{}` is `{}`; {}", p.path, text, resamples.error()),
+                      std::string("such as `intervals: 100`"));
+         s.intervals = resamples.value_or(kIntervalsByCost);
+       }},
       {"check", [&](const Place& p) { s.check = w.boolean(p); }},
       {"output", [&](const Place& p) {
          w.section(p, {{"dir", [&](const Place& q) { s.output_dir = w.word(q); }},
@@ -282,6 +290,15 @@ Expected<Override> parse_override(const std::string& text) {
     return fail(std::move(d));
   }
   return Override{text.substr(0, equals), text.substr(equals + 1)};
+}
+
+tl::expected<int, std::string> parse_intervals(std::string_view text) {
+  if (text == "auto") return kIntervalsByCost;
+  if (text == "none") return 0;
+  const auto n = parse_fixed(text, 0);
+  if (n && *n >= kFewestResamples && *n <= kMostResamples) return static_cast<int>(*n);
+  return tl::make_unexpected(
+      fmt::format("it must be none, auto, or a number of resamples from {} to {}", kFewestResamples, kMostResamples));
 }
 
 Expected<Scenario> read_scenario_text(const std::string& file, const std::string& text,

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -14,6 +15,10 @@ namespace orrery::app {
 // One --set, split at its first `=`: {"cluster.groups.0.count", "32"}. Numbers index lists.
 using Override = std::pair<std::string, std::string>;
 [[nodiscard]] Expected<Override> parse_override(const std::string& text);
+
+// What `intervals` says, in a file or on the command line: "none" is 0, "auto" kIntervalsByCost, else how many
+// resamples; or why it says nothing.
+[[nodiscard]] tl::expected<int, std::string> parse_intervals(std::string_view text);
 
 [[nodiscard]] Expected<Scenario> read_scenario(const std::string& path, const std::vector<Override>& overrides = {});
 // The same from text; `file` is the name in messages and anchors relative trace paths.

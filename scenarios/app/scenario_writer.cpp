@@ -144,6 +144,11 @@ const char* estimates_word(EstimateSource e) {
   return "auto";
 }
 
+std::string intervals_text(int resamples) {
+  if (resamples == kIntervalsByCost) return "auto";
+  return resamples == 0 ? "none" : fmt::format("{}", resamples);
+}
+
 // A path that means the same from any directory.
 std::string path_text(const std::string& written, const std::string& resolved) {
   const bool variable = written.rfind(kTracesVariable, 0) == 0;
@@ -247,7 +252,8 @@ std::string yaml_of(const Scenario& s, bool digest) {
     out += "  models:\n";
     for (const auto& [model, file] : s.live->models) out += fmt::format("    {}: {}\n", scalar(model), scalar(file));
   }
-  out += fmt::format("seeds: {}\ncheck: {}\noutput:\n  dir: {}\n", s.seeds, s.check, scalar(s.output_dir));
+  out += fmt::format("seeds: {}\nintervals: {}\ncheck: {}\noutput:\n  dir: {}\n", s.seeds,
+                     intervals_text(s.intervals), s.check, scalar(s.output_dir));
   if (s.log_events) out += fmt::format("  events: {}\n", *s.log_events);
   return out;
 }

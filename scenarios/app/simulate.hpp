@@ -27,7 +27,7 @@ struct Prepared {
   ImportReport import;
   std::string trace_sha256;
   std::int64_t trace_jobs = 0;
-  double load = 0;  // offered by the slice that is run; see offered_load()
+  std::optional<double> load{};  // offered by the slice that is run (offered_load()); none = all at one instant
   std::shared_ptr<const CatalogueFile> catalogue;  // `workload.catalogue`; null = there is none
   std::shared_ptr<const ThroughputSet> throughputs;  // `performance`, where it is such a table; else null
   std::unique_ptr<Topology> topology;
@@ -40,8 +40,11 @@ struct Prepared {
   std::vector<std::string> notes;                     // what the user should know: overrides, estimates, drops
 };
 
-// `seed` is that of a generated workload; a recorded one is the same for every seed.
-[[nodiscard]] Expected<Prepared> prepare(Scenario scenario, std::uint64_t seed = 1);
+// `seed` is that of a generated workload; a recorded one is the same for every seed. `keep` gets the trace as read and
+// sliced, from which others can be drawn.
+[[nodiscard]] Expected<Prepared> prepare(Scenario scenario, std::uint64_t seed = 1, Trace* keep = nullptr);
+// The same scenario (not yet prepared) with a trace that was drawn from the one of `like`, as read and sliced.
+[[nodiscard]] Expected<Prepared> prepare_drawn(const Scenario& scenario, const Prepared& like, Trace trace);
 
 struct RunRequest {
   PolicyConfig policy;

@@ -1,7 +1,8 @@
 // `orrery compare`: policies x seeds on threads, one table. Every policy faces the same workload (common random
 // numbers); the result does not depend on the number of threads, because each run is alone and results are put in
-// their place by index.
+// their place by index. A recorded trace is then drawn again for its intervals, where that is asked for or cheap.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <atomic>
 #include <chrono>
@@ -10,6 +11,7 @@
 
 #include "scenarios/app/cli.hpp"
 #include "scenarios/app/make_policy.hpp"
+#include "scenarios/app/resample_runs.hpp"
 #include "scenarios/app/scenario_args.hpp"
 #include "scenarios/report/progress.hpp"
 #include "scenarios/report/table.hpp"
@@ -27,11 +29,16 @@ struct Point {
 };
 
 struct Plan {
+  Scenario scenario;  // as read
   std::vector<PolicyConfig> policies;
   std::vector<Prepared> prepared;  // one, or one per seed when the workload is generated
+  Trace trace;                     // recorded, as read and sliced; empty = no intervals are wanted
   std::vector<Point> points;
+  std::vector<std::string> notes;
   std::string folder;  // empty = keep nothing
   std::string command;
+  unsigned threads = 1;
+  [[nodiscard]] bool generated() const { return scenario.workload.generate.has_value(); }
 };
 
 void run_point(const Plan& plan, Point& point) {
@@ -53,7 +60,8 @@ void run_point(const Plan& plan, Point& point) {
   }
 }
 
-void run_points(Plan& plan, unsigned threads, report::Progress& progress) {
+void run_points(Plan& plan) {
+  report::Progress progress(plan.points.size(), report::terminal_style(2).redraws);
   std::atomic<std::size_t> next{0};
   const auto work = [&plan, &next, &progress] {
     for (std::size_t i = next++; i < plan.points.size(); i = next++) {
@@ -63,7 +71,7 @@ void run_points(Plan& plan, unsigned threads, report::Progress& progress) {
     }
   };
   std::vector<std::thread> pool;
-  for (unsigned t = 1; t < std::min<std::size_t>(threads, plan.points.size()); ++t) pool.emplace_back(work);
+  for (unsigned t = 1; t < std::min<std::size_t>(plan.threads, plan.points.size()); ++t) pool.emplace_back(work);
   work();
   for (std::thread& t : pool) t.join();
 }
@@ -77,13 +85,167 @@ std::vector<report::CompareRow> rows_of(const Plan& plan) {
   return rows;
 }
 
+// Reads the trace, or makes one for every seed.
+Expected<void> prepare_plan(Plan& plan) {
+  const std::size_t workloads = plan.generated() ? static_cast<std::size_t>(plan.scenario.seeds) : 1;
+  Trace* keep = plan.generated() || plan.scenario.intervals == 0 ? nullptr : &plan.trace;
+  for (std::size_t i = 0; i < workloads; ++i) {
+    auto prepared = prepare(plan.scenario, i + 1, keep);
+    if (!prepared) return tl::make_unexpected(std::move(prepared.error()));
+    plan.prepared.push_back(std::move(*prepared));
+  }
+  plan.notes = plan.prepared.front().notes;
+  return {};
+}
+
+// A policy under which nothing is drawn from the seed is run once, however many seeds are asked for.
+void plan_points(Plan& plan) {
+  const auto seeds = static_cast<std::size_t>(plan.scenario.seeds);
+  std::vector<std::string> once;
+  for (std::size_t p = 0; p < plan.policies.size(); ++p) {
+    const bool draws = draws_from_seed(plan.prepared.front().scenario, plan.policies[p]);
+    if (!draws) once.push_back(policy_label(plan.policies[p]));
+    for (std::size_t k = 0; k < (draws ? seeds : 1); ++k) plan.points.push_back({p, k, std::nullopt, {}});
+  }
+  if (seeds == 1 || once.empty()) return;
+  const bool all = once.size() == plan.policies.size();
+  plan.notes.push_back(fmt::format(
+      "seeds: {} would give equal results{}, nothing draws from the seed (no generated workload, no failures or slow "
+      "nodes by chance, no random placement): run once each",
+      seeds, all ? "" : fmt::format(" under {}", fmt::join(once, ", "))));
+}
+
+// The policies that have a result, in the order of rows_of(), and what their first runs cost.
+struct Done {
+  std::vector<PolicyConfig> policies;
+  std::vector<std::uint64_t> events;
+};
+
+Done done_of(const Plan& plan) {
+  Done done;
+  for (std::size_t p = 0; p < plan.policies.size(); ++p) {
+    const auto first = std::find_if(plan.points.begin(), plan.points.end(),
+                                    [p](const Point& x) { return x.policy == p && x.report; });
+    if (first == plan.points.end()) continue;
+    done.policies.push_back(plan.policies[p]);
+    done.events.push_back(first->report->events);
+  }
+  return done;
+}
+
+report::Resamples refused(std::string why) {
+  report::Resamples none;
+  none.refused = std::move(why);
+  return none;
+}
+
+// Draws of the recorded trace under all policies, or the reason why there are none.
+report::Resamples resamples_of(const Plan& plan) {
+  if (plan.generated() || plan.scenario.intervals == 0) return {};
+  Done done = done_of(plan);
+  if (std::string why = no_resamples(plan.scenario, plan.trace, done.policies); !why.empty())
+    return refused(std::move(why));
+  ResampleRequest request;
+  if (plan.scenario.intervals != kIntervalsByCost) {
+    request.resamples = plan.scenario.intervals;
+  } else if (const double cost = resample_cost_s(done.policies, done.events, request.resamples);
+             cost > kCheapResamples_s) {
+    return refused(fmt::format(
+        "{} draws of the trace under {} policies are reckoned to take {} on one core, more than {:g} s; "
+        "`--intervals {}` makes them",
+        request.resamples, done.policies.size(), report::human_duration(cost), kCheapResamples_s, request.resamples));
+  }
+  report::Progress progress(static_cast<std::size_t>(request.resamples), report::terminal_style(2).redraws);
+  request.scenario = &plan.scenario;
+  request.like = &plan.prepared.front();
+  request.trace = &plan.trace;
+  request.policies = std::move(done.policies);
+  request.threads = plan.threads;
+  request.advance = [&progress] { progress.advance(1, "draws of the trace, for intervals"); };
+  return run_resamples(request);
+}
+
+std::size_t report_failures(const Plan& plan) {
+  std::size_t failed = 0;
+  for (const Point& point : plan.points) {
+    if (point.failure.empty()) continue;
+    ++failed;
+    fmt::print(stderr, "error: {}, seed {}: {}\n", policy_label(plan.policies[point.policy]), point.seed + 1,
+               point.failure);
+  }
+  return failed;
+}
+
+// The table in the form that is asked for; kept in the folder as well, where there is one.
+bool show(const Plan& plan, const Args& args, const std::vector<report::CompareRow>& rows,
+          const report::Comparison& comparison) {
+  std::string notes, markdown_notes;
+  for (const std::string& note : plan.notes) {
+    notes += "  " + note + "\n";
+    markdown_notes += "\n" + note + "\n";
+  }
+  const bool several =
+      std::any_of(rows.begin(), rows.end(), [](const report::CompareRow& r) { return r.runs.size() > 1; });
+  const std::string head = headline(plan.prepared.front()) +
+                           (several ? fmt::format(", seeds 1 to {}", plan.scenario.seeds) : std::string()) + "\n";
+  std::string out;
+  if (args.has("json"))
+    out = report::render_json(rows, comparison);
+  else if (args.has("csv"))
+    out = report::render_csv(rows, &comparison);
+  else if (args.has("markdown"))
+    out = report::render_markdown(rows, comparison) + markdown_notes;
+  else
+    out = head + "\n" + report::render_text(rows, comparison, report::terminal_style(1).colour) + notes;
+  if (!print(out)) return false;
+  if (plan.folder.empty()) return true;
+  for (const auto& [name, text] :
+       {std::pair{"compare.json", report::render_json(rows, comparison)},
+        std::pair{"compare.csv", report::render_csv(rows, &comparison)},
+        std::pair{"compare.md", head + "\n" + report::render_markdown(rows, comparison) + markdown_notes}})
+    if (auto ok = write_text_file(plan.folder + "/" + name, text); !ok) return report_error(ok.error()) == kOk;
+  return true;
+}
+
+Expected<void> make_folder(const std::string& folder) {
+  if (folder.empty()) return {};
+  std::error_code failed;
+  std::filesystem::create_directories(folder, failed);
+  if (failed) return fail(fmt::format("cannot make `{}`: {}", folder, failed.message()));
+  return {};
+}
+
+int run_plan(Plan& plan, const Args& args) {
+  const auto start = std::chrono::steady_clock::now();
+  if (auto ok = prepare_plan(plan); !ok) return report_error(ok.error());
+  plan_points(plan);
+  if (auto ok = make_folder(plan.folder); !ok) return report_error(ok.error());
+  run_points(plan);
+  const std::size_t failed = report_failures(plan);
+  const auto rows = rows_of(plan);
+  if (rows.empty()) return kRunFailed;
+  const report::Resamples resamples = resamples_of(plan);
+  const auto kind = plan.generated() ? report::Workload::generated : report::Workload::recorded;
+  const report::Comparison comparison = report::compare_rows(rows, kind, resamples, plan.scenario.intervals != 0);
+  if (!show(plan, args, rows, comparison)) return kRunFailed;
+  std::size_t runs = plan.points.size();
+  for (const std::vector<double>& draws : resamples.mean_jct_s) runs += draws.size();
+  if (!args.has("json") && !args.has("csv") && !args.has("markdown"))
+    fmt::print(stderr, "{} runs in {:.2f} s on {} threads{}\n", runs,
+               std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), plan.threads,
+               plan.folder.empty() ? " (-o DIR keeps the tables of each)" : " -> " + plan.folder);
+  return failed > 0 ? kFailedPoints : kOk;
+}
+
 }  // namespace
 
 int compare_verb(const std::vector<std::string>& arguments) {
-  Args args("orrery compare SCENARIO [--policies a,b,c] [-j THREADS] [--seeds N]", {"scenario"});
+  Args args("orrery compare SCENARIO [--policies a,b,c] [-j THREADS] [--seeds N] [--intervals none|N]", {"scenario"});
   args.options()("policies", po::value<std::string>(), "which, in this order; ratios are to the first")(
       "seeds", po::value<int>(), "seeds 1..N")("threads,j", po::value<unsigned>(),
                                                "runs at the same time (default: cores)")(
+      "intervals", po::value<std::string>(),
+      "draw a recorded trace again N times for its intervals, or none (default: 100 where that is cheap)")(
       "output,o", po::value<std::string>(), "keep the run folder of every run, and the table, in this folder")(
       "json", "print an array of objects, one per policy and seed")("csv", "print CSV, one line per policy and seed")(
       "markdown", "print the table as Markdown");
@@ -96,79 +258,27 @@ int compare_verb(const std::vector<std::string>& arguments) {
   auto scenario = scenario_from(args, "");
   if (!scenario) return report_error(scenario.error());
   if (args.has("seeds")) scenario->seeds = args.get<int>("seeds");
+  if (args.has("intervals")) {
+    const auto resamples = parse_intervals(args.text("intervals"));
+    if (!resamples)
+      return report_error(Error(
+          Diagnostic{fmt::format("--intervals is `{}`; {}", args.text("intervals"), resamples.error())}));
+    scenario->intervals = *resamples;
+  }
   auto policies = chosen_policies(args, *scenario);
   if (!policies) return report_error(policies.error());
   if (args.has("print-config")) {
     scenario->compare_policies = *policies;
     return print(effective_yaml(*scenario)) ? kOk : kRunFailed;
   }
-
-  const auto start = std::chrono::steady_clock::now();
   Plan plan;
+  plan.scenario = std::move(*scenario);
   plan.policies = std::move(*policies);
   plan.folder = args.text("output");
   plan.command = command_text("compare", arguments);
-  const auto seeds = static_cast<std::size_t>(scenario->seeds);
-  const std::size_t workloads = scenario->workload.generate ? seeds : 1;
-  for (std::size_t i = 0; i < workloads; ++i) {
-    auto prepared = prepare(*scenario, i + 1);
-    if (!prepared) return report_error(prepared.error());
-    plan.prepared.push_back(std::move(*prepared));
-  }
-  for (std::size_t p = 0; p < plan.policies.size(); ++p)
-    for (std::size_t k = 0; k < seeds; ++k) plan.points.push_back({p, k, std::nullopt, {}});
-  if (!plan.folder.empty()) {
-    std::error_code failed;
-    std::filesystem::create_directories(plan.folder, failed);
-    if (failed)
-      return report_error(Error(Diagnostic{fmt::format("cannot make `{}`: {}", plan.folder, failed.message())}));
-  }
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
-  const unsigned threads = args.has("threads") ? args.get<unsigned>("threads") : cores;
-  {
-    report::Progress progress(plan.points.size(), report::terminal_style(2).redraws);
-    run_points(plan, threads, progress);
-  }
-
-  std::size_t failed = 0;
-  for (const Point& point : plan.points) {
-    if (point.failure.empty()) continue;
-    ++failed;
-    fmt::print(stderr, "error: {}, seed {}: {}\n", policy_label(plan.policies[point.policy]), point.seed + 1,
-               point.failure);
-  }
-  const auto rows = rows_of(plan);
-  if (rows.empty()) return kRunFailed;
-  const auto kind = scenario->workload.generate ? report::Workload::generated : report::Workload::recorded;
-  const report::Comparison comparison = report::compare_rows(rows, kind, 1);
-  std::string notes, markdown_notes;
-  for (const std::string& note : plan.prepared.front().notes) {
-    notes += "  " + note + "\n";
-    markdown_notes += "\n" + note + "\n";
-  }
-  const std::string head =
-      headline(plan.prepared.front()) + (seeds > 1 ? fmt::format(", seeds 1 to {}", seeds) : std::string()) + "\n";
-  std::string out;
-  if (args.has("json"))
-    out = report::render_json(rows);
-  else if (args.has("csv"))
-    out = report::render_csv(rows);
-  else if (args.has("markdown"))
-    out = report::render_markdown(rows, comparison) + markdown_notes;
-  else
-    out = head + "\n" + report::render_text(rows, comparison, report::terminal_style(1).colour) + notes;
-  if (!print(out)) return kRunFailed;
-  if (!plan.folder.empty()) {
-    for (const auto& [name, text] :
-         {std::pair{"compare.json", report::render_json(rows)}, std::pair{"compare.csv", report::render_csv(rows)},
-          std::pair{"compare.md", head + "\n" + report::render_markdown(rows, comparison) + markdown_notes}})
-      if (auto ok = write_text_file(plan.folder + "/" + name, text); !ok) return report_error(ok.error());
-  }
-  if (!args.has("json") && !args.has("csv") && !args.has("markdown"))
-    fmt::print(stderr, "{} runs in {:.2f} s on {} threads{}\n", plan.points.size(),
-               std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), threads,
-               plan.folder.empty() ? " (-o DIR keeps the tables of each)" : " -> " + plan.folder);
-  return failed > 0 ? kFailedPoints : kOk;
+  plan.threads = args.has("threads") ? args.get<unsigned>("threads") : cores;
+  return run_plan(plan, args);
 }
 
 }  // namespace orrery::app

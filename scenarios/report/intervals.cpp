@@ -11,20 +11,26 @@
 namespace orrery::report {
 namespace {
 
-double mean(const std::vector<double>& x) {
+double sum_of(const std::vector<double>& x) {
   double sum = 0;
   for (const double v : x) sum += v;
-  return sum / static_cast<double>(x.size());
+  return sum;
 }
 
-Interval t_interval(const std::vector<double>& x, double confidence) {
-  const double n = static_cast<double>(x.size());
-  const double m = mean(x);
+double mean(const std::vector<double>& x) { return sum_of(x) / static_cast<double>(x.size()); }
+
+double student(double probability, std::size_t n) {
+  return boost::math::quantile(boost::math::students_t(static_cast<double>(n - 1)), probability);
+}
+
+// Around exp(centre), by the logarithms that the statistic has when each observation in turn is left out.
+Interval jackknifed(double centre, const std::vector<double>& left_out, double confidence) {
+  const double n = static_cast<double>(left_out.size());
+  const double m = mean(left_out);
   double squares = 0;
-  for (const double v : x) squares += (v - m) * (v - m);
-  const boost::math::students_t t(n - 1);
-  const double half = boost::math::quantile(t, 0.5 + confidence / 2) * std::sqrt(squares / (n - 1) / n);
-  return {m - half, m + half};
+  for (const double v : left_out) squares += (v - m) * (v - m);
+  const double half = student(0.5 + confidence / 2, left_out.size()) * std::sqrt(squares * (n - 1) / n);
+  return {portable_exp(centre - half), portable_exp(centre + half)};
 }
 
 bool same_seeds(const std::vector<CompareRow>& rows) {
@@ -60,112 +66,25 @@ void paired(const std::vector<CompareRow>& rows, double confidence, Comparison& 
   const std::vector<double> first = mean_jcts(rows[0]);
   for (std::size_t p = 0; p < rows.size(); ++p) {
     const std::vector<double> x = mean_jcts(rows[p]);
-    std::vector<double> ratios;
-    for (std::size_t i = 0; i < x.size(); ++i) ratios.push_back(x[i] / first[i]);
+    out.policies[p].mean_jct_interval_s = mean_interval(x, confidence);
+    if (p > 0) out.policies[p].ratio_interval = ratio_interval(x, first, confidence);
+  }
+}
+
+void resampled(const Resamples& resamples, double confidence, Comparison& out) {
+  for (std::size_t p = 0; p < out.policies.size(); ++p) {
     PolicyIntervals& of = out.policies[p];
-    of.mean_jct_interval_s = t_interval(x, confidence);
-    of.ratio = mean(ratios);
-    if (p > 0) of.ratio_interval = t_interval(ratios, confidence);
+    const std::vector<double>& draws = resamples.mean_jct_s[p];
+    of.mean_jct_interval_s = draws_interval(*of.mean_jct_s, draws, confidence);
+    if (p == 0) continue;
+    std::vector<double> ratios;
+    for (std::size_t k = 0; k < draws.size(); ++k) ratios.push_back(draws[k] / resamples.mean_jct_s[0][k]);
+    of.ratio_interval = draws_interval(*of.ratio, ratios, confidence);
   }
 }
 
-// Prefix sums over jobs in submit order, so that a block costs two look-ups.
-struct Prefix {
-  std::vector<double> own{0}, both{0},
-      first{0};  // sums of JCTs: finished; this and the first policy's where both did
-  std::vector<std::size_t> own_n{0};
-};
-
-Prefix prefix_of(const std::vector<double>& jct, const std::vector<double>& reference) {
-  Prefix p;
-  for (std::size_t i = 0; i < jct.size(); ++i) {
-    const bool own = !std::isnan(jct[i]);
-    const bool both = own && !std::isnan(reference[i]);
-    p.own.push_back(p.own.back() + (own ? jct[i] : 0));
-    p.own_n.push_back(p.own_n.back() + (own ? 1 : 0));
-    p.both.push_back(p.both.back() + (both ? jct[i] : 0));
-    p.first.push_back(p.first.back() + (both ? reference[i] : 0));
-  }
-  return p;
-}
-
-// Each job's JCT averaged over the seeds, NaN unless it finished under all of them.
-std::vector<double> job_means(const CompareRow& row) {
-  std::vector<double> m(row.runs[0].jct_by_job_s.size(), 0.0);
-  for (const SeedResult& run : row.runs)
-    for (std::size_t i = 0; i < m.size(); ++i) m[i] += run.jct_by_job_s[i];
-  for (double& v : m) v /= static_cast<double>(row.runs.size());
-  return m;
-}
-
-std::size_t block_length(std::size_t jobs) {
-  std::size_t root = 1;
-  while (root * root * root < jobs) ++root;
-  return std::min(5 * root, jobs);
-}
-
-Interval percentiles(std::vector<double> x, double confidence) {
-  std::sort(x.begin(), x.end());
-  return {quantile(x, 0.5 - confidence / 2), quantile(x, 0.5 + confidence / 2)};
-}
-
-void bootstrap(const std::vector<CompareRow>& rows, std::uint64_t seed, double confidence, Comparison& out) {
-  const std::vector<double> reference = job_means(rows[0]);
-  const std::size_t n = reference.size();
-  const std::size_t block = block_length(n);
-  std::vector<Prefix> prefix;
-  for (const CompareRow& r : rows) prefix.push_back(prefix_of(job_means(r), reference));
-  std::vector<std::vector<double>> means(rows.size());
-  std::vector<std::vector<double>> ratios(rows.size());
-  RandomStream random = stream(seed, "compare/bootstrap");
-  std::vector<std::size_t> starts((n + block - 1) / block);
-  for (int resample = 0; resample < kResamples; ++resample) {
-    for (std::size_t& s : starts) s = uniform_below(random, n - block + 1);
-    for (std::size_t p = 0; p < rows.size(); ++p) {
-      const Prefix& x = prefix[p];
-      double own = 0, both = 0, first = 0;
-      std::size_t count = 0;
-      for (std::size_t b = 0; b < starts.size(); ++b) {
-        const std::size_t from = starts[b];
-        const std::size_t to = from + std::min(block, n - b * block);  // the last block only fills up to n
-        own += x.own[to] - x.own[from];
-        both += x.both[to] - x.both[from];
-        first += x.first[to] - x.first[from];
-        count += x.own_n[to] - x.own_n[from];
-      }
-      if (count > 0) means[p].push_back(own / static_cast<double>(count));
-      if (first > 0) ratios[p].push_back(both / first);
-    }
-  }
-  for (std::size_t p = 0; p < rows.size(); ++p) {
-    if (!means[p].empty()) out.policies[p].mean_jct_interval_s = percentiles(means[p], confidence);
-    if (p == 0 || prefix[p].first.back() <= 0) continue;
-    out.policies[p].ratio = prefix[p].both.back() / prefix[p].first.back();
-    if (!ratios[p].empty()) out.policies[p].ratio_interval = percentiles(ratios[p], confidence);
-  }
-}
-
-// Why a bootstrap over jobs cannot be done; "" when it can.
-std::string no_bootstrap(const std::vector<CompareRow>& rows) {
-  const std::size_t n = rows[0].runs[0].jct_by_job_s.size();
-  for (const CompareRow& r : rows)
-    for (const SeedResult& run : r.runs)
-      if (run.jct_by_job_s.size() != n) return "no interval: the policies did not run the same jobs";
-  if (n < kMinBootstrapJobs)
-    return fmt::format("no interval: {} jobs are too few to resample (at least {})", n, kMinBootstrapJobs);
-  return {};
-}
-
-}  // namespace
-
-Comparison compare_rows(const std::vector<CompareRow>& rows, Workload workload, std::uint64_t seed,
-                        double confidence) {
-  Comparison out;
-  out.policies.resize(rows.size());
-  if (rows.empty() || rows[0].runs.empty()) {
-    out.note = "no interval: nothing was run";
-    return out;
-  }
+// The means as they are printed, and their ratios.
+void fill_means(const std::vector<CompareRow>& rows, Comparison& out) {
   for (std::size_t p = 0; p < rows.size(); ++p) {
     const std::vector<double> x = mean_jcts(rows[p]);
     if (x.empty()) continue;
@@ -173,31 +92,85 @@ Comparison compare_rows(const std::vector<CompareRow>& rows, Workload workload, 
     const auto& base = out.policies[0].mean_jct_s;
     if (base && *base > 0) out.policies[p].ratio = *out.policies[p].mean_jct_s / *base;
   }
-  const double percent = confidence * 100;
+}
+
+void of_recorded(const Resamples& resamples, double confidence, Comparison& out) {
+  if (!resamples.refused.empty() || resamples.mean_jct_s.size() != out.policies.size()) {
+    out.note = fmt::format("no interval: {}", resamples.refused.empty() ? "there are no draws" : resamples.refused);
+    return;
+  }
+  out.method = IntervalMethod::resampled;
+  out.note = fmt::format(
+      "[low, high]: {:g} % intervals for one recorded trace: its jobs drawn again in blocks of {} or more, with their "
+      "gaps, and all policies simulated on each of {} draws",
+      confidence * 100, resamples.block_jobs, resamples.mean_jct_s[0].size());
+  resampled(resamples, confidence, out);
+}
+
+void of_generated(const std::vector<CompareRow>& rows, double confidence, Comparison& out) {
   const std::size_t seeds = rows[0].runs.size();
   if (!same_seeds(rows)) {
     out.note = "no interval: the policies were not run with the same seeds";
-  } else if (!all_finished_some(rows)) {
-    out.note = "no interval: in some runs no job finished";
-  } else if (seeds >= kMinSeeds && seeds_differ(rows)) {
-    out.method = IntervalMethod::paired_t;
-    out.note = fmt::format("± and [low, high]: {:g} % intervals over {} seeds, paired by seed (Student's t)", percent,
-                           seeds);
-    paired(rows, confidence, out);
-  } else if (workload == Workload::recorded) {
-    out.note = no_bootstrap(rows);
-    if (!out.note.empty()) return out;
-    out.method = IntervalMethod::block_bootstrap;
-    out.note = fmt::format(
-        "± and [low, high]: {:g} % intervals for one recorded trace, moving-block bootstrap over {} "
-        "jobs in submit order (blocks of {}, {} resamples)",
-        percent, rows[0].runs[0].jct_by_job_s.size(), block_length(rows[0].runs[0].jct_by_job_s.size()), kResamples);
-    bootstrap(rows, seed, confidence, out);
-  } else if (seeds >= kMinSeeds) {
+  } else if (seeds < kMinSeeds) {
+    out.note = fmt::format("no interval: {} seed{}, at least {} are needed", seeds, seeds == 1 ? "" : "s", kMinSeeds);
+  } else if (!seeds_differ(rows)) {
     out.note = fmt::format("no interval: all {} seeds gave the same results", seeds);
   } else {
-    out.note = fmt::format("no interval: {} seed{}, at least {} are needed", seeds, seeds == 1 ? "" : "s", kMinSeeds);
+    out.method = IntervalMethod::paired;
+    out.note = fmt::format(
+        "[low, high]: {:g} % intervals over {} seeds, paired by seed: Student's t of the logarithm of the mean and of "
+        "the ratio of means, jackknifed",
+        confidence * 100, seeds);
+    paired(rows, confidence, out);
   }
+}
+
+}  // namespace
+
+std::string_view to_string(IntervalMethod method) {
+  switch (method) {
+    case IntervalMethod::none: return "none";
+    case IntervalMethod::paired: return "paired";
+    case IntervalMethod::resampled: return "resampled";
+  }
+  return "?";
+}
+
+Interval mean_interval(const std::vector<double>& x, double confidence) {
+  return ratio_interval(x, std::vector<double>(x.size(), 1.0), confidence);
+}
+
+Interval ratio_interval(const std::vector<double>& x, const std::vector<double>& first, double confidence) {
+  const double all_x = sum_of(x), all_first = sum_of(first);
+  std::vector<double> left_out;
+  for (std::size_t i = 0; i < x.size(); ++i) left_out.push_back(portable_log((all_x - x[i]) / (all_first - first[i])));
+  return jackknifed(portable_log(all_x / all_first), left_out, confidence);
+}
+
+Interval draws_interval(double value, const std::vector<double>& draws, double confidence) {
+  std::vector<double> sorted = draws;
+  std::sort(sorted.begin(), sorted.end());
+  (void)value;
+  return {quantile(sorted, 0.5 - confidence / 2), quantile(sorted, 0.5 + confidence / 2)};
+}
+
+Comparison compare_rows(const std::vector<CompareRow>& rows, Workload workload, const Resamples& resamples,
+                        bool wanted, double confidence) {
+  Comparison out;
+  out.policies.resize(rows.size());
+  if (rows.empty() || rows[0].runs.empty()) {
+    out.note = "no interval: nothing was run";
+    return out;
+  }
+  fill_means(rows, out);
+  if (!wanted)
+    out.note = "no interval: none was asked for (`intervals: none`)";
+  else if (!all_finished_some(rows))
+    out.note = "no interval: in some runs no job finished";
+  else if (workload == Workload::recorded)
+    of_recorded(resamples, confidence, out);
+  else
+    of_generated(rows, confidence, out);
   return out;
 }
 

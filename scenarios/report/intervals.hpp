@@ -1,14 +1,17 @@
 // Confidence intervals of a comparison, or the honest reason why there are none:
-//   five or more seeds that differ   paired by seed, Student's t, of the mean JCT and of its ratio to the first
-//                                    policy (the mean of the per-seed ratios);
-//   one recorded trace               moving-block bootstrap (Kuensch 1989) over jobs in submit order, percentile
-//                                    interval; all policies are resampled with the same blocks. Blocks of
-//                                    5 * ceil(n^(1/3)) jobs keep the dependence of jobs that queue together.
-// Ratios of the bootstrap are over the jobs that finished under both policies.
+//   five or more seeds that differ   of generated workloads: paired by seed; Student's t of the logarithm of the mean
+//                                    over seeds, and of the ratio of these means to the first policy's, both with
+//                                    jackknife standard errors (Tukey 1958). On the logarithm, because means over few
+//                                    seeds of a queue are skewed, and as the ratio of the means that are printed;
+//   one recorded trace               the trace is drawn again in blocks of jobs and every policy simulated on each of
+//                                    the draws, the same for all (resample_runs.hpp): from the draws' quantiles.
+// docs/intervals.md says what each covers, measured.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "scenarios/report/row.hpp"
@@ -16,22 +19,28 @@
 namespace orrery::report {
 
 inline constexpr std::size_t kMinSeeds = 5;
-inline constexpr std::size_t kMinBootstrapJobs = 50;
-inline constexpr int kResamples = 1000;
 
 enum class Workload { generated, recorded };  // does each seed draw another workload?
-enum class IntervalMethod { none, paired_t, block_bootstrap };
+enum class IntervalMethod { none, paired, resampled };
+[[nodiscard]] std::string_view to_string(IntervalMethod method);
 
 struct Interval {
   double low = 0, high = 0;
-  [[nodiscard]] double half_width() const { return (high - low) / 2; }
+  [[nodiscard]] double width() const { return high - low; }
+};
+
+// What was simulated on draws of a recorded trace, or why nothing was.
+struct Resamples {
+  std::vector<std::vector<double>> mean_jct_s{};  // [policy, as the rows][draw]
+  std::size_t block_jobs = 0;                     // of a block, at least
+  std::string refused{};                          // "" = there are draws
 };
 
 struct PolicyIntervals {
   std::optional<double> mean_jct_s;  // over seeds; none when nothing finished
-  std::optional<double> ratio;       // to the first policy
+  std::optional<double> ratio;       // of the mean to the first policy's
   std::optional<Interval> mean_jct_interval_s;
-  std::optional<Interval> ratio_interval;
+  std::optional<Interval> ratio_interval;  // none of the first policy
 };
 
 struct Comparison {
@@ -40,8 +49,15 @@ struct Comparison {
   std::vector<PolicyIntervals> policies;  // as the rows
 };
 
-// `seed` is of the random stream "compare/bootstrap".
-[[nodiscard]] Comparison compare_rows(const std::vector<CompareRow>& rows, Workload workload, std::uint64_t seed,
-                                      double confidence = 0.95);
+// `resamples` are of a recorded workload; a generated one's intervals come from its seeds, unless `wanted` is false.
+[[nodiscard]] Comparison compare_rows(const std::vector<CompareRow>& rows, Workload workload,
+                                      const Resamples& resamples, bool wanted = true, double confidence = 0.95);
+
+// The interval of a mean over seeds, and of the ratio of two, paired; at least two values, all > 0.
+[[nodiscard]] Interval mean_interval(const std::vector<double>& x, double confidence);
+[[nodiscard]] Interval ratio_interval(const std::vector<double>& x, const std::vector<double>& first,
+                                      double confidence);
+// The interval of a statistic that is `value` on the trace itself and `draws` on what was drawn from it; all > 0.
+[[nodiscard]] Interval draws_interval(double value, const std::vector<double>& draws, double confidence);
 
 }  // namespace orrery::report

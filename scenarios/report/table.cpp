@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <string_view>
@@ -66,7 +67,9 @@ std::vector<Cells> cells_of(const std::vector<CompareRow>& rows, const Compariso
     const CompareRow& r = rows[i];
     const PolicyIntervals& p = comparison.policies[i];
     std::string jct = duration_cell(r, "mean_jct_s");
-    if (p.mean_jct_interval_s) jct += " ± " + human_duration(p.mean_jct_interval_s->half_width());
+    if (p.mean_jct_interval_s)
+      jct += fmt::format(" [{}, {}]", human_duration(p.mean_jct_interval_s->low),
+                         human_duration(p.mean_jct_interval_s->high));
     const std::optional<double> util = mean_of(r, "gpu_util_ratio");
     Cells line = {r.policy,
                   std::move(jct),
@@ -96,6 +99,13 @@ std::string padded(const std::string& text, std::size_t to, bool left) {
   return left ? text + space : space + text;
 }
 
+std::optional<double> low_of(const std::optional<Interval>& i) {
+  return i ? std::optional(i->low) : std::nullopt;
+}
+std::optional<double> high_of(const std::optional<Interval>& i) {
+  return i ? std::optional(i->high) : std::nullopt;
+}
+
 std::size_t best_row(const Comparison& comparison) {
   std::size_t best = comparison.policies.size();
   for (std::size_t i = 0; i < comparison.policies.size(); ++i) {
@@ -104,6 +114,19 @@ std::size_t best_row(const Comparison& comparison) {
   }
   return best;
 }
+
+// What the comparison says of a policy, the same in all of its rows.
+struct IntervalField {
+  std::string_view key;
+  std::optional<double> (*value)(const PolicyIntervals& p);
+};
+constexpr std::array<IntervalField, 5> kIntervalFields{{
+    {"mean_jct_low_s", [](const PolicyIntervals& p) { return low_of(p.mean_jct_interval_s); }},
+    {"mean_jct_high_s", [](const PolicyIntervals& p) { return high_of(p.mean_jct_interval_s); }},
+    {"ratio", [](const PolicyIntervals& p) { return p.ratio; }},
+    {"ratio_low", [](const PolicyIntervals& p) { return low_of(p.ratio_interval); }},
+    {"ratio_high", [](const PolicyIntervals& p) { return high_of(p.ratio_interval); }},
+}};
 
 nlohmann::ordered_json object_of(const std::string& policy, const SeedResult& run) {
   nlohmann::ordered_json j;
@@ -119,6 +142,15 @@ nlohmann::ordered_json object_of(const std::string& policy, const SeedResult& ru
       j[m.key] = *v;
   }
   return j;
+}
+
+void append_intervals(std::string& out, const Comparison& comparison, std::size_t row) {
+  for (const IntervalField& f : kIntervalFields) {
+    out.push_back(',');
+    if (const std::optional<double> v = f.value(comparison.policies[row])) out += fmt::format("{}", *v);
+  }
+  out += fmt::format(",{},", to_string(comparison.method));
+  append_csv(out, comparison.note);
 }
 
 }  // namespace
@@ -173,13 +205,17 @@ std::string render_markdown(const std::vector<CompareRow>& rows, const Compariso
   return out;
 }
 
-std::string render_csv(const std::vector<CompareRow>& rows) {
+std::string render_csv(const std::vector<CompareRow>& rows, const Comparison* comparison) {
   std::string out = "policy,seed";
   for (const MetricDefinition& m : metric_definitions()) out += fmt::format(",{}", m.key);
+  if (comparison != nullptr) {
+    for (const IntervalField& f : kIntervalFields) out += fmt::format(",{}", f.key);
+    out += ",interval_method,interval_note";
+  }
   out += "\n";
-  for (const CompareRow& row : rows) {
-    for (const SeedResult& run : row.runs) {
-      append_csv(out, row.policy);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    for (const SeedResult& run : rows[i].runs) {
+      append_csv(out, rows[i].policy);
       out += fmt::format(",{}", run.seed);
       for (const MetricDefinition& m : metric_definitions()) {
         out.push_back(',');
@@ -187,16 +223,26 @@ std::string render_csv(const std::vector<CompareRow>& rows) {
         if (!v) continue;
         out += m.integral ? fmt::format("{}", static_cast<std::int64_t>(*v)) : fmt::format("{}", *v);
       }
+      if (comparison != nullptr) append_intervals(out, *comparison, i);
       out += "\n";
     }
   }
   return out;
 }
 
-std::string render_json(const std::vector<CompareRow>& rows) {
+std::string render_json(const std::vector<CompareRow>& rows, const Comparison& comparison) {
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
-  for (const CompareRow& row : rows)
-    for (const SeedResult& run : row.runs) all.push_back(object_of(row.policy, run));
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    for (const SeedResult& run : rows[i].runs) {
+      nlohmann::ordered_json& j = all.emplace_back(object_of(rows[i].policy, run));
+      for (const IntervalField& f : kIntervalFields) {
+        const std::optional<double> v = f.value(comparison.policies[i]);
+        j[std::string(f.key)] = v ? nlohmann::ordered_json(*v) : nlohmann::ordered_json(nullptr);
+      }
+      j["interval_method"] = to_string(comparison.method);
+      j["interval_note"] = comparison.note;
+    }
+  }
   return all.dump(2) + "\n";
 }
 
