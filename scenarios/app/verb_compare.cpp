@@ -5,11 +5,13 @@
 
 #include <atomic>
 #include <chrono>
-#include <filesystem>
+#include <set>
 #include <thread>
 
 #include "scenarios/app/cli.hpp"
+#include "scenarios/app/ended_badly.hpp"
 #include "scenarios/app/make_policy.hpp"
+#include "scenarios/app/output_folder.hpp"
 #include "scenarios/app/scenario_args.hpp"
 #include "scenarios/report/progress.hpp"
 #include "scenarios/report/table.hpp"
@@ -77,6 +79,21 @@ std::vector<report::CompareRow> rows_of(const Plan& plan) {
   return rows;
 }
 
+// Jobs that were rejected or failed, run by run (of runs of one policy that say the same, the first); whether that
+// makes the comparison one with failed points.
+bool tell_bad_ends(const Plan& plan) {
+  bool bad = false;
+  std::set<std::pair<std::size_t, std::string>> told;
+  for (const Point& point : plan.points) {
+    if (!point.report) continue;
+    bad = bad || exit_code_of(point.report->result.summary) != kOk;
+    const std::string text = ended_badly(plan.prepared[plan.prepared.size() == 1 ? 0 : point.seed], *point.report);
+    if (text.empty() || !told.emplace(point.policy, text).second) continue;
+    fmt::print(stderr, "{}, seed {}:\n{}", policy_label(plan.policies[point.policy]), point.seed + 1, text);
+  }
+  return bad;
+}
+
 }  // namespace
 
 int compare_verb(const std::vector<std::string>& arguments) {
@@ -85,6 +102,7 @@ int compare_verb(const std::vector<std::string>& arguments) {
       "seeds", po::value<int>(), "seeds 1..N")("threads,j", po::value<unsigned>(),
                                                "runs at the same time (default: cores)")(
       "output,o", po::value<std::string>(), "keep the run folder of every run, and the table, in this folder")(
+      "force", "replace the other comparison that is in that folder")(
       "json", "print an array of objects, one per policy and seed")("csv", "print CSV, one line per policy and seed")(
       "markdown", "print the table as Markdown");
   add_scenario_options(args);
@@ -117,10 +135,13 @@ int compare_verb(const std::vector<std::string>& arguments) {
   for (std::size_t p = 0; p < plan.policies.size(); ++p)
     for (std::size_t k = 0; k < seeds; ++k) plan.points.push_back({p, k, std::nullopt, {}});
   if (!plan.folder.empty()) {
-    std::error_code failed;
-    std::filesystem::create_directories(plan.folder, failed);
-    if (failed)
-      return report_error(Error(Diagnostic{fmt::format("cannot make `{}`: {}", plan.folder, failed.message())}));
+    std::vector<std::string> names;
+    for (const Point& point : plan.points)
+      names.push_back(fmt::format("{}-s{}", policy_label(plan.policies[point.policy]), point.seed + 1));
+    if (auto ok = claim_compare_folder(plan.folder, compare_digest(plan.policies, seeds, plan.prepared), names,
+                                       args.has("force"));
+        !ok)
+      return report_error(ok.error());
   }
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const unsigned threads = args.has("threads") ? std::max(1U, args.get<unsigned>("threads")) : cores;
@@ -167,7 +188,7 @@ int compare_verb(const std::vector<std::string>& arguments) {
     fmt::print(stderr, "{} runs in {:.2f} s on {} threads{}\n", plan.points.size(),
                std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), threads,
                plan.folder.empty() ? " (-o DIR keeps the tables of each)" : " -> " + plan.folder);
-  return failed > 0 ? kFailedPoints : kOk;
+  return failed > 0 || tell_bad_ends(plan) ? kFailedPoints : kOk;
 }
 
 }  // namespace orrery::app

@@ -310,6 +310,11 @@ void EventLog::write(const Event& e) {
       out_.push_back('"');
       number(R"(,"arg":)", e.value2);
       break;
+    case EventKind::reject:
+      out_ += R"(,"code":")";
+      out_ += to_string(rejection_of(e));
+      out_.push_back('"');
+      break;
     case EventKind::launch:
       break;  // the value is the incarnation
     default:

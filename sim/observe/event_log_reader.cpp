@@ -94,6 +94,8 @@ class LineReader {
       e.value = reason_code(j.at("code").get_ref<const std::string&>());
       e.value2 = whole<std::int64_t>(j.at("arg"));
     }
+    if (const auto at = j.find("code"); e.kind == EventKind::reject && at != j.end())
+      say_rejection(rejection(at->get_ref<const std::string&>()), e);
     if (const auto at = j.find("gpus"); at != j.end()) {
       allocation(j, at->get_ref<const std::string&>());
       e.gpus = &gpus_;
@@ -112,6 +114,12 @@ class LineReader {
   static std::int64_t reason_code(const std::string& text) {
     for (int c = 0; c <= static_cast<int>(ReasonCode::infeasible); ++c)
       if (to_string(static_cast<ReasonCode>(c)) == text) return c;
+    throw BadLine{fmt::format("unknown reason `{}`", text)};
+  }
+
+  static Rejection rejection(const std::string& text) {
+    for (const Rejection r : {Rejection::infeasible, Rejection::parent_lost, Rejection::declined})
+      if (to_string(r) == text) return r;
     throw BadLine{fmt::format("unknown reason `{}`", text)};
   }
 
