@@ -14,6 +14,7 @@ namespace {
 
 constexpr Duration kLeastGrace = seconds(5);     // of wall clock, however fast the run's clock is
 constexpr Duration kReport = milliseconds(500);  // of wall clock, between step reports
+constexpr std::int64_t kBeat = 200'000'000;      // ns of wall clock, between two on_beat
 
 // How often something happens that is due every `every`, in steps of `step`; at least every step.
 std::int64_t in_steps(Duration every, Duration step) {
@@ -42,6 +43,18 @@ LiveExecutor::LiveExecutor(const Topology& topology, const Workload& workload, c
   }
   for (std::size_t j = 0; j < options_.committed.size(); ++j)
     gangs_[j].done = gangs_[j].committed = options_.committed[j];
+}
+
+void LiveExecutor::begin_at(Time from) {
+  ORRERY_ASSERT(began_ns_ < 0, "the clock runs already, from {} ns", from_.ns);
+  from_ = now_ = from;
+}
+
+void LiveExecutor::beat() {
+  const std::int64_t ns = monotonic_ns();
+  if (beat_ns_ >= 0 && ns - beat_ns_ < kBeat) return;
+  beat_ns_ = ns;
+  if (options_.on_beat) options_.on_beat();
 }
 
 Time LiveExecutor::clock() const {
@@ -201,7 +214,8 @@ std::span<const Event> LiveExecutor::wait_until(Time deadline) {
     until = add_ns(began_ns_, ((deadline - from_).ns + options_.time_scale - 1) / options_.time_scale);
   if (!verdicts_.empty()) until = 0;
   do {
-    const std::vector<EngineEvent> events = io_.wait(until);
+    beat();
+    const std::vector<EngineEvent> events = io_.wait(std::min(until, add_ns(beat_ns_, kBeat)));
     if (interrupted_) throw Interrupted{};
     now_ = std::max(now_, clock());
     for (const Event& v : std::exchange(verdicts_, {})) happen(gangs_[v.job.index()], v.kind, v.value);
@@ -304,7 +318,8 @@ int LiveExecutor::stop_all(Duration grace) {
     io_.tell([handle = g.handle, grace](Engine& e) { e.stop(handle, grace); });
   }
   while (running > 0) {
-    for (const EngineEvent& e : io_.wait(kNever.ns)) {
+    beat();
+    for (const EngineEvent& e : io_.wait(add_ns(beat_ns_, kBeat))) {
       if (e.kind == EngineEvent::Kind::said) translate(e);
       if (e.kind != EngineEvent::Kind::gone) continue;
       --running;

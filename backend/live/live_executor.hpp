@@ -41,6 +41,8 @@ struct LiveOptions {
   std::vector<LiveTask> tasks{};  // [job]; empty: all are paced
   // Called with one line for people whenever a gang fails; may be empty.
   std::function<void(const std::string&)> on_failure{};
+  // Called on the controller's thread at the first wait and then a few times a second while it waits; may be empty.
+  std::function<void()> on_beat{};
 };
 
 // Thrown by wait_until() after interrupt(): the controller's loop ends where it stands, between two instants.
@@ -63,6 +65,13 @@ class LiveExecutor final : public Executor {
 
   // Ends the run: the next (or a waiting) wait_until() throws Interrupted. From any thread.
   void interrupt();
+  // Before the first wait_until(): the clock begins at `from`.
+  void begin_at(Time from);
+  [[nodiscard]] bool begun() const { return began_ns_ >= 0; }
+  // The clock as it stands; now() is frozen between waits.
+  [[nodiscard]] Time clock() const;
+  // How far a job's work has got, as last reported by its gang.
+  [[nodiscard]] Work done(JobId job) const { return gangs_[job.index()].done; }
   // All gangs are asked to checkpoint and stop, what stays longer than `grace` (wall time) is killed; returns when
   // none is left. How many committed and left by themselves.
   int stop_all(Duration grace);
@@ -128,7 +137,7 @@ class LiveExecutor final : public Executor {
   [[nodiscard]] std::string source_of(const Gang& g, const RunConfig& config) const;
   void happen(const Gang& g, EventKind kind, std::int64_t value, std::int64_t value2 = 0);
   [[nodiscard]] Duration wall(Duration run) const { return {run.ns / options_.time_scale}; }
-  [[nodiscard]] Time clock() const;
+  void beat();
   [[nodiscard]] std::string folder_of(JobId job) const;
 
   const Topology* topology_;
@@ -138,6 +147,7 @@ class LiveExecutor final : public Executor {
   std::vector<int> first_slot_{};  // [node]
   Time from_{}, now_{};
   std::int64_t began_ns_ = -1;        // CLOCK_MONOTONIC of from_
+  std::int64_t beat_ns_ = -1;         // the last on_beat
   std::vector<Gang> gangs_;           // [job]: the job's present or last gang
   std::vector<JobId> job_of_gang_{};  // [gang]
   // [job] where it publishes, per mille of its work; empty where no job has parents

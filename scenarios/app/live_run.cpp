@@ -15,15 +15,18 @@
 #include "backend/live/files.hpp"
 #include "backend/live/local_engine.hpp"
 #include "backend/live/priority.hpp"
+#include "backend/live/run_clock.hpp"
 #include "scenarios/app/journalled_executor.hpp"
 #include "scenarios/app/live_folder.hpp"
 #include "scenarios/app/live_profile.hpp"
 #include "scenarios/app/live_screen.hpp"
 #include "scenarios/app/live_tasks.hpp"
 #include "scenarios/app/make_policy.hpp"
+#include "scenarios/app/output_folder.hpp"
 #include "scenarios/app/run_parts.hpp"
 #include "scenarios/app/scenario_reader.hpp"
 #include "scenarios/app/stop_signals.hpp"
+#include "scenarios/report/table.hpp"
 #include "sim/core/assert.hpp"
 #include "sim/exec/replay_executor.hpp"
 
@@ -130,7 +133,7 @@ Expected<LiveFolder::Journal> open_journal(const Prepared& prepared, const LiveR
   effective.policy = request.run.policy;
   const std::string identity = run_identity(effective, prepared.trace_sha256, request.run.seed, worker);
   if (request.resume) return beside.reopen(identity);
-  auto writer = beside.create(effective_yaml(effective), identity);
+  auto writer = beside.create(effective_yaml(effective), identity, request.force);
   if (!writer) return tl::make_unexpected(std::move(writer.error()));
   return LiveFolder::Journal{std::move(*writer), {}};
 }
@@ -145,6 +148,41 @@ std::vector<double> expected_jct_s(const Prepared& prepared, RunRequest request)
   request.folder.reset();
   auto simulated = simulate(prepared, request);
   return simulated ? std::move(simulated->result.jct_by_job_s) : std::vector<double>{};
+}
+
+// What is left of the world of a controller that died, and how long ago that was.
+struct Remains {
+  std::vector<Work> committed{};  // [job]
+  Outage outage{};
+  Duration stood_wall{};  // how long the run has stood still, of the wall clock
+};
+
+// Its clock stood still when it was last noted, or when the last of its jobs saved, which outlive it by a moment.
+Expected<Remains> remains_of(const Prepared& prepared, const LiveFolder& beside, const LiveConfig& config,
+                             const live::JournalContents& past, bool count) {
+  Remains r;
+  r.outage.stood = past.batches.empty() ? Time{} : past.batches.back().now;
+  const auto note = live::read_clock(beside.clock());
+  if (note) r.outage.stood = std::max(r.outage.stood, note->run);
+  const std::int64_t longest = (config.lease + kStopGrace + kStopGrace).ns;  // that a worker may outlive it
+  for (const JobSpec& spec : prepared.workload.specs) {
+    r.committed.push_back(beside.committed(spec.id));
+    const auto saved = beside.committed_at_ns(spec.id);
+    if (!note || !saved) continue;
+    const std::int64_t at_ns = std::min(*saved, note->at_ns + longest);
+    r.outage.stood = std::max(r.outage.stood, note->run_at(at_ns, config.time_scale));
+  }
+  // What time the file system says it is.
+  const std::string present = beside.clock() + ".now";
+  if (auto ok = live::write_file(present, "now\n"); !ok) return tl::make_unexpected(std::move(ok.error()));
+  const auto now_ns = live::modified_ns(present);
+  std::error_code ignored;
+  fs::remove(present, ignored);
+  if (!note || !now_ns) return r;
+  const Time would_be = std::max(r.outage.stood, note->run_at(*now_ns, config.time_scale));
+  r.stood_wall = Duration{(would_be - r.outage.stood).ns / config.time_scale};
+  if (count) r.outage.counted = would_be - r.outage.stood;
+  return r;
 }
 
 }  // namespace
@@ -169,6 +207,10 @@ Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& reque
   const LiveFolder beside(*request.run.folder);
   RunRequest run = request.run;
   run.live = true;
+  if (request.resume) {
+    if (auto ok = claim_resumed_folder(prepared, run, beside); !ok)
+      return tl::make_unexpected(std::move(ok.error()));
+  }
   auto parts = RunParts::make(prepared, run);
   if (!parts) return tl::make_unexpected(std::move(parts.error()));
   RunParts& p = **parts;
@@ -185,14 +227,27 @@ Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& reque
   }
   auto tasks = live_tasks(prepared, beside.path(), request.run.seed);
   if (!tasks) return tl::make_unexpected(std::move(tasks.error()));
+  std::optional<Remains> remains;
+  if (request.resume) {
+    auto found = remains_of(prepared, beside, config, past, request.count_outage);
+    if (!found) return tl::make_unexpected(std::move(found.error()));
+    remains = *std::move(found);
+  }
+  auto clock = live::RunClock::open(beside.clock());
+  if (!clock) return tl::make_unexpected(std::move(clock.error()));
   PlanBook book;
   Recording recording;
   const Time from = past.batches.empty() ? Time{} : past.batches.back().now;
+  live::LiveExecutor* running = nullptr;
   LiveScreen screen(prepared, expected_jct_s(prepared, request.run),
-                    {beside.path(), request.quiet, config.time_scale, from});
-  if (request.resume)
-    screen.line(fmt::format("resumed at {:.1f} s: {} decisions to take again, {} processes were left and killed",
-                            to_seconds(from), report.decisions_resumed, report.leftovers_killed));
+                    {beside.path(), request.quiet, config.time_scale, from,
+                     [&running](JobId job) { return running == nullptr ? Work{} : running->done(job); }});
+  if (remains)
+    screen.line(fmt::format("resumed at {:.1f} s, after {} of wall clock that {}: {} decisions to take again, {} "
+                            "processes were left and killed",
+                            to_seconds(remains->outage.stood), report::human_duration(to_seconds(remains->stood_wall)),
+                            request.count_outage ? "count" : "do not count", report.decisions_resumed,
+                            report.leftovers_killed));
   std::function<void()> on_interrupt;
   {
     const bool urgent = paces(*worker) && !may_train(prepared);
@@ -208,14 +263,32 @@ Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& reque
     live::LiveOptions options = live_options(prepared, config, beside.path(), *worker);
     options.tasks = *std::move(tasks);
     options.on_failure = [&screen](const std::string& why) { screen.failure(why); };
-    const auto committed = [&beside](JobId job) { return beside.committed(job); };
-    if (request.resume)
-      for (const JobSpec& spec : prepared.workload.specs) options.committed.push_back(committed(spec.id));
+    const std::vector<live::LiveTask> trained = options.tasks;
+    const std::vector<Work> committed = remains ? remains->committed : std::vector<Work>{};
+    options.committed = committed;
+    options.on_beat = [&] {
+      clock->note([&] { return running->clock(); });
+      screen.beat(running->clock());
+    };
     live::LiveExecutor executor(*prepared.topology, prepared.workload, p.model(),
-                                std::make_unique<live::LocalEngine>(engine), std::move(options), from);
+                                std::make_unique<live::LocalEngine>(engine), std::move(options));
+    running = &executor;
     on_interrupt = [&executor] { executor.interrupt(); };
     signals.listen();
-    JournalledExecutor recorder(executor, journal->writer, std::move(past.batches), committed, recording);
+    std::optional<Outage> outage;
+    if (remains) {
+      outage = remains->outage;
+      outage->goes_on = [&executor](Time at) { executor.begin_at(at); };
+      outage->rate = [&](const LaunchRequest& r) -> std::optional<Rate> {
+        const JobId job = r.members[0].job;
+        if (job.index() < trained.size() && trained[job.index()]) return std::nullopt;
+        return p.model().rate(prepared.workload.specs[job.index()], *r.gpus, r.members[0].config, {});
+      };
+    }
+    JournalledExecutor recorder(
+        executor, journal->writer, std::move(past.batches),
+        [&committed](JobId job) { return job.index() < committed.size() ? committed[job.index()] : Work{}; },
+        recording, std::move(outage));
     PlanJournal plans(journal->writer, std::move(past.plans));
     std::vector<Observer*> observers = p.observers();
     observers.push_back(&plans);
@@ -232,10 +305,14 @@ Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& reque
       report.interrupted = true;
       report.run.failure = fmt::format("interrupted; {} jobs saved and left; `orrery live resume {}` goes on",
                                        executor.stop_all(kStopGrace), *request.run.folder);
+      if (executor.begun()) clock->note([&executor] { return executor.clock(); });
+      screen.interrupted(executor.now());
     } catch (const JournalFailed& e) {
       (void)executor.stop_all(kStopGrace);
+      if (executor.begun()) clock->note([&executor] { return executor.clock(); });
       return tl::make_unexpected(e.error);
     }
+    running = nullptr;
     report.launches = executor.launches();
     const std::int64_t took_us = std::max<std::int64_t>(1, (live::monotonic_ns() - began) / 1000);
     report.cpu_pressure_pct =

@@ -17,6 +17,8 @@ struct LiveRequest {
   std::string worker;   // path of the worker program; empty: orrery-paced beside this program
   bool quiet = false;   // no lines while it runs
   bool resume = false;  // go on with what is in DIR.live
+  bool force = false;         // replace what is in the way: a finished run, or one that has not ended
+  bool count_outage = false;  // resume: the clock went on meanwhile, else it stood still
 };
 
 struct LiveReport {

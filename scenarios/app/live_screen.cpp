@@ -69,13 +69,17 @@ void LiveScreen::line(const std::string& text) {
 }
 
 void LiveScreen::failure(const std::string& why) {
-  ++failures_;
   line("failed: " + why);
 }
 
 void LiveScreen::on_event(const Event& e) {
   if (e.kind == EventKind::launch) ++launches_;
   if (e.kind == EventKind::finished) ++finished_, drifted(e);
+  if (e.kind == EventKind::reject) ++rejected_;
+  if (e.kind == EventKind::failed || e.kind == EventKind::launch_failed) {
+    if (!e.node.valid()) ++failures_;
+    if (e.value2 == 1) ++failed_;
+  }
   if (terminal_ || options_.quiet || e.at < options_.resumed_from) return;
   const bool shown = e.kind == EventKind::started || e.kind == EventKind::finished || e.kind == EventKind::stopped ||
                      e.kind == EventKind::failed || e.kind == EventKind::launch_failed;
@@ -103,21 +107,34 @@ std::string LiveScreen::drift_text() const {
 }
 
 void LiveScreen::on_batch_end(Time now) {
+  beat(now);
+}
+
+void LiveScreen::beat(Time now) {
   const std::int64_t clock = live::monotonic_ns();
-  if (clock - written_ns_ >= kSecond) {
-    written_ns_ = clock;
-    (void)live::replace_file(options_.folder + "/status.json", status_json(now, false));  // the run matters more
-  }
+  if (clock - written_ns_ >= kSecond) write_status(now, false);
   if (terminal_ && !options_.quiet && clock - drawn_ns_ >= kSecond / 5) {
     drawn_ns_ = clock;
     redraw(now);
   }
 }
 
+void LiveScreen::interrupted(Time now) {
+  stopped_ = true;
+  write_status(now, false);
+}
+
 void LiveScreen::on_end(Time now) {
   if (terminal_ && !options_.quiet) redraw(now);
   if (!terminal_ && drift_.jobs > 0) line(fmt::format("{:>9.1f} s  {}", to_seconds(now), drift_text()));
-  (void)live::replace_file(options_.folder + "/status.json", status_json(now, true));
+  write_status(now, true);
+}
+
+// Not synced: it is for people, and the run matters more.
+void LiveScreen::write_status(Time now, bool ended) {
+  written_ns_ = live::monotonic_ns();
+  const std::string path = options_.folder + "/status.json", aside = path + ".tmp";
+  if (live::write_file(aside, status_json(now, ended))) (void)std::rename(aside.c_str(), path.c_str());
 }
 
 void LiveScreen::redraw(Time now) {
@@ -153,16 +170,28 @@ std::string LiveScreen::status_json(Time now, bool ended) const {
   j["pid"] = ::getpid();
   j["pid_start_time"] = live::identify(::getpid()).value_or(live::ProcessId{}).start_time;
   j["ended"] = ended;
+  j["interrupted"] = stopped_;
   j["time_s"] = to_seconds(now);
   j["time_scale"] = options_.time_scale;
   j["jobs"] = context_.records->size();
   j["finished"] = finished_;
+  j["failed"] = failed_;
+  j["rejected"] = rejected_;
   j["launches"] = launches_;
   j["failures"] = failures_;
   j["drift"] = drift_text();
   j["running"] = nlohmann::ordered_json::array();
-  for (const JobRecord* r : c.holding)
-    j["running"].push_back({{"job", r->spec->name}, {"state", to_string(r->state)}, {"gpus", r->held.to_string()}});
+  for (const JobRecord* r : c.holding) {
+    nlohmann::ordered_json job{{"job", r->spec->name},
+                               {"state", stopped_ ? std::string_view("stopped") : to_string(r->state)},
+                               {"gpus", r->held.to_string()},
+                               {"id", r->spec->id.value},
+                               {"launch", r->incarnation}};
+    const Work total = prepared_->workload.truths[r->spec->id.index()].work;
+    if (options_.done && total.ns > 0)
+      job["progress"] = static_cast<double>(options_.done(r->spec->id).ns) / static_cast<double>(total.ns);
+    j["running"].push_back(std::move(job));
+  }
   j["waiting"] = nlohmann::ordered_json::array();
   for (const JobRecord* r : c.waiting) j["waiting"].push_back(r->spec->name);
   return j.dump(2) + "\n";

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ class LiveScreen final : public Observer {
     bool quiet = false;
     std::int64_t time_scale = 1;
     Time resumed_from{};  // what was before is replayed: counted, not shown again
+    std::function<Work(JobId)> done{};  // how far its work has got, as last reported
   };
   // `prepared` must outlive it. `expected_jct_s`: by job, what a simulation of the same run says, NaN where it says
   // nothing; may be empty.
@@ -27,6 +29,10 @@ class LiveScreen final : public Observer {
   void on_event(const Event& e) override;
   void on_batch_end(Time now) override;
   void on_end(Time now) override;
+  // While nothing happens: what one sees is not older than a second.
+  void beat(Time now);
+  // The run was interrupted: nothing runs any more.
+  void interrupted(Time now);
   // A gang failed; one line for people.
   void failure(const std::string& why);
   // A line of the run's own.
@@ -34,6 +40,7 @@ class LiveScreen final : public Observer {
 
  private:
   void redraw(Time now);
+  void write_status(Time now, bool ended);
   [[nodiscard]] std::string status_json(Time now, bool ended) const;
   [[nodiscard]] std::string block(Time now) const;
   // How much later than simulated the jobs have finished so far: mean and the largest by amount, s of the run.
@@ -49,10 +56,10 @@ class LiveScreen final : public Observer {
   std::vector<double> expected_jct_s_;
   Options options_;
   RunContext context_{};
-  bool terminal_ = false;
+  bool terminal_ = false, stopped_ = false;
   int drawn_lines_ = 0;
   std::int64_t drawn_ns_ = 0, written_ns_ = 0;  // CLOCK_MONOTONIC
-  std::int64_t finished_ = 0, failures_ = 0, launches_ = 0;
+  std::int64_t finished_ = 0, failures_ = 0, launches_ = 0, failed_ = 0, rejected_ = 0;
   Drift drift_{};
 };
 

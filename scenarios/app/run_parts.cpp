@@ -128,7 +128,7 @@ RunParts::RunParts(const Prepared& p, const RunRequest& request)
 Expected<std::unique_ptr<RunParts>> RunParts::make(const Prepared& p, const RunRequest& request) {
   std::unique_ptr<RunParts> parts(new RunParts(p, request));
   if (!request.folder) return parts;
-  auto made = RunFolder::create(*request.folder);
+  auto made = RunFolder::create(*request.folder, request.replace);
   if (!made) return tl::make_unexpected(std::move(made.error()));
   parts->folder_.emplace(std::move(*made));
   const bool small = static_cast<std::int64_t>(p.workload.specs.size()) < kLogByDefaultBelow;
@@ -220,6 +220,10 @@ RunReport RunParts::run(Controller& controller) {
   report.result.summary = fold.summary();
   report.result.summary.study = study.summary(fold);
   report.result.jct_by_job_s = fold.jct_by_job_s();
+  for (std::size_t i = 0; report.result.summary.rejected > 0 && i < fold.job_count(); ++i) {
+    const JobId id(static_cast<std::uint32_t>(i));
+    if (const JobRow r = fold.numbers(id); r.state == JobState::rejected) report.rejected.emplace_back(id, r.rejection);
+  }
   report.violations = checker_.count();
   if (!checker_.ok() && report.failure.empty()) {
     const Violation& v = checker_.violations().front();

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "policies/policy.hpp"
@@ -18,6 +19,7 @@
 #include "sim/models/measured.hpp"
 #include "sim/models/performance.hpp"
 #include "sim/models/throughputs.hpp"
+#include "sim/observe/rejection.hpp"
 #include "traces/canonical.hpp"
 
 namespace orrery::app {
@@ -50,6 +52,7 @@ struct RunRequest {
   PolicyConfig policy;
   std::uint64_t seed = 1;
   std::optional<std::string> folder;        // write a run folder there
+  bool replace = true;                      // an earlier run that is there, else it is an error
   std::string command;                      // as typed, for the manifest
   bool live = false;                        // real processes: work is what they say it is
   const MeasuredTimes* measured = nullptr;  // simulate with these instead of the scenario's model and overheads
@@ -63,6 +66,7 @@ struct RunReport {
   std::optional<double> decision_p50_s, decision_p99_s;  // wall time of one decision
   std::uint64_t events = 0;
   std::uint64_t violations = 0;
+  std::vector<std::pair<JobId, Rejection>> rejected;  // by id
   std::string failure;  // empty = the run is good; else why it is not
 };
 

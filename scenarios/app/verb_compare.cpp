@@ -6,11 +6,13 @@
 
 #include <atomic>
 #include <chrono>
-#include <filesystem>
+#include <set>
 #include <thread>
 
 #include "scenarios/app/cli.hpp"
+#include "scenarios/app/ended_badly.hpp"
 #include "scenarios/app/make_policy.hpp"
+#include "scenarios/app/output_folder.hpp"
 #include "scenarios/app/resample_runs.hpp"
 #include "scenarios/app/scenario_args.hpp"
 #include "scenarios/report/progress.hpp"
@@ -83,6 +85,21 @@ std::vector<report::CompareRow> rows_of(const Plan& plan) {
     if (point.report) rows[point.policy].runs.push_back(point.report->result);
   std::erase_if(rows, [](const report::CompareRow& r) { return r.runs.empty(); });
   return rows;
+}
+
+// Jobs that were rejected or failed, run by run (of runs of one policy that say the same, the first); whether that
+// makes the comparison one with failed points.
+bool tell_bad_ends(const Plan& plan) {
+  bool bad = false;
+  std::set<std::pair<std::size_t, std::string>> told;
+  for (const Point& point : plan.points) {
+    if (!point.report) continue;
+    bad = bad || exit_code_of(point.report->result.summary) != kOk;
+    const std::string text = ended_badly(plan.prepared[plan.prepared.size() == 1 ? 0 : point.seed], *point.report);
+    if (text.empty() || !told.emplace(point.policy, text).second) continue;
+    fmt::print(stderr, "{}, seed {}:\n{}", policy_label(plan.policies[point.policy]), point.seed + 1, text);
+  }
+  return bad;
 }
 
 // Reads the trace, or makes one for every seed.
@@ -207,19 +224,21 @@ bool show(const Plan& plan, const Args& args, const std::vector<report::CompareR
   return true;
 }
 
-Expected<void> make_folder(const std::string& folder) {
-  if (folder.empty()) return {};
-  std::error_code failed;
-  std::filesystem::create_directories(folder, failed);
-  if (failed) return fail(fmt::format("cannot make `{}`: {}", folder, failed.message()));
-  return {};
+// The folder of this comparison, if one is asked for.
+Expected<void> claim_folder(const Plan& plan, bool force) {
+  if (plan.folder.empty()) return {};
+  std::vector<std::string> names;
+  for (const Point& point : plan.points)
+    names.push_back(fmt::format("{}-s{}", policy_label(plan.policies[point.policy]), point.seed + 1));
+  const auto seeds = static_cast<std::size_t>(plan.scenario.seeds);
+  return claim_compare_folder(plan.folder, compare_digest(plan.policies, seeds, plan.prepared), names, force);
 }
 
 int run_plan(Plan& plan, const Args& args) {
   const auto start = std::chrono::steady_clock::now();
   if (auto ok = prepare_plan(plan); !ok) return report_error(ok.error());
   plan_points(plan);
-  if (auto ok = make_folder(plan.folder); !ok) return report_error(ok.error());
+  if (auto ok = claim_folder(plan, args.has("force")); !ok) return report_error(ok.error());
   run_points(plan);
   const std::size_t failed = report_failures(plan);
   const auto rows = rows_of(plan);
@@ -234,7 +253,7 @@ int run_plan(Plan& plan, const Args& args) {
     fmt::print(stderr, "{} runs in {:.2f} s on {} threads{}\n", runs,
                std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), plan.threads,
                plan.folder.empty() ? " (-o DIR keeps the tables of each)" : " -> " + plan.folder);
-  return failed > 0 ? kFailedPoints : kOk;
+  return failed > 0 || tell_bad_ends(plan) ? kFailedPoints : kOk;
 }
 
 }  // namespace
@@ -247,6 +266,7 @@ int compare_verb(const std::vector<std::string>& arguments) {
       "intervals", po::value<std::string>(),
       "draw a recorded trace again N times for its intervals, or none (default: 100 where that is cheap)")(
       "output,o", po::value<std::string>(), "keep the run folder of every run, and the table, in this folder")(
+      "force", "replace the other comparison that is in that folder")(
       "json", "print an array of objects, one per policy and seed")("csv", "print CSV, one line per policy and seed")(
       "markdown", "print the table as Markdown");
   add_scenario_options(args);

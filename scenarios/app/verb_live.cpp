@@ -10,11 +10,13 @@
 #include "backend/live/files.hpp"
 #include "backend/live/process.hpp"
 #include "scenarios/app/cli.hpp"
+#include "scenarios/app/ended_badly.hpp"
 #include "scenarios/app/live_folder.hpp"
 #include "scenarios/app/live_run.hpp"
 #include "scenarios/app/live_tasks.hpp"
 #include "scenarios/app/live_times.hpp"
 #include "scenarios/app/make_policy.hpp"
+#include "scenarios/app/output_folder.hpp"
 #include "scenarios/app/scenario_args.hpp"
 #include "scenarios/report/fidelity.hpp"
 #include "scenarios/report/table.hpp"
@@ -53,13 +55,15 @@ int run_and_tell(const Prepared& prepared, const LiveRequest& request) {
   }
   const Summary& m = report->run.result.summary;
   using report::human_duration;
+  const std::string rejected = m.rejected > 0 ? fmt::format(", {} rejected", m.rejected) : std::string();
   const std::string out = fmt::format(
-      "{}\n{} (live): {} of {} jobs finished, {} failed, mean JCT {}, makespan {}, GPU use {:.1f} %, {} preemptions, "
-      "{} launches\ndecision replay: {} of {} equal\n-> {} (digest {})\n",
-      headline(prepared), policy_label(request.run.policy), m.finished, m.jobs, m.failed,
+      "{}\n{} (live): {} of {} jobs finished, {} failed{}, mean JCT {}, makespan {}, GPU use {:.1f} %, {} "
+      "preemptions, {} launches\n{}decision replay: {} of {} equal\n-> {} (digest {})\n",
+      headline(prepared), policy_label(request.run.policy), m.finished, m.jobs, m.failed, rejected,
       human_duration(m.mean_jct_s), human_duration(m.makespan_s), 100 * m.gpu_util_ratio, m.preemptions, m.launches,
-      report->decisions_replayed, report->decisions, *request.run.folder, report->run.result_digest.substr(0, 16));
-  return print(out) ? kOk : kRunFailed;
+      ended_badly(prepared, report->run), report->decisions_replayed, report->decisions, *request.run.folder,
+      report->run.result_digest.substr(0, 16));
+  return print(out) ? exit_code_of(m) : kRunFailed;
 }
 
 int run_action(const std::vector<std::string>& arguments) {
@@ -67,6 +71,7 @@ int run_action(const std::vector<std::string>& arguments) {
   args.options()("policy", po::value<std::string>(), "this policy instead of the scenario's")(
       "seed", po::value<std::uint64_t>()->default_value(1), "seed of everything random")(
       "output,o", po::value<std::string>(), "run folder (default: output.dir/NAME-POLICY-sSEED-live)")(
+      "force", "replace the run that is in the run folder, checkpoints and all")(
       "worker", po::value<std::string>(), "worker program (default: orrery-paced beside orrery)")(
       "quiet,q", "no lines while it runs");
   add_scenario_options(args);
@@ -89,6 +94,10 @@ int run_action(const std::vector<std::string>& arguments) {
   request.run.seed = seed;
   request.run.command = command_text("live run", arguments);
   request.run.folder = args.text("output", fmt::format("{}/{}-{}-s{}-live", s.output_dir, s.name, label, seed));
+  request.run.live = true;
+  request.force = args.has("force");
+  if (auto ok = claim_run_folder(*prepared, request.run, args.has("output"), request.force); !ok)
+    return report_error(ok.error());
   return run_and_tell(*prepared, request);
 }
 
@@ -211,21 +220,24 @@ int validate_action(const std::vector<std::string>& arguments) {
 }
 
 int resume_action(const std::vector<std::string>& arguments) {
-  Args args("orrery live resume RUN", {"run"});
-  args.options()("worker", po::value<std::string>(), "worker program (default: the one it began with)")(
+  Args args("orrery live resume RUN [--count-outage]", {"run"});
+  args.options()("count-outage", "the run's clock has gone on since it was stopped; by default it stood still")(
+      "worker", po::value<std::string>(), "worker program (default: the one it began with)")(
       "quiet,q", "no lines while it runs");
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
   if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
-  auto unfinished = unfinished_run(args.text("run"));
+  const std::string run = run_folder_of(args.text("run"));
+  auto unfinished = unfinished_run(run);
   if (!unfinished) return report_error(unfinished.error());
   LiveRequest request;
   request.resume = true;
+  request.count_outage = args.has("count-outage");
   request.quiet = args.has("quiet");
-  request.worker = unfinished->worker;
+  request.worker = args.text("worker", unfinished->worker);
   request.run.policy = unfinished->scenario.policy;
   request.run.seed = unfinished->seed;
   request.run.command = command_text("live resume", arguments);
-  request.run.folder = args.text("run");
+  request.run.folder = run;
   auto prepared = prepare(std::move(unfinished->scenario), unfinished->seed);
   if (!prepared) return report_error(prepared.error());
   return run_and_tell(*prepared, request);
@@ -235,7 +247,7 @@ int status_action(const std::vector<std::string>& arguments) {
   Args args("orrery live status RUN", {"run"});
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
   if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
-  const std::string run = args.text("run");
+  const std::string run = run_folder_of(args.text("run"));
   auto text = live::read_file(run + ".live/status.json");
   if (!text) text = live::read_file(run + "/live/status.json");
   if (!text) {

@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 
 #include "scenarios/app/cli.hpp"
+#include "scenarios/app/ended_badly.hpp"
 #include "scenarios/app/make_policy.hpp"
+#include "scenarios/app/output_folder.hpp"
 #include "scenarios/app/scenario_args.hpp"
 #include "scenarios/report/table.hpp"
 
@@ -13,6 +15,7 @@ namespace {
 std::string one_line(const std::string& policy, const Summary& s) {
   using report::human_duration;
   std::string out = fmt::format("{}: {} of {} jobs finished", policy, s.finished, s.jobs);
+  if (s.failed > 0) out += fmt::format(", {} failed for good", s.failed);
   if (s.rejected > 0) out += fmt::format(", {} rejected", s.rejected);
   if (s.finished > 0)
     out += fmt::format(
@@ -38,6 +41,7 @@ int run_verb(const std::vector<std::string>& arguments) {
                  "this policy instead of the scenario's (see `orrery policy list`)")(
       "seed", po::value<std::uint64_t>()->default_value(1), "seed of everything random")(
       "output,o", po::value<std::string>(), "run folder (default: output.dir/NAME-POLICY-sSEED)")(
+      "force", "replace the run that is in the run folder")(
       "json", "print the result as one JSON object")("csv", "print the result as CSV")("no-output",
                                                                                        "leave no run folder");
   add_scenario_options(args);
@@ -59,6 +63,9 @@ int run_verb(const std::vector<std::string>& arguments) {
   request.command = command_text("run", arguments);
   if (!args.has("no-output"))
     request.folder = args.text("output", fmt::format("{}/{}-{}-s{}", s.output_dir, s.name, label, seed));
+  if (request.folder)
+    if (auto ok = claim_run_folder(*prepared, request, args.has("output"), args.has("force")); !ok)
+      return report_error(ok.error());
   auto report = simulate(*prepared, request);
   if (!report) return report_error(report.error());
   if (!report->failure.empty()) {
@@ -73,13 +80,14 @@ int run_verb(const std::vector<std::string>& arguments) {
     out = report::render_csv({{label, {report->result}}});
   } else {
     out = headline(*prepared) + "\n" + one_line(label, report->result.summary);
+    out += ended_badly(*prepared, *report);
     for (const std::string& note : prepared->notes) out += fmt::format("  {}\n", note);
     if (request.folder)
       out += fmt::format("-> {} (digest {})\n", *request.folder, report->result_digest.substr(0, 16));
   }
   if (!print(out)) return kRunFailed;
-  if (!machine) fmt::print(stderr, "{}", measured_line(*report));
-  return kOk;
+  fmt::print(stderr, "{}", machine ? ended_badly(*prepared, *report) : measured_line(*report));
+  return exit_code_of(report->result.summary);
 }
 
 }  // namespace orrery::app

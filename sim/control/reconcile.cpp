@@ -38,6 +38,7 @@ void Reconciler::record(EventKind kind, JobId job, Time now) {
   e.gang = r.gang;
   e.incarnation = r.incarnation;
   e.gpus = kind == EventKind::launch ? &r.held : nullptr;
+  e.value2 = kind == EventKind::reject ? 1 : 0;  // the policy declined it
   emit_(e);
 }
 

@@ -258,12 +258,18 @@ void EventLog::write(const Event& e) {
       out_.push_back('"');
       number(R"(,"arg":)", e.value2);
       break;
+    case EventKind::reject:
+      out_ += R"(,"code":")";
+      out_ += to_string(rejection_of(e));
+      out_.push_back('"');
+      usual = e.value;
+      break;
     case EventKind::launch: usual = e.incarnation; break;
     default: break;
   }
   if (e.kind != EventKind::reason) {
     if (e.value != usual) number(e.kind == EventKind::submit ? R"(,"estimate":)" : R"(,"v":)", e.value);
-    if (e.value2 != 0) number(R"(,"v2":)", e.value2);
+    if (e.value2 != 0 && e.kind != EventKind::reject) number(R"(,"v2":)", e.value2);
   }
   who_and_where(e);
   end_line();

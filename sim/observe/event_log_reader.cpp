@@ -71,6 +71,10 @@ class LineReader {
         e.value = static_cast<std::int64_t>(reason_code(j.at("code").get_ref<const std::string&>()));
         e.value2 = whole<std::int64_t>(j.at("arg"));
         break;
+      case EventKind::reject:
+        if (const auto code = j.find("code"); code != j.end())
+          say_rejection(rejection(code->get_ref<const std::string&>()), e);
+        break;
       case EventKind::decide: decide(j, e, observer); return true;
       default: break;
     }
@@ -92,6 +96,12 @@ class LineReader {
       throw BadLine{fmt::format("job id {} is submitted where {} should be", id.value, jobs_.size())};
     const auto& name = j.at("job").get_ref<const std::string&>();
     if (!jobs_.emplace(name, id).second) throw BadLine{fmt::format("job `{}` is submitted twice", name)};
+  }
+
+  static Rejection rejection(const std::string& text) {
+    for (const Rejection r : {Rejection::infeasible, Rejection::parent_lost, Rejection::declined})
+      if (to_string(r) == text) return r;
+    throw BadLine{fmt::format("unknown reason `{}`", text)};
   }
 
   // What is not understood is not passed over.

@@ -212,7 +212,10 @@ void MetricsFold::on_event(const Event& e) {
       break;
     case EventKind::preprocessing: j.cpu_per_sample = {e.value}; break;
     case EventKind::finished: end(j, e.job, JobState::finished, e.at); break;
-    case EventKind::reject: end(j, e.job, JobState::rejected, e.at); break;
+    case EventKind::reject:
+      end(j, e.job, JobState::rejected, e.at);
+      j.rejection = rejection_of(e);
+      break;
     case EventKind::cancel: end(j, e.job, JobState::cancelled, e.at); break;
     default: break;
   }

@@ -89,6 +89,7 @@ class MetricsFold : public Observer {
     std::uint32_t slot = 0;  // of its allocation in held_, while it holds one
     Phase phase = Phase::unknown;
     JobState state = JobState::submitted;
+    Rejection rejection = Rejection::none;
   };
   struct Held {
     Allocation gpus;

@@ -11,6 +11,7 @@
 #include "sim/core/event.hpp"
 #include "sim/core/time.hpp"
 #include "sim/core/units.hpp"
+#include "sim/observe/rejection.hpp"
 
 namespace orrery {
 
@@ -30,6 +31,7 @@ struct JobRow {
   std::uint32_t preemptions = 0;  // stops asked for by the policy
   Duration cpu_per_sample{};      // of one core, loading and preprocessing, as last measured; 0 = not measured
   JobState state = JobState::pending;
+  Rejection rejection = Rejection::none;  // why it was rejected, if it was
 };
 
 // A step function of the cluster: the values from `at` on.

@@ -9,10 +9,12 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
+#include "sim/observe/aside_folder.hpp"
 #include "sim/observe/digest.hpp"
 
 namespace orrery {
@@ -65,7 +67,20 @@ int replace(const std::string& aside, const std::string& dir) {
   return 0;
 }
 
+// Gives `aside` the name `dir`, which nobody must have but an empty folder.
+int name(const std::string& aside, const std::string& dir) {
+  if (::renameat2(AT_FDCWD, aside.c_str(), AT_FDCWD, dir.c_str(), RENAME_NOREPLACE) == 0) return 0;
+  if (errno != EEXIST && errno != EINVAL && errno != ENOSYS) return errno;
+  return ::rename(aside.c_str(), dir.c_str()) == 0 ? 0 : errno;
+}
+
 }  // namespace
+
+Error run_is_there(const std::string& dir) {
+  Diagnostic d{fmt::format("`{}` holds a finished run, which is kept", dir)};
+  d.hint = "choose another folder with -o, or replace it with --force";
+  return Error(std::move(d));
+}
 
 std::string result_digest(std::string_view jobs_sha256, std::string_view samples_sha256,
                           std::string_view events_sha256) {
@@ -117,7 +132,7 @@ bool is_run_folder(const std::string& dir) {
   return at != j.end() && at->is_string() && *at == "run";
 }
 
-Expected<RunFolder> RunFolder::create(const std::string& wanted) {
+Expected<RunFolder> RunFolder::create(const std::string& wanted, bool replace) {
   std::string dir = fs::path(wanted).lexically_normal().string();
   while (dir.size() > 1 && dir.back() == '/') dir.pop_back();
   if (dir.empty() || dir == "." || dir == ".." || dir == "/")
@@ -132,23 +147,36 @@ Expected<RunFolder> RunFolder::create(const std::string& wanted) {
       d.notes = {"it is left as it is; choose another folder with -o"};
       return fail(std::move(d));
     }
+    if (!empty && !replace) return tl::make_unexpected(run_is_there(dir));
   }
   fs::create_directories(parent_of(dir), error);
   if (error) return failed("create", parent_of(dir), error.value());
+  remove_leftovers(parent_of(dir));
   static std::atomic<unsigned> number{0};
-  std::string aside = fmt::format("{}.tmp-{}-{}", dir, ::getpid(), number++);
-  fs::remove_all(aside, error);  // of an earlier process of this number
-  if (!fs::create_directory(aside, error)) return failed("create", aside, error.value());
-  return RunFolder(std::move(dir), std::move(aside));
+  for (int tries = 0;; ++tries) {
+    std::string aside = fmt::format("{}.tmp-{}-{}", dir, ::getpid(), number++);
+    fs::remove_all(aside, error);  // of an earlier process of this number
+    if (!fs::create_directory(aside, error)) return failed("create", aside, error.value());
+    const int lock = lock_folder(aside);
+    // Somebody who was cleaning up has taken it for a leftover before it was locked: another one.
+    const bool taken = (lock < 0 && (errno == EWOULDBLOCK || errno == ENOENT)) || !fs::exists(aside, error);
+    if (!taken || tries == 100) return RunFolder(std::move(dir), std::move(aside), lock, replace);
+    if (lock >= 0) ::close(lock);
+  }
 }
 
-RunFolder::RunFolder(RunFolder&& other) noexcept : dir_(std::move(other.dir_)), aside_(std::move(other.aside_)) {
+RunFolder::RunFolder(RunFolder&& other) noexcept
+    : dir_(std::move(other.dir_)),
+      aside_(std::move(other.aside_)),
+      lock_(std::exchange(other.lock_, -1)),
+      replace_(other.replace_) {
   other.aside_.clear();
 }
 
 RunFolder::~RunFolder() {
   std::error_code ignored;
   if (!aside_.empty()) fs::remove_all(aside_, ignored);
+  if (lock_ >= 0) ::close(lock_);
 }
 
 std::string RunFolder::path(std::string_view file) const {
@@ -185,7 +213,9 @@ Expected<void> RunFolder::commit(const RunManifest& manifest) {
       return failed("write", entry.path().string(), error);
   if (listing) return failed("read", aside_, listing.value());
   if (const int error = sync_path(aside_); error != 0) return failed("write", aside_, error);
-  if (const int error = replace(aside_, dir_); error != 0) return failed("create", dir_, error);
+  const int error = replace_ ? replace(aside_, dir_) : name(aside_, dir_);
+  if (error == EEXIST || error == ENOTEMPTY) return tl::make_unexpected(run_is_there(dir_));
+  if (error != 0) return failed("create", dir_, error);
   aside_.clear();
   (void)sync_path(parent_of(dir_));
   return {};

@@ -1,7 +1,8 @@
 // The folder of a finished run. Files are written into a folder aside (DIR.tmp-...), and commit() writes the
 // manifest last, syncs everything and renames the folder to its name, so a killed run leaves nothing that looks
-// finished. An earlier run folder of that name is replaced, anything else is refused. The RunFolder owns the
-// folder aside and removes it when it is destroyed before commit(). What varies between equal runs (times, host)
+// finished. An earlier run folder of that name is replaced where that was asked for, anything else is refused. The
+// RunFolder owns the folder aside, locks it, and removes it when it is destroyed before commit(); what killed runs left
+// aside in the same place goes, too. What varies between equal runs (times, host)
 // is given by the caller and sits under `measured` in run.json.
 #pragma once
 
@@ -52,10 +53,13 @@ struct RunManifest {
 
 // Whether `dir` is a folder that an orrery run wrote.
 [[nodiscard]] bool is_run_folder(const std::string& dir);
+// That it is one, and stays.
+[[nodiscard]] Error run_is_there(const std::string& dir);
 
 class RunFolder {
  public:
-  [[nodiscard]] static Expected<RunFolder> create(const std::string& dir);
+  // `replace`: an earlier run of that name goes when this one is committed; else it is an error, then too.
+  [[nodiscard]] static Expected<RunFolder> create(const std::string& dir, bool replace = true);
   RunFolder(RunFolder&& other) noexcept;
   RunFolder& operator=(RunFolder&&) = delete;
   ~RunFolder();
@@ -70,9 +74,12 @@ class RunFolder {
   [[nodiscard]] Expected<void> commit(const RunManifest& manifest);
 
  private:
-  RunFolder(std::string dir, std::string aside) : dir_(std::move(dir)), aside_(std::move(aside)) {}
+  RunFolder(std::string dir, std::string aside, int lock, bool replace)
+      : dir_(std::move(dir)), aside_(std::move(aside)), lock_(lock), replace_(replace) {}
   std::string dir_;
   std::string aside_;  // empty once committed or moved from
+  int lock_ = -1;      // of the folder aside; -1: its file system has none
+  bool replace_ = true;
 };
 
 }  // namespace orrery

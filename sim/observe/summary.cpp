@@ -45,6 +45,7 @@ JobRow MetricsFold::numbers(JobId id) const {
   r.preemptions = j.preemptions;
   r.cpu_per_sample = j.cpu_per_sample;
   r.state = j.state;
+  r.rejection = j.rejection;
   return r;
 }
 

@@ -60,6 +60,8 @@ void append_job(std::string& out, const JobRow& r) {
   if (r.cpu_per_sample.ns > 0) append_seconds(out, r.cpu_per_sample);
   out.push_back(',');
   out += to_string(r.state);
+  out.push_back(',');
+  out += to_string(r.rejection);
   out.push_back('\n');
 }
 
@@ -234,7 +236,7 @@ std::optional<double> metric_value(const MetricDefinition& m, const Summary& s) 
 void write_jobs_csv(const MetricsFold& fold, const TextSink& sink) {
   std::string out =
       "job_id,tenant,kind,model,gpus,submit_s,first_start_s,finish_s,jct_s,wait_s,run_s,service_gpu_s,held_gpu_s,"
-      "launches,preemptions,cpu_per_sample_s,state\n";
+      "launches,preemptions,cpu_per_sample_s,state,reason\n";
   for (std::size_t i = 0; i < fold.job_count(); ++i) {
     const JobId id(static_cast<std::uint32_t>(i));
     if (!fold.submitted(id)) continue;

@@ -39,10 +39,10 @@ TEST_CASE("fold: a hand-worked schedule", "[observe]") {
   write_jobs_csv(fold, sink);
   CHECK(csv ==
         "job_id,tenant,kind,model,gpus,submit_s,first_start_s,finish_s,jct_s,wait_s,run_s,service_gpu_s,held_gpu_s,"
-        "launches,preemptions,cpu_per_sample_s,state\n"
-        "p0,t,,,2,0,0,100,100,0,100,200,200,1,0,,finished\n"
-        "p1,t,,,2,10,10,130,120,20,100,200,200,2,1,,finished\n"
-        "p2,t,,,2,20,60,80,60,40,20,40,40,1,0,,finished\n");
+        "launches,preemptions,cpu_per_sample_s,state,reason\n"
+        "p0,t,,,2,0,0,100,100,0,100,200,200,1,0,,finished,\n"
+        "p1,t,,,2,10,10,130,120,20,100,200,200,2,1,,finished,\n"
+        "p2,t,,,2,20,60,80,60,40,20,40,40,1,0,,finished,\n");
   csv.clear();
   write_samples_csv(fold.samples(), sink);
   CHECK(csv ==
