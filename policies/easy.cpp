@@ -1,97 +1,34 @@
 // Backfilling. One algorithm with one number, the reservation depth: the first `depth` jobs that cannot start get
-// a reservation at the earliest time the availability profile allows; any later job may start now if that delays
-// no reservation. Depth 1 is EASY (Lifka 1995), unlimited depth is conservative backfilling (Mu'alem and
-// Feitelson 2001); policies.md 1.2 and 1.3.
+// a reservation at the earliest time at which the placement can put them for their whole length; any later job may
+// start now if that delays no reservation. Depth 1 is EASY (Lifka 1995), unlimited depth is conservative backfilling
+// (Mu'alem and Feitelson 2001); policies.md 1.2 and 1.3.
 //
-// A job that outruns its estimate is expected to run as long again. When something ends early, reservations
-// are re-placed one by one in order of arrival with the others in place, so none moves to a later time. With
-// placements that do more than count GPUs, starts use the real placement, EASY's one reservation is tested with
-// it too, and deeper reservations count GPUs.
-#include <map>
-#include <set>
-
+// A promise is kept: while no node fails, no job outlives its estimate and none is preempted, no job starts after its
+// first reservation. Where the placement only counts and every demand is a number of GPUs, a reservation is that
+// number (availability_profile); else it is the very GPUs, CPUs and memory that the placement chose (timetable), and
+// they are what the job starts on. When something ends early, reservations are re-placed one by one in order of
+// arrival with the others in place, so none moves to a later time.
+//
+// A job that outruns its estimate is expected to run as long again. A job without an estimate is expected to run for
+// ever. While the first job without a reservation waits for GPUs of a running one of unknown length, nobody passes it,
+// since nobody could say that this does no harm; where it waits for a reserved one of unknown length, who passes it
+// ends before that one starts.
 #include "policies/factories.hpp"
-#include "policies/parts/arrival_index.hpp"
-#include "policies/parts/availability_profile.hpp"
+#include "policies/parts/backfill.hpp"
 #include "sim/core/assert.hpp"
 
 namespace orrery {
-namespace {
-
-class Backfill final : public Policy {
- public:
-  Backfill(std::unique_ptr<Placement> placement, std::size_t depth)
-      : placement_(std::move(placement)), depth_(depth) {}
-  [[nodiscard]] Capabilities capabilities() const override { return {.needs_estimates = true}; }
-  void schedule(const ClusterView& view, PlanBuilder& plan) override;
-
- private:
-  struct Job {
-    enum Where : std::uint8_t { nowhere, queued, reserved, running } where = nowhere;
-    bool announced = false;
-    std::size_t slot = 0;  // in its class's ArrivalIndex, once announced
-    Time start{};          // reserved: planned; running: real
-    Time end{};            // expected
-  };
-  struct Class {
-    std::int64_t milli = 0;
-    ArrivalIndex waiting;
-  };
-
-  Job& job(JobId id) {
-    if (id.index() >= jobs_.size()) jobs_.resize(std::max(id.index() + 1, 2 * jobs_.size()));
-    return jobs_[id.index()];
-  }
-  static Duration length(const JobView& v) {
-    return v.estimate ? Duration{std::max<std::int64_t>(1, v.estimate->total.ns - v.done.ns)} : kForever;
-  }
-
-  void follow(const ClusterView& view, const Event& e);
-  void rebuild_profile(const ClusterView& view);
-  void announce(const JobView& v);
-  void enqueue(const JobView& v);
-  void dequeue(JobId id, const JobView& v);
-  void ended(JobId id, std::int64_t milli, Time now);
-  void extend_overruns(const ClusterView& view);
-  void replace_reservations(const ClusterView& view, PlanBuilder& plan);
-  void start_or_reserve(const ClusterView& view, PlanBuilder& plan, const JobView& v);
-  void run(const ClusterView& view, const JobView& v);
-  void reserve(PlanBuilder& plan, const JobView& v, Time start);
-  void unreserve(JobId id, const JobView& v);
-  [[nodiscard]] JobId first_queued() const;
-  [[nodiscard]] bool counts_only(const JobView& v) const { return placement_->counting() && v.spec->demand.plain(); }
-  [[nodiscard]] Time earliest_by_placement(const ClusterView& view, PlanBuilder& plan, const JobView& v);
-  [[nodiscard]] bool delays_head(const ClusterView& view, PlanBuilder& plan, Time end);
-  void backfill(const ClusterView& view, PlanBuilder& plan);
-  void measure_windows();
-
-  std::unique_ptr<Placement> placement_;
-  std::size_t depth_;
-  const DemandTable* view_demands_ = nullptr;
-  AvailabilityProfile profile_;
-  std::vector<Job> jobs_;
-  std::vector<Class> classes_;                                 // [demand class]
-  std::vector<std::pair<std::int64_t, std::size_t>> by_size_;  // (milli, class), largest first
-  std::vector<Duration> window_;              // [demand class]: how long that much is free from now on
-  std::vector<char> blocked_;                 // [demand class]: the placement refused it in this scan
-  std::set<std::pair<Time, JobId>> running_;  // by expected end
-  std::map<JobId, Time> reserved_;            // in order of arrival -> planned start
-  std::set<std::pair<Time, JobId>> due_;      // the same by planned start
-  bool compress_ = false;                     // something changed that may move reservations
-  bool initialised_ = false;
-};
 
 // Gives a job its slot in the order of arrival; jobs are announced in that order, whenever they become ready.
 void Backfill::announce(const JobView& v) {
   const std::size_t c = v.spec->demand_class.index();
   for (std::size_t fresh = classes_.size(); fresh <= c; ++fresh) {
     classes_.emplace_back();
-    classes_.back().milli = (*view_demands_)[DemandClass(static_cast<std::uint32_t>(fresh))].milli_gpus();
-    by_size_.emplace_back(classes_.back().milli, fresh);
+    classes_.back().demand = (*view_demands_)[DemandClass(static_cast<std::uint32_t>(fresh))];
+    by_size_.emplace_back(classes_.back().demand.milli_gpus(), fresh);
     std::sort(by_size_.begin(), by_size_.end(), std::greater<>());
-    window_.push_back({});
-    blocked_.push_back(0);
   }
+  plain_ = plain_ && v.spec->demand.plain();
   Job& j = job(v.id());
   j.announced = true;
   j.slot = classes_[c].waiting.append(v.id(), kForever);
@@ -100,27 +37,45 @@ void Backfill::announce(const JobView& v) {
 
 void Backfill::enqueue(const JobView& v) {
   Job& j = job(v.id());
-  classes_[v.spec->demand_class.index()].waiting.reinsert(j.slot, length(v));
+  class_of(v).waiting.reinsert(j.slot, length(v));
   j.where = Job::queued;
 }
 
-void Backfill::dequeue(JobId id, const JobView& v) {
-  classes_[v.spec->demand_class.index()].waiting.erase(job(id).slot);
+void Backfill::dequeue(const JobView& v) {
+  Job& j = job(v.id());
+  class_of(v).waiting.erase(j.slot);
+  j.where = Job::nowhere;
 }
 
-// A job no longer holds what the profile thinks it holds until its expected end.
-void Backfill::ended(JobId id, std::int64_t milli, Time now) {
-  Job& j = job(id);
-  running_.erase({j.end, id});
-  if (j.end > now) {
-    profile_.add(now, j.end, milli);
-    compress_ = true;
-  }
+void Backfill::hold(const JobView& v, Time from, Time to, const Allocation& where) {
+  Job& j = job(v.id());
+  j.start = from;
+  j.end = to;
+  if (counting())
+    profile_.add(from, to, -v.spec->demand.milli_gpus());
+  else
+    table_->add(v.id(), from, to, where);
+}
+
+void Backfill::release(const JobView& v) {
+  const Job& j = job(v.id());
+  if (counting())
+    profile_.add(j.start, j.end, v.spec->demand.milli_gpus());
+  else
+    table_->remove(v.id());
+}
+
+// A job no longer holds what was expected to be held until its expected end.
+void Backfill::ended(const JobView& v, Time now) {
+  Job& j = job(v.id());
+  running_.erase({j.end, v.id()});
+  release(v);
+  if (j.end > now) compress_ = true;
   j.where = Job::nowhere;
 }
 
 void Backfill::follow(const ClusterView& view, const Event& e) {
-  if (e.kind == EventKind::capacity) initialised_ = false;
+  if (e.kind == EventKind::capacity) capacity_changed(view, e.node);
   if (!e.job.valid()) return;
   const JobView v = view.job(e.job);
   const Job::Where where = job(e.job).where;
@@ -136,9 +91,9 @@ void Backfill::follow(const ClusterView& view, const Event& e) {
     case EventKind::called_off:
     case EventKind::reject:
     case EventKind::cancel:
-      if (where == Job::running) ended(e.job, v.spec->demand.milli_gpus(), view.now);
-      if (where == Job::reserved) unreserve(e.job, v);
-      if (where == Job::queued) dequeue(e.job, v);
+      if (where == Job::running) ended(v, view.now);
+      if (where == Job::reserved) unreserve(v);
+      if (where == Job::queued) dequeue(v);
       job(e.job).where = Job::nowhere;
       if (!is_final(v.state) && v.target == nullptr) enqueue(v);
       break;
@@ -146,105 +101,158 @@ void Backfill::follow(const ClusterView& view, const Event& e) {
   }
 }
 
-// From scratch: at the first decision and after nodes came or went.
-void Backfill::rebuild_profile(const ClusterView& view) {
-  std::int64_t usable = 0;
-  for (std::uint32_t n = 0; n < view.topology->node_count(); ++n)
-    if (!view.physical->is_down(NodeId(n))) usable += view.topology->node(NodeId(n)).gpus;
-  profile_.reset(view.now, usable * kMilliPerGpu);
+void Backfill::capacity_changed(const ClusterView& view, NodeId node) {
+  for (Class& c : classes_) c.possible = -1;
+  if (counting()) {
+    initialised_ = false;
+    return;
+  }
+  table_->set_down(node, view.physical->is_down(node));
+  compress_ = contradicted_ = true;
+}
+
+// What runs already when this object is made.
+void Backfill::adopt_running(const ClusterView& view) {
   for (const JobView v : view.active()) {
     Job& j = job(v.id());
-    if (j.where != Job::running) {
-      j.where = Job::running;
-      j.start = view.now;
-      j.end = view.now + length(v);
-      running_.insert({j.end, v.id()});
-    }
-    profile_.add(view.now, j.end, -v.spec->demand.milli_gpus());
+    if (j.where == Job::running) continue;
+    j.where = Job::running;
+    j.start = view.now;
+    j.end = view.now + length(v);
+    running_.insert({j.end, v.id()});
   }
-  for (const auto& [id, start] : reserved_) {
-    const JobView v = view.job(id);
-    profile_.add(start, job(id).end, -v.spec->demand.milli_gpus());
+}
+
+// From scratch: at the first decision and after nodes came or went.
+void Backfill::rebuild_profile(const ClusterView& view) {
+  profile_.reset(view.now, view.physical->usable_gpus() * kMilliPerGpu);
+  adopt_running(view);
+  for (const auto& [end, id] : running_) profile_.add(view.now, end, -view.job(id).spec->demand.milli_gpus());
+  for (const auto& [id, start] : reserved_)
+    profile_.add(start, job(id).end, -view.job(id).spec->demand.milli_gpus());
+  compress_ = true;
+}
+
+// From now on, by place. Reservations so far were numbers, of plain demands under a placement that counts: one after
+// the other in order of their starts, each finds as many GPUs as it was promised.
+void Backfill::make_table(const ClusterView& view) {
+  table_ = std::make_unique<Timetable>(*view.topology, view.now);
+  for (std::uint32_t n = 0; n < view.topology->node_count(); ++n)
+    table_->set_down(NodeId(n), view.physical->is_down(NodeId(n)));
+  adopt_running(view);
+  for (const auto& [end, id] : running_) {
+    const Target* target = view.job(id).target;
+    table_->add(id, job(id).start, end, target == nullptr ? Allocation{} : target->gpus);
+  }
+  for (const auto& [start, id] : due_) {
+    Allocation where;
+    const bool found = table_->fits(*placement_, view.job(id).spec->demand, start, job(id).end, where);
+    contradicted_ = contradicted_ || !found;
+    table_->add(id, start, job(id).end, where);
   }
   compress_ = true;
-  initialised_ = true;
 }
 
 void Backfill::extend_overruns(const ClusterView& view) {
   while (!running_.empty() && running_.begin()->first <= view.now) {
-    const JobId id = running_.begin()->second;
+    const JobView v = view.job(running_.begin()->second);
     running_.erase(running_.begin());
-    Job& j = job(id);
-    j.end = view.now + std::max(seconds(1), view.now - j.start);
-    profile_.add(view.now, j.end, -view.job(id).spec->demand.milli_gpus());
-    running_.insert({j.end, id});
-    compress_ = true;
+    Job& j = job(v.id());
+    const Time end = view.now + std::max(seconds(1), view.now - j.start);
+    if (counting())
+      profile_.add(view.now, end, -v.spec->demand.milli_gpus());
+    else
+      table_->set_end(v.id(), end);
+    j.end = end;
+    running_.insert({j.end, v.id()});
+    compress_ = contradicted_ = true;
   }
 }
 
-void Backfill::run(const ClusterView& view, const JobView& v) {
-  Job& j = job(v.id());
-  j.where = Job::running;
-  j.start = view.now;
-  j.end = view.now + length(v);
-  running_.insert({j.end, v.id()});
-  profile_.add(view.now, j.end, -v.spec->demand.milli_gpus());
+Timetable::Slot Backfill::earliest(const JobView& v) {
+  if (!counting()) return table_->earliest(*placement_, v.spec->demand, length(v));
+  return {profile_.earliest(v.spec->demand.milli_gpus(), length(v)), {}};
 }
 
-void Backfill::reserve(PlanBuilder& plan, const JobView& v, Time start) {
-  Job& j = job(v.id());
-  j.where = Job::reserved;
-  j.start = start;
-  j.end = start + length(v);
-  profile_.add(start, j.end, -v.spec->demand.milli_gpus());
-  reserved_[v.id()] = start;
-  due_.insert({start, v.id()});
-  plan.reserve(v.id(), start);
+bool Backfill::launch(const ClusterView& view, PlanBuilder& plan, const JobView& v,
+                      const Allocation& where) {
+  const bool part = v.spec->demand.milli_per_gpu < kMilliPerGpu;
+  const bool started = counting() ? plan.start(v.id(), *placement_)
+                                  : plan.run(v.id(), where, {}, part ? Sharing::fraction : Sharing::exclusive);
+  if (!started) return false;
+  if (job(v.id()).where == Job::queued) dequeue(v);
+  hold(v, view.now, view.now + length(v), where);
+  job(v.id()).where = Job::running;
+  running_.insert({job(v.id()).end, v.id()});
+  return true;
+}
+
+void Backfill::reserve(PlanBuilder& plan, const JobView& v, const Timetable::Slot& slot) {
+  hold(v, slot.start, slot.start + length(v), slot.where);
+  job(v.id()).where = Job::reserved;
+  reserved_[v.id()] = slot.start;
+  due_.insert({slot.start, v.id()});
+  plan.reserve(v.id(), slot.start);
   plan.reason(v.id(), ReasonCode::resources, plan.free().free_gpus());
 }
 
-void Backfill::unreserve(JobId id, const JobView& v) {
-  Job& j = job(id);
-  profile_.add(j.start, j.end, v.spec->demand.milli_gpus());
-  due_.erase({j.start, id});
-  reserved_.erase(id);
+void Backfill::unreserve(const JobView& v) {
+  release(v);
+  due_.erase({job(v.id()).start, v.id()});
+  reserved_.erase(v.id());
+  job(v.id()).where = Job::nowhere;
   compress_ = true;
 }
 
-// The first expected end at which the placement could put the job; its own kind of availability profile.
-Time Backfill::earliest_by_placement(const ClusterView& view, PlanBuilder& plan, const JobView& v) {
-  const PlanBuilder::Mark mark = plan.mark();
-  Time found = kNever;
-  for (const auto& [end, id] : running_) {
-    if (plan.planned(id) != nullptr) plan.preempt(id);
-    if (!plan.start(v.id(), *placement_)) continue;
-    found = end;
-    break;
+Backfill::Verdict Backfill::start_or_reserve(const ClusterView& view, PlanBuilder& plan, const JobView& v) {
+  Timetable::Slot slot = earliest(v);
+  if (slot.start == kNever) {
+    enqueue(v);
+    if (possible(view, class_of(v))) return Verdict::unknown_end;
+    class_of(v).blocked = true;  // capacity is down; asks again when it is back
+    return Verdict::no_capacity;
   }
-  plan.rollback(mark);
-  return found == kNever ? view.now + seconds(1) : found;
+  if (slot.start <= view.now) {
+    if (launch(view, plan, v, slot.where)) return Verdict::started;
+    slot.start = view.now + seconds(1);  // somebody else holds it: not one of ours
+  }
+  reserve(plan, v, slot);
+  return Verdict::reserved;
 }
 
-void Backfill::start_or_reserve(const ClusterView& view, PlanBuilder& plan, const JobView& v) {
-  Time start = profile_.earliest(v.spec->demand.milli_gpus(), length(v));
-  if (start <= view.now) {
-    if (plan.start(v.id(), *placement_)) {
-      run(view, v);
-      return;
-    }
-    // Enough GPUs, but not where the placement needs them.
-    start = profile_.next_change() == kNever ? view.now + seconds(1) : profile_.next_change();
+// Takes away the places of reservations that somebody else holds by then, or that are down; each finds another.
+void Backfill::drop_contradicted(const ClusterView& view) {
+  for (const auto& [id, start] : reserved_) {
+    const Allocation where = table_->find(id)->where;
+    const Time end = job(id).end;
+    table_->remove(id);
+    const bool stands = !where.empty() && table_->free(where, std::max(start, view.now), end);
+    table_->add(id, start, end, stands ? where : Allocation{});
   }
-  if (depth_ == 1 && !counts_only(v)) start = std::max(start, earliest_by_placement(view, plan, v));
-  if (start == kNever) {  // capacity is down; asks again when it is back
-    enqueue(v);
-    blocked_[v.spec->demand_class.index()] = 1;
+  contradicted_ = false;
+}
+
+// By place: what was promised stands unless something earlier is found.
+void Backfill::move_forward(const ClusterView& view, PlanBuilder& plan, const JobView& v) {
+  const Time promised = job(v.id()).start;
+  const Allocation where = table_->find(v.id())->where;
+  unreserve(v);
+  if (where.empty()) {
+    start_or_reserve(view, plan, v);
     return;
   }
-  reserve(plan, v, start);
+  if (promised <= view.now) {
+    if (!launch(view, plan, v, where)) start_or_reserve(view, plan, v);
+    return;
+  }
+  Timetable::Slot slot = table_->earliest(*placement_, v.spec->demand, length(v), promised);
+  if (slot.start == kNever) slot = {promised, where};
+  if (slot.start <= view.now && launch(view, plan, v, slot.where)) return;
+  reserve(plan, v, slot);
 }
 
 void Backfill::replace_reservations(const ClusterView& view, PlanBuilder& plan) {
+  if (contradicted_ && !counting()) drop_contradicted(view);
   std::vector<JobId> order;
   if (compress_) {
     for (const auto& [id, start] : reserved_) order.push_back(id);
@@ -255,93 +263,97 @@ void Backfill::replace_reservations(const ClusterView& view, PlanBuilder& plan) 
     }
     std::sort(order.begin(), order.end());
   }
-  compress_ = false;
   for (const JobId id : order) {
     const JobView v = view.job(id);
-    unreserve(id, v);
-    start_or_reserve(view, plan, v);
+    if (counting()) {
+      unreserve(v);
+      start_or_reserve(view, plan, v);
+    } else {
+      move_forward(view, plan, v);
+    }
   }
-  compress_ = false;
+  compress_ = contradicted_ = false;
 }
 
 JobId Backfill::first_queued() const {
   JobId first;
-  for (std::size_t c = 0; c < classes_.size(); ++c)
-    if (blocked_[c] == 0) first = std::min(first, classes_[c].waiting.first_within(kForever));
+  for (const Class& c : classes_)
+    if (!c.blocked) first = std::min(first, c.waiting.first_within(kForever));
   return first;
 }
 
-void Backfill::measure_windows() {
-  std::size_t next = 0;
-  const Time now = profile_.points().front().at;
-  for (const AvailabilityProfile::Point& p : profile_.points()) {
-    while (next < by_size_.size() && by_size_[next].first > p.free) window_[by_size_[next++].second] = p.at - now;
-    if (next == by_size_.size()) return;
+bool Backfill::possible(const ClusterView& view, Class& c) {
+  if (c.possible < 0) {
+    Inventory idle(*view.topology);
+    for (std::uint32_t n = 0; n < view.topology->node_count(); ++n)
+      if (view.physical->is_down(NodeId(n))) idle.set_down(NodeId(n), true);
+    Allocation where;
+    c.possible = placement_->place(c.demand, idle, where) ? 1 : 0;
   }
-  for (; next < by_size_.size(); ++next) window_[by_size_[next].second] = kForever;
+  return c.possible == 1;
 }
 
-// Whether the head's reservation, tested with the real placement, is lost by what the plan has just started.
-bool Backfill::delays_head(const ClusterView& view, PlanBuilder& plan, Time end) {
-  if (depth_ != 1 || reserved_.empty()) return false;
-  const auto [head, start] = *reserved_.begin();
-  if (end <= start || counts_only(view.job(head))) return false;
-  const PlanBuilder::Mark mark = plan.mark();
-  for (const auto& [other_end, id] : running_) {
-    if (other_end > start) break;
-    if (plan.planned(id) != nullptr) plan.preempt(id);
+// When a job that passes this one must have ended: this one fits at no time that is known.
+Time Backfill::unknown_end(const ClusterView& view, const JobView& v) {
+  std::vector<JobView> reserved;  // of unknown length
+  Time first = kNever;
+  for (const auto& [id, start] : reserved_) {
+    if (job(id).end != kNever) continue;
+    reserved.push_back(view.job(id));
+    first = std::min(first, start);
   }
-  const bool fits = plan.start(head, *placement_);
-  plan.rollback(mark);
-  return !fits;
-}
-
-void Backfill::backfill(const ClusterView& view, PlanBuilder& plan) {
-  for (;;) {
-    measure_windows();
-    JobId best;
-    for (std::size_t c = 0; c < classes_.size(); ++c) {
-      if (blocked_[c] != 0 || window_[c].ns == 0) continue;
-      best = std::min(best, classes_[c].waiting.first_within(window_[c]));
-    }
-    if (!best.valid()) return;
-    const JobView v = view.job(best);
-    const PlanBuilder::Mark mark = plan.mark();
-    if (plan.start(best, *placement_)) {
-      if (!delays_head(view, plan, view.now + length(v))) {
-        dequeue(best, v);
-        run(view, v);
-        continue;
-      }
-      plan.rollback(mark);
-    }
-    blocked_[v.spec->demand_class.index()] = 1;
+  if (reserved.empty()) return view.now;
+  std::vector<Allocation> where(counting() ? 0 : reserved.size());
+  for (std::size_t i = 0; i < reserved.size(); ++i) {
+    if (!counting()) where[i] = table_->find(reserved[i].id())->where;
+    release(reserved[i]);
   }
+  Allocation anywhere;
+  const bool fits = counting() ? profile_.points().back().free >= v.spec->demand.milli_gpus()
+                               : table_->fits(*placement_, v.spec->demand, Timetable::kEnd, kNever, anywhere);
+  for (std::size_t i = 0; i < reserved.size(); ++i) {
+    const Job& j = job(reserved[i].id());
+    hold(reserved[i], j.start, j.end, counting() ? Allocation{} : where[i]);
+  }
+  return fits ? first : view.now;
 }
 
 void Backfill::schedule(const ClusterView& view, PlanBuilder& plan) {
   view_demands_ = view.demands;
-  if (initialised_) profile_.advance(view.now);
+  if (initialised_ && counting()) profile_.advance(view.now);
+  if (!counting()) table_->advance(view.now);
   for (const Event& e : view.since_last) follow(view, e);
-  if (!initialised_) rebuild_profile(view);
+  if (counting() && !(plain_ && placement_->counting()))
+    make_table(view);
+  else if (counting() && !initialised_)
+    rebuild_profile(view);
+  initialised_ = true;
   extend_overruns(view);
-  std::fill(blocked_.begin(), blocked_.end(), 0);
+  for (Class& c : classes_) c.blocked = false;
   replace_reservations(view, plan);
+  Time passing_ends = kNever;
   while (reserved_.size() < depth_) {
     const JobId id = first_queued();
     if (!id.valid()) break;
     const JobView v = view.job(id);
-    dequeue(id, v);
-    start_or_reserve(view, plan, v);
+    dequeue(v);
+    if (start_or_reserve(view, plan, v) != Verdict::unknown_end) continue;
+    plan.reason(id, ReasonCode::resources, plan.free().free_gpus());
+    passing_ends = unknown_end(view, v);
+    break;
   }
-  if (plan.free().free_gpus() > 0) backfill(view, plan);
+  const Duration longest = passing_ends == kNever ? kForever : passing_ends - view.now;
+  if (longest.ns > 0) {
+    if (!counting())
+      scan_by_place(view, plan, longest);
+    else if (plan.free().free_gpus() > 0)
+      scan_by_number(view, plan, longest);
+  }
   if (!due_.empty()) {
     const Time next = due_.begin()->first;
     plan.wake_at(next > view.now ? next : view.now + seconds(1));
   }
 }
-
-}  // namespace
 
 std::unique_ptr<Policy> make_easy(PolicySetup setup, OptionReader& options) {
   const std::int64_t depth = options.integer("depth");

@@ -28,7 +28,8 @@ const std::vector<PolicyInfo>& policy_table() {
       {"easy",
        "EASY backfilling: the first blocked job has a reservation, later ones may not delay it",
        "FIFO, and a reservation for the first job that does not fit at the earliest time the running jobs' estimates "
-       "allow. Any later job may start if it fits now and delays no reservation.",
+       "and the placement allow. Any later job may start if it fits now and delays no reservation. While the first one "
+       "waits for a running job without an estimate, nobody passes it.",
        "Lifka, JSSPP 1995; Mu'alem and Feitelson, TPDS 2001",
        make_easy,
        {{"depth", "integer", "1", "how many blocked jobs hold a reservation (1 = EASY)", {}, 1, kMany}},

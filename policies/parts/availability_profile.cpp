@@ -35,17 +35,22 @@ void AvailabilityProfile::add(Time from, Time to, std::int64_t delta) {
     points_.erase(points_.begin() + static_cast<std::ptrdiff_t>(first));
 }
 
-Time AvailabilityProfile::earliest(std::int64_t amount, Duration length) const {
-  Time start = points_.front().at;
-  bool open = points_.front().free >= amount;
-  for (std::size_t i = 0; i < points_.size(); ++i) {
+Time AvailabilityProfile::earliest(std::int64_t amount, Duration length, Time from) const {
+  std::size_t i = 0;
+  if (from > points_.front().at)
+    i = static_cast<std::size_t>(std::upper_bound(points_.begin(), points_.end(), from,
+                                                  [](Time t, const Point& p) { return t < p.at; }) -
+                                 points_.begin()) - 1;
+  Time start = std::max(from, points_.front().at);
+  bool open = points_[i].free >= amount;
+  for (; i < points_.size(); ++i) {
     if (points_[i].free >= amount) {
       if (!open) start = points_[i].at;
       open = true;
-    } else {
-      if (open && points_[i].at >= start + length) return start;
-      open = false;
+      continue;
     }
+    if (open && points_[i].at >= start + length) return start;
+    open = false;
   }
   return open ? start : kNever;
 }

@@ -22,8 +22,8 @@ class AvailabilityProfile {
   void advance(Time now);
   // Adds `delta` to the free capacity in [from, to); `from` is clamped to the profile's start.
   void add(Time from, Time to, std::int64_t delta);
-  // The earliest t >= the start with at least `amount` free during [t, t + length); kNever if there is none.
-  [[nodiscard]] Time earliest(std::int64_t amount, Duration length) const;
+  // The earliest t >= `from` with at least `amount` free during [t, t + length); kNever if there is none.
+  [[nodiscard]] Time earliest(std::int64_t amount, Duration length, Time from = {}) const;
   // The first point after the start, or kNever.
   [[nodiscard]] Time next_change() const { return points_.size() > 1 ? points_[1].at : kNever; }
   [[nodiscard]] const std::vector<Point>& points() const { return points_; }

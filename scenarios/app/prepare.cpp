@@ -1,5 +1,7 @@
 // Makes what can be run out of a scenario: the trace is read or made, sliced, scaled and split into what may be known
 // and what is true; an emulation's overrides are applied.
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -125,13 +127,18 @@ EstimateSource resolve_estimates(const Scenario& s, bool trace_has_estimates) {
   return trace_has_estimates ? EstimateSource::user : EstimateSource::oracle;
 }
 
-const char* describe(EstimateSource e) {
+// Jobs without an estimate are expected to run for ever; backfilling lets nobody pass a job that waits for such a one.
+std::string describe(EstimateSource e, const Workload& w) {
+  const auto without = std::count_if(w.specs.begin(), w.specs.end(), [](const JobSpec& s) { return !s.user_estimate; });
   switch (e) {
     case EstimateSource::automatic: return "auto";
-    case EstimateSource::user: return "user (the trace's estimates)";
+    case EstimateSource::user:
+      if (without == 0) return "user (the trace's estimates)";
+      return fmt::format("user (the trace's estimates; {} of {} jobs have none)", without, w.specs.size());
     case EstimateSource::history: return "history (mean of the tenant's last two jobs)";
     case EstimateSource::oracle: return "oracle (true run times)";
-    case EstimateSource::none: return "none";
+    case EstimateSource::none:
+      return "none; where nobody knows when a running job ends, easy and conservative let nobody pass who waits for it";
   }
   return "?";
 }
@@ -161,7 +168,7 @@ Expected<void> apply_trace(Prepared& p, Trace& trace) {
   p.estimates = resolve_estimates(s, trace.has_estimates);
   if (s.workload.estimates == EstimateSource::user && !trace.has_estimates)
     return fail("workload.estimates is `user`, but the trace has no estimate column");
-  p.notes.push_back(fmt::format("estimates: {}", describe(p.estimates)));
+  p.notes.push_back(fmt::format("estimates: {}", describe(p.estimates, p.workload)));
   return {};
 }
 
