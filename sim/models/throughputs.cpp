@@ -67,13 +67,13 @@ Expected<std::shared_ptr<ThroughputModel>> ThroughputModel::compile(const Throug
   m->nodes_.resize(m->types_.size());
   m->has_gpus_.resize(m->types_.size());
   for (const NodeGroup& g : topology.groups()) {
-    const std::size_t at = find_name(m->types_, g.gpu);
+    const std::size_t at = orrery::find_name(m->types_, g.gpu);
     if (at == m->types_.size()) continue;
     m->has_gpus_[at] = m->has_gpus_[at] || g.gpus_per_node > 0;
     add_nodes(m->nodes_[at], g.gpus_per_node, g.count);
   }
   const auto type_of = [&](const std::string& gpu) {
-    const std::size_t at = find_name(m->types_, gpu);
+    const std::size_t at = orrery::find_name(m->types_, gpu);
     return at == m->types_.size() ? kNone : static_cast<std::uint32_t>(at);
   };
   m->reference_ = type_of(reference);
