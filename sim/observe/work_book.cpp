@@ -1,7 +1,6 @@
 #include "sim/observe/work_book.hpp"
 
 #include <algorithm>
-#include <bit>
 
 #include "sim/models/colocation.hpp"
 
@@ -37,8 +36,8 @@ void WorkBook::for_places(const Allocation& gpus, Do act) {
     on_place_.resize(place_of_.empty() ? all : *std::max_element(place_of_.begin(), place_of_.end()) + 1);
   }
   for (const NodeSlice& s : gpus.slices())
-    for (std::uint64_t rest = s.gpus; rest != 0; rest &= rest - 1) {
-      const std::size_t gpu = first_gpu_[s.node.index()] + static_cast<std::size_t>(std::countr_zero(rest));
+    for (GpuMask rest = s.gpus; rest.any(); rest.drop_lowest()) {
+      const std::size_t gpu = first_gpu_[s.node.index()] + static_cast<std::size_t>(rest.lowest());
       act(on_place_[place_of_.empty() ? gpu : place_of_[gpu]]);
     }
 }
@@ -343,7 +342,9 @@ Duration WorkBook::overdue(JobId job, Time now, Work total) const {
   if (!pauses_.empty()) {  // the last stretch of time before an end is not paused
     const Pause& p = pauses_[pause_of_[job.index()]];
     const std::int64_t unpaused = e.runs && e.now.since < now ? last_dt_.ns - p.last_ns : 0;
-    return Duration{done(job, now).done.ns + unpaused - total.ns};
+    const std::int64_t over = done(job, now).done.ns + unpaused - total.ns;
+    // Its floating-point clock takes ends that are that close for one.
+    return over < 0 && muri_same_end(now, now + Duration{-over}) ? Duration{} : Duration{over};
   }
   const Reckoned r = done(job, now);
   const std::int64_t over = r.done.ns - total.ns;
