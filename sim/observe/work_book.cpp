@@ -343,7 +343,8 @@ Duration WorkBook::overdue(JobId job, Time now, Work total) const {
   if (!pauses_.empty()) {  // the last stretch of time before an end is not paused
     const Pause& p = pauses_[pause_of_[job.index()]];
     const std::int64_t unpaused = e.runs && e.now.since < now ? last_dt_.ns - p.last_ns : 0;
-    return Duration{done(job, now).done.ns + unpaused - total.ns};
+    const Duration over{done(job, now).done.ns + unpaused - total.ns};
+    return over.ns < 0 && muri_same_end(now, now - over) ? Duration{} : over;  // it may end with an earlier one
   }
   const Reckoned r = done(job, now);
   const std::int64_t over = r.done.ns - total.ns;
