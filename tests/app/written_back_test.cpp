@@ -42,7 +42,8 @@ Text random_text(std::uint64_t seed) {
   Text t;
   t.head = "version: 1\nname: s" + d.number() + "\n";
   t.cluster = fmt::format(
-      "cluster:\n  groups:\n    - {{ name: a, count: {}, gpus_per_node: {}, gpu: k80, cpus: {}, mem: {}GiB, rack_size: "
+      "cluster:\n  groups:\n    - {{ name: a, count: {}, gpus_per_node: {}, gpu: k80, cpus: {}, mem: {}GiB, "
+      "rack_size: "
       "{}, nvlink: {}GB/s, nic: {}GB/s, gpu_memory: {}GiB, uplink: {}GB/s, price: {}, idle_watt: {}, busy_watt: {}, "
       "peak_tflops: {} }}\n",
       d.number(), d.below(8) + 1, d.number(), d.number(), d.number(), d.number(), d.number(), d.number(), d.number(),
@@ -52,7 +53,8 @@ Text random_text(std::uint64_t seed) {
     t.workload = "workload:\n  trace: /t.csv\n  format: orrery\n";
   else if (kind == 1)
     t.workload = fmt::format(
-        "workload:\n  generate:\n    jobs: {}\n    gpus: {{ 1: 0.{}, 8: 0.3 }}\n    law: {}\n    mean: {}\n    sigma: "
+        "workload:\n  generate:\n    jobs: {}\n    gpus: {{ 1: 0.{}, 8: 0.3 }}\n    law: {}\n    mean: {}\n    "
+        "sigma: "
         "{}\n    tenants: {}\n    overestimate: {}\n  format: auto\n",
         d.number(), d.below(9) + 1, d.one_of({"exponential", "lognormal"}), d.seconds(), d.share(), d.number(),
         d.number());
@@ -63,41 +65,48 @@ Text random_text(std::uint64_t seed) {
         d.number(), d.one_of({"true", "false"}), d.one_of({"true", "false"}), d.number());
   else
     t.workload = fmt::format(
-        "workload:\n  generate:\n    jobs: {}\n    model: lineage\n    zipf: {}\n    size: {}\n    gains: {{ positive: "
+        "workload:\n  generate:\n    jobs: {}\n    model: lineage\n    zipf: {}\n    size: {}\n    gains: {{ "
+        "positive: "
         "0.3, negative: 0.2, mean_log_ratio: {}, mean_loss: {}, own_modality: {} }}\n    tenants: {}\n  catalogue: "
         "/c.yaml\n  format: auto\n",
         d.number(), d.share(), d.one_of({"cluster", "live"}), d.share(), d.share(), d.number(), d.number());
-  t.workload += fmt::format("  slice: {{ skip: {}, jobs: {} }}\n  load: {}\n  estimates: {}\n", d.number(), d.number(),
-                            d.share(), d.one_of({"auto", "user", "history", "oracle", "none"}));
+  t.workload += fmt::format("  slice: {{ skip: {}, jobs: {} }}\n  load: {}\n  estimates: {}\n", d.number(),
+                            d.number(), d.share(), d.one_of({"auto", "user", "history", "oracle", "none"}));
   if (seed % 2 == 0)
-    t.performance = fmt::format("performance:\n  profiles: /p\n  family: titan\n  hardware:\n    k80: V100\n  missing: "
-                                "{}\n  gpu_memory: {}GiB\n",
-                                d.one_of({"clamp", "error"}), d.number());
+    t.performance = fmt::format(
+        "performance:\n  profiles: /p\n  family: titan\n  hardware:\n    k80: V100\n  missing: "
+        "{}\n  gpu_memory: {}GiB\n",
+        d.one_of({"clamp", "error"}), d.number());
   else
     t.network = fmt::format(
-        "network:\n  step: {{ compute: {}, gradients: {}MiB, hidden: {} }}\n  models:\n    m: {{ compute: {}, gradients: "
+        "network:\n  step: {{ compute: {}, gradients: {}MiB, hidden: {} }}\n  models:\n    m: {{ compute: {}, "
+        "gradients: "
         "{}KiB, hidden: {} }}\n  contention: {}\n",
-        d.seconds(), d.number(), d.share(), d.seconds(), d.number(), d.one_of({"0", "0.5"}), d.one_of({"true", "false"}));
+        d.seconds(), d.number(), d.share(), d.seconds(), d.number(), d.one_of({"0", "0.5"}),
+        d.one_of({"true", "false"}));
   t.overheads = fmt::format("overheads:\n  launch: {}\n  stop: {}\n", d.seconds(), d.seconds());
   if (seed % 3 == 0)
     t.overheads += "  restart: " + d.seconds() + "\n";
   else if (seed % 3 == 1)
     t.overheads += fmt::format("  restart:\n    default: {}\n    bert: {}\n", d.seconds(), d.seconds());
   else
-    t.overheads += fmt::format("  restart: {{ by: checkpoint, bandwidth: {}GB/s, storage: {}GB/s, start: {}, per_rank: "
-                               "{}, bytes: {{ default: {}MiB, bert: {}GiB }} }}\n",
-                               d.number(), d.number(), d.seconds(), d.seconds(), d.number(), d.number());
+    t.overheads += fmt::format(
+        "  restart: {{ by: checkpoint, bandwidth: {}GB/s, storage: {}GB/s, start: {}, per_rank: "
+        "{}, bytes: {{ default: {}MiB, bert: {}GiB }} }}\n",
+        d.number(), d.number(), d.seconds(), d.seconds(), d.number(), d.number());
   t.overheads += fmt::format(
-      "failures:\n  node_mtbf: {}\n  repair: {}\n  retries: {}\n  capacity: /cap.csv\n  outages:\n    - {{ node: 0, from: "
-      "{}, to: 5m }}\n  stragglers:\n    node_mtbs: {}\n    slowdown: [1.{}, 2.5]\n    lasts: {}\n    spells:\n      - {{ "
+      "failures:\n  node_mtbf: {}\n  repair: {}\n  retries: {}\n  capacity: /cap.csv\n  outages:\n    - {{ node: 0, "
+      "from: "
+      "{}, to: 5m }}\n  stragglers:\n    node_mtbs: {}\n    slowdown: [1.{}, 2.5]\n    lasts: {}\n    spells:\n      "
+      "- {{ "
       "node: 0, from: {}, to: 5m, slowdown: 1.{} }}\n  lemons: {{ share: {}, rate: {} }}\n",
       d.seconds(), d.seconds(), d.number(), d.seconds(), d.seconds(), d.below(9) + 1, d.seconds(), d.seconds(),
       d.below(9) + 1, d.share(), d.number());
   t.checkpoints = fmt::format("checkpoints:\n  every: {}\n", d.seconds());
   const bool live = seed % 5 < 3;
-  t.checkpoints += live ? fmt::format("  cost: {}\n", d.seconds())
-                        : fmt::format("  cost: {{ by: checkpoint, bandwidth: {}GB/s, bytes: {{ default: 7GiB }} }}\n",
-                                      d.number());
+  t.checkpoints +=
+      live ? fmt::format("  cost: {}\n", d.seconds())
+           : fmt::format("  cost: {{ by: checkpoint, bandwidth: {}GB/s, bytes: {{ default: 7GiB }} }}\n", d.number());
   t.checkpoints += fmt::format("publish:\n  every: {}\n  cost: {}\n", d.share(), d.seconds());
   if (live)
     t.live = fmt::format(
@@ -146,11 +155,30 @@ TEST_CASE("every key that the reader of scenarios knows is one that is written b
   int known = 0;
   for (std::uint64_t seed = 0; seed < 6; ++seed) {
     const std::string text = random_text(seed).whole();
-    for (const char* section :
-         {"", "cluster", "cluster.groups.0", "workload", "workload.slice", "workload.generate",
-          "workload.generate.gains", "compare", "performance", "overheads", "overheads.restart", "failures",
-          "failures.outages.0", "failures.stragglers", "failures.stragglers.spells.0", "failures.lemons", "checkpoints",
-          "checkpoints.cost", "publish", "network", "network.step", "network.models.m", "live", "output"})
+    for (const char* section : {"",
+                                "cluster",
+                                "cluster.groups.0",
+                                "workload",
+                                "workload.slice",
+                                "workload.generate",
+                                "workload.generate.gains",
+                                "compare",
+                                "performance",
+                                "overheads",
+                                "overheads.restart",
+                                "failures",
+                                "failures.outages.0",
+                                "failures.stragglers",
+                                "failures.stragglers.spells.0",
+                                "failures.lemons",
+                                "checkpoints",
+                                "checkpoints.cost",
+                                "publish",
+                                "network",
+                                "network.step",
+                                "network.models.m",
+                                "live",
+                                "output"})
       for (const std::string& key : known_keys(text, section)) {
         INFO("section `" << section << "`, key `" << key << "`");
         ++known;

@@ -68,9 +68,8 @@ TEST_CASE("emulate muri: ends within a relative 1e-9 are one event", "[exec]") {
   CHECK(muri_same_end(Time{100 * kDays}, Time{100 * kDays + 8 * kMs}));
   CHECK_FALSE(muri_same_end(Time{100 * kDays}, Time{100 * kDays + 9 * kMs}));
   // Three jobs of a hundred days; the second ends 8 ms after the first, the third 9 ms: it pays a pause of 7 s.
-  const std::vector<Job> jobs{{0, 100 * kDays, 7000 * kMs},
-                              {0, 100 * kDays + 8 * kMs, 7000 * kMs},
-                              {0, 100 * kDays + 9 * kMs, 7000 * kMs}};
+  const std::vector<Job> jobs{
+      {0, 100 * kDays, 7000 * kMs}, {0, 100 * kDays + 8 * kMs, 7000 * kMs}, {0, 100 * kDays + 9 * kMs, 7000 * kMs}};
   CHECK(by_executor(jobs, 3, true) == std::vector<double>{8640000, 8640000, 8640007.009});
   CHECK(by_executor(jobs, 3, false) == std::vector<double>{8640000, 8640007.008, 8640007.009});
 }

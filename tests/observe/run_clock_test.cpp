@@ -81,8 +81,8 @@ TEST_CASE("a clock that goes in steps rounds what ran in each", "[observe][clock
   const RunClock exact, steps{seconds(300)};
   const Time from{60'400'000'000}, to{650'300'000'000};
   CHECK(exact.ran(from, to) == to - from);
-  CHECK(steps.ran(from, Time{239'600'000'000}) == seconds(179));       // 179.2 s
-  CHECK(steps.ran(from, to) == seconds(240 + 300 + 50));               // 239.6, 300, 50.3 s
+  CHECK(steps.ran(from, Time{239'600'000'000}) == seconds(179));  // 179.2 s
+  CHECK(steps.ran(from, to) == seconds(240 + 300 + 50));          // 239.6, 300, 50.3 s
   CHECK(steps.ran(from, from) == Duration{});
   CHECK(steps.ran(Time{}, Time{} + seconds(600)) == seconds(600));
 }
