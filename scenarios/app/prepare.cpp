@@ -41,8 +41,8 @@ Expected<void> apply_emulation(Prepared& p, const Trace& trace) {
   if (s.emulate == "pollux") p.rounding = {seconds(1), seconds(60)};
   if (s.emulate == "titan")
     p.notes.push_back(
-        "jobs' times (run, finish and all that follows from them) are in whole seconds per scheduling interval, as that "
-        "simulator counts them; samples and events are on the cluster's clock");
+        "jobs' times (run, finish and all that follows from them) are in whole seconds per scheduling interval, as "
+        "that simulator counts them; samples and events are on the cluster's clock");
   if (s.emulate != "muri") return {};
   for (std::size_t i = 0; i < trace.jobs.size(); ++i) {
     const JobSpec& spec = p.workload.specs[i];

@@ -125,7 +125,7 @@ std::string option_text(YamlWalk& w, const Place& at) {
   return text + "]";
 }
 
-PolicyConfig read_policy(YamlWalk& w, const Place& at, const PolicyConfig& defaults, bool labelled) {
+PolicyConfig read_policy(YamlWalk& w, const Place& at, const PolicyConfig& defaults) {
   PolicyConfig c;
   c.placement = defaults.placement;
   if (at.node.IsScalar()) {
@@ -136,8 +136,8 @@ PolicyConfig read_policy(YamlWalk& w, const Place& at, const PolicyConfig& defau
   YamlWalk::Keys keys{
       {"name", [&](const Place& p) { c.name = w.word(p); c.where["name"] = w.where(p); }},
       {"placement", [&](const Place& p) { c.placement = w.word(p); c.where["placement"] = w.where(p); }},
+      {"label", [&](const Place& p) { c.label = w.word(p); }},
   };
-  if (labelled) keys.emplace_back("label", [&](const Place& p) { c.label = w.word(p); });
   w.section(at, keys, [&](const std::string& key, const Place& p) {
     c.options[key] = option_text(w, p);
     c.where[key] = w.where(p);
@@ -274,9 +274,9 @@ void read_all(YamlWalk& w, Scenario& s) {
   std::int64_t nodes = 0;
   for (const NodeGroup& g : s.cluster.groups) nodes += g.count;
   if (!failures.path.empty()) read_failures(w, failures, nodes, s.failures);
-  if (policy.node.IsDefined() && !policy.path.empty()) s.policy = read_policy(w, policy, {}, false);
+  if (policy.node.IsDefined() && !policy.path.empty()) s.policy = read_policy(w, policy, {});
   if (!compare.path.empty())
-    w.each(compare, [&](const Place& item) { s.compare_policies.push_back(read_policy(w, item, s.policy, true)); });
+    w.each(compare, [&](const Place& item) { s.compare_policies.push_back(read_policy(w, item, s.policy)); });
   check_policies(w, s);
 }
 

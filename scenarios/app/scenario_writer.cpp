@@ -45,9 +45,17 @@ std::string decimal(double v) {
   return text;
 }
 
-std::string millionths(std::int64_t v) {
-  return decimal(static_cast<double>(v) / 1e6);
+// `v` / 10^digits, exactly; not negative.
+std::string fixed(std::int64_t v, int digits) {
+  std::int64_t unit = 1;
+  for (int i = 0; i < digits; ++i) unit *= 10;
+  std::string text = fmt::format("{}.{:0{}}", v / unit, v % unit, digits);
+  while (text.back() == '0') text.pop_back();
+  if (text.back() == '.') text.pop_back();
+  return text;
 }
+
+std::string millionths(std::int64_t v) { return fixed(v, 6); }
 
 void write_stragglers(std::string& out, const Stragglers& s) {
   out += fmt::format("  stragglers:\n    node_mtbs: {}\n    slowdown: [{}, {}]\n    lasts: {}\n",
@@ -70,7 +78,7 @@ void write_group(std::string& out, const NodeGroup& g) {
   if (g.gpu_mem_bytes > 0) out += fmt::format(", gpu_memory: {}", format_bytes(g.gpu_mem_bytes));
   if (g.uplink_bytes_per_s > 0) out += fmt::format(", uplink: {}", format_bandwidth(g.uplink_bytes_per_s));
   const auto thousandths = [&out](const char* key, std::int64_t v) {
-    if (v > 0) out += fmt::format(", {}: {}", key, decimal(static_cast<double>(v) / 1000));
+    if (v > 0) out += fmt::format(", {}: {}", key, fixed(v, 3));
   };
   thousandths("price", g.price_micro_per_h / 1000);
   thousandths("idle_watt", g.idle_milliwatt);
@@ -81,7 +89,7 @@ void write_group(std::string& out, const NodeGroup& g) {
 
 std::string step_text(const StepTraffic& t) {
   return fmt::format("{{ compute: {}, gradients: {}, hidden: {} }}", format_duration(t.compute),
-                     format_bytes(t.gradient_bytes), decimal(t.hidden_per_mille / 1000.0));
+                     format_bytes(t.gradient_bytes), fixed(t.hidden_per_mille, 3));
 }
 
 void write_network(std::string& out, const NetworkConfig& c) {
@@ -112,7 +120,7 @@ void write_lineage(std::string& out, const GenerateSpec& g) {
 void write_generate(std::string& out, const GenerateSpec& g) {
   out += fmt::format("  generate:\n    jobs: {}\n", g.jobs);
   if (g.model != "poisson") out += fmt::format("    model: {}\n", g.model);
-  if (g.rate_per_1e9_h) out += fmt::format("    rate: {}/h\n", decimal(static_cast<double>(*g.rate_per_1e9_h) / 1e9));
+  if (g.rate_per_1e9_h) out += fmt::format("    rate: {}/h\n", fixed(*g.rate_per_1e9_h, 9));
   if (g.model == "poisson") write_poisson(out, g);
   if (g.model == "lineage") write_lineage(out, g);
   if (g.model == "gavel")
@@ -121,10 +129,11 @@ void write_generate(std::string& out, const GenerateSpec& g) {
   if (g.overestimate > 0) out += fmt::format("    overestimate: {}\n", decimal(g.overestimate));
 }
 
-// With all options of the policy, those that were not given with their defaults.
-std::string policy_line(const PolicyConfig& c) {
+// With all options of the policy, those that were not given with their defaults. What tables call it is nothing that
+// results depend on.
+std::string policy_line(const PolicyConfig& c, bool digest) {
   std::string out = fmt::format("{{ name: {}, placement: {}", scalar(c.name), scalar(c.placement));
-  if (!c.label.empty()) out += fmt::format(", label: {}", scalar(c.label));
+  if (!c.label.empty() && !digest) out += fmt::format(", label: {}", scalar(c.label));
   std::map<std::string, std::string> options = c.options;
   if (const PolicyInfo* info = find_policy(c.name))
     for (const OptionSpec& o : info->options)
@@ -202,10 +211,10 @@ std::string yaml_of(const Scenario& s, bool digest) {
   }
   if (w.load) out += fmt::format("  load: {}\n", decimal(*w.load));
   out += fmt::format("  estimates: {}\n", estimates_word(w.estimates));
-  out += fmt::format("policy: {}\n", policy_line(s.policy));
+  out += fmt::format("policy: {}\n", policy_line(s.policy, digest));
   if (!s.compare_policies.empty() && !digest) {
     out += "compare:\n  policies:\n";
-    for (const PolicyConfig& c : s.compare_policies) out += fmt::format("    - {}\n", policy_line(c));
+    for (const PolicyConfig& c : s.compare_policies) out += fmt::format("    - {}\n", policy_line(c, digest));
   }
   if (s.performance) write_performance(out, *s.performance, digest);
   const OverheadConfig& o = s.overheads;
@@ -229,7 +238,7 @@ std::string yaml_of(const Scenario& s, bool digest) {
     out += fmt::format("    - {{ node: {}, from: {}, to: {} }}\n", away.node.value,
                        format_duration(away.from - Time{}), format_duration(away.to - Time{}));
   if (f.stragglers.active()) write_stragglers(out, f.stragglers);
-  if (f.lemons.share > 0)
+  if (f.lemons.share > 0 || f.lemons.rate != Lemons{}.rate)
     out += fmt::format("  lemons: {{ share: {}, rate: {} }}\n", millionths(f.lemons.share),
                        millionths(f.lemons.rate));
   const CheckpointConfig& saves = s.checkpoints;
@@ -238,7 +247,7 @@ std::string yaml_of(const Scenario& s, bool digest) {
   if (s.publish.every_per_mille > 0 || s.publish.cost.ns > 0) {
     out += "publish:\n";
     if (s.publish.every_per_mille > 0)
-      out += fmt::format("  every: {}\n", decimal(static_cast<double>(s.publish.every_per_mille) / 1000));
+      out += fmt::format("  every: {}\n", fixed(s.publish.every_per_mille, 3));
     out += fmt::format("  cost: {}\n", format_duration(s.publish.cost));
   }
   if (s.network) write_network(out, *s.network);

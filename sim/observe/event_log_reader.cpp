@@ -33,9 +33,10 @@ class LineReader {
     for (const Json& run : j.at("nodes")) {
       const auto count = whole<std::int64_t>(run.at(0));
       const auto gpus = whole<std::int32_t>(run.at(1));
-      if (count < 0 || count > kMaxNodes - static_cast<std::int64_t>(h.node_gpus.size()) || gpus < 0 || gpus > GpuMask::kMost)
-        throw BadLine{fmt::format("{} nodes of {} GPUs; at most {} nodes of {}", count, gpus, kMaxNodes,
-                                  GpuMask::kMost)};
+      if (count < 0 || count > kMaxNodes - static_cast<std::int64_t>(h.node_gpus.size()) || gpus < 0 ||
+          gpus > GpuMask::kMost)
+        throw BadLine{
+            fmt::format("{} nodes of {} GPUs; at most {} nodes of {}", count, gpus, kMaxNodes, GpuMask::kMost)};
       h.node_gpus.insert(h.node_gpus.end(), static_cast<std::size_t>(count), gpus);
     }
   }
@@ -106,8 +107,9 @@ class LineReader {
 
   // What is not understood is not passed over.
   static void known_keys(const Json& j, EventKind kind) {
-    static const std::set<std::string, std::less<>> kKeys{"t_ns", "e", "job", "id",   "estimate", "code", "arg", "v",
-                                                          "v2", "inc", "gang", "node", "gpus", "cpu_milli", "mem_bytes"};
+    static const std::set<std::string, std::less<>> kKeys{"t_ns", "e",    "job",  "id",        "estimate",
+                                                          "code", "arg",  "v",    "v2",        "inc",
+                                                          "gang", "node", "gpus", "cpu_milli", "mem_bytes"};
     for (const auto& [key, value] : j.items())
       if (kKeys.count(key) == 0 &&
           !(kind == EventKind::decide && (key == "epoch" || key == "changes" || is_plan_key(key))))

@@ -20,9 +20,9 @@ struct LogHeader {
   bool ended = false;                    // the run reached its end
 };
 
-// Feeds `observer` every event in order, after each decision its plan, and, when the log ends properly, on_end. A plan
-// has the reasons that its decision changed (the others hold), which also follow it as `reason` events. Logs of earlier
-// builds are read as far as they go: their targets have no more than GPUs. `on_header` is called before the first event (an observer may be built from it).
+// Feeds `observer` every event in order, after each decision its plan, and, when the log ends properly, on_end. A
+// plan has the reasons that its decision changed (the others hold); they also follow it as `reason` events. Targets in
+// logs of earlier builds have GPUs alone. `on_header` comes before the first event: an observer may be built from it.
 [[nodiscard]] Expected<LogHeader> read_event_log(const std::string& path, Observer& observer);
 [[nodiscard]] Expected<LogHeader> read_event_log(const std::string& path,
                                                  const std::function<Observer*(const LogHeader&)>& on_header);

@@ -26,8 +26,8 @@ using namespace std::string_view_literals;
 template <class T>
 inline constexpr auto kNames = nullptr;
 template <>
-inline constexpr auto kNames<RunConfig> = std::array{"batch"sv, "accumulation"sv, "execution_plan"sv, "start_version"sv,
-                                              "start_parent"sv};
+inline constexpr auto kNames<RunConfig> =
+    std::array{"batch"sv, "accumulation"sv, "execution_plan"sv, "start_version"sv, "start_parent"sv};
 template <>
 inline constexpr auto kNames<Target> = std::array{"act"sv, "gpus"sv, "config"sv, "group"sv, "sharing"sv};
 template <>
@@ -355,49 +355,8 @@ bool is_plan_key(std::string_view key) {
   return std::find(kNames<Plan>.begin(), kNames<Plan>.end(), key) != kNames<Plan>.end();
 }
 
-ReasonCode reason_code(const std::string& name) { return value_of<ReasonCode>(name, "reason"); }
-
-void append_host_shares(std::string& out, const Allocation& a) {
-  bool cpu = false;
-  bool mem = false;
-  for (const NodeSlice& s : a.slices()) {
-    // `gpus` and its share are append_allocation()'s; a member more is to be written by one of the two.
-    const auto& [node, milli_per_gpu, gpus, cpu_milli, mem_bytes] = s;
-    cpu = cpu || cpu_milli != 0;
-    mem = mem || mem_bytes != 0;
-  }
-  const auto list = [&](std::string_view key, std::int64_t NodeSlice::*field) {
-    out += key;
-    for (const NodeSlice& s : a.slices()) {
-      if (out.back() != '[') out.push_back(',');
-      append_int(out, s.*field);
-    }
-    out.push_back(']');
-  };
-  if (cpu) list(R"(,"cpu_milli":[)", &NodeSlice::cpu_milli);
-  if (mem) list(R"(,"mem_bytes":[)", &NodeSlice::mem_bytes);
-}
-
-void read_allocation(const std::string& text, const Json& beside, Allocation& a) {
-  const auto parsed = parse_allocation(text);
-  if (!parsed) throw BadLine{fmt::format("`{}` is not an allocation", text)};
-  const auto list = [&](const char* key) -> const Json* {
-    const auto at = beside.find(key);
-    if (at == beside.end()) return nullptr;
-    if (!at->is_array() || at->size() != parsed->nodes())
-      throw BadLine{fmt::format("`{}` is {}, which is not one number for each node of `{}`", key, at->dump(), text)};
-    return &*at;
-  };
-  const Json* cpu = list("cpu_milli");
-  const Json* mem = list("mem_bytes");
-  a.clear();
-  std::size_t i = 0;
-  for (NodeSlice s : parsed->slices()) {
-    if (cpu != nullptr) s.cpu_milli = whole<std::int64_t>((*cpu)[i]);
-    if (mem != nullptr) s.mem_bytes = whole<std::int64_t>((*mem)[i]);
-    a.add(s);
-    ++i;
-  }
+ReasonCode reason_code(const std::string& name) {
+  return value_of<ReasonCode>(name, "reason");
 }
 
 }  // namespace orrery

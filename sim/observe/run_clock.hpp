@@ -1,7 +1,7 @@
-// How a run counts the time that its jobs run: to the nanosecond, or, under `emulate: titan`, as TitanSched's simulator
-// does. That goes in steps of its scheduling interval and rounds the time that a job ran in each to whole seconds, so
-// that its jobs' own clocks drift from the cluster's by up to half a second per step. What a run reports of its jobs
-// (run time, finish, and all that follows from them) is on this clock; waiting and starting up are not rounded.
+// How a run counts the time that its jobs run: to the nanosecond, or, under `emulate: titan`, as in TitanSched. That
+// goes in steps of its scheduling interval and rounds what a job ran in each to whole seconds, so that its jobs' own
+// clocks drift from the cluster's by up to half a second per step. What a run reports of its jobs (run time, finish,
+// and all that follows from them) is on this clock; waiting and starting up are not rounded.
 #pragma once
 
 #include "sim/core/time.hpp"
