@@ -1,86 +1,131 @@
-// Policies by attained service that look at it in quanta: LAS (least attained service first) and Gittins (largest
-// Gittins index first, from the service of the jobs that have finished so far). Strict priority with preemption; the
-// order changes when a running job has filled another quantum, so two equal jobs alternate once per quantum. A wide
-// job fills one in seconds, less than it takes to start: so a job that was started is not compared anew before it has
-// run for `hold`. policies.md 1.5.
+// LAS (least attained service first): strict priority with preemption by attained GPU-time, compared in whole quanta,
+// so that two equal jobs alternate once per quantum. A wide job fills one in seconds, less than it takes to start: so
+// a job that was started is not compared anew before it has run for `hold`. policies.md 1.5.
+//
+// Running jobs fill millions of quanta in a long run, and nearly all of them change nothing: what runs is decided by
+// where running jobs stand among the first waiting job of each class of equal demands. So the policy is woken when a
+// running job falls behind one of those, not at every quantum, and counts quanta where it decides anyway.
 #include <algorithm>
-#include <optional>
-#include <set>
+#include <map>
 
 #include "policies/factories.hpp"
-#include "policies/parts/gittins_index.hpp"
 #include "policies/parts/strict_priority.hpp"
 
 namespace orrery {
 namespace {
 
-class ByAttainedService : public Policy {
+class Las final : public Policy {
  public:
-  ByAttainedService(std::unique_ptr<Placement> placement, Duration quantum, Duration hold)
-      : placement_(std::move(placement)), quantum_(quantum), hold_(hold) {}
+  Las(std::unique_ptr<Placement> placement, Duration quantum, Duration hold)
+      : placement_(std::move(placement)), quantum_(gpu_time(quantum, kMilliPerGpu).milli_gpu_ns), hold_(hold) {}
   [[nodiscard]] Capabilities capabilities() const override { return {.preempts = true}; }
 
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last) follow(view, e);
-    while (!crossings_.empty() && crossings_.begin()->first <= view.now) {
-      const JobId id = crossings_.begin()->second;
-      const JobView v = view.job(id);
-      const bool held = v.ran - crosses_[id.index()].started < hold_;
-      expect_crossing(v, view.now);
-      if (held) continue;
-      if (const Rank rank = rank_of(v); rank != jobs_.find_running(id)->rank) {
-        jobs_.rerank_running(id, rank);
-        jobs_.rank_changed();
-      }
-    }
+    jobs_.rerank_all_running([&](const StrictPriority::Running& r) { return rank_now(view, r); });
+    if (falls_behind_ <= view.now) jobs_.rank_changed();
     const StrictPriority::Result& result = jobs_.fill(view, plan, *placement_, true);
-    for (const JobId id : result.preempted) forget_crossing(id);
     for (const JobId id : result.started) start(view.job(id), view.now);
-    if (!crossings_.empty()) plan.wake_at(crossings_.begin()->first);
+    falls_behind_ = next_to_fall_behind(view.now);
+    if (falls_behind_ != kNever) plan.wake_at(falls_behind_);
   }
-
- protected:
-  // Smaller first, by whole quanta of attained service.
-  [[nodiscard]] virtual Rank rank_at(std::int64_t quanta) const = 0;
-  virtual void job_finished(const ClusterView&, const JobView&) {}
-  void rerank_all(const ClusterView& view) {
-    for (const JobView& v : view.pending())
-      if (jobs_.is_waiting(v.id())) jobs_.rerank_waiting(v, rank_of(v));
-    jobs_.rerank_all_running([&](const StrictPriority::Running& r) { return rank_of(view.job(r.job)); });
-    jobs_.rank_changed();
-  }
-  std::unique_ptr<Placement> placement_;
-  Duration quantum_, hold_;
 
  private:
-  [[nodiscard]] Int128 quantum_size() const { return gpu_time(quantum_, kMilliPerGpu).milli_gpu_ns; }
-  [[nodiscard]] Rank rank_of(const JobView& v) const {
-    return rank_at(static_cast<std::int64_t>(v.attained.milli_gpu_ns / quantum_size()));
+  // How the service of a running job goes on: quanta * quantum_ + beyond as of `since`, and `speed` from there.
+  struct Course {
+    Int128 beyond = 0;  // milli-GPU-ns
+    std::int64_t quanta = 0;
+    std::int64_t speed = 0;  // milli-GPUs
+    std::uint32_t kind = 0;  // index in speeds_
+    Time since = kNever;     // kNever: it still starts up
+    Duration ran{};          // its run time when it was started
+    Duration first{};        // run time from its start until it is compared anew
+    Time compared = kNever;  // when that is over; its rank is that of its start before
+  };
+  static constexpr Int128 kNoNeed = static_cast<Int128>(1) << 126;
+
+  Course& course(JobId id) {
+    if (id.index() >= courses_.size()) courses_.resize(std::max(id.index() + 1, 2 * courses_.size()));
+    return courses_[id.index()];
   }
-  // When the job will have filled its present quantum and run for as long as it is held, if it runs from now on:
-  // while it starts up it does not, so this is the earliest time, and it is looked at again then.
-  [[nodiscard]] Time next_look(const JobView& v, Time now) const {
-    const Int128 left = quantum_size() - v.attained.milli_gpu_ns % quantum_size();
-    const Int128 speed = std::max<Int128>(v.spec->demand.milli_gpus(), 1);
-    const Duration quantum{static_cast<std::int64_t>((left + speed - 1) / speed)};
-    return now + std::max(quantum, hold_ - (v.ran - crosses_[v.id().index()].started));
+  [[nodiscard]] Rank rank_of(const JobView& v) const { return v.attained.milli_gpu_ns / quantum_; }
+  [[nodiscard]] static Duration time_for(Int128 service, std::int64_t speed) {
+    if (service <= 0) return {};
+    const Int128 ns = (service + speed - 1) / speed;
+    return ns < kForever.ns ? Duration{static_cast<std::int64_t>(ns)} : kForever;
   }
 
-  void forget_crossing(JobId id) {
-    if (id.index() >= crosses_.size() || crosses_[id.index()].at == kNever) return;
-    crossings_.erase({crosses_[id.index()].at, id});
-    crosses_[id.index()].at = kNever;
-  }
+  // Where only GPUs are counted no running job is ever moved, so its course is known from its start on.
+  [[nodiscard]] bool steady() const { return plain_only_ && placement_->counting(); }
+
   void start(const JobView& v, Time now) {
-    if (v.id().index() >= crosses_.size()) crosses_.resize(2 * v.id().index() + 1);
-    crosses_[v.id().index()].started = v.ran;
-    expect_crossing(v, now);
+    Course& c = course(v.id());
+    c.speed = v.spec->demand.milli_gpus();
+    const auto [kind, fresh] = kinds_.try_emplace(c.speed, static_cast<std::uint32_t>(speeds_.size()));
+    if (fresh) speeds_.push_back(c.speed);
+    c.kind = kind->second;
+    c.ran = v.ran;
+    c.quanta = static_cast<std::int64_t>(v.attained.milli_gpu_ns / quantum_);
+    c.beyond = v.attained.milli_gpu_ns % quantum_;
+    c.first = c.speed == 0 ? hold_ : std::max(time_for(quantum_ - c.beyond, c.speed), hold_);
+    c.since = c.compared = kNever;
+    if (v.state == JobState::running) progresses(c, now);
   }
-  // Precondition: it was started.
-  void expect_crossing(const JobView& v, Time now) {
-    forget_crossing(v.id());
-    crosses_[v.id().index()].at = next_look(v, now);
-    crossings_.insert({crosses_[v.id().index()].at, v.id()});
+  static void progresses(Course& c, Time from) {
+    c.since = from;
+    c.compared = from + c.first;
+  }
+  // As the job's view says, whatever became of it since it was started.
+  void look_at(Course& c, const JobView& v, Time now) const {
+    c.quanta = static_cast<std::int64_t>(v.attained.milli_gpu_ns / quantum_);
+    c.beyond = v.attained.milli_gpu_ns % quantum_;
+    c.since = v.state == JobState::running ? now : kNever;
+    const Duration left = c.first - (v.ran - c.ran);
+    c.compared = left.ns <= 0 ? now : c.since == kNever ? kNever : now + left;
+  }
+
+  [[nodiscard]] Rank rank_now(const ClusterView& view, const StrictPriority::Running& r) {
+    Course& c = course(r.job);
+    if (!steady()) look_at(c, view.job(r.job), view.now);
+    if (view.now < c.compared) return r.rank;
+    if (c.since == kNever) return c.quanta;
+    Int128 beyond = c.beyond + static_cast<Int128>((view.now - c.since).ns) * c.speed;
+    if (beyond < quantum_) return c.quanta;
+    c.since = view.now;
+    c.beyond = beyond - quantum_;
+    ++c.quanta;
+    if (c.beyond >= quantum_) {
+      c.quanta += static_cast<std::int64_t>(c.beyond / quantum_);
+      c.beyond %= quantum_;
+    }
+    return c.quanta;
+  }
+
+  // When the first running job will have a greater rank than a waiting one that is first of its class and behind it
+  // now, if all run from now on; kNever when none ever will.
+  [[nodiscard]] Time next_to_fall_behind(Time now) {
+    heads_.clear();
+    for (const auto& head : jobs_.waiting().heads()) heads_.push_back(head.item.first);
+    if (heads_.empty()) return kNever;
+    std::sort(heads_.begin(), heads_.end());
+    least_.assign(speeds_.size(), kNoNeed);
+    Time next = kNever;
+    for (const StrictPriority::Running& r : jobs_.running()) {
+      const auto head = std::lower_bound(heads_.begin(), heads_.end(), r.rank);
+      const Course& c = course(r.job);
+      if (head == heads_.end() || c.speed == 0) continue;
+      Int128 need = (*head + 1 - c.quanta) * quantum_ - c.beyond;
+      if (c.since != kNever) need -= static_cast<Int128>((now - c.since).ns) * c.speed;
+      if (now >= c.compared) {
+        least_[c.kind] = std::min(least_[c.kind], need);
+      } else {
+        const Time compared = c.since == kNever ? now + c.first : c.compared;
+        next = std::min(next, std::max(compared, now + time_for(need, c.speed)));
+      }
+    }
+    for (std::size_t k = 0; k < speeds_.size(); ++k)
+      if (least_[k] != kNoNeed) next = std::min(next, now + time_for(least_[k], speeds_[k]));
+    return next;
   }
 
   void follow(const ClusterView& view, const Event& e) {
@@ -93,8 +138,8 @@ class ByAttainedService : public Policy {
       case EventKind::called_off: {
         const JobView v = view.job(e.job);
         jobs_.remove(e.job);
-        forget_crossing(e.job);
         if (is_final(v.state)) return;
+        plain_only_ = plain_only_ && v.spec->demand.plain();
         if (v.target == nullptr) {
           jobs_.add_waiting(v, rank_of(v));
         } else {
@@ -103,67 +148,33 @@ class ByAttainedService : public Policy {
         }
         return;
       }
-      case EventKind::finished: job_finished(view, view.job(e.job)); [[fallthrough]];
-      case EventKind::reject:
-      case EventKind::cancel:
-        jobs_.remove(e.job);
-        forget_crossing(e.job);
+      case EventKind::started:
+        if (jobs_.find_running(e.job) != nullptr) progresses(course(e.job), e.at);
         return;
+      case EventKind::finished:
+      case EventKind::reject:
+      case EventKind::cancel: jobs_.remove(e.job); return;
       default: return;
     }
   }
 
+  std::unique_ptr<Placement> placement_;
+  Int128 quantum_;  // milli-GPU-ns
+  Duration hold_;
   StrictPriority jobs_;
-  struct Look {
-    Time at = kNever;    // its entry in crossings_
-    Duration started{};  // its run time when it was started last
-  };
-  std::set<std::pair<Time, JobId>> crossings_;  // running jobs: no earlier than this they are compared anew
-  std::vector<Look> crosses_;                   // [job]
-};
-
-class Las final : public ByAttainedService {
- public:
-  using ByAttainedService::ByAttainedService;
-
- private:
-  [[nodiscard]] Rank rank_at(std::int64_t quanta) const override { return quanta; }
-};
-
-class Gittins final : public ByAttainedService {
- public:
-  Gittins(std::unique_ptr<Placement> placement, Duration quantum, Duration hold, bool sup)
-      : ByAttainedService(std::move(placement), quantum, hold), sup_(sup) {}
-
- private:
-  // Until there are samples: least attained service.
-  [[nodiscard]] Rank rank_at(std::int64_t quanta) const override {
-    if (!index_) return quanta;
-    const std::int64_t age = quanta * quantum_.ns;
-    return -Rank{sup_ ? index_->sup_at(age) : index_->at(age, quantum_.ns)};
-  }
-  // The index is made anew whenever the number of samples has doubled: O(log) times in a run.
-  void job_finished(const ClusterView& view, const JobView& v) override {
-    samples_.push_back(static_cast<std::int64_t>(v.attained.milli_gpu_ns / kMilliPerGpu));
-    if (samples_.size() < std::max<std::size_t>(16, index_ ? 2 * index_->size() : 0)) return;
-    index_.emplace(samples_);
-    rerank_all(view);
-  }
-  bool sup_;
-  std::vector<std::int64_t> samples_;
-  std::optional<GittinsIndex> index_;
+  std::vector<Course> courses_;  // [job]: of those that run
+  bool plain_only_ = true;       // every demand seen so far is plain
+  Time falls_behind_ = kNever;
+  std::map<std::int64_t, std::uint32_t> kinds_;  // speed -> index in speeds_
+  std::vector<std::int64_t> speeds_;             // the different ones
+  std::vector<Int128> least_;                    // [kind]: service until the first of them falls behind
+  std::vector<Rank> heads_;
 };
 
 }  // namespace
 
 std::unique_ptr<Policy> make_las(PolicySetup setup, OptionReader& options) {
   return std::make_unique<Las>(std::move(setup.placement), options.time("quantum"), options.time("hold"));
-}
-
-std::unique_ptr<Policy> make_gittins(PolicySetup setup, OptionReader& options) {
-  const Duration quantum = options.time("quantum");
-  const bool sup = options.choice("horizon") == "sup";
-  return std::make_unique<Gittins>(std::move(setup.placement), quantum, options.time("hold"), sup);
 }
 
 }  // namespace orrery
