@@ -71,15 +71,18 @@ void paired(const std::vector<CompareRow>& rows, double confidence, Comparison& 
   }
 }
 
+// An interval holds the value that it is of.
+Interval around(double value, const Interval& i) { return {std::min(value, i.low), std::max(value, i.high)}; }
+
 void resampled(const Resamples& resamples, double confidence, Comparison& out) {
   for (std::size_t p = 0; p < out.policies.size(); ++p) {
     PolicyIntervals& of = out.policies[p];
     const std::vector<double>& draws = resamples.mean_jct_s[p];
-    of.mean_jct_interval_s = draws_interval(draws, confidence, false);
+    of.mean_jct_interval_s = around(*of.mean_jct_s, draws_interval(draws, confidence, false));
     if (p == 0) continue;
     std::vector<double> ratios;
     for (std::size_t k = 0; k < draws.size(); ++k) ratios.push_back(draws[k] / resamples.mean_jct_s[0][k]);
-    of.ratio_interval = draws_interval(ratios, confidence, true);
+    of.ratio_interval = around(*of.ratio, draws_interval(ratios, confidence, true));
   }
 }
 
