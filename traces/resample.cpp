@@ -78,28 +78,30 @@ Resampler::Resampler(const Trace& trace) : trace_(&trace) {
   }
   const Duration span = trace.jobs.back().submit - trace.jobs.front().submit;
   mean_gap_ = Duration{span.ns / static_cast<std::int64_t>(n - 1)};
-  block_ = 2 * cube_root_up(n);
-  find_cuts();
-  const std::size_t longest = longest_piece();
+  find_pieces();
+  block_ = std::max<std::size_t>(1, std::min(cube_root_up(pieces()), pieces() / kMinResampleBlocks));
+  std::size_t longest = 0;
+  for (std::size_t p = 0; p < pieces(); ++p) longest = std::max(longest, cuts_[p + 1] - cuts_[p]);
   if (longest * kMinResampleBlocks > n)
     refused_ = fmt::format("blocks of the trace would cut its lineages, the longest of which spans {} of {} jobs",
                            longest, n);
-  block_ = std::max(block_, longest);
 }
 
-std::size_t Resampler::longest_piece() const {
-  std::size_t longest = 0;
-  for (std::size_t c = 0; c + 1 < cuts_.size(); ++c) longest = std::max(longest, cuts_[c + 1] - cuts_[c]);
-  return longest;
+std::size_t Resampler::block_jobs() const {
+  return (trace_->jobs.size() * block_ + pieces() - 1) / pieces();
 }
 
-void Resampler::find_cuts() {
+void Resampler::find_pieces() {
   const std::vector<TraceJob>& jobs = trace_->jobs;
+  const std::size_t longest_burst = jobs.size() / (2 * kMinResampleBlocks);
   const std::vector<bool> parted = parted_by_cut(jobs);
-  for (std::size_t first = 0; first < jobs.size();) {  // a burst: jobs of one instant
+  const auto follows = [&](std::size_t i) {
+    return i < jobs.size() && (jobs[i].submit - jobs[i - 1].submit).ns < mean_gap_.ns / 10;
+  };
+  for (std::size_t first = 0; first < jobs.size();) {
     std::size_t last = first + 1;
-    while (last < jobs.size() && jobs[last].submit == jobs[first].submit) ++last;
-    const bool whole = last - first <= block_;
+    while (follows(last)) ++last;
+    const bool whole = last - first <= longest_burst;  // else it is no burst but how the trace is
     for (std::size_t i = first; i < last; ++i)
       if (!parted[i] && (i == first || !whole)) cuts_.push_back(i);
     first = last;
@@ -107,9 +109,8 @@ void Resampler::find_cuts() {
   cuts_.push_back(jobs.size());
 }
 
-void Resampler::append_block(Trace& out, std::size_t first_piece, std::size_t pieces, std::size_t number) const {
-  const std::string mark = fmt::format("~{}", number);
-  for (std::size_t i = cuts_[first_piece]; i < cuts_[first_piece + pieces]; ++i) {
+void Resampler::append_piece(Trace& out, std::size_t piece, const std::string& mark) const {
+  for (std::size_t i = cuts_[piece]; i < cuts_[piece + 1]; ++i) {
     TraceJob j = trace_->jobs[i];
     const Duration gap = i == 0 ? mean_gap_ : j.submit - trace_->jobs[i - 1].submit;
     const Time before = j.submit;
@@ -129,15 +130,12 @@ Trace Resampler::draw(RandomStream& random) const {
   out.report = trace_->report;
   out.has_estimates = trace_->has_estimates;
   const std::size_t n = trace_->jobs.size();
-  const std::size_t pieces = cuts_.size() - 1;
-  out.jobs.reserve(n + block_);
-  for (std::size_t number = 1; out.jobs.size() < n; ++number) {
-    const std::size_t wanted = std::min(block_, n - out.jobs.size());
-    std::size_t piece = uniform_below(random, pieces);
-    for (std::size_t taken = 0; taken < wanted; piece = (piece + 1) % pieces) {
-      append_block(out, piece, 1, number);
-      taken += cuts_[piece + 1] - cuts_[piece];
-    }
+  out.jobs.reserve(n + n / kMinResampleBlocks);
+  for (int block = 1; out.jobs.size() < n; ++block) {
+    const std::string mark = fmt::format("~{}", block);
+    std::size_t piece = uniform_below(random, pieces());
+    for (std::size_t k = 0; k < block_ && out.jobs.size() < n; ++k, piece = (piece + 1) % pieces())
+      append_piece(out, piece, mark);
   }
   return out;
 }

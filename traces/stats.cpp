@@ -1,5 +1,7 @@
 #include "traces/stats.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -66,6 +68,14 @@ TraceStats trace_stats(const Trace& trace) {
     s.arrival_cv = std::sqrt(squares / (n - 1)) / mean;
   }
   return s;
+}
+
+std::string load_text(const Trace& trace, std::int64_t gpus) {
+  const auto untimed = [](const TraceJob& j) { return j.duration.ns == 0; };
+  if (std::any_of(trace.jobs.begin(), trace.jobs.end(), untimed)) return "unknown: run times follow from profiles";
+  if (trace.jobs.empty() || trace.jobs.front().submit == trace.jobs.back().submit)
+    return "none: all jobs are submitted at one instant";
+  return fmt::format("{:.3f} on {} GPUs", offered_load(trace, gpus), gpus);
 }
 
 }  // namespace orrery

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -26,5 +27,8 @@ struct TraceStats {
 };
 
 [[nodiscard]] TraceStats trace_stats(const Trace& trace);
+
+// The offered load for people: "0.903 on 512 GPUs", or why there is none.
+[[nodiscard]] std::string load_text(const Trace& trace, std::int64_t gpus);
 
 }  // namespace orrery

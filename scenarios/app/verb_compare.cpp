@@ -193,8 +193,8 @@ std::size_t report_failures(const Plan& plan) {
   return failed;
 }
 
-// The table in the form that is asked for; kept in the folder as well, where there is one.
-bool show(const Plan& plan, const Args& args, const std::vector<report::CompareRow>& rows,
+// The table in the form that is asked for; kept in the folder as well, where there is one. An exit code.
+int show(const Plan& plan, const Args& args, const std::vector<report::CompareRow>& rows,
           const report::Comparison& comparison) {
   std::string notes, markdown_notes;
   for (const std::string& note : plan.notes) {
@@ -214,14 +214,14 @@ bool show(const Plan& plan, const Args& args, const std::vector<report::CompareR
     out = report::render_markdown(rows, comparison) + markdown_notes;
   else
     out = head + "\n" + report::render_text(rows, comparison, report::terminal_style(1).colour) + notes;
-  if (!print(out)) return false;
-  if (plan.folder.empty()) return true;
+  if (!print(out)) return kRunFailed;
+  if (plan.folder.empty()) return kOk;
   for (const auto& [name, text] :
        {std::pair{"compare.json", report::render_json(rows, comparison)},
         std::pair{"compare.csv", report::render_csv(rows, &comparison)},
         std::pair{"compare.md", head + "\n" + report::render_markdown(rows, comparison) + markdown_notes}})
-    if (auto ok = write_text_file(plan.folder + "/" + name, text); !ok) return report_error(ok.error()) == kOk;
-  return true;
+    if (auto ok = write_text_file(plan.folder + "/" + name, text); !ok) return report_error(ok.error());
+  return kOk;
 }
 
 // The folder of this comparison, if one is asked for.
@@ -246,7 +246,7 @@ int run_plan(Plan& plan, const Args& args) {
   const report::Resamples resamples = resamples_of(plan);
   const auto kind = plan.generated() ? report::Workload::generated : report::Workload::recorded;
   const report::Comparison comparison = report::compare_rows(rows, kind, resamples, plan.scenario.intervals != 0);
-  if (!show(plan, args, rows, comparison)) return kRunFailed;
+  if (const int code = show(plan, args, rows, comparison); code != kOk) return code;
   std::size_t runs = plan.points.size();
   for (const std::vector<double>& draws : resamples.mean_jct_s) runs += draws.size();
   if (!args.has("json") && !args.has("csv") && !args.has("markdown"))

@@ -5,6 +5,7 @@
 #include "policies/registry.hpp"
 #include "scenarios/app/args.hpp"
 #include "scenarios/app/cli.hpp"
+#include "scenarios/report/table.hpp"
 #include "scenarios/app/make_policy.hpp"
 #include "sim/observe/tables.hpp"
 
@@ -102,6 +103,8 @@ int metrics_verb(const std::vector<std::string>& arguments) {
   std::string out;
   for (const MetricDefinition& m : metric_definitions())
     out += fmt::format("{} ({}), in {}\n{}", m.key, m.title, m.unit, wrapped(m.definition, 4));
+  for (const auto& [key, about] : report::interval_definitions())
+    out += fmt::format("{} (of `compare`)\n{}", key, wrapped(std::string(about), 4));
   return print(out) ? kOk : kRunFailed;
 }
 

@@ -26,7 +26,7 @@ std::string times_text(const TraceStats& s, const Trace& trace, std::int64_t gpu
     return out + fmt::format(
                      "               both of {} jobs; those of the other {} follow from profiles, and so does load\n",
                      s.jobs - s.untimed_jobs, s.untimed_jobs);
-  if (gpus > 0) out += fmt::format("load           {:.3f} on {} GPUs\n", offered_load(trace, gpus), gpus);
+  if (gpus > 0) out += fmt::format("load           {}\n", load_text(trace, gpus));
   return out;
 }
 

@@ -7,6 +7,7 @@
 #include "scenarios/app/trace_args.hpp"
 #include "sim/core/quantity.hpp"
 #include "traces/edit.hpp"
+#include "traces/stats.hpp"
 #include "traces/exporters/exporters.hpp"
 #include "traces/formats.hpp"
 #include "traces/text_file.hpp"
@@ -123,7 +124,7 @@ int scale_trace(const std::vector<std::string>& arguments) {
   const double load = args.has("load") ? static_cast<double>(parse_factor(args.text("load"))) / 1e9 : 0;
   if (auto ok = scale(*trace, args, load, gpus); !ok) return report_error(ok.error());
   std::string said = report_text(trace->report);
-  if (gpus > 0) said += fmt::format("load {:.3f} on {} GPUs\n", offered_load(*trace, gpus), gpus);
+  if (gpus > 0) said += fmt::format("load {}\n", load_text(*trace, gpus));
   return write_canonical(*trace, args.text("output"), trace_command("scale", arguments), std::move(said));
 }
 

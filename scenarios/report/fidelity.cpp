@@ -114,7 +114,7 @@ std::string render_fidelity(const std::vector<Fidelity>& all, double gate_pct, G
     row("", "sim, measured times", f.replayed);
     row("", "sim, from profiles", f.profiled);
     if (gated == Gated::replayed)
-      out += fmt::format("{:<14} {:<22} {:>10} [{:+.2f}, {:+.2f}] %, 95 % over jobs\n", "", "", "",
+      out += fmt::format("{:<14} {:<22} {:>10} [{:+.2f}, {:+.2f}] % with other draws of these jobs\n", "", "", "",
                          f.profiled.mean_jct_low_pct, f.profiled.mean_jct_high_pct);
   }
   std::vector<double> live, simulated;
@@ -122,6 +122,9 @@ std::string render_fidelity(const std::vector<Fidelity>& all, double gate_pct, G
     live.push_back(f.live.mean_jct_s);
     simulated.push_back(f.profiled.summary.mean_jct_s);
   }
+  if (gated == Gated::replayed)
+    out += "\n[low, high]: 95 % of draws of the jobs one by one: what hangs on single jobs. Jobs of a queue depend on each "
+           "other, so this is no confidence interval.\n";
   out += fmt::format("\nranking by mean JCT\n  live       {}\n  simulated  {}\n", ranking(all, live),
                      ranking(all, simulated));
   if (all.size() > 1) out += fmt::format("  agreement  tau {:.3f}\n", kendall_tau(live, simulated));

@@ -16,7 +16,8 @@ struct FidelityGap {
   double p50_job_error_pct = 0;   // median over jobs of |simulated JCT - live JCT| / live JCT
   double p90_job_error_pct = 0;
   double order_tau = 1;  // Kendall's tau-b of the jobs' finish order
-  // 95 % interval of mean_jct_error_pct over jobs: percentile bootstrap, 2,000 resamples, of jobs finished in both.
+  // 2.5 and 97.5 % of mean_jct_error_pct over 2,000 draws of the jobs finished in both, one by one: how much hangs on
+  // single jobs. No confidence interval, since the jobs of a queue depend on each other.
   double mean_jct_low_pct = 0, mean_jct_high_pct = 0;
 };
 

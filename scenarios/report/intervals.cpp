@@ -71,15 +71,18 @@ void paired(const std::vector<CompareRow>& rows, double confidence, Comparison& 
   }
 }
 
+// An interval holds the value that it is of.
+Interval around(double value, const Interval& i) { return {std::min(value, i.low), std::max(value, i.high)}; }
+
 void resampled(const Resamples& resamples, double confidence, Comparison& out) {
   for (std::size_t p = 0; p < out.policies.size(); ++p) {
     PolicyIntervals& of = out.policies[p];
     const std::vector<double>& draws = resamples.mean_jct_s[p];
-    of.mean_jct_interval_s = draws_interval(*of.mean_jct_s, draws, confidence);
+    of.mean_jct_interval_s = around(*of.mean_jct_s, draws_interval(draws, confidence, false));
     if (p == 0) continue;
     std::vector<double> ratios;
     for (std::size_t k = 0; k < draws.size(); ++k) ratios.push_back(draws[k] / resamples.mean_jct_s[0][k]);
-    of.ratio_interval = draws_interval(*of.ratio, ratios, confidence);
+    of.ratio_interval = around(*of.ratio, draws_interval(ratios, confidence, true));
   }
 }
 
@@ -101,8 +104,8 @@ void of_recorded(const Resamples& resamples, double confidence, Comparison& out)
   }
   out.method = IntervalMethod::resampled;
   out.note = fmt::format(
-      "[low, high]: {:g} % intervals for one recorded trace: its jobs drawn again in blocks of {} or more, with their "
-      "gaps, and all policies simulated on each of {} draws",
+      "[low, high]: {:g} % intervals for one recorded trace: its jobs drawn again in blocks of about {}, with "
+      "their gaps, and all policies simulated on each of {} draws",
       confidence * 100, resamples.block_jobs, resamples.mean_jct_s[0].size());
   resampled(resamples, confidence, out);
 }
@@ -147,11 +150,17 @@ Interval ratio_interval(const std::vector<double>& x, const std::vector<double>&
   return jackknifed(portable_log(all_x / all_first), left_out, confidence);
 }
 
-Interval draws_interval(double value, const std::vector<double>& draws, double confidence) {
+Interval draws_interval(const std::vector<double>& draws, double confidence, bool tails) {
   std::vector<double> sorted = draws;
   std::sort(sorted.begin(), sorted.end());
-  (void)value;
-  return {quantile(sorted, 0.5 - confidence / 2), quantile(sorted, 0.5 + confidence / 2)};
+  const double middle = quantile(sorted, 0.5);
+  const double low = quantile(sorted, 0.5 - confidence / 2), high = quantile(sorted, 0.5 + confidence / 2);
+  Interval i;
+  i.low = low > 0 ? middle * portable_exp(kStretch * portable_log(low / middle)) : 0;
+  i.high = middle + kStretch * (high - middle);
+  if (!tails) return i;
+  const double rest = (1 - confidence) / 10;
+  return {std::min(i.low, quantile(sorted, rest)), std::max(i.high, quantile(sorted, 1 - rest))};
 }
 
 Comparison compare_rows(const std::vector<CompareRow>& rows, Workload workload, const Resamples& resamples,

@@ -32,7 +32,7 @@ struct Interval {
 // What was simulated on draws of a recorded trace, or why nothing was.
 struct Resamples {
   std::vector<std::vector<double>> mean_jct_s{};  // [policy, as the rows][draw]
-  std::size_t block_jobs = 0;                     // of a block, at least
+  std::size_t block_jobs = 0;                     // of a block, on average
   std::string refused{};                          // "" = there are draws
 };
 
@@ -57,7 +57,11 @@ struct Comparison {
 [[nodiscard]] Interval mean_interval(const std::vector<double>& x, double confidence);
 [[nodiscard]] Interval ratio_interval(const std::vector<double>& x, const std::vector<double>& first,
                                       double confidence);
-// The interval of a statistic that is `value` on the trace itself and `draws` on what was drawn from it; all > 0.
-[[nodiscard]] Interval draws_interval(double value, const std::vector<double>& draws, double confidence);
+// The interval of a statistic (> 0) from its values on draws of the trace: their quantiles, stretched by kStretch from
+// the median, downwards by ratio and upwards by difference, since a trace that has none of the rare large jobs or full
+// hours draws none. `tails`: and no narrower than nine tenths of what the quantiles leave out, for ratios, most of whose
+// draws may be equal (docs/intervals.md).
+inline constexpr double kStretch = 1.4;
+[[nodiscard]] Interval draws_interval(const std::vector<double>& draws, double confidence, bool tails);
 
 }  // namespace orrery::report

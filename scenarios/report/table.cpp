@@ -117,15 +117,20 @@ std::size_t best_row(const Comparison& comparison) {
 
 // What the comparison says of a policy, the same in all of its rows.
 struct IntervalField {
-  std::string_view key;
+  std::string_view key, about;
   std::optional<double> (*value)(const PolicyIntervals& p);
 };
 constexpr std::array<IntervalField, 5> kIntervalFields{{
-    {"mean_jct_low_s", [](const PolicyIntervals& p) { return low_of(p.mean_jct_interval_s); }},
-    {"mean_jct_high_s", [](const PolicyIntervals& p) { return high_of(p.mean_jct_interval_s); }},
-    {"ratio", [](const PolicyIntervals& p) { return p.ratio; }},
-    {"ratio_low", [](const PolicyIntervals& p) { return low_of(p.ratio_interval); }},
-    {"ratio_high", [](const PolicyIntervals& p) { return high_of(p.ratio_interval); }},
+    {"mean_jct_low_s", "the lower end of the interval of the policy's mean JCT",
+     [](const PolicyIntervals& p) { return low_of(p.mean_jct_interval_s); }},
+    {"mean_jct_high_s", "its upper end",
+     [](const PolicyIntervals& p) { return high_of(p.mean_jct_interval_s); }},
+    {"ratio", "the policy's mean JCT, over its seeds, by that of the first policy",
+     [](const PolicyIntervals& p) { return p.ratio; }},
+    {"ratio_low", "the lower end of the interval of that ratio",
+     [](const PolicyIntervals& p) { return low_of(p.ratio_interval); }},
+    {"ratio_high", "its upper end",
+     [](const PolicyIntervals& p) { return high_of(p.ratio_interval); }},
 }};
 
 nlohmann::ordered_json object_of(const std::string& policy, const SeedResult& run) {
@@ -167,6 +172,12 @@ std::string human_duration(double s) {
   if (minutes < 100 * 60) return fmt::format("{}h{:02}m", minutes / 60, minutes % 60);
   const std::int64_t hours = std::llround(s / 3600);
   return fmt::format("{}d{:02}h", hours / 24, hours % 24);
+}
+
+std::vector<std::pair<std::string_view, std::string_view>> interval_definitions() {
+  std::vector<std::pair<std::string_view, std::string_view>> all;
+  for (const IntervalField& f : kIntervalFields) all.emplace_back(f.key, f.about);
+  return all;
 }
 
 std::string render_text(const std::vector<CompareRow>& rows, const Comparison& comparison, bool colour) {

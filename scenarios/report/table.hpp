@@ -4,6 +4,8 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "scenarios/report/intervals.hpp"
@@ -23,6 +25,8 @@ namespace orrery::report {
 [[nodiscard]] std::string render_csv(const std::vector<CompareRow>& rows, const Comparison* comparison = nullptr);
 // An array of objects {policy, seed, jobs, ..., mean_jct_low_s, ...}; null where there is no value.
 [[nodiscard]] std::string render_json(const std::vector<CompareRow>& rows, const Comparison& comparison);
+// Key and meaning of what a comparison adds to the metrics of a run.
+[[nodiscard]] std::vector<std::pair<std::string_view, std::string_view>> interval_definitions();
 // One such object, for `run --json`.
 [[nodiscard]] std::string render_json(const std::string& policy, const SeedResult& run);
 
