@@ -89,12 +89,12 @@ Expected<CapacityTrace> read_bamboo(const std::string& file, std::string_view te
   std::set<std::string, std::less<>> there;
   while (rows.next()) {
     const std::int64_t ns = rows.fixed(0, 6, 0, 0);
-    const std::string_view what = rows.text(1);
+    const std::string_view what = rows.text(1), node = rows.given(2);
     if (what != "add" && what != "remove") rows.complain(1, "must be add or remove");
     if (!rows.row_ok()) continue;
     if (what == "add")
-      there.emplace(rows.text(2));
-    else if (const auto it = there.find(rows.text(2)); it != there.end())
+      there.emplace(node);
+    else if (const auto it = there.find(node); it != there.end())
       there.erase(it);
     add(t, Time{std::min(ns, kMaxTraceNs)}, static_cast<std::int64_t>(there.size()));
   }
@@ -209,7 +209,7 @@ Expected<std::vector<GpuLife>> read_gpu_lives_text(const std::string& file, std:
   while (rows.next()) {
     GpuLife g;
     g.serial = rows.text(serial);
-    g.location = rows.text(location);
+    g.location = rows.given(location);
     const bool inserted = clock(insert, g.insert);
     (void)clock(remove, g.remove);
     const std::string_view seconds_text = rows.text(duration);

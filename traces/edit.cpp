@@ -48,7 +48,8 @@ void for_items(std::string_view field, Visit visit) {
 // A field with a prefix before each job that it names.
 std::string prefixed(std::string_view field, const std::string& prefix) {
   std::string out;
-  for_items(field, [&](std::string_view item) { out += fmt::format("{}{}{}", out.empty() ? "" : ";", prefix, item); });
+  for_items(field,
+            [&](std::string_view item) { out += fmt::format("{}{}{}", out.empty() ? "" : ";", prefix, item); });
   return out;
 }
 

@@ -34,8 +34,8 @@ struct MergedTrace {
 };
 
 // All jobs of all inputs by (submit, input, row), times as they are. Where an id is in more than one input, all ids
-// of these inputs get a prefix `stem/`, also in `after` and `gain`; so do those of an input that names, as a parent it
-// has not itself, a job of another one. Of equal stems the second becomes `stem-2/`. An error when
+// of these inputs get a prefix `stem/`, also in `after` and `gain`; so do those of an input that names, as a parent
+// it has not itself, a job of another one. Of equal stems the second becomes `stem-2/`. An error when
 // ids clash even so.
 [[nodiscard]] Expected<MergedTrace> merge_traces(std::vector<MergeInput> inputs);
 

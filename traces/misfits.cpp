@@ -106,9 +106,8 @@ std::optional<Diagnostic> misfit(const TraceText& source) {
   }
   const TableReader rows(source.file, source.text);
   for (const NoJobList& n : no_job_lists()) {
-    const bool all = std::all_of(n.columns.begin(), n.columns.end(), [&rows](std::string_view c) {
-      return rows.column(c) != TableReader::kAbsent;
-    });
+    const bool all = std::all_of(n.columns.begin(), n.columns.end(),
+                                 [&rows](std::string_view c) { return rows.column(c) != TableReader::kAbsent; });
     if (!all) continue;
     Diagnostic other{fmt::format("this holds {}", n.what)};
     other.where.file = source.file;

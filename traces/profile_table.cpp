@@ -48,7 +48,7 @@ Expected<std::vector<ProfileRow>> read_profile_text(const std::string& file, std
     ProfileRow r;
     r.model = rows.text(model);
     r.mode = rows.text(mode);
-    r.gpu = rows.text(gpu);
+    r.gpu = rows.given(gpu);
     r.world = static_cast<std::int32_t>(rows.integer(world, 1, 1, 1'000'000));
     r.local_batch = rows.integer(batch, 0, 0, kMost);
     r.corunners = static_cast<std::int32_t>(rows.integer(corunners, 1, 1, 1'000'000));

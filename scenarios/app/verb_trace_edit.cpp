@@ -90,7 +90,8 @@ int export_trace(const std::vector<std::string>& arguments) {
   const auto trace = read_trace(args.text("file"), read_options(args));
   if (!trace) return report_error(trace.error());
   const ExportedTrace made = exporter->write(*trace, options);
-  if (made.jobs == 0) return usage_error("no job of the trace asks for a GPU");
+  if (made.jobs == 0) return usage_error("no job of the trace has both a GPU and a run time",
+                                          "run times of some formats follow from profiles: `trace check` says so");
   if (auto ok = write_text_file(args.text("output"), made.text); !ok) return report_error(ok.error());
   std::string said = report_text(trace->report);
   for (const std::string& note : made.notes) said += fmt::format("  {}\n", note);

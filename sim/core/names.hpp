@@ -7,7 +7,9 @@
 
 namespace orrery {
 
-[[nodiscard]] inline char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+[[nodiscard]] inline char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 // Whether two names are the same but for the case of Latin letters.
 [[nodiscard]] inline bool same_name(std::string_view a, std::string_view b) {

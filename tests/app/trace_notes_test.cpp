@@ -35,13 +35,14 @@ TEST_CASE("a run says which columns nothing reads, and what was assumed", "[app]
   const auto notes = notes_of("job_id,submit_s,gpus,duration_s,priority,account,weight\na,0,1,5,9,x,3\n");
   CHECK(count_of(notes, "trace: columns `priority`, `account` are ignored") == 1);
   CHECK(count_of(notes, "trace: weights are kept, but no policy reads them") == 1);
-  CHECK(count_of(notes_of("job_id,num_gpu,submit_time,iterations,model_name,duration,interval\n1,2,0,9,vgg16,200,5\n"),
-                 "trace: times are taken as seconds: nothing in the file says its unit") == 1);
+  CHECK(
+      count_of(notes_of("job_id,num_gpu,submit_time,iterations,model_name,duration,interval\n1,2,0,9,vgg16,200,5\n"),
+               "trace: times are taken as seconds: nothing in the file says its unit") == 1);
 }
 
 TEST_CASE("a run says which GPU types of its trace the cluster lacks", "[app]") {
   const std::string trace = "job_id,submit_s,gpus,duration_s,gpu_type\na,0,1,5,A100\nb,0,1,5,a100\n";
-  for (const char* gpu : {"A100", "a100"}) CHECK(count_of(notes_of(trace, gpu), "estimates: oracle (true run times)") == 1);
-  for (const char* gpu : {"A100", "a100"}) CHECK(notes_of(trace, gpu).size() == 1);
+  for (const char* gpu : {"A100", "a100"})
+    for (const std::string& note : notes_of(trace, gpu)) CHECK(note.rfind("gpu types", 0) != 0);
   CHECK(count_of(notes_of(trace, "V100"), "gpu types: 1 jobs ask for `A100`, but the cluster has V100") == 1);
 }

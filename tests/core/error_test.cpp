@@ -58,8 +58,8 @@ TEST_CASE("carets never run past the terminal and stand under what they point at
     if (at == line.size()) continue;
     // The same character as the one that is meant.
     std::size_t byte = 0;
-    for (std::size_t n = 0; n < caret; ++n)
-      do ++byte;
+    for (std::size_t n = 0; n < caret; ++n) do
+        ++byte;
       while (byte < text.size() && (text[byte] & 0xc0) == 0x80);
     REQUIRE(byte < text.size());
     CHECK(text[byte] == line[at]);

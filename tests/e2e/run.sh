@@ -197,6 +197,12 @@ for ending in csv csv.gz csv.zst; do
   "$orrery" trace import auto "$tmp/g.csv" -o "$tmp/i.$ending" >/dev/null
   check "trace check reads $ending" bash -c "'$orrery' trace check '$tmp/i.$ending' | grep -qx ok"
 done
+printf 'name,time,application,num_replicas,batch_size\nbert-0,1,bert,2,32\n' >"$tmp/profiled.csv"
+"$orrery" trace import pollux "$tmp/profiled.csv" -o "$tmp/profiled-i.csv" >/dev/null
+for file in profiled profiled-i; do
+  check "trace check takes run times that follow from profiles: $file" \
+    bash -c "'$orrery' trace check '$tmp/$file.csv' | grep -qx ok"
+done
 philly=${ORRERY_TRACES:-../shared/traces}/philly-2017/philly.csv.gz
 if [[ -f $philly ]]; then
   "$orrery" trace import philly "$philly" -o "$tmp/p.csv.zst" >"$tmp/report"

@@ -237,8 +237,8 @@ std::vector<std::string> trace_seeds() {
           "job_name,task_name,inst_num,start_time,end_time,plan_cpu,plan_mem,plan_gpu,gpu_type\nj,w,4,1,9,600,2.5,50,"
           "T4\n",
           "j,w,4.0,Terminated,1.0,9.0,600.0,2.5,50.0,T4\nk,w,1.0,Running,2.0,,,,,\n",
-          "job_id,user,num_gpu,submit_time,iterations,model_name,duration,interval,expect_time_list,expect_value_list,"
-          "best_effort,job_type\n0,v,1,85,50,vgg16,74,14,110,10,0,strict\n1,v,2,8,2,m,9,8,12-20,10-5,0,soft\n",
+          "job_id,user,num_gpu,submit_time,iterations,model_name,duration,interval,expect_time_list,"
+          "expect_value_list,best_effort,job_type\n0,v,1,85,50,vgg16,74,14,110,10,0,strict\n1,v,2,8,2,m,9,8,12-20,10-5,0,soft\n",
           "name,submission_time,duration,application,num_gpus,num_cpus,bandwidth,exec_plan,steps,is_sla\n"
           "vit-0,5,3163.1,vit,2,16,0,zero-dp,37239,0\n",
           "job_id,user,node_num,gpu_num,cpu_num,type,state,submit_time,start_time,end_time,duration,queue,gpu_time\n"

@@ -63,7 +63,8 @@ TEST_CASE("PAI's task table is read as published", "[traces]") {
 
 TEST_CASE("an openb pod without an end is dropped, not a job of a second", "[traces]") {
   const Trace t = read_ok(
-      "name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos,pod_phase,creation_time,deletion_time,scheduled_time\n"
+      "name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos,pod_phase,creation_time,deletion_time,scheduled_"
+      "time\n"
       "p0,12000,16384,1,1000,,LS,Running,0,,10\np1,12000,16384,1,1000,,LS,Running,5,95,10\n"
       "p2,12000,16384,1,1000,,LS,Pending,5,65,\n");
   CHECK(t.report.dropped == Dropped{{"has no end", 1}});
@@ -106,11 +107,12 @@ TEST_CASE("Philly's job log is read as published", "[traces]") {
            "],\n \"submitted_time\": \"2017-10-07 01:11:39\", \"user\": \"x\"}";
   };
   const auto attempt = [](const std::string& start, const std::string& end, const std::string& gpus) {
-    return "{\"start_time\": " + start + ", \"end_time\": " + end + ", \"detail\": [{\"ip\": \"m1\", \"gpus\": [" + gpus +
-           "]}]}";
+    return "{\"start_time\": " + start + ", \"end_time\": " + end + ", \"detail\": [{\"ip\": \"m1\", \"gpus\": [" +
+           gpus + "]}]}";
   };
   const std::string first = attempt("\"2017-10-07 01:12:09\"", "\"2017-10-07 01:13:23\"", "\"gpu0\", \"gpu1\"");
-  const std::string second = attempt("\"2017-10-07 01:13:30\"", "\"2017-10-07 02:13:30\"", "\"gpu0\", \"gpu1\", \"gpu2\"");
+  const std::string second =
+      attempt("\"2017-10-07 01:13:30\"", "\"2017-10-07 02:13:30\"", "\"gpu0\", \"gpu1\", \"gpu2\"");
   const Trace t = read_ok("[\n" + job("a", first + ", " + second) + ",\n" + job("b", "") + ",\n" +
                           job("c", first + ", " + attempt("\"2017-10-07 01:13:30\"", "null", "\"gpu0\"")) + ",\n" +
                           job("d", attempt("null", "\"2017-10-07 01:13:30\"", "\"gpu0\"") + ", " + first) + "]\n");
@@ -138,8 +140,8 @@ TEST_CASE("what sacct prints is read, or the command that it wants is said", "[t
       "10|u|acc|p|2023-05-17T11:01:00|10:00|CANCELLED by 5|cpu=8|cpu=8|30:00\n"
       "11|u|acc|p|2023-05-17T11:01:00|00:00:00|CANCELLED by 5||gres/gpu=8|30:00\n");
   CHECK(t.report.format == "sacct");
-  CHECK(t.report.dropped == Dropped{{"a step of a job", 1}, {"asks for no GPU", 1}, {"duration is 0", 1},
-                                    {"has not ended", 1}});
+  CHECK(t.report.dropped ==
+        Dropped{{"a step of a job", 1}, {"asks for no GPU", 1}, {"duration is 0", 1}, {"has not ended", 1}});
   REQUIRE(t.jobs.size() == 2);
   CHECK(t.jobs[0].duration == seconds(86410));
   CHECK(t.jobs[0].gpus == 4);
@@ -156,7 +158,8 @@ TEST_CASE("what sacct prints is read, or the command that it wants is said", "[t
 }
 
 TEST_CASE("a unit that nothing in a file says is said to be assumed", "[traces]") {
-  const std::string plain = "job_id,num_gpu,submit_time,iterations,model_name,duration,interval\n1,2,30,9,vgg16,200,5\n";
+  const std::string plain =
+      "job_id,num_gpu,submit_time,iterations,model_name,duration,interval\n1,2,30,9,vgg16,200,5\n";
   CHECK(has_note(read_ok(plain), "times are taken as seconds"));
   CHECK_FALSE(has_note(read_ok(plain, "tiresias"), "times are taken as"));  // it was asked for
   const std::string mix =
@@ -190,7 +193,8 @@ TEST_CASE("whole numbers may be written as decimals, others may not", "[traces]"
 TEST_CASE("processors are GPUs wherever a format counts nothing else", "[traces]") {
   CHECK(read_ok("arrival_time,length,cpus\n0,60,3\n5,60,1\n").jobs[0].gpus == 3);
   CHECK(read_ok("1 0 -1 60 3 -1 -1 3 -1 -1 1 -1 -1 -1 -1 -1 -1 -1\n").jobs[0].gpus == 3);
-  CHECK(read_ok(R"({"jobs":[{"id":"1","subtime":0,"res":3,"profile":"p"}],"profiles":{"p":{"type":"delay","delay":9}}})")
+  CHECK(read_ok(
+            R"({"jobs":[{"id":"1","subtime":0,"res":3,"profile":"p"}],"profiles":{"p":{"type":"delay","delay":9}}})")
             .jobs[0]
             .gpus == 3);
 }
@@ -214,8 +218,7 @@ TEST_CASE("what is no table of jobs is said in one sentence", "[traces]") {
         Case{"job_id\tsubmit_s\tgpus\tduration_s\na\t0\t1\t5\n", "fields are apart by tabs"},
         Case{"id|submit|gpus\n1|2|3\n", "fields are apart by `|`"},
         Case{"a,0,1,5\nb,1,1,5\n", "this has no header: `0` is no name of a column"},
-        Case{"a\t0\t1\t5\n", "this has no header: `0`"},
-        Case{"1 2 3 4\n5 6 7 8\n", "this has no header: `1`"},
+        Case{"a\t0\t1\t5\n", "this has no header: `0`"}, Case{"1 2 3 4\n5 6 7 8\n", "this has no header: `1`"},
         Case{"app_id,submit_time,service,num_jobs,sleep_time,model_name\n0,0,9,1,0,m\n", "Philly jobs of PCS"}})
     for (const char* format : {"auto", "canonical", "tiresias"}) {
       if (c.text.front() == '{' && std::string(format) != "auto") continue;
@@ -258,7 +261,8 @@ TEST_CASE("days that no calendar has are no dates", "[traces]") {
   CHECK(parse_zoned_clock("1970-01-02 00:00:00+08:00") == 57'600);
   CHECK(parse_zoned_clock("1970-01-02 00:00:00-01:30") == 91'800);
   CHECK_FALSE(parse_zoned_clock("1970-01-02 00:00:00"));
-  const auto t = read_trace_text("t.csv", "timestamp,duration,num_gpus,gpu_time,cluster\n2017-02-30 10:00:00,60,1,60,c\n");
+  const auto t =
+      read_trace_text("t.csv", "timestamp,duration,num_gpus,gpu_time,cluster\n2017-02-30 10:00:00,60,1,60,c\n");
   REQUIRE_FALSE(t);
   CHECK(render(t.error()).find("t.csv:2:1") != std::string::npos);
 }

@@ -30,9 +30,9 @@ const std::vector<Sample>& samples() {
         "a,0,1,10,u,pretrain,vit,1,2,0.5,A100,2,1000,20,100,2,32,,5,2,7,,3",
         "b,5,1,10,u,transfer,vit,1,1,1,A100,2,1000,20,100,2,32,a@soft,5,2,7,a:0.5,3"},
        // A run time may follow from the profile of the model; the others are optional.
-       {"duration_s", "tenant", "kind", "model", "min_gpus", "max_gpus", "gpu_fraction", "gpu_type", "cpus",
-        "mem_bytes", "estimate_s", "deadline_s", "weight", "batch", "after", "iterations", "iteration_s", "samples",
-        "gain", "tflop"}},
+       {"duration_s", "tenant",     "kind",        "model",      "min_gpus",   "max_gpus", "gpu_fraction",
+        "gpu_type",   "cpus",       "mem_bytes",   "estimate_s", "deadline_s", "weight",   "batch",
+        "after",      "iterations", "iteration_s", "samples",    "gain",       "tflop"}},
       {"muri",
        {"job_id,num_gpu,submit_time,iterations,model_name,batch_size,duration,interval,iteration_time",
         "1,2,1000,100,vgg16,16,200000,7,50", "2,4,2000,100,bert,16,100000,7,50"}},
@@ -146,7 +146,8 @@ std::vector<std::string> cells_of(const std::string& line, char separator) {
 
 std::string joined(const std::vector<std::string>& parts, char separator) {
   std::string out;
-  for (const std::string& p : parts) out += (out.empty() && &p == &parts.front() ? "" : std::string(1, separator)) + p;
+  for (const std::string& p : parts)
+    out += (out.empty() && &p == &parts.front() ? "" : std::string(1, separator)) + p;
   return out;
 }
 
@@ -223,7 +224,8 @@ TEST_CASE("a value that a job in JSON lacks is an error with its place, or a cou
       if (text[from] != '"' && !(text[from] >= '0' && text[from] <= '9')) continue;
       const std::size_t key = text.rfind('"', colon - 1) + 1;
       const std::string name = text.substr(key, colon - key);
-      if (name == "walltime" || name == "nb_res" || name == "status" || name == "ip") continue;  // not needed, or read
+      if (name == "walltime" || name == "nb_res" || name == "status" || name == "ip")
+        continue;  // not needed, or read
       const std::size_t end = text[from] == '"' ? text.find('"', from + 1) + 1 : text.find_first_of(",}", from);
       for (const char* instead : {"null", "\"\"", "[]"}) {
         const auto t = read(s, text.substr(0, from) + instead + text.substr(end), false);

@@ -37,7 +37,7 @@ ExportedTrace export_batsim(const Trace& trace, const ExportOptions& options) {
   out.text = fmt::format("{{\n\"nb_res\": {},\n\"jobs\": [", resources);
   std::set<std::int64_t> durations;
   for (const TraceJob& j : trace.jobs) {
-    if (j.gpus == 0) continue;
+    if (!is_exported(j)) continue;
     out.text += out.jobs++ == 0 ? "\n" : ",\n";
     out.text +=
         fmt::format(R"({{"id": {}, "subtime": {}, "res": {}, )", quoted(j.job_id), seconds_text(j.submit.ns), j.gpus);

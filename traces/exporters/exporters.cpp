@@ -15,6 +15,10 @@ const std::vector<TraceExporter>& trace_exporters() {
   return table;
 }
 
+bool is_exported(const TraceJob& job) {
+  return job.gpus > 0 && job.duration.ns > 0;
+}
+
 std::vector<std::string> lost_in_export(const Trace& trace, const std::vector<std::string_view>& held) {
   std::vector<std::string> notes;
   std::vector<std::string_view> lost;
@@ -26,6 +30,10 @@ std::vector<std::string> lost_in_export(const Trace& trace, const std::vector<st
   const auto without =
       std::count_if(trace.jobs.begin(), trace.jobs.end(), [](const TraceJob& j) { return j.gpus == 0; });
   if (without > 0) notes.push_back(fmt::format("left out {} jobs without a GPU", without));
+  const auto untimed = std::count_if(trace.jobs.begin(), trace.jobs.end(),
+                                     [](const TraceJob& j) { return j.gpus > 0 && !is_exported(j); });
+  if (untimed > 0)
+    notes.push_back(fmt::format("left out {} jobs without a run time: it follows from profiles", untimed));
   return notes;
 }
 

@@ -35,7 +35,10 @@ struct TraceExporter {
 // JSON workload of Batsim: one `delay` profile for each run time.
 [[nodiscard]] ExportedTrace export_batsim(const Trace& trace, const ExportOptions& options);
 
-// Notes of columns that the trace uses and that are not in `held`, and of jobs without a GPU, which are left out.
+// Jobs that need no GPU, or whose run time follows from a profile, are left out of every export.
+[[nodiscard]] bool is_exported(const TraceJob& job);
+
+// Notes of columns that the trace uses and that are not in `held`, and of jobs that are left out.
 [[nodiscard]] std::vector<std::string> lost_in_export(const Trace& trace, const std::vector<std::string_view>& held);
 
 }  // namespace orrery

@@ -64,7 +64,7 @@ ExportedTrace export_swf(const Trace& trace, const ExportOptions& options) {
   bool renumber = false;
   for (const TraceJob& j : trace.jobs) {
     renumber = renumber || !plain_number(j.job_id, 1);
-    out.jobs += j.gpus > 0 ? 1 : 0;
+    out.jobs += is_exported(j) ? 1 : 0;
   }
   const Users users(trace);
   if (renumber) out.notes.push_back(fmt::format("job ids are numbers there: 1 to {} in order of submit", out.jobs));
@@ -82,7 +82,7 @@ ExportedTrace export_swf(const Trace& trace, const ExportOptions& options) {
     out.text += fmt::format("; Note: user {} is {}\n", i + 1, one_line(users.renamed()[i]));
   std::int64_t number = 0;
   for (const TraceJob& j : trace.jobs) {
-    if (j.gpus == 0) continue;
+    if (!is_exported(j)) continue;
     ++number;
     // Wait, CPU time, memory, group, executable, queue, partition and think time are -1; the job ended well (1).
     out.text += renumber ? fmt::format("{}", number) : j.job_id;

@@ -1,6 +1,6 @@
-// trace_seren.csv and trace_kalos.csv of InternLM/AcmeTrace (Shanghai AI Lab, 2023; NSDI'24) as published: local times
-// with their zone. A job's run time is from its start to its end: the `duration` of Kalos has the queue in it. Memory
-// (Kalos only) is per node.
+// trace_seren.csv and trace_kalos.csv of InternLM/AcmeTrace (Shanghai AI Lab, 2023; NSDI'24) as published: local
+// times with their zone. A job's run time is from its start to its end: the `duration` of Kalos has the queue in it.
+// Memory (Kalos only) is per node.
 #include <algorithm>
 
 #include "traces/formats.hpp"
@@ -37,8 +37,8 @@ void read_acme(TableReader& rows, Trace& trace) {
     j.gpus = static_cast<std::int32_t>(rows.integer(gpus, 0, 0, 1'000'000));
     j.cpu_milli = rows.maybe_fixed(cpus, 3, 0).value_or(0);
     const std::int64_t pods = rows.integer(nodes, 1, 0, 100'000);
-    j.mem_bytes = std::min<std::int64_t>(rows.maybe_fixed(memory, 3, 0).value_or(0), 10'000'000) * pods *
-                  (kGigabyte / 1000);
+    j.mem_bytes =
+        std::min<std::int64_t>(rows.maybe_fixed(memory, 3, 0).value_or(0), 10'000'000) * pods * (kGigabyte / 1000);
     j.kind = kind_of_type(rows.text(type));
     j.submit = at_seconds(clock(rows, submit));
     const bool ran = !rows.text(start).empty() && !rows.text(end).empty();

@@ -1,7 +1,8 @@
 // Pod lists of alibaba/clusterdata gpu-v2023 ("openb", FGD, ATC'23): seconds; shares of one GPU in thousandths,
 // CPU-only pods, and GPU types as alternatives (A|B). A pod runs from when it was scheduled until it was deleted; one
-// that never was is taken to want as long as it waited. At least a second, which is as fine as the clock is. A pod without
-// an end was there still when the list was made: how long it runs is not known, so it is dropped and counted.
+// that never was is taken to want as long as it waited. At least a second, which is as fine as the clock is.
+// A pod without an end was there still when the list was made: how long it runs is not known, so it is dropped and
+// counted.
 #include <algorithm>
 
 #include "traces/formats.hpp"

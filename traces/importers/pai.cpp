@@ -24,7 +24,9 @@ BareTable task_table() {
   return t;
 }
 
-bool is_number_or_empty(std::string_view t) { return t.empty() || parse_fixed(t, 3).has_value(); }
+bool is_number_or_empty(std::string_view t) {
+  return t.empty() || parse_fixed(t, 3).has_value();
+}
 
 void read_tasks(TableReader& rows, Trace& trace) {
   constexpr std::int64_t kGigabyte = 1'000'000'000;
@@ -75,8 +77,8 @@ bool recognises_bare_pai(std::string_view text) {
 Expected<void> read_pai(const TraceText& source, Trace& trace) {
   const bool bare = recognises_bare_pai(source.text);
   if (bare) trace.report.notes.emplace_back("no header: the columns are those of pai_task_table.header");
-  TableReader rows = bare ? TableReader(source.file, source.text, task_table())
-                          : TableReader(source.file, source.text);
+  TableReader rows =
+      bare ? TableReader(source.file, source.text, task_table()) : TableReader(source.file, source.text);
   return read_table(rows, {"job_name", "task_name", "inst_num", "start_time", "end_time", "plan_gpu"}, read_tasks,
                     source, trace);
 }

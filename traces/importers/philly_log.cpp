@@ -110,7 +110,8 @@ Expected<void> read_philly_log(const TraceText& source, Trace& trace) {
   const auto take = [&](int depth, json::parse_event_t event, json& value) {
     if (depth == 0 && event == json::parse_event_t::array_start) list = true;
     if (depth != 1 || !list) return true;
-    if (event == json::parse_event_t::object_start || event == json::parse_event_t::array_start) at = progress.place();
+    if (event == json::parse_event_t::object_start || event == json::parse_event_t::array_start)
+      at = progress.place();
     const bool whole = event == json::parse_event_t::object_end || event == json::parse_event_t::array_end;
     if (event == json::parse_event_t::value) at = progress.place();
     if (whole || event == json::parse_event_t::value) reader.read(at, value);

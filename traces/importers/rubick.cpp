@@ -7,8 +7,8 @@ namespace orrery {
 
 void read_rubick(TableReader& rows, Trace& trace) {
   const int name = rows.column("name"), submit = rows.column("submission_time"), duration = rows.column("duration"),
-            application = rows.column("application"), gpus = rows.column("num_gpus"),
-            cpus = rows.column("num_cpus"), steps = rows.column("steps");
+            application = rows.column("application"), gpus = rows.column("num_gpus"), cpus = rows.column("num_cpus"),
+            steps = rows.column("steps");
   while (rows.next()) {
     TraceJob j;
     j.line = rows.line();

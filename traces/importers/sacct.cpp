@@ -1,6 +1,6 @@
 // What Slurm's `sacct -P` (or -p) prints: fields apart by `|` under the names of its --format. Read are a job's own
-// rows, not those of its steps. GPUs are those of AllocTRES, or of ReqTRES where nothing was allocated; the time limit
-// is the user's estimate. Clocks are local and taken as they stand.
+// rows, not those of its steps. GPUs are those of AllocTRES, or of ReqTRES where nothing was allocated; the time
+// limit is the user's estimate. Clocks are local and taken as they stand.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,7 +16,9 @@ constexpr const char* kAsk = "sacct -P -X --format=JobID,User,Submit,Elapsed,Sta
 constexpr std::int64_t kMostGpus = 1'000'000;
 constexpr std::int64_t kMostSeconds = kMaxTraceNs / kNsPerSecond;
 
-std::string_view header_of(std::string_view text) { return text.substr(0, text.find_first_of("\r\n")); }
+std::string_view header_of(std::string_view text) {
+  return text.substr(0, text.find_first_of("\r\n"));
+}
 
 // The seconds of [DAYS-]HH:MM:SS, MM:SS, with a fraction or without.
 std::optional<std::int64_t> parse_elapsed(std::string_view t) {
@@ -76,9 +78,16 @@ std::optional<Gpus> parse_tres(std::string_view tres) {
 
 struct Columns {
   explicit Columns(TableReader& r)
-      : id(r.required("JobID")), submit(r.required("Submit")), state(r.column("State")), user(r.column("User")),
-        account(r.column("Account")), elapsed(r.column("Elapsed")), raw(r.column("ElapsedRaw")),
-        allocated(r.column("AllocTRES")), requested(r.column("ReqTRES")), limit(r.column("Timelimit")),
+      : id(r.required("JobID")),
+        submit(r.required("Submit")),
+        state(r.column("State")),
+        user(r.column("User")),
+        account(r.column("Account")),
+        elapsed(r.column("Elapsed")),
+        raw(r.column("ElapsedRaw")),
+        allocated(r.column("AllocTRES")),
+        requested(r.column("ReqTRES")),
+        limit(r.column("Timelimit")),
         limit_raw(r.column("TimelimitRaw")) {}
   int id, submit, state, user, account, elapsed, raw, allocated, requested, limit, limit_raw;
 };
@@ -92,7 +101,8 @@ bool goes_on(std::string_view state) {
 }
 
 void read_gpus(TableReader& rows, const Columns& c, TraceJob& j) {
-  const int column = rows.text(c.allocated).empty() && c.requested != TableReader::kAbsent ? c.requested : c.allocated;
+  const int column =
+      rows.text(c.allocated).empty() && c.requested != TableReader::kAbsent ? c.requested : c.allocated;
   const auto gpus = parse_tres(rows.text(column));
   if (!gpus) return rows.complain(column, "must be resources as of sacct, such as cpu=8,gres/gpu=4");
   j.gpus = static_cast<std::int32_t>(std::min(gpus->count, kMostGpus));
@@ -113,7 +123,8 @@ void read_times(TableReader& rows, const Columns& c, TraceJob& j) {
   }
   const std::string_view limit = rows.text(c.limit), minutes = rows.text(c.limit_raw);
   std::int64_t most = parse_elapsed(limit).value_or(0);
-  if (most == 0 && !minutes.empty()) most = std::min(parse_fixed(minutes, 0).value_or(0), kMostSeconds / 60) * 60;  // UNLIMITED is none
+  if (most == 0 && !minutes.empty())
+    most = std::min(parse_fixed(minutes, 0).value_or(0), kMostSeconds / 60) * 60;  // UNLIMITED is none
   if (most > 0) j.estimate = seconds(std::min(most, kMostSeconds));
 }
 
@@ -131,8 +142,8 @@ Expected<void> read_sacct(const TraceText& source, Trace& trace) {
   const Columns c(rows);
   const bool times = c.elapsed != TableReader::kAbsent || c.raw != TableReader::kAbsent;
   if (!times || (c.allocated == TableReader::kAbsent && c.requested == TableReader::kAbsent)) {
-    Diagnostic d{fmt::format("this is output of sacct, but without {}", times ? "AllocTRES, which holds GPUs"
-                                                                              : "Elapsed, the run time")};
+    Diagnostic d{fmt::format("this is output of sacct, but without {}",
+                             times ? "AllocTRES, which holds GPUs" : "Elapsed, the run time")};
     d.where = {source.file, 1, 1};
     d.line_text = std::string(header_of(source.text));
     d.notes.push_back(fmt::format("ask for it: {}", kAsk));

@@ -27,8 +27,7 @@ Columns columns(TableReader& rows, std::string_view suffix) {
 
 TrainingConfig read_lucid_config(TableReader& rows, const Columns& c) {
   TrainingConfig t;
-  const std::string_view model = rows.text(c.model), dataset = rows.text(c.dataset);
-  if (model.empty()) rows.complain(c.model, "must be given");
+  const std::string_view model = rows.given(c.model), dataset = rows.given(c.dataset);
   const bool amp = rows.integer(c.amp, 0, 0, 1) == 1;
   t.model = fmt::format("{} ({}{})", model, dataset, amp ? ", AMP" : "");
   t.batch = rows.integer(c.batch, 1, 1, 1'000'000'000);
