@@ -37,7 +37,7 @@ void Backfill::announce(const JobView& v) {
 
 void Backfill::enqueue(const JobView& v) {
   Job& j = job(v.id());
-  class_of(v).waiting.reinsert(j.slot, length(v));
+  class_of(v).waiting.reinsert(j.slot, run_time(v));
   j.where = Job::queued;
 }
 
@@ -70,8 +70,47 @@ void Backfill::ended(const JobView& v, Time now) {
   Job& j = job(v.id());
   running_.erase({j.end, v.id()});
   release(v);
-  if (j.end > now) compress_ = true;
+  if (j.end > now) freed(j.end);
   j.where = Job::nowhere;
+}
+
+void Backfill::freed(Time until) {
+  compress_ = true;
+  freed_until_ = std::max(freed_until_, until);
+}
+
+// Holds what it holds until `end` instead.
+void Backfill::set_end(const JobView& v, Time end) {
+  Job& j = job(v.id());
+  if (counting()) {
+    const std::int64_t milli = v.spec->demand.milli_gpus();
+    profile_.add(std::min(j.end, end), std::max(j.end, end), end > j.end ? -milli : milli);
+  } else {
+    table_->set_end(v.id(), end);
+  }
+  if (end < j.end) {
+    freed(j.end);
+  } else {
+    contradicted_ = true;
+    freed(kNever);
+  }
+  j.end = end;
+}
+
+// A job runs from now on; what starting up took says when it will end, and how long others will take to start.
+void Backfill::began(const ClusterView& view, const JobView& v, Time at) {
+  Job& j = job(v.id());
+  const Duration took = at - j.start;
+  if (took != j.startup && j.end != kNever) {
+    running_.erase({j.end, v.id()});
+    set_end(v, j.end + (took - j.startup));
+    running_.insert({j.end, v.id()});
+    j.startup = took;
+  }
+  if (v.incarnation != 1 || took <= startup_) return;
+  for (const auto& [id, start] : reserved_)
+    if (job(id).end != kNever) set_end(view.job(id), job(id).end + (took - startup_));
+  startup_ = took;
 }
 
 void Backfill::follow(const ClusterView& view, const Event& e) {
@@ -85,6 +124,9 @@ void Backfill::follow(const ClusterView& view, const Event& e) {
       if (!job(e.job).announced) announce(v);  // this object was made in the middle of a run
       if (v.target == nullptr && !is_final(v.state)) enqueue(v);
       break;
+    case EventKind::started:
+      if (where == Job::running) began(view, v, e.at);
+      break;
     case EventKind::finished:
     case EventKind::failed:
     case EventKind::launch_failed:
@@ -92,7 +134,10 @@ void Backfill::follow(const ClusterView& view, const Event& e) {
     case EventKind::reject:
     case EventKind::cancel:
       if (where == Job::running) ended(v, view.now);
-      if (where == Job::reserved) unreserve(v);
+      if (where == Job::reserved) {
+        freed(job(e.job).end);
+        unreserve(v);
+      }
       if (where == Job::queued) dequeue(v);
       job(e.job).where = Job::nowhere;
       if (!is_final(v.state) && v.target == nullptr) enqueue(v);
@@ -108,7 +153,8 @@ void Backfill::capacity_changed(const ClusterView& view, NodeId node) {
     return;
   }
   table_->set_down(node, view.physical->is_down(node));
-  compress_ = contradicted_ = true;
+  contradicted_ = true;
+  freed(kNever);
 }
 
 // What runs already when this object is made.
@@ -150,7 +196,7 @@ void Backfill::make_table(const ClusterView& view) {
     contradicted_ = contradicted_ || !found;
     table_->add(id, start, job(id).end, where);
   }
-  compress_ = true;
+  freed(kNever);
 }
 
 void Backfill::extend_overruns(const ClusterView& view) {
@@ -158,14 +204,9 @@ void Backfill::extend_overruns(const ClusterView& view) {
     const JobView v = view.job(running_.begin()->second);
     running_.erase(running_.begin());
     Job& j = job(v.id());
-    const Time end = view.now + std::max(seconds(1), view.now - j.start);
-    if (counting())
-      profile_.add(view.now, end, -v.spec->demand.milli_gpus());
-    else
-      table_->set_end(v.id(), end);
-    j.end = end;
+    j.end = std::max(j.end, view.now);
+    set_end(v, view.now + std::max(seconds(1), view.now - j.start));
     running_.insert({j.end, v.id()});
-    compress_ = contradicted_ = true;
   }
 }
 
@@ -183,15 +224,18 @@ bool Backfill::launch(const ClusterView& view, PlanBuilder& plan, const JobView&
   if (job(v.id()).where == Job::queued) dequeue(v);
   hold(v, view.now, view.now + length(v), where);
   job(v.id()).where = Job::running;
+  job(v.id()).startup = startup_;
   running_.insert({job(v.id()).end, v.id()});
   return true;
 }
 
-void Backfill::reserve(PlanBuilder& plan, const JobView& v, const Timetable::Slot& slot) {
+void Backfill::reserve(PlanBuilder& plan, const JobView& v, const Timetable::Slot& slot,
+                       Time promised) {
   hold(v, slot.start, slot.start + length(v), slot.where);
   job(v.id()).where = Job::reserved;
   reserved_[v.id()] = slot.start;
   due_.insert({slot.start, v.id()});
+  if (slot.start == promised) return;
   plan.reserve(v.id(), slot.start);
   plan.reason(v.id(), ReasonCode::resources, plan.free().free_gpus());
 }
@@ -201,7 +245,6 @@ void Backfill::unreserve(const JobView& v) {
   due_.erase({job(v.id()).start, v.id()});
   reserved_.erase(v.id());
   job(v.id()).where = Job::nowhere;
-  compress_ = true;
 }
 
 Backfill::Verdict Backfill::start_or_reserve(const ClusterView& view, PlanBuilder& plan, const JobView& v) {
@@ -232,28 +275,36 @@ void Backfill::drop_contradicted(const ClusterView& view) {
   contradicted_ = false;
 }
 
-// By place: what was promised stands unless something earlier is found.
-void Backfill::move_forward(const ClusterView& view, PlanBuilder& plan, const JobView& v) {
+// By place: what was promised stands unless something earlier is found, in a window in which something became free.
+bool Backfill::move_forward(const ClusterView& view, PlanBuilder& plan, const JobView& v) {
   const Time promised = job(v.id()).start;
+  const Time end = job(v.id()).end;
   const Allocation where = table_->find(v.id())->where;
+  const Time before = std::min(promised, freed_until_);
+  if (promised > view.now && before <= view.now && !where.empty()) return false;
   unreserve(v);
   if (where.empty()) {
     start_or_reserve(view, plan, v);
-    return;
+    return false;
   }
   if (promised <= view.now) {
     if (!launch(view, plan, v, where)) start_or_reserve(view, plan, v);
-    return;
+    return false;
   }
-  Timetable::Slot slot = table_->earliest(*placement_, v.spec->demand, length(v), promised);
-  if (slot.start == kNever) slot = {promised, where};
-  if (slot.start <= view.now && launch(view, plan, v, slot.where)) return;
-  reserve(plan, v, slot);
+  Timetable::Slot slot = table_->earliest(*placement_, v.spec->demand, length(v), before);
+  const bool found = slot.start != kNever;
+  if (found)
+    freed(end);
+  else
+    slot = {promised, where};
+  if (slot.start > view.now || !launch(view, plan, v, slot.where)) reserve(plan, v, slot, promised);
+  return found;
 }
 
 void Backfill::replace_reservations(const ClusterView& view, PlanBuilder& plan) {
   if (contradicted_ && !counting()) drop_contradicted(view);
   std::vector<JobId> order;
+  Time passed_by = compress_ ? Time{} : freed_until_;  // became free after some had had their turn
   if (compress_) {
     for (const auto& [id, start] : reserved_) order.push_back(id);
   } else {
@@ -269,10 +320,12 @@ void Backfill::replace_reservations(const ClusterView& view, PlanBuilder& plan) 
       unreserve(v);
       start_or_reserve(view, plan, v);
     } else {
-      move_forward(view, plan, v);
+      const Time end = job(id).end;
+      if (move_forward(view, plan, v)) passed_by = std::max(passed_by, end);
     }
   }
   compress_ = contradicted_ = false;
+  freed_until_ = passed_by;
 }
 
 JobId Backfill::first_queued() const {

@@ -28,6 +28,7 @@ class Backfill final : public Policy {
     std::size_t slot = 0;  // in its class's ArrivalIndex, once announced
     Time start{};          // reserved: planned; running: real
     Time end{};            // expected
+    Duration startup{};    // running: of that, for starting up
   };
   struct Class {
     Demand demand{};
@@ -43,8 +44,14 @@ class Backfill final : public Policy {
     if (id.index() >= jobs_.size()) jobs_.resize(std::max(id.index() + 1, 2 * jobs_.size()));
     return jobs_[id.index()];
   }
-  static Duration length(const JobView& v) {
+  static Duration run_time(const JobView& v) {
     return v.estimate ? Duration{std::max<std::int64_t>(1, v.estimate->total.ns - v.done.ns)} : kForever;
+  }
+  // How long it will hold what it gets.
+  [[nodiscard]] Duration length(const JobView& v) const { return startup_ + run_time(v); }
+  [[nodiscard]] JobId first_within(const Class& c, Duration window) const {
+    if (window == kForever) return c.waiting.first_within(kForever);
+    return window > startup_ ? c.waiting.first_within(window - startup_) : JobId{};
   }
   Class& class_of(const JobView& v) { return classes_[v.spec->demand_class.index()]; }
   [[nodiscard]] bool counting() const { return table_ == nullptr; }
@@ -56,6 +63,9 @@ class Backfill final : public Policy {
   void enqueue(const JobView& v);
   void dequeue(const JobView& v);
   void ended(const JobView& v, Time now);
+  void freed(Time until);
+  void began(const ClusterView& view, const JobView& v, Time at);
+  void set_end(const JobView& v, Time end);
   void adopt_running(const ClusterView& view);
   void rebuild_profile(const ClusterView& view);
   void make_table(const ClusterView& view);
@@ -68,11 +78,11 @@ class Backfill final : public Policy {
   bool launch(const ClusterView& view, PlanBuilder& plan, const JobView& v, const Allocation& where);
 
   Verdict start_or_reserve(const ClusterView& view, PlanBuilder& plan, const JobView& v);
-  void reserve(PlanBuilder& plan, const JobView& v, const Timetable::Slot& slot);
+  void reserve(PlanBuilder& plan, const JobView& v, const Timetable::Slot& slot, Time promised = kNever);
   void unreserve(const JobView& v);
   void replace_reservations(const ClusterView& view, PlanBuilder& plan);
   void drop_contradicted(const ClusterView& view);
-  void move_forward(const ClusterView& view, PlanBuilder& plan, const JobView& v);
+  bool move_forward(const ClusterView& view, PlanBuilder& plan, const JobView& v);
   [[nodiscard]] JobId first_queued() const;
 
   // Jobs of unknown length.
@@ -98,7 +108,9 @@ class Backfill final : public Policy {
   std::set<std::pair<Time, JobId>> running_;                   // by expected end
   std::map<JobId, Time> reserved_;                             // in order of arrival -> planned start
   std::set<std::pair<Time, JobId>> due_;                       // the same by planned start
+  Duration startup_{};         // the longest that a first launch has taken until the job ran
   bool compress_ = false;      // something changed that may move reservations
+  Time freed_until_{};         // by place: the end of what became free and was not tried by every reservation
   bool contradicted_ = false;  // reservations may want what somebody else holds, or what is down
   bool initialised_ = false;
 };

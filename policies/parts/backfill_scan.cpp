@@ -32,7 +32,7 @@ void Backfill::scan_by_number(const ClusterView& view, PlanBuilder& plan, Durati
     JobId best;
     for (const Class& c : classes_) {
       if (c.blocked || c.window.ns == 0) continue;
-      best = std::min(best, c.waiting.first_within(std::min(c.window, longest)));
+      best = std::min(best, first_within(c, std::min(c.window, longest)));
     }
     if (!best.valid()) return;
     const JobView v = view.job(best);
@@ -48,7 +48,7 @@ void Backfill::scan_by_place(const ClusterView& view, PlanBuilder& plan, Duratio
   for (;;) {
     JobId best;
     for (const Class& c : classes_)
-      if (!c.blocked) best = std::min(best, c.waiting.first_within(c.window));
+      if (!c.blocked) best = std::min(best, first_within(c, c.window));
     if (!best.valid()) return;
     const JobView v = view.job(best);
     Class& c = class_of(v);
@@ -97,7 +97,10 @@ bool Backfill::make_room(const ClusterView& view, const JobView& v, Allocation& 
     if (room) table_->add(id, entry.from, entry.to, other);
   }
   table_->remove(v.id());
-  if (room) return true;
+  if (room) {
+    for (const auto& [id, entry] : before) freed_until_ = std::max(freed_until_, entry.to);
+    return true;
+  }
   for (const auto& [id, entry] : before) {
     if (table_->find(id) != nullptr) table_->remove(id);
     table_->add(id, entry.from, entry.to, entry.where);

@@ -324,3 +324,19 @@ TEST_CASE("without estimates easy and conservative start jobs in order of arriva
                      REQUIRE(got == starts_of(run_checked(groups, w, *fifo)));
                    });
 }
+
+// Starting up takes 5 s, which the first job shows: so the second one holds its GPUs until 205, the head is promised
+// that, and the last one (90 s, one GPU) passes it neither at 150 nor at 200, when the second one is not done yet.
+TEST_CASE("what starting up takes is part of how long a job holds its GPUs", "[policies][reservations]") {
+  SimOptions sim;
+  sim.overheads.launch = seconds(5);
+  const std::vector<TinyJob> jobs{{0, 1, 10}, {100, 3, 100}, {101, 4, 10}, {150, 1, 90}};
+  for (const char* policy : {"easy", "conservative"})
+    for (const char* placement : {"count", "consolidated"}) {
+      FirstPromises promises;
+      const RunResult r = run_world(cluster(1, 4), jobs, {policy, placement}, sim, {&promises});
+      INFO(policy << "/" << placement);
+      CHECK(starts_of(r) == std::vector<double>{0, 100, 205, 220});
+      CHECK(promises.broken == 0);
+    }
+}
