@@ -31,7 +31,7 @@ struct Said {
 };
 
 // The command as a process of this build, in the folder of the sources.
-Said orrery(const std::string& arguments) {
+Said run_cli(const std::string& arguments) {
   const test::TempFolder folder;
   const std::string command = fmt::format("cd '{}' && '{}' {} >'{}' 2>'{}'", ORRERY_SOURCE_DIR, ORRERY_BINARY,
                                           arguments, folder.file("out"), folder.file("err"));
@@ -90,13 +90,14 @@ TEST_CASE("a run that draws nothing from its seed is the same with any", "[app][
 }
 
 TEST_CASE("compare: seeds that change nothing are run once, and that is said", "[app][seeds]") {
-  const Said none = orrery(kSmall + "--seeds 5 --intervals none --csv");
+  const Said none = run_cli(kSmall + "--seeds 5 --intervals none --csv");
   REQUIRE(none.code == 0);
   CHECK(std::count(none.out.begin(), none.out.end(), '\n') == 3);  // header, fifo, srtf
-  const Said table = orrery(kSmall + "--seeds 5 --intervals none");
+  const Said table = run_cli(kSmall + "--seeds 5 --intervals none");
   CHECK(table.out.find("  seeds: 5 would give equal results, nothing draws from the seed") != std::string::npos);
   CHECK(table.out.find("seeds 1 to 5") == std::string::npos);
-  const Said some = orrery("compare scenarios/quickstart.yaml --set workload.slice.jobs=60 --seeds 3 --intervals none "
+  const Said some = run_cli(
+      "compare scenarios/quickstart.yaml --set workload.slice.jobs=60 --seeds 3 --intervals none "
                            "--set 'compare.policies=[fifo, {name: fifo, label: thrown, placement: random}]'");
   REQUIRE(some.code == 0);
   CHECK(some.out.find("seeds: 3 would give equal results under fifo, nothing draws") != std::string::npos);
@@ -105,7 +106,8 @@ TEST_CASE("compare: seeds that change nothing are run once, and that is said", "
 
 TEST_CASE("compare: intervals of a recorded trace in every form, the same on any number of threads",
           "[app][intervals][threads]") {
-  const Said one = orrery(kSmall + "--intervals 20 -j 1 --json"), four = orrery(kSmall + "--intervals 20 -j 4 --json");
+  const Said one = run_cli(kSmall + "--intervals 20 -j 1 --json");
+  const Said four = run_cli(kSmall + "--intervals 20 -j 4 --json");
   REQUIRE(one.code == 0);
   CHECK(one.out == four.out);
   const auto rows = nlohmann::json::parse(one.out);
@@ -121,18 +123,18 @@ TEST_CASE("compare: intervals of a recorded trace in every form, the same on any
   CHECK(rows[1]["ratio"] == rows[1]["mean_jct_s"].get<double>() / rows[0]["mean_jct_s"].get<double>());
   CHECK(rows[1]["ratio_low"] <= rows[1]["ratio"]);
   CHECK(rows[1]["ratio"] <= rows[1]["ratio_high"]);
-  const Said csv = orrery(kSmall + "--set intervals=20 --csv");
+  const Said csv = run_cli(kSmall + "--set intervals=20 --csv");
   CHECK(csv.out.find(",mean_jct_low_s,mean_jct_high_s,ratio,ratio_low,ratio_high,interval_method,") !=
         std::string::npos);
   CHECK(csv.out.find(fmt::format(",{},", rows[1]["ratio_high"].get<double>())) != std::string::npos);
   for (const char* form : {"", "--markdown"}) {
-    const Said table = orrery(kSmall + "--intervals 20 " + form);
+    const Said table = run_cli(kSmall + "--intervals 20 " + form);
     CHECK(table.out.find("simulated on each of 20 draws") != std::string::npos);
     CHECK(table.out.find(" [") != std::string::npos);
   }
-  const Said never = orrery(kSmall + "--intervals none");
+  const Said never = run_cli(kSmall + "--intervals none");
   CHECK(never.out.find("no interval: none was asked for (`intervals: none`)") != std::string::npos);
-  CHECK(orrery(kSmall + "--intervals 7").err.find("--intervals is `7`; it must be none, auto, or a number") !=
+  CHECK(run_cli(kSmall + "--intervals 7").err.find("--intervals is `7`; it must be none, auto, or a number") !=
         std::string::npos);
 }
 
@@ -147,8 +149,9 @@ TEST_CASE("intervals of a recorded trace: by default where they are cheap, by th
   std::string rows = "job_id,submit_s,gpus,duration_s\n";
   for (int i = 0; i < 60'000; ++i) rows += fmt::format("j{},{},1,60\n", i, 10 * i);
   std::ofstream(folder.file("long.csv")) << rows;
-  const Said table = orrery(fmt::format(
-      "compare scenarios/quickstart.yaml --policies fifo,fjf --set 'workload.trace={}' --no-check", folder.file("long.csv")));
+  const Said table = run_cli(fmt::format(
+      "compare scenarios/quickstart.yaml --policies fifo,fjf --set 'workload.trace={}' --no-check",
+      folder.file("long.csv")));
   REQUIRE(table.code == 0);
   CHECK(table.out.find("more than 20 s; `--intervals 100` makes them") != std::string::npos);
 }
@@ -175,7 +178,7 @@ TEST_CASE("a trace submitted at one instant has no load", "[app]") {
   CHECK_FALSE(prepared->load);
   CHECK(headline(*prepared).find("GPUs), all submitted at one instant, trace ") != std::string::npos);
   CHECK(headline(*prepared).find("load") == std::string::npos);
-  const Said stats = orrery(fmt::format("trace stats '{}' --gpus 4x8", folder.file("once.csv")));
+  const Said stats = run_cli(fmt::format("trace stats '{}' --gpus 4x8", folder.file("once.csv")));
   CHECK(stats.out.find("load           none: all jobs are submitted at one instant") != std::string::npos);
 }
 
@@ -187,7 +190,8 @@ TEST_CASE("intervals is a key that is written back and checked", "[app]") {
     CHECK(config_digest_text(s).find("intervals") == std::string::npos);  // bears on no run
   }
   CHECK(quickstart({}).intervals == kIntervalsByCost);
-  const auto wrong = read_scenario(std::string(ORRERY_SOURCE_DIR) + "/scenarios/quickstart.yaml", {{"intervals", "5"}});
+  const auto wrong =
+      read_scenario(std::string(ORRERY_SOURCE_DIR) + "/scenarios/quickstart.yaml", {{"intervals", "5"}});
   REQUIRE_FALSE(wrong);
   CHECK(render(wrong.error()).find("`intervals` is `5`; it must be none, auto, or a number of resamples from 20") !=
         std::string::npos);

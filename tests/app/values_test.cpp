@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "orrery_paths.hpp"
+#include "policies/parts/placements.hpp"
 #include "policies/registry.hpp"
 #include "scenarios/app/args.hpp"
 #include "scenarios/app/make_policy.hpp"

@@ -22,7 +22,7 @@ struct Desk {
   }
   [[nodiscard]] std::string snapshot() const {
     std::string out;
-    for (std::uint32_t n = 0; n < 2; ++n) out += fmt::format("{:x} ", planned.free_mask(NodeId(n)));
+    for (std::uint32_t n = 0; n < 2; ++n) out += fmt::format("{:x} ", planned.free_mask(NodeId(n)).low_word());
     return out + std::to_string(planned.free_gpus());
   }
   Workload workload;

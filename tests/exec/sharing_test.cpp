@@ -65,9 +65,9 @@ Groups random_groups(std::uint64_t seed) {
 }
 
 // GPU-seconds that jobs made progress for, on any GPU of the world at any time at most one per second.
-class Work final : public Observer {
+class WorkDone final : public Observer {
  public:
-  explicit Work(const Workload& w) : w_(&w) {}
+  explicit WorkDone(const Workload& w) : w_(&w) {}
   void on_event(const Event& e) override {
     if (e.kind != EventKind::finished) return;
     const std::size_t j = e.job.index();
@@ -124,7 +124,7 @@ TEST_CASE("groups never get more out of GPUs than there is", "[exec][sharing]") 
     const Workload w = make_workload(g.jobs);
     const IdealModel speed;
     InvariantChecker checker(watched(w, speed));
-    Work work(w);
+    WorkDone work(w);
     const RunResult r = run_world(cluster(1, 4), w, *script.policy, {}, true, {&checker, &work});
     check_clean(checker);
     CHECK(r.outcome.unfinished == 0);
