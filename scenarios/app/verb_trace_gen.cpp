@@ -76,9 +76,11 @@ Expected<GenerateSpec> generate_spec(const Args& args, const Generator& generato
       wrong(fmt::format("--rate is `{}`", args.text("rate")), "write `12/h` or `0.5/s`");
   }
   s.cluster_gpus = args.has("gpus") ? parse_gpus(args.text("gpus")) : 0;
+  if (args.has("gpus") && s.cluster_gpus == 0)
+    wrong(fmt::format("--gpus is `{}`; it must be a number of GPUs", args.text("gpus")), "such as 32 or 4x8");
   if (args.has("load")) {
     s.load = decimal("load", 1, 0.001, 1e6);
-    if (s.cluster_gpus == 0) wrong("--load needs the cluster's size", "--gpus 4x8 or --gpus 32");
+    if (!args.has("gpus")) wrong("--load needs the cluster's size", "--gpus 4x8 or --gpus 32");
   }
   if (args.has("rate") == args.has("load")) wrong("give either --rate 12/h, or --load 0.9 and --gpus 4x8");
   if (auto mix = parse_gpu_mix(args.text("mix")))
