@@ -79,7 +79,7 @@ Resampler::Resampler(const Trace& trace) : trace_(&trace) {
   const Duration span = trace.jobs.back().submit - trace.jobs.front().submit;
   mean_gap_ = Duration{span.ns / static_cast<std::int64_t>(n - 1)};
   find_pieces();
-  block_ = std::max<std::size_t>(1, std::min(cube_root_up(pieces()), pieces() / kMinResampleBlocks));
+  block_ = std::max<std::size_t>(1, std::min((cube_root_up(pieces()) + 1) / 2, pieces() / kMinResampleBlocks));
   std::size_t longest = 0;
   for (std::size_t p = 0; p < pieces(); ++p) longest = std::max(longest, cuts_[p + 1] - cuts_[p]);
   if (longest * kMinResampleBlocks > n)

@@ -31,7 +31,7 @@ constexpr Kind kKinds[] = {
     {"light tails, load 0.5, 200 jobs", 200, 0.5, 0, 1},
     {"light tails, load 0.8, 1000 jobs", 1000, 0.8, 0, 1},
     {"heavy tails, load 0.7, 500 jobs", 500, 0.7, 1.5, 1},
-    {"runs of submissions, load 0.7, 1000 jobs", 1000, 0.7, 1.0, 5},
+    {"runs of submissions, load 0.6, 1000 jobs", 1000, 0.6, 0, 5},
     {"heavy tails, load 0.95, 2000 jobs", 2000, 0.95, 1.5, 1},
 };
 constexpr const char* kPolicies[] = {"fifo", "srtf"};
