@@ -105,6 +105,12 @@ std::optional<Diagnostic> misfit(const TraceText& source) {
     return d;
   }
   const TableReader rows(source.file, source.text);
+  if (rows.header().size() == 1) {
+    d.message =
+        fmt::format("this has one column, `{}`; a table of jobs has more, as in job_id,submit_s,gpus,duration_s",
+                    rows.header().front().substr(0, 60));
+    return d;
+  }
   for (const NoJobList& n : no_job_lists()) {
     const bool all = std::all_of(n.columns.begin(), n.columns.end(),
                                  [&rows](std::string_view c) { return rows.column(c) != TableReader::kAbsent; });

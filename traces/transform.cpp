@@ -160,7 +160,10 @@ double offered_load(const Trace& trace, std::int64_t cluster_gpus) {
 
 Expected<void> scale_to_load(Trace& trace, double load, std::int64_t cluster_gpus) {
   const double now = offered_load(trace, cluster_gpus);
-  if (now <= 0) return fail("the trace has no load to scale: all its jobs are submitted at once, or need no GPU");
+  if (now <= 0)
+    return fail(
+        "the trace has no load to scale: all its jobs are submitted at once, need no GPU, or have no run time of "
+        "their own");
   // One multiplication and one rounding per job: the order of submits cannot change.
   const double factor = now / load;
   const Duration span = trace.jobs.back().submit - trace.jobs.front().submit;

@@ -12,6 +12,8 @@ namespace {
 // The table of a GPU type of the cluster.
 void read_table(YamlWalk& w, const Place& at, const std::string& type, const std::vector<NodeGroup>& groups,
                 PerformanceConfig& c) {
+  for (const auto& [known, table] : c.tables)
+    if (same_name(known, type)) w.complain(at, fmt::format("`{}` and `{}` are one GPU type", known, type));
   c.tables[type] = w.word(at);
   std::vector<std::string_view> types;
   for (const NodeGroup& g : groups)

@@ -118,7 +118,8 @@ void note_trace(Prepared& p, const Trace& trace) {
   if (dropped > 0)
     p.notes.push_back(fmt::format("trace: {} of {} rows dropped (see `orrery trace check`)", dropped, p.import.rows));
   for (const auto& [type, jobs] : absent_types(trace, *p.topology))
-    p.notes.push_back(fmt::format("gpu types: {} jobs ask for `{}`, but the cluster has {}", jobs, type,
+    p.notes.push_back(fmt::format("gpu types: {} for `{}`, but the cluster has {}",
+                                  jobs == 1 ? "1 job asks" : fmt::format("{} jobs ask", jobs), type,
                                   fmt::join(p.topology->gpu_types(), ", ")));
 }
 

@@ -49,12 +49,13 @@ std::size_t characters(std::string_view text) {
 std::string_view part_of(std::string_view line, std::size_t at, std::size_t room, std::size_t& column) {
   at = std::min(at, line.size());
   while (at > 0 && at < line.size() && continues(line[at])) --at;
+  const std::size_t before = characters(line.substr(0, at)), all = characters(line);
+  std::size_t skipped = before > room / 2 && all > room ? std::min(before - room / 2, all - room) : 0;
+  column = before - skipped;
   std::size_t from = 0;
-  if (characters(line) > room)
-    for (column = characters(line.substr(0, at)); column > room / 2; --column)
-      do ++from;
-      while (from < at && continues(line[from]));
-  column = characters(line.substr(from, at - from));
+  for (; skipped > 0; --skipped)
+    do ++from;
+    while (from < line.size() && continues(line[from]));
   std::string_view part = line.substr(from);
   for (std::size_t n = characters(part); n > room; --n) {
     while (continues(part.back())) part.remove_suffix(1);

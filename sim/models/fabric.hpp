@@ -33,6 +33,7 @@ class Fabric {
   // "h200-n3 up", "rack 0 down".
   [[nodiscard]] std::string name(LinkId link) const;
   [[nodiscard]] std::size_t vertex_count() const { return vertices_.size(); }
+  [[nodiscard]] Vertex node_vertex(NodeId n) const { return node_vertex_[n.index()]; }
   [[nodiscard]] const VertexInfo& vertex(Vertex v) const { return vertices_[v]; }
 
   // Links of a flow between two vertices, weight 1 each.

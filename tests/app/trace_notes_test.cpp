@@ -44,5 +44,5 @@ TEST_CASE("a run says which GPU types of its trace the cluster lacks", "[app]") 
   const std::string trace = "job_id,submit_s,gpus,duration_s,gpu_type\na,0,1,5,A100\nb,0,1,5,a100\n";
   for (const char* gpu : {"A100", "a100"})
     for (const std::string& note : notes_of(trace, gpu)) CHECK(note.rfind("gpu types", 0) != 0);
-  CHECK(count_of(notes_of(trace, "V100"), "gpu types: 1 jobs ask for `A100`, but the cluster has V100") == 1);
+  CHECK(count_of(notes_of(trace, "V100"), "gpu types: 1 job asks for `A100`, but the cluster has V100") == 1);
 }

@@ -216,6 +216,7 @@ TEST_CASE("what is no table of jobs is said in one sentence", "[traces]") {
         Case{"[{\"a\": 1}]\n", "this is JSON, but not of a format that is read"},
         Case{"job_id;submit_s;gpus;duration_s\na;0;1;5\n", "fields are apart by `;`"},
         Case{"job_id\tsubmit_s\tgpus\tduration_s\na\t0\t1\t5\n", "fields are apart by tabs"},
+        Case{"duration\n5\n", "this has one column, `duration`"},
         Case{"id|submit|gpus\n1|2|3\n", "fields are apart by `|`"},
         Case{"a,0,1,5\nb,1,1,5\n", "this has no header: `0` is no name of a column"},
         Case{"a\t0\t1\t5\n", "this has no header: `0`"}, Case{"1 2 3 4\n5 6 7 8\n", "this has no header: `1`"},

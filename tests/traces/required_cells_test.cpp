@@ -16,10 +16,10 @@ using namespace orrery;
 struct Sample {
   std::string format;
   std::vector<std::string> lines;
-  std::set<std::string> may_be_empty;
+  std::set<std::string> may_be_empty{};
   char separator = ',';
   bool header = true;
-  std::string unknown;  // how the format writes that it does not know; empty cells are something else there
+  std::string unknown{};  // how the format writes that it does not know; empty cells are something else there
 };
 
 const std::vector<Sample>& samples() {

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "sim/core/random.hpp"
 #include "traces/canonical.hpp"
 #include "traces/stats.hpp"
 #include "traces/synth/poisson.hpp"
@@ -108,6 +109,46 @@ TEST_CASE("a GPU mix is read, a wrong one is named", "[traces]") {
   CHECK(parse_gpu_mix("1:0.5,x:2").error() == "`x:2` is no GPUs:weight");
   CHECK(parse_gpu_mix("").error() == "the mix is empty");
   CHECK(parse_gpu_mix("1:-1").error() == "`1:-1` is no GPUs:weight");
+}
+
+TEST_CASE("a workload is the same in whatever case its GPU types are written", "[traces]") {
+  RandomStream rng = stream(11, "tests/types");
+  const std::vector<std::string> known{"A100", "V100-SXM2", "h200", "T4", "Rtx"};
+  const auto another = [&rng](std::string name) {
+    for (char& c : name)
+      if (uniform_below(rng, 2) == 0 && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')))
+        c = static_cast<char>(c ^ 0x20);
+    return name;
+  };
+  for (int world = 0; world < 300; ++world) {
+    std::vector<NodeGroup> plain, cased;
+    for (std::uint64_t n = 1 + uniform_below(rng, 5); n > 0; --n) {
+      NodeGroup g;
+      g.name = "g" + std::to_string(n);
+      g.gpu = known[uniform_below(rng, 4)];  // the last one is never there
+      g.count = 1;
+      g.gpus_per_node = 2;
+      plain.push_back(g);
+      g.gpu = another(g.gpu);
+      cased.push_back(g);
+    }
+    const Topology a(plain), b(cased);
+    REQUIRE(a.gpu_types().size() == b.gpu_types().size());
+    Trace t;
+    for (int i = 0; i < 5; ++i) {
+      TraceJob j;
+      j.job_id = std::to_string(i);
+      j.duration = seconds(5);
+      for (std::uint64_t n = uniform_below(rng, 3); n > 0; --n)
+        j.gpu_type += (j.gpu_type.empty() ? "" : "|") + known[uniform_below(rng, known.size())];
+      t.jobs.push_back(std::move(j));
+    }
+    const Workload before = to_workload(t, a).value();
+    for (TraceJob& j : t.jobs) j.gpu_type = another(j.gpu_type);
+    const Workload after = to_workload(t, b).value();
+    for (std::size_t i = 0; i < t.jobs.size(); ++i)
+      CHECK(before.specs[i].demand.gpu_types == after.specs[i].demand.gpu_types);
+  }
 }
 
 TEST_CASE("GPU types are compared without case, and those that are not there are named", "[traces]") {
