@@ -164,7 +164,7 @@ TEST_CASE("routes, rings and all-to-all over the topology", "[models][network]")
   group.nic_bytes_per_s = 10 * kGB;
   const Topology topology({group});
   const Fabric fabric(topology);
-  const auto node = [&](std::uint32_t n) { return topology.node_vertex(NodeId(n)); };
+  const auto node = [&](std::uint32_t n) { return fabric.node_vertex(NodeId(n)); };
   const auto names = [&](const LinkUses& uses) {
     std::string out;
     for (const LinkUse& u : uses)

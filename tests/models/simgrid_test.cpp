@@ -70,7 +70,7 @@ std::vector<Pattern> patterns() {
     if (fabric.vertex(v).tier == Tier::rack) links[Fabric::up(v)] = links[Fabric::down(v)] = 20 * kGB;
   Pattern shift{"a permutation across racks", links, {}}, all{"all-to-all in a fabric", links, {}};
   for (std::uint32_t a = 0; a < 8; ++a) {
-    const auto node = [&](std::uint32_t n) { return topology.node_vertex(NodeId(n % 8)); };
+    const auto node = [&](std::uint32_t n) { return fabric.node_vertex(NodeId(n % 8)); };
     shift.flows.push_back({(1 + a) * kGB, 0, fabric.route(node(a), node(a + 3))});
     for (std::uint32_t d = 1; d < 8; ++d)
       all.flows.push_back({(a * 7 + d) * kGB / 10, 0, fabric.route(node(a), node(a + d))});
