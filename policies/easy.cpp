@@ -10,9 +10,9 @@
 // arrival with the others in place, so none moves to a later time.
 //
 // A job that outruns its estimate is expected to run as long again. A job without an estimate is expected to run for
-// ever. While the first job without a reservation waits for GPUs of a running one of unknown length, nobody passes it,
-// since nobody could say that this does no harm; where it waits for a reserved one of unknown length, who passes it
-// ends before that one starts.
+// ever. While the first job without a reservation waits for GPUs of a running one of unknown length, nobody passes
+// it, since nobody could say that this does no harm; where it waits for a reserved one of unknown length, who passes
+// it ends before that one starts.
 #include "policies/factories.hpp"
 #include "policies/parts/backfill.hpp"
 #include "sim/core/assert.hpp"

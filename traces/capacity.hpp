@@ -35,9 +35,9 @@ struct CapacityTrace {
 [[nodiscard]] Expected<CapacityTrace> read_capacity_text(const std::string& file, std::string_view text);
 [[nodiscard]] Expected<CapacityTrace> read_capacity(const std::string& path);
 
-// The trace on a cluster of nodes with so many GPUs each: node i is out while at most i nodes are there, or fewer GPUs
-// than the nodes up to it have, so the last come and go first. What a cluster has beyond the recording's largest number
-// is never there.
+// The trace on a cluster of nodes with so many GPUs each: node i is out while at most i nodes are there, or fewer
+// GPUs than the nodes up to it have, so the last come and go first. What a cluster has beyond the recording's largest
+// number is never there.
 [[nodiscard]] std::vector<Outage> outages_of(const CapacityTrace& trace, const std::vector<int>& node_gpus);
 // On equal nodes.
 [[nodiscard]] std::vector<Outage> outages_of(const CapacityTrace& trace, std::int64_t nodes, int gpus_per_node);

@@ -1,7 +1,7 @@
 // What may start now, past jobs that hold reservations. By number: how long so many GPUs stay free says which jobs of
 // a class are short enough. By place: the placement is asked where the job could stay for its whole length; where it
-// finds nothing but could if a reservation went elsewhere, the reservations in the way are put somewhere else at their
-// own times, if all of them can be.
+// finds nothing but could if a reservation went elsewhere, the reservations in the way are put somewhere else at
+// their own times, if all of them can be.
 #include <algorithm>
 
 #include "policies/parts/backfill.hpp"

@@ -191,8 +191,8 @@ class RandomPlacement final : public CountingPlacement {
   std::vector<NodeId> nodes_;
 };
 
-// One node, the first that fits; for more than its width whole idle nodes plus one node for the rest, all in one rack,
-// racks of wide nodes before those of narrow ones, then in order; else it does not fit (SymbioticLab/Tiresias).
+// One node, the first that fits; for more than its width whole idle nodes plus one node for the rest, all in one
+// rack, racks of wide nodes before those of narrow ones, then in order; else it does not fit (SymbioticLab/Tiresias).
 class YarnPlacement final : public BasePlacement {
  public:
   [[nodiscard]] std::string_view name() const override { return "yarn"; }
@@ -279,8 +279,8 @@ class ConsolidatedPlacement final : public BasePlacement {
 };
 
 // On as few nodes as could hold it when they are idle: one node, the tightest that fits; for more than a node the
-// emptiest ones, provided that no more of them are used than that; else on the narrower nodes alone, by the same rule;
-// else it does not fit (TitanSched).
+// emptiest ones, provided that no more of them are used than that; else on the narrower nodes alone, by the same
+// rule; else it does not fit (TitanSched).
 class FewestPlacement final : public BasePlacement {
  public:
   [[nodiscard]] std::string_view name() const override { return "fewest"; }
@@ -300,8 +300,8 @@ class FewestPlacement final : public BasePlacement {
 
  private:
   // On at most `nodes` of the nodes no wider than `width`, those first that can give most.
-  static bool place_on_emptiest(const Demand& d, const Inventory& free, const NodeWidths& widths, int width, int nodes,
-                                Allocation& out) {
+  static bool place_on_emptiest(const Demand& d, const Inventory& free, const NodeWidths& widths, int width,
+                                int nodes, Allocation& out) {
     int left = d.gpus;
     for (int k = widths.all().front(); k >= 1; --k) {
       for (int f = d.plain() ? k : free.max_gpus_per_node(); f >= k; --f) {

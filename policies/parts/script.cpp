@@ -70,7 +70,8 @@ class LineParser {
         return bad(words_[i + 1], fmt::format("`{}` is not the number of a group", words_[i + 1].text), "");
       for (const NodeSlice& slice : s.gpus->slices())
         if (slice.milli_per_gpu != kMilliPerGpu)
-          return bad(words_[3], "jobs of a group share whole GPUs", "leave the group away, or the `@` and its number");
+          return bad(words_[3], "jobs of a group share whole GPUs",
+                     "leave the group away, or the `@` and its number");
       s.group = GroupId(group);
       i += 2;
     }

@@ -29,8 +29,8 @@ class StructuredPlacement : public Placement {
 
 // A job's GPUs come from one block of a power of two, aligned to its size: within a node the block that leaves the
 // larger blocks whole; for more than a node an aligned run of idle nodes of one width, wide ones tried first (the
-// buddy cells of HiveD, OSDI'20). A block that reaches beyond the node or the last such node is cut off there; what is
-// left of it must be free and hold the job.
+// buddy cells of HiveD, OSDI'20). A block that reaches beyond the node or the last such node is cut off there; what
+// is left of it must be free and hold the job.
 class BuddyPlacement final : public StructuredPlacement {
  public:
   [[nodiscard]] std::string_view name() const override { return "buddy"; }

@@ -70,7 +70,8 @@ void Timetable::remove(JobId job) {
   count(e, 1);
   for (const NodeSlice& s : e.where.slices()) {
     auto& holdings = nodes_[s.node.index()].holdings;
-    const auto mine = std::find_if(holdings.begin(), holdings.end(), [job](const Holding& h) { return h.job == job; });
+    const auto mine =
+        std::find_if(holdings.begin(), holdings.end(), [job](const Holding& h) { return h.job == job; });
     *mine = holdings.back();
     holdings.pop_back();
     if (e.from < to_ && e.to > from_) refresh(s.node);

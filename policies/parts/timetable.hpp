@@ -1,7 +1,7 @@
 // Who holds which GPUs, CPUs and memory of which node, and until when: the availability profile of backfilling where
-// counting GPUs says too little (placements that look at nodes, GPU types, CPUs, memory, fractions of a GPU). What may
-// go where is asked of the placement itself, on a hypothetical inventory: that of what nobody holds at any moment of
-// a window of time. The inventory is kept between questions, and moving the window touches only the nodes of jobs
+// counting GPUs says too little (placements that look at nodes, GPU types, CPUs, memory, fractions of a GPU). What
+// may go where is asked of the placement itself, on a hypothetical inventory: that of what nobody holds at any moment
+// of a window of time. The inventory is kept between questions, and moving the window touches only the nodes of jobs
 // that start or end between the old window and the new one.
 #pragma once
 

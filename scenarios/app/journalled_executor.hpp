@@ -1,7 +1,7 @@
 // The seam of a live run with a journal: what comes up is written to disk before the controller sees it. A run that
 // is resumed first hears what the journal holds, while nothing that it asks for reaches anybody; then that every gang
-// of the controller that died is gone, at the moment at which the world stood still; then the world goes on from there,
-// or, where the outage counts, from its end, before which every node is down.
+// of the controller that died is gone, at the moment at which the world stood still; then the world goes on from
+// there, or, where the outage counts, from its end, before which every node is down.
 #pragma once
 
 #include <functional>

@@ -128,9 +128,11 @@ EstimateSource resolve_estimates(const Scenario& s, bool trace_has_estimates) {
   return trace_has_estimates ? EstimateSource::user : EstimateSource::oracle;
 }
 
-// Jobs without an estimate are expected to run for ever; backfilling lets nobody pass a job that waits for such a one.
+// Jobs without an estimate are expected to run for ever; backfilling lets nobody pass a job that waits for such a
+// one.
 std::string describe(EstimateSource e, const Workload& w) {
-  const auto without = std::count_if(w.specs.begin(), w.specs.end(), [](const JobSpec& s) { return !s.user_estimate; });
+  const auto without =
+      std::count_if(w.specs.begin(), w.specs.end(), [](const JobSpec& s) { return !s.user_estimate; });
   switch (e) {
     case EstimateSource::automatic: return "auto";
     case EstimateSource::user:
@@ -139,7 +141,8 @@ std::string describe(EstimateSource e, const Workload& w) {
     case EstimateSource::history: return "history (mean of the tenant's last two jobs)";
     case EstimateSource::oracle: return "oracle (true run times)";
     case EstimateSource::none:
-      return "none; where nobody knows when a running job ends, easy and conservative let nobody pass who waits for it";
+      return "none; where nobody knows when a running job ends, easy and conservative let nobody pass who waits for "
+             "it";
   }
   return "?";
 }

@@ -33,8 +33,8 @@ std::string run_draw(const ResampleRequest& r, const Resampler& resampler, int n
   return {};
 }
 
-// Microseconds of one core per event of a run, set-up and tables included, on a virtual machine of 2023. Policies that
-// weigh all jobs at every decision are reckoned by their costs on a hundred jobs or so at a time.
+// Microseconds of one core per event of a run, set-up and tables included, on a virtual machine of 2023. Policies
+// that weigh all jobs at every decision are reckoned by their costs on a hundred jobs or so at a time.
 double event_cost_us(std::string_view policy) {
   struct Cost {
     std::string_view policy;

@@ -42,8 +42,8 @@ struct Prepared {
   std::vector<std::string> notes;                     // what the user should know: overrides, estimates, drops
 };
 
-// `seed` is that of a generated workload; a recorded one is the same for every seed. `keep` gets the trace as read and
-// sliced, from which others can be drawn.
+// `seed` is that of a generated workload; a recorded one is the same for every seed. `keep` gets the trace as read
+// and sliced, from which others can be drawn.
 [[nodiscard]] Expected<Prepared> prepare(Scenario scenario, std::uint64_t seed = 1, Trace* keep = nullptr);
 // The same scenario (not yet prepared) with a trace that was drawn from the one of `like`, as read and sliced.
 [[nodiscard]] Expected<Prepared> prepare_drawn(const Scenario& scenario, const Prepared& like, Trace trace);

@@ -121,7 +121,8 @@ void of_generated(const std::vector<CompareRow>& rows, double confidence, Compar
   } else {
     out.method = IntervalMethod::paired;
     out.note = fmt::format(
-        "[low, high]: {:g} % intervals over {} seeds, paired by seed: Student's t of the logarithm of the mean and of "
+        "[low, high]: {:g} % intervals over {} seeds, paired by seed: Student's t of the logarithm of the mean and "
+        "of "
         "the ratio of means, jackknifed",
         confidence * 100, seeds);
     paired(rows, confidence, out);
@@ -146,7 +147,8 @@ Interval mean_interval(const std::vector<double>& x, double confidence) {
 Interval ratio_interval(const std::vector<double>& x, const std::vector<double>& first, double confidence) {
   const double all_x = sum_of(x), all_first = sum_of(first);
   std::vector<double> left_out;
-  for (std::size_t i = 0; i < x.size(); ++i) left_out.push_back(portable_log((all_x - x[i]) / (all_first - first[i])));
+  for (std::size_t i = 0; i < x.size(); ++i)
+    left_out.push_back(portable_log((all_x - x[i]) / (all_first - first[i])));
   return jackknifed(portable_log(all_x / all_first), left_out, confidence);
 }
 

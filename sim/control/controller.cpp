@@ -148,8 +148,8 @@ bool Controller::at_rest() const {
          state_.physical().usable_gpus() == state_.physical().topology().total_gpus();
 }
 
-// Rejects at once what can never run: a job whose hard parent is lost, or whose demand fits nowhere: not even on as few
-// GPUs as it can run on, where the policy changes sizes.
+// Rejects at once what can never run: a job whose hard parent is lost, or whose demand fits nowhere: not even on as
+// few GPUs as it can run on, where the policy changes sizes.
 void Controller::admit(const Event& submit) {
   const auto refuse = [this, &submit](ReasonCode why) {
     state_.reject(submit.job, submit.at);

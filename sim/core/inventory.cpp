@@ -22,7 +22,8 @@ Inventory::Inventory(const Topology& topology) : topology_(&topology), nodes_(to
   buckets_.resize(static_cast<std::size_t>(widest) + 1);
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     const NodeInfo& info = topology.node(NodeId(static_cast<std::uint32_t>(i)));
-    nodes_[i] = {GpuMask::first(info.gpus), info.cpu_milli, info.mem_bytes, info.cpu_milli > 0, info.mem_bytes > 0, false};
+    nodes_[i] = {GpuMask::first(info.gpus), info.cpu_milli,     info.mem_bytes,
+                 info.cpu_milli > 0,        info.mem_bytes > 0, false};
     buckets_[static_cast<std::size_t>(info.gpus)].insert(i);
     free_gpus_ += info.gpus;
     usable_gpus_ += info.gpus;

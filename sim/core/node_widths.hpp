@@ -1,6 +1,6 @@
-// How wide the nodes of a cluster are to one demand: what an idle node can give it of its GPUs, for its type, its CPUs
-// and its memory. Nodes need not be equal, so whatever asks "how many nodes would that be" asks here and not the widest
-// node. Built per question, from the groups alone; owns two short lists.
+// How wide the nodes of a cluster are to one demand: what an idle node can give it of its GPUs, for its type, its
+// CPUs and its memory. Nodes need not be equal, so whatever asks "how many nodes would that be" asks here and not the
+// widest node. Built per question, from the groups alone; owns two short lists.
 #pragma once
 
 #include <algorithm>
@@ -78,8 +78,8 @@ inline void add_nodes(NodeCounts& nodes, int gpus, int count) {
     nodes.emplace(at, gpus, count);
 }
 
-// `gpus` GPUs on as few of the nodes as can be: piece(GPUs) for each node, the most first. What is more than they have
-// goes on as if there were more of the widest.
+// `gpus` GPUs on as few of the nodes as can be: piece(GPUs) for each node, the most first. What is more than they
+// have goes on as if there were more of the widest.
 template <class Piece>
 void pack_on(const NodeCounts& nodes, int gpus, Piece piece) {
   for (const auto& [width, count] : nodes)

@@ -21,8 +21,8 @@ struct Outage {
   Time to{};
 };
 
-// The same outages with none that overlap or touch on one node: a node is away while any of them holds. In the order in
-// which the first of each was listed.
+// The same outages with none that overlap or touch on one node: a node is away while any of them holds. In the order
+// in which the first of each was listed.
 [[nodiscard]] std::vector<Outage> merged(const std::vector<Outage>& outages);
 
 // How much longer a step takes on a slow node, in millionths: 1'250'000 makes 4 s into 5 s.

@@ -1,6 +1,6 @@
 // The links of a topology as a Boost.Graph: a tree of GPU, node, rack and spine vertices, with the bandwidth of every
-// edge. Made where routes are worked out, once per run, and then dropped: only `fabric.cpp` and tests read it, so that
-// nothing else pays for the graph library's headers and nothing shared between runs is built on demand.
+// edge. Made where routes are worked out, once per run, and then dropped: only `fabric.cpp` and tests read it, so
+// that nothing else pays for the graph library's headers and nothing shared between runs is built on demand.
 #pragma once
 
 #include <boost/graph/adjacency_list.hpp>

@@ -55,7 +55,8 @@ void remove_leftovers(const std::string& parent) {
   std::error_code ignored;
   std::vector<fs::path> found;
   for (const fs::directory_entry& entry : fs::directory_iterator(parent, ignored))
-    if (is_aside(entry.path().filename().string()) && entry.symlink_status(ignored).type() == fs::file_type::directory)
+    if (is_aside(entry.path().filename().string()) &&
+        entry.symlink_status(ignored).type() == fs::file_type::directory)
       found.push_back(entry.path());
   for (const fs::path& folder : found) {
     if (!only_run_files(folder)) continue;

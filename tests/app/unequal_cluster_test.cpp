@@ -1,5 +1,5 @@
-// Whole scenarios on clusters whose nodes are not equal, and what else asks how many nodes a job fills: recorded GPUs,
-// packed shapes, throughputs, links. Values by hand.
+// Whole scenarios on clusters whose nodes are not equal, and what else asks how many nodes a job fills: recorded
+// GPUs, packed shapes, throughputs, links. Values by hand.
 #include <fmt/format.h>
 #include <catch2/catch.hpp>
 
@@ -49,9 +49,9 @@ NodeGroup group(const char* name, int count, int gpus, const char* type) {
 }  // namespace
 
 TEST_CASE("a node may have 128 GPUs", "[app][unequal]") {
-  const Summary s = summary_of("job_id,submit_s,gpus,duration_s\na,0,72,100\nb,0,128,100\nc,0,100,100\n",
-                               "{ name: nvl, count: 1, gpus_per_node: 72 }, { name: x, count: 1, gpus_per_node: 128 }",
-                               "fifo");
+  const Summary s =
+      summary_of("job_id,submit_s,gpus,duration_s\na,0,72,100\nb,0,128,100\nc,0,100,100\n",
+                 "{ name: nvl, count: 1, gpus_per_node: 72 }, { name: x, count: 1, gpus_per_node: 128 }", "fifo");
   CHECK(s.finished == 3);
   CHECK(s.makespan_s == 200);
 }

@@ -208,8 +208,8 @@ TEST_CASE("two copies of a cluster with two copies of the work do not meet", "[o
 
 // Progressive filling (Ghodsi et al. 2011, section 4) without an LP: replaying the starts of the first decision one
 // by one, no tenant with a smaller dominant share than the one served had a job that would have fitted; and at the
-// end nobody's job fits. Tenants have more identical jobs than there is room for, on one node of GPUs and CPUs; shares
-// are of what is up: there is another node, which is away.
+// end nobody's job fits. Tenants have more identical jobs than there is room for, on one node of GPUs and CPUs;
+// shares are of what is up: there is another node, which is away.
 TEST_CASE("drf always serves the smallest dominant share that can be served", "[oracle]") {
   class FirstPlan final : public Observer {
    public:

@@ -24,7 +24,8 @@ ApplicationProfile net() {
   for (const double b : {1.0, 4.0, 16.0, 64.0})
     for (int gpus = 1; gpus <= 8; ++gpus)
       for (int nodes = gpus > 4 ? 2 : 1; nodes <= std::min(gpus, 4); ++nodes)
-        p.exact.push_back({static_cast<std::uint64_t>(nodes), gpus - nodes + 1, gpus, b, 0.1 + 0.01 * b, 0.03 * nodes});
+        p.exact.push_back(
+            {static_cast<std::uint64_t>(nodes), gpus - nodes + 1, gpus, b, 0.1 + 0.01 * b, 0.03 * nodes});
   BatchStats stats;
   stats.batch = 64;
   for (int e = 1; e <= 5; ++e) stats.epochs.push_back({400.0 * e, 400.0 * e, 1.0, 10.0 / e});

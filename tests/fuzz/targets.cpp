@@ -238,7 +238,8 @@ std::vector<std::string> trace_seeds() {
           "T4\n",
           "j,w,4.0,Terminated,1.0,9.0,600.0,2.5,50.0,T4\nk,w,1.0,Running,2.0,,,,,\n",
           "job_id,user,num_gpu,submit_time,iterations,model_name,duration,interval,expect_time_list,"
-          "expect_value_list,best_effort,job_type\n0,v,1,85,50,vgg16,74,14,110,10,0,strict\n1,v,2,8,2,m,9,8,12-20,10-5,0,soft\n",
+          "expect_value_list,best_effort,job_type\n0,v,1,85,50,vgg16,74,14,110,10,0,strict\n1,v,2,8,2,m,9,8,12-20,10-"
+          "5,0,soft\n",
           "name,submission_time,duration,application,num_gpus,num_cpus,bandwidth,exec_plan,steps,is_sla\n"
           "vit-0,5,3163.1,vit,2,16,0,zero-dp,37239,0\n",
           "job_id,user,node_num,gpu_num,cpu_num,type,state,submit_time,start_time,end_time,duration,queue,gpu_time\n"
@@ -251,7 +252,9 @@ std::vector<std::string> trace_seeds() {
           R"("end_time":"2017-10-07 01:13:23","detail":[{"ip":"m","gpus":["gpu0","gpu1"]}]}],)"
           R"("submitted_time":"2017-10-07 01:11:39","user":"x"},{"vc":"v","jobid":"b","attempts":[],)"
           R"("submitted_time":"2017-10-07 01:11:40"}])",
-          "job_id;submit_s;gpus\na;0;1\n", "1 2 3 4\n", "arrival_time,length,cpus\n0.5,25.25,1\n3,4,2\n",
+          "job_id;submit_s;gpus\na;0;1\n",
+          "1 2 3 4\n",
+          "arrival_time,length,cpus\n0.5,25.25,1\n3,4,2\n",
           R"({"nb_res":8,"jobs":[{"id":"1","subtime":0.5,"res":2,"walltime":30,"profile":"p"}],)"
           R"("profiles":{"p":{"type":"delay","delay":20.25}}})"};
 }

@@ -1,5 +1,5 @@
-// Reservations of easy and conservative: what is promised is kept, under every placement and for every kind of demand;
-// nobody waits who could run without doing harm; and what no estimate covers is not promised at all.
+// Reservations of easy and conservative: what is promised is kept, under every placement and for every kind of
+// demand; nobody waits who could run without doing harm; and what no estimate covers is not promised at all.
 #include <catch2/catch.hpp>
 
 #include "sim/core/random.hpp"
@@ -140,7 +140,8 @@ std::vector<Ask> random_asks(RandomStream& rng, const Topology& topology, Placem
     Ask a;
     a.submit_s = static_cast<std::int64_t>(uniform_below(rng, 1200));
     a.duration_s = static_cast<std::int64_t>(1 + uniform_below(rng, 500));
-    if (uniform_below(rng, 2) == 0) a.estimate_s = a.duration_s * static_cast<std::int64_t>(1 + uniform_below(rng, 3));
+    if (uniform_below(rng, 2) == 0)
+      a.estimate_s = a.duration_s * static_cast<std::int64_t>(1 + uniform_below(rng, 3));
     a.demand = random_demand(rng, topology.gpu_types().size(), mixed);
     Allocation where;
     if (placement.place(a.demand, idle, where)) asks.push_back(a);
@@ -161,8 +162,8 @@ void in_random_worlds(const char* name, int rounds, bool estimates, const std::v
       for (PolicyChoice choice : choices) {
         choice.placement = placement.name;
         const auto depth = choice.options.find("depth");
-        INFO("round " << round << ", " << choice.name << (depth == choice.options.end() ? "" : " " + depth->second) << "/"
-                      << placement.name);
+        INFO("round " << round << ", " << choice.name << (depth == choice.options.end() ? "" : " " + depth->second)
+                      << "/" << placement.name);
         f(groups, w, choice);
       }
     }
@@ -174,8 +175,8 @@ const std::vector<PolicyChoice> kBackfilling{
 
 }  // namespace
 
-// a, c: 2 GPUs for 40 s; b, d: 2 for 90 s, a and b on the first node. Four GPUs on one node are there at 90; at 40 two
-// of each node are free, which do the wide job no good.
+// a, c: 2 GPUs for 40 s; b, d: 2 for 90 s, a and b on the first node. Four GPUs on one node are there at 90; at 40
+// two of each node are free, which do the wide job no good.
 TEST_CASE("a reservation is for the nodes that the placement needs", "[policies][reservations]") {
   const std::vector<Ask> asks{{0, gpus(2), 40}, {0, gpus(2), 90}, {0, gpus(2), 40}, {0, gpus(2), 90},
                               {1, gpus(4), 60}, {2, gpus(2), 300}, {3, gpus(2), 300}};
@@ -304,7 +305,8 @@ TEST_CASE("nobody passes a head that waits for a running job of unknown length",
 // The third job has no promise, since nobody knows when the second one will end; but not before it starts.
 TEST_CASE("who passes a job that waits for a waiting one of unknown length ends before that one starts",
           "[policies][reservations]") {
-  Workload w = workload_of({{0, gpus(2), 50}, {1, gpus(4), 30}, {2, gpus(4), 10}, {3, gpus(2), 47}, {4, gpus(2), 48}});
+  Workload w =
+      workload_of({{0, gpus(2), 50}, {1, gpus(4), 30}, {2, gpus(4), 10}, {3, gpus(2), 47}, {4, gpus(2), 48}});
   w.specs[1].user_estimate.reset();
   for (const char* placement : {"count", "consolidated"}) {
     const auto policy = make_policy({"conservative", placement});

@@ -21,7 +21,8 @@ Trace random_trace(std::uint64_t seed, std::size_t jobs, std::size_t reach) {
   for (std::size_t i = 0; i < jobs; ++i) {
     TraceJob j;
     j.job_id = fmt::format("j{}", i);
-    if (i > 0 && uniform_below(random, 3) > 0) at = at + milliseconds(1 + 2 * std::int64_t(uniform_below(random, 50'000)));
+    if (i > 0 && uniform_below(random, 3) > 0)
+      at = at + milliseconds(1 + 2 * std::int64_t(uniform_below(random, 50'000)));
     j.submit = at;
     j.gpus = 1 + static_cast<std::int32_t>(uniform_below(random, 8));
     j.duration = seconds(1 + std::int64_t(uniform_below(random, 1000)));
@@ -71,7 +72,8 @@ void check_draw(const Trace& trace, const Trace& draw) {
 
 }  // namespace
 
-TEST_CASE("draws of a trace are its rows in blocks, with their gaps, deadlines, estimates and parents", "[resample]") {
+TEST_CASE("draws of a trace are its rows in blocks, with their gaps, deadlines, estimates and parents",
+          "[resample]") {
   int drawn = 0;
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     INFO("seed " << seed);
