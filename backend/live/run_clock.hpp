@@ -1,7 +1,7 @@
-// DIR.live/clock: how far the clock of a live run has got, noted several times a second, so that a run whose controller
-// was killed goes on at the moment at which its world stood still. Workers outlive their controller by a step and a
-// save; when that was is told by the times of their checkpoints. Those and the time of the note are of one clock, that
-// of the file system, whatever the machine's own says.
+// DIR.live/clock: how far the clock of a live run has got, noted several times a second, so that a run whose
+// controller was killed goes on at the moment at which its world stood still. Workers outlive their controller by a
+// step and a save; when that was is told by the times of their checkpoints. Those and the time of the note are of one
+// clock, that of the file system, whatever the machine's own says.
 #pragma once
 
 #include <cstdint>

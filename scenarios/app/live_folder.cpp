@@ -135,7 +135,8 @@ Expected<live::JournalWriter> LiveFolder::create(const std::string& scenario_yam
     if (auto ok = discard(); !ok) return tl::make_unexpected(std::move(ok.error()));
   if (exists())
     return tl::make_unexpected(no_run(fmt::format("`{}` is there: a live run that has not ended", path_),
-                                      "`orrery live resume` goes on with it; or choose another folder with -o, or --force"));
+                                      "`orrery live resume` goes on with it; or choose another folder with -o, or "
+                                      "--force"));
   if (auto ok = live::make_folders(path_); !ok) return tl::make_unexpected(std::move(ok.error()));
   if (auto ok = live::replace_file(scenario(), scenario_yaml); !ok) return tl::make_unexpected(std::move(ok.error()));
   if (force)
@@ -165,8 +166,9 @@ Expected<Unfinished> unfinished_run(const std::string& run) {
       return tl::make_unexpected(
           no_run(fmt::format("nothing to resume in `{}`: it is a simulated run, and that run has ended", run), ""));
     if (folder.exists())
-      return tl::make_unexpected(no_run(fmt::format("the run of `{}` was killed before it began: no journal is there", run),
-                                        "start it again with `orrery live run`"));
+      return tl::make_unexpected(
+          no_run(fmt::format("the run of `{}` was killed before it began: no journal is there", run),
+                 "start it again with `orrery live run`"));
     return tl::make_unexpected(
         no_run(fmt::format("`{}` is no live run: there is no `{}`, which one that has not ended leaves", run,
                            folder.path()),

@@ -1,9 +1,9 @@
 // The folder of a finished run. Files are written into a folder aside (DIR.tmp-...), and commit() writes the
 // manifest last, syncs everything and renames the folder to its name, so a killed run leaves nothing that looks
 // finished. An earlier run folder of that name is replaced where that was asked for, anything else is refused. The
-// RunFolder owns the folder aside, locks it, and removes it when it is destroyed before commit(); what killed runs left
-// aside in the same place goes, too. What varies between equal runs (times, host)
-// is given by the caller and sits under `measured` in run.json.
+// RunFolder owns the folder aside, locks it, and removes it when it is destroyed before commit(); what killed runs
+// left aside in the same place goes, too. What varies between equal runs (times, host) is given by the caller and
+// sits under `measured` in run.json.
 #pragma once
 
 #include <cstdint>
