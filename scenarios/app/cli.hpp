@@ -34,6 +34,7 @@ int live_verb(const std::vector<std::string>& arguments);
 int doctor_verb(const std::vector<std::string>& arguments);
 int train_verb(const std::vector<std::string>& arguments);
 int live_calibrate_action(const std::vector<std::string>& arguments);
+int live_validate_action(const std::vector<std::string>& arguments);
 int metrics_verb(const std::vector<std::string>& arguments);
 
 int run_command_line(int argc, const char* const* argv);

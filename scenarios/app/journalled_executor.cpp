@@ -130,6 +130,12 @@ void JournalledExecutor::capacity(bool up) {
   }
 }
 
+// What is asked for from now on reaches the world.
+void JournalledExecutor::go_live() {
+  phase_ = Phase::live;
+  if (outage_.goes_on) outage_.goes_on(now_);
+}
+
 std::span<const Event> JournalledExecutor::write(Time deadline) {
   if (auto ok = journal_->batch(now_, deadline, batch_); !ok) throw JournalFailed{std::move(ok.error())};
   recording_->batches.push_back({now_, batch_, deadline});
@@ -155,21 +161,17 @@ std::span<const Event> JournalledExecutor::wait_until(Time deadline) {
         hear();
         break;
       case Phase::unheard:
-        phase_ = Phase::burying;
         now_ = stood_still();
         if (outage_.counted) capacity(false);
         bury();
+        phase_ = Phase::down;
+        if (!outage_.counted) go_live();
         break;
-      case Phase::burying:
-        phase_ = Phase::repairing;
-        if (!outage_.counted) break;
+      default:
         now_ = now_ + *outage_.counted;
         capacity(true);
         bury();
-        break;
-      default:
-        phase_ = Phase::live;
-        if (outage_.goes_on) outage_.goes_on(now_);
+        go_live();
     }
     if (!batch_.empty()) return write(deadline);
   }

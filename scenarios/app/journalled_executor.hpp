@@ -1,7 +1,7 @@
-// The seam of a live run with a journal: what comes up is written to disk before the controller sees it. A run that
-// is resumed first hears what the journal holds, while nothing that it asks for reaches anybody; then that every gang
-// of the controller that died is gone, at the moment at which the world stood still; then the world goes on from
-// there, or, where the outage counts, from its end, before which every node is down.
+// The seam of a live run with a journal: what comes up is written to disk before the controller sees it. A run
+// that is resumed first hears what the journal holds, while nothing that it asks for reaches anybody; then that
+// every gang of the controller that died is gone, at the moment at which the world stood still; then the world
+// goes on from there, or, where the outage counts, from its end, before which every node is down.
 #pragma once
 
 #include <functional>
@@ -47,12 +47,10 @@ class JournalledExecutor final : public Executor {
   [[nodiscard]] std::span<const Event> wait_until(Time deadline) override;
 
  private:
-  // In this order; each of the middle ones is one batch, or none where it has nothing to say.
   enum class Phase : std::uint8_t {
     replaying,  // what the journal holds
-    unheard,    // what the world did at once and the controller did not live to hear
-    burying,    // the gangs of the controller that died
-    repairing,  // the outage is over, where it counts
+    unheard,    // told what the world did at once and the controller did not live to hear; then who is gone
+    down,       // the outage counts and is not over
     live
   };
   // A gang of the controller that died.
@@ -74,6 +72,7 @@ class JournalledExecutor final : public Executor {
   void bury();
   [[nodiscard]] Time stood_still() const;
   void capacity(bool up);
+  void go_live();
   [[nodiscard]] std::span<const Event> write(Time deadline);
 
   Executor* inner_;

@@ -134,9 +134,9 @@ Expected<live::JournalWriter> LiveFolder::create(const std::string& scenario_yam
   if (exists() && (force || (fs::exists(scenario(), failed) && !resumable())))
     if (auto ok = discard(); !ok) return tl::make_unexpected(std::move(ok.error()));
   if (exists())
-    return tl::make_unexpected(
-        no_run(fmt::format("`{}` is there: a live run that has not ended", path_),
-               "`orrery live resume` goes on with it; or choose another folder with -o, or --force"));
+    return tl::make_unexpected(no_run(fmt::format("`{}` is there: a live run that has not ended", path_),
+                                      "`orrery live resume` goes on with it; or choose another folder with -o, or "
+                                      "--force"));
   if (auto ok = live::make_folders(path_); !ok) return tl::make_unexpected(std::move(ok.error()));
   if (auto ok = live::replace_file(scenario(), scenario_yaml); !ok) return tl::make_unexpected(std::move(ok.error()));
   if (force)

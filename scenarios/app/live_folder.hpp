@@ -21,6 +21,7 @@ class LiveFolder {
   explicit LiveFolder(const std::string& run);
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] std::string journal() const { return path_ + "/journal"; }
+  [[nodiscard]] std::string jobs() const { return path_ + "/jobs"; }
   [[nodiscard]] std::string scenario() const { return path_ + "/scenario.yaml"; }
   [[nodiscard]] std::string clock() const { return path_ + "/clock"; }
   [[nodiscard]] bool exists() const;

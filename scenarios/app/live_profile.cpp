@@ -5,6 +5,8 @@
 #include <map>
 #include <tuple>
 
+#include "scenarios/app/live_tasks.hpp"
+
 namespace orrery::app {
 namespace {
 
@@ -35,16 +37,33 @@ void add(Sums& s, const live::LiveExecutor::Launch& l, std::int64_t scale) {
   s.squares_s2 += l.squares_s2;
 }
 
+// Samples that all ranks of a job take in a step: what its trainer was told, else what the trace says; 0 = neither.
+class Batches {
+ public:
+  explicit Batches(const Prepared& prepared) : prepared_(&prepared) {}
+  std::int64_t of(const JobSpec& spec) {
+    const auto [at, fresh] = trained_.try_emplace(spec.model, 0);
+    if (fresh)
+      if (const auto job = trained_job(*prepared_, spec); job && *job) at->second = (*job)->global_batch;
+    return at->second > 0 ? at->second : spec.batch;
+  }
+
+ private:
+  const Prepared* prepared_;
+  std::map<std::string, std::int64_t> trained_;  // by model
+};
+
 }  // namespace
 
 std::vector<ProfileRow> measured_profile(const Prepared& prepared,
                                          const std::vector<live::LiveExecutor::Launch>& launches,
                                          std::int64_t time_scale, const LiveFolder& folder) {
   std::map<Key, Sums> sums;
+  Batches batches(prepared);
   for (const auto& l : launches) {
     if (!l.failure.empty() || l.shared || l.steps == 0) continue;
     const JobSpec& spec = prepared.workload.specs[l.job.index()];
-    Sums& s = sums[{spec.model, std::string(to_string(spec.kind)), l.ranks, spec.batch / l.ranks}];
+    Sums& s = sums[{spec.model, std::string(to_string(spec.kind)), l.ranks, batches.of(spec) / l.ranks}];
     add(s, l, time_scale);
     s.bytes = std::max(s.bytes, folder.checkpoint_bytes(l.job));
   }

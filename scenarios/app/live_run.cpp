@@ -244,8 +244,8 @@ Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& reque
                      [&running](JobId job) { return running == nullptr ? Work{} : running->done(job); }});
   if (remains)
     screen.line(fmt::format(
-        "resumed at {:.1f} s, after {} of wall clock that {}: {} decisions to take again, {} "
-        "processes were left and killed",
+        "resumed at {:.1f} s, after {} of wall clock that {}: {} decisions to take again, {} processes were left and "
+        "killed",
         to_seconds(remains->outage.stood), report::human_duration(to_seconds(remains->stood_wall)),
         request.count_outage ? "count" : "do not count", report.decisions_resumed, report.leftovers_killed));
   std::function<void()> on_interrupt;

@@ -2,6 +2,7 @@
 #include "scenarios/app/live_tasks.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -39,17 +40,31 @@ bool may_train(const Prepared& prepared) {
   return prepared.catalogue || (prepared.scenario.live && !prepared.scenario.live->models.empty());
 }
 
-Expected<std::optional<JobFile>> trained_job(const Prepared& prepared, const std::string& model) {
-  if (const auto& live = prepared.scenario.live)
+Expected<std::optional<JobFile>> trained_job(const Prepared& prepared, const JobSpec& spec) {
+  const std::string& model = spec.model;
+  std::vector<std::string_view> known;
+  if (const auto& live = prepared.scenario.live) {
     if (const auto named = live->models.find(model); named != live->models.end()) {
+      if (named->second == kPacedModel) return std::optional<JobFile>();
       auto job = read_job_file(named->second);
       if (!job) return tl::make_unexpected(std::move(job.error()));
       return std::optional<JobFile>(*std::move(job));
     }
-  if (!prepared.catalogue) return std::optional<JobFile>();
-  const auto& known = prepared.catalogue->live;
-  const auto at = known.find(model);
-  return at == known.end() ? std::optional<JobFile>() : std::optional<JobFile>(at->second);
+    for (const auto& [name, file] : live->models) known.push_back(name);
+  }
+  if (prepared.catalogue) {
+    const auto& trained = prepared.catalogue->live;
+    if (const auto at = trained.find(model); at != trained.end()) return std::optional<JobFile>(at->second);
+    for (const auto& [name, job] : trained) known.push_back(name);
+  }
+  if (known.empty() || (model.empty() && spec.kind == JobKind::unknown)) return std::optional<JobFile>();
+  Diagnostic d{model.empty() ? "the job names no model, but the scenario says what models train"
+                             : fmt::format("neither `live.models` nor a catalogue names the model `{}`", model)};
+  if (const auto near = closest(model, known); !near.empty()) d.hint = fmt::format("did you mean `{}`?", near);
+  d.notes.push_back(fmt::format("models: {}", fmt::join(known, ", ")));
+  if (d.hint.empty())
+    d.hint = fmt::format("add it to `live.models`, as a job file or as `{}` for work without training", kPacedModel);
+  return fail(std::move(d));
 }
 
 Expected<std::vector<live::LiveTask>> live_tasks(const Prepared& prepared, const std::string& folder,
@@ -64,7 +79,7 @@ Expected<std::vector<live::LiveTask>> live_tasks(const Prepared& prepared, const
   const auto folder_of = [&root](JobId job) { return fmt::format("{}/jobs/{}", root, job.value); };
   tasks.resize(prepared.workload.specs.size());
   for (const JobSpec& spec : prepared.workload.specs) {
-    auto trained = trained_job(prepared, spec.model);
+    auto trained = trained_job(prepared, spec);
     if (!trained) return tl::make_unexpected(std::move(trained.error()));
     std::optional<JobFile> job = *std::move(trained);
     if (!job) continue;
@@ -75,6 +90,9 @@ Expected<std::vector<live::LiveTask>> live_tasks(const Prepared& prepared, const
       return fail(fmt::format("job {} of model `{}` starts from its parent, but has none", spec.name, spec.model));
     } else if (!from.empty()) {
       from = fs::absolute(from, ignored).string();
+      if (!fs::is_directory(from, ignored))
+        return fail(fmt::format("job {} of model `{}` starts from `{}`, but there is no such folder of checkpoints",
+                                spec.name, spec.model, from));
     }
     const nlohmann::json own = job->config.value("seed", nlohmann::json(1));
     job->config["seed"] =

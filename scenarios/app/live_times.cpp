@@ -78,7 +78,7 @@ Expected<MeasuredTimes> promised_times(const Prepared& prepared, const std::vect
   for (const JobSpec& spec : prepared.workload.specs) {
     times.rates.push_back(kUnitRate);
     times.crowded.push_back({kUnitRate});
-    const auto named = trained_job(prepared, spec.model);
+    const auto named = trained_job(prepared, spec);
     if (!named) return tl::make_unexpected(named.error());
     const std::optional<JobFile>& job = *named;
     if (!job) continue;

@@ -67,9 +67,10 @@ Expected<void> claim_run_folder(const Prepared& prepared, RunRequest& request, b
   request.replace = force;
   const LiveFolder unfinished(dir);
   if (unfinished.resumable() && !force)
-    return tl::make_unexpected(kept(
-        fmt::format("`{}` is there: a live run that has not ended", unfinished.path()),
-        fmt::format("`orrery live resume {}` goes on with it; else choose another folder with -o, or --force", dir)));
+    return tl::make_unexpected(
+        kept(fmt::format("`{}` is there: a live run that has not ended", unfinished.path()),
+             fmt::format("`orrery live resume {}` goes on with it; or choose another folder with -o, or --force",
+                         dir)));
   if (force || !is_run_folder(dir)) return {};
   std::error_code ignored;
   if (named || request.live || fs::exists(dir + "/live", ignored)) return tl::make_unexpected(run_is_there(dir));
@@ -90,14 +91,14 @@ Expected<void> claim_resumed_folder(const Prepared& prepared, RunRequest& reques
 }
 
 std::string compare_digest(const std::vector<PolicyConfig>& policies, std::size_t seeds,
-                           const std::vector<Prepared>& prepared) {
+                           const std::vector<const Prepared*>& prepared) {
   std::string text = fmt::format("{} seeds, orrery {}\n", seeds, kVersion);
   for (const PolicyConfig& policy : policies) {
-    Scenario effective = prepared.front().scenario;
+    Scenario effective = prepared.front()->scenario;
     effective.policy = policy;
     text += policy_label(policy) + "\n" + config_digest_text(effective);
   }
-  for (const Prepared& p : prepared) text += p.trace_sha256 + "\n";
+  for (const Prepared* p : prepared) text += p->trace_sha256 + "\n";
   return sha256_hex(text);
 }
 

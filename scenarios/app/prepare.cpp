@@ -164,6 +164,8 @@ Expected<void> apply_trace(Prepared& p, Trace& trace) {
   auto workload = to_workload(trace, *p.topology, s.workload.trace);
   if (!workload) return tl::make_unexpected(std::move(workload.error()));
   p.workload = std::move(*workload);
+  if (s.live)
+    for (const TraceJob& j : trace.jobs) p.job_lines.push_back(j.line);
   if (p.catalogue)
     if (auto ok = check_parents(p.catalogue->catalogue, p.workload); !ok) return ok;
   if (auto ok = apply_emulation(p, trace); !ok) return ok;

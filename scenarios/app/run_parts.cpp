@@ -222,8 +222,8 @@ RunReport RunParts::run(Controller& controller) {
   report.result.jct_by_job_s = fold.jct_by_job_s();
   for (std::size_t i = 0; report.result.summary.rejected > 0 && i < fold.job_count(); ++i) {
     const JobId id(static_cast<std::uint32_t>(i));
-    if (const JobRow r = fold.numbers(id); r.state == JobState::rejected)
-      report.rejected.emplace_back(id, r.rejection);
+    const JobRow r = fold.numbers(id);
+    if (r.state == JobState::rejected) report.rejected.emplace_back(id, r.rejection);
   }
   report.violations = checker_.count();
   if (!checker_.ok() && report.failure.empty()) {

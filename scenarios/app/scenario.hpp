@@ -112,6 +112,9 @@ struct NetworkConfig {
   bool contention = true;                     // false: every job as if alone on its links
 };
 
+// In `live.models`, instead of a job file: jobs of that model do not train, they take their time.
+inline constexpr std::string_view kPacedModel = "paced";
+
 // How `orrery live` runs the scenario; the simulator does not look at it.
 struct LiveConfig {
   std::int64_t time_scale = 1;       // seconds of the run per second of wall clock
@@ -119,8 +122,11 @@ struct LiveConfig {
   Duration lease = seconds(30);      // wall time a worker goes on without hearing from the controller
   Duration watchdog = seconds(30);   // the least silence, wall time, after which a gang is taken for hung
   bool gpus = false;                 // slots are GPUs of this machine, else CPU slots
+  // `nodes: here`: a cluster of several nodes is played by this machine, whose slots are shared out among them.
+  bool nodes_here = false;
   // `models`: what jobs of a model really train, as paths of job files (scenarios/models/*.yaml); written relative to
-  // the scenario's file, resolved here. Jobs of other models are trained as `workload.catalogue` says, or paced.
+  // the scenario's file, resolved here; or kPacedModel. Jobs of other models are trained as `workload.catalogue` says;
+  // without models and catalogue all are paced.
   std::map<std::string, std::string> models{};
 };
 

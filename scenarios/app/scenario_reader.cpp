@@ -163,11 +163,14 @@ LiveConfig read_live(YamlWalk& w, const Place& at, const std::string& scenario_f
       {"lease", [&](const Place& p) { c.lease = w.at_least(p, seconds(1)); }},
       {"watchdog", [&](const Place& p) { c.watchdog = w.at_least(p, seconds(1)); }},
       {"gpus", [&](const Place& p) { c.gpus = w.boolean(p); }},
+      {"nodes", [&](const Place& p) { c.nodes_here = w.choice(p, {"one", "here"}) == "here"; }},
       {"models", [&](const Place& p) {
          w.section(p, {}, [&](const std::string& model, const Place& file) {
            std::error_code ignored;
-           c.models[model] = fs::absolute(fs::path(scenario_file).parent_path() / w.word(file), ignored)
-                                 .lexically_normal().string();
+           const std::string named = w.word(file);
+           c.models[model] = named == kPacedModel ? named
+                                                  : fs::absolute(fs::path(scenario_file).parent_path() / named, ignored)
+                                                        .lexically_normal().string();
          });
        }},
   });

@@ -257,6 +257,7 @@ std::string yaml_of(const Scenario& s, bool digest) {
     out += fmt::format("live:\n  time_scale: {}\n  step: {}\n  lease: {}\n  watchdog: {}\n  gpus: {}\n",
                        s.live->time_scale, format_duration(s.live->step), format_duration(s.live->lease),
                        format_duration(s.live->watchdog), s.live->gpus);
+  if (s.live && s.live->nodes_here) out += "  nodes: here\n";
   if (s.live && !s.live->models.empty()) {
     out += "  models:\n";
     for (const auto& [model, file] : s.live->models) out += fmt::format("    {}: {}\n", scalar(model), scalar(file));

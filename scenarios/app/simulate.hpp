@@ -39,6 +39,7 @@ struct Prepared {
   SimOptions::Rounding rounding;                      // emulate: pollux
   std::shared_ptr<const PerformanceModel> profiled;   // `performance`: speed from profiles
   std::vector<Outage> outages;                        // the scenario's, and those of recorded capacity
+  std::vector<int> job_lines;                         // of scenarios with `live`: where each job is in the trace
   std::vector<std::string> notes;                     // what the user should know: overrides, estimates, drops
 };
 

@@ -230,8 +230,10 @@ Expected<void> claim_folder(const Plan& plan, bool force) {
   std::vector<std::string> names;
   for (const Point& point : plan.points)
     names.push_back(fmt::format("{}-s{}", policy_label(plan.policies[point.policy]), point.seed + 1));
+  std::vector<const Prepared*> prepared;
+  for (const Prepared& p : plan.prepared) prepared.push_back(&p);
   const auto seeds = static_cast<std::size_t>(plan.scenario.seeds);
-  return claim_compare_folder(plan.folder, compare_digest(plan.policies, seeds, plan.prepared), names, force);
+  return claim_compare_folder(plan.folder, compare_digest(plan.policies, seeds, prepared), names, force);
 }
 
 int run_plan(Plan& plan, const Args& args) {

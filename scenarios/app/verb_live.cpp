@@ -2,10 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "backend/live/files.hpp"
 #include "backend/live/process.hpp"
@@ -14,32 +12,15 @@
 #include "scenarios/app/live_folder.hpp"
 #include "scenarios/app/live_run.hpp"
 #include "scenarios/app/live_tasks.hpp"
-#include "scenarios/app/live_times.hpp"
 #include "scenarios/app/make_policy.hpp"
 #include "scenarios/app/output_folder.hpp"
 #include "scenarios/app/scenario_args.hpp"
-#include "scenarios/report/fidelity.hpp"
 #include "scenarios/report/table.hpp"
+#include "sim/observe/run_folder.hpp"
 
 namespace orrery::app {
 namespace po = boost::program_options;
 namespace {
-
-// The paced gate, in percent: mean JCT and makespan from profiles against live. Wider where the machine's cores were
-// contended for.
-constexpr double kGatePct = 1;
-constexpr double kContendedGatePct = 3;
-constexpr double kContendedPressurePct = 60;
-// Jobs that really train are gated on what the simulator does not know of: the row of measured times.
-constexpr double kTrainedGatePct = 3;
-
-// The worker program; for jobs that really train the trainer has to be there as well.
-Expected<std::string> workers_of(const Prepared& prepared, const std::string& named) {
-  const Scenario& s = prepared.scenario;
-  if (may_train(prepared))
-    if (auto trainer = find_trainer(s.live && s.live->gpus); !trainer) return trainer;
-  return find_worker(named);
-}
 
 // Runs or resumes it and says how it went.
 int run_and_tell(const Prepared& prepared, const LiveRequest& request) {
@@ -85,138 +66,21 @@ int run_action(const std::vector<std::string>& arguments) {
   if (!prepared) return report_error(prepared.error());
   const Scenario& s = prepared->scenario;
   const std::string label = policy_label(s.policy);
+  LiveRequest request;
+  request.run.folder = args.text("output", fmt::format("{}/{}-{}-s{}-live", s.output_dir, s.name, label, seed));
+  if (auto ok = check_live(*prepared, LiveFolder(*request.run.folder).jobs()); !ok) return report_error(ok.error());
   auto worker = workers_of(*prepared, args.text("worker"));
   if (!worker) return report_error(worker.error()), kEngineUnavailable;
-  LiveRequest request;
   request.worker = *worker;
   request.quiet = args.has("quiet");
   request.run.policy = s.policy;
   request.run.seed = seed;
   request.run.command = command_text("live run", arguments);
-  request.run.folder = args.text("output", fmt::format("{}/{}-{}-s{}-live", s.output_dir, s.name, label, seed));
   request.run.live = true;
   request.force = args.has("force");
   if (auto ok = claim_run_folder(*prepared, request.run, args.has("output"), request.force); !ok)
     return report_error(ok.error());
   return run_and_tell(*prepared, request);
-}
-
-std::vector<double> submits_of(const Prepared& p) {
-  std::vector<double> s;
-  for (const JobSpec& spec : p.workload.specs) s.push_back(to_seconds(spec.submit));
-  return s;
-}
-
-struct Validated {
-  report::Fidelity fidelity;
-  double gate_pct = kGatePct;
-  double others_cpu_pct = 0;
-};
-
-// One policy: live, then simulated with measured times, then from profiles (`promised`, else the scenario's own).
-Expected<Validated> validate_policy(const Prepared& prepared, LiveRequest request, const MeasuredTimes* promised) {
-  auto live = run_live(prepared, request);
-  if (!live) return tl::make_unexpected(std::move(live.error()));
-  if (!live->run.failure.empty())
-    return fail(fmt::format("{}: {}", policy_label(request.run.policy), live->run.failure));
-  RunRequest again = request.run;
-  again.folder.reset();
-  again.measured = promised;
-  auto profiled = simulate(prepared, again);
-  const MeasuredTimes measured = measured_times(prepared, live->launches);
-  again.measured = &measured;
-  auto replayed = simulate(prepared, again);
-  for (auto* r : {&profiled, &replayed}) {
-    if (!*r) return tl::make_unexpected(std::move(r->error()));
-    if (!(*r)->failure.empty())
-      return fail(fmt::format("simulation of {}: {}", request.run.policy.name, (*r)->failure));
-  }
-  const std::vector<double> submits = submits_of(prepared);
-  const report::SeedResult& truth = live->run.result;
-  const auto against = [&](const RunReport& r) {
-    return report::gap(truth.summary, truth.jct_by_job_s, r.result.summary, r.result.jct_by_job_s, submits);
-  };
-  Validated v;
-  v.fidelity = {
-      policy_label(request.run.policy), truth.summary, against(*replayed), against(*profiled), live->decisions,
-      live->decisions_replayed};
-  if (live->priority_refused || live->cpu_pressure_pct > kContendedPressurePct) v.gate_pct = kContendedGatePct;
-  if (may_train(prepared)) v.gate_pct = kTrainedGatePct;
-  v.others_cpu_pct = live->others_cpu_pct;
-  return v;
-}
-
-int validate_action(const std::vector<std::string>& arguments) {
-  Args args("orrery live validate SCENARIO [--policies a,b,c] [--profile FILE.csv] [-o DIR]", {"scenario"});
-  args.options()("policies", po::value<std::string>(), "which, in this order (default: compare.policies)")(
-      "seed", po::value<std::uint64_t>()->default_value(1), "seed of everything random")(
-      "output,o", po::value<std::string>(), "keep the run folders of the live runs in this folder")(
-      "worker", po::value<std::string>(), "worker program (default: orrery-paced beside orrery)")(
-      "gate", po::value<double>(),
-      "gate in percent (default: 1; 3 where raised priority is refused or CPU pressure is above 60 %, and for jobs "
-      "that really train)")("profile", po::value<std::string>(),
-                            "table of `live calibrate`: what the simulation from profiles believes");
-  args.within("gate", 0, 1000);
-  add_scenario_options(args);
-  if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
-  if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
-  auto scenario = scenario_from(args, "");
-  if (!scenario) return report_error(scenario.error());
-  auto policies = chosen_policies(args, *scenario);
-  if (!policies) return report_error(policies.error());
-  const auto seed = args.get<std::uint64_t>("seed");
-  auto prepared = prepare(std::move(*scenario), seed);
-  if (!prepared) return report_error(prepared.error());
-  const Scenario& s = prepared->scenario;
-  auto worker = workers_of(*prepared, args.text("worker"));
-  if (!worker) return report_error(worker.error()), kEngineUnavailable;
-  std::optional<MeasuredTimes> promised;
-  if (args.has("profile")) {
-    auto rows = read_profile(args.text("profile"));
-    if (!rows) return report_error(rows.error());
-    auto times = promised_times(*prepared, *rows);
-    if (!times) return report_error(times.error());
-    promised = *std::move(times);
-  }
-  const bool real = may_train(*prepared);
-  const std::string folder = args.text("output", fmt::format("{}/{}-validate", s.output_dir, s.name));
-  std::vector<report::Fidelity> all;
-  bool passed = true;
-  double gate = 0;
-  const report::Gated gated = real ? report::Gated::replayed : report::Gated::profiled;
-  std::string verdict;
-  for (const PolicyConfig& policy : *policies) {
-    LiveRequest request;
-    request.worker = *worker;
-    request.quiet = true;
-    request.run.policy = policy;
-    request.run.seed = seed;
-    request.run.command = command_text("live validate", arguments);
-    request.run.folder = fmt::format("{}/{}-s{}", folder, policy_label(policy), seed);
-    std::error_code ignored;
-    std::filesystem::create_directories(folder, ignored);
-    bool good = false;
-    // What really trains is not run twice: it takes minutes, and the reason for a miss is told.
-    for (int attempt = 1; attempt <= (real ? 1 : 2) && !good; ++attempt) {
-      fmt::print(stderr, "{}: live{}\n", policy_label(policy), attempt > 1 ? ", once more" : "");
-      auto v = validate_policy(*prepared, request, promised ? &*promised : nullptr);
-      if (!v) return report_error(v.error()), kRunFailed;
-      if (attempt > 1) all.pop_back();
-      all.push_back(v->fidelity);
-      const double allowed = args.has("gate") ? args.get<double>("gate") : v->gate_pct;
-      gate = std::max(gate, allowed);
-      const report::Judgement judged = report::judge(v->fidelity, allowed, gated, v->others_cpu_pct);
-      const report::FidelityGap& held = real ? v->fidelity.replayed : v->fidelity.profiled;
-      if (!report::within(v->fidelity, allowed, gated))
-        fmt::print(stderr, "{}: outside {} %: mean JCT {:+.2f} %, makespan {:+.2f} %\n", policy_label(policy),
-                   allowed, held.mean_jct_error_pct, held.makespan_error_pct);
-      good = judged.verdict != report::Verdict::missed;
-      verdict += judged.note;
-    }
-    passed = passed && good;
-  }
-  if (!print(headline(*prepared) + "\n" + report::render_fidelity(all, gate, gated) + verdict)) return kRunFailed;
-  return passed ? kOk : kGateFailed;
 }
 
 int resume_action(const std::vector<std::string>& arguments) {
@@ -233,14 +97,46 @@ int resume_action(const std::vector<std::string>& arguments) {
   request.resume = true;
   request.count_outage = args.has("count-outage");
   request.quiet = args.has("quiet");
-  request.worker = args.text("worker", unfinished->worker);
+  // The one it began with, or the one beside this program where that is gone, as after a clone was moved.
+  std::error_code ignored;
+  const bool gone = !std::filesystem::exists(unfinished->worker, ignored);
+  const std::string named = args.text("worker", gone ? std::string() : unfinished->worker);
   request.run.policy = unfinished->scenario.policy;
   request.run.seed = unfinished->seed;
   request.run.command = command_text("live resume", arguments);
   request.run.folder = run;
   auto prepared = prepare(std::move(unfinished->scenario), unfinished->seed);
   if (!prepared) return report_error(prepared.error());
+  if (auto ok = check_live(*prepared, LiveFolder(run).jobs()); !ok) return report_error(ok.error());
+  auto worker = workers_of(*prepared, named);
+  if (!worker) return report_error(worker.error()), kEngineUnavailable;
+  request.worker = *worker;
   return run_and_tell(*prepared, request);
+}
+
+// What a job that trains says of itself in metrics.jsonl, else how far its reports say that its work has got.
+std::string job_progress(const nlohmann::json& job, const std::string& folder) {
+  std::string out;
+  if (job.contains("id") && job.contains("launch")) {
+    const std::string own = fmt::format("{}/jobs/{}", folder, job["id"].dump());
+    const auto task = live::read_file(own + "/task.json");
+    const auto lines = live::read_file(fmt::format("{}/launch-{}/metrics.jsonl", own, job["launch"].dump()));
+    const auto steps = task ? nlohmann::json::parse(*task, nullptr, false) : nlohmann::json();
+    if (lines && !lines->empty()) {
+      const std::size_t end = lines->rfind('\n');  // what follows is half written
+      const std::size_t from = end == std::string::npos || end == 0 ? 0 : lines->rfind('\n', end - 1) + 1;
+      const auto last = nlohmann::json::parse(lines->substr(from, end - from), nullptr, false);
+      if (last.is_object() && last.contains("step")) {
+        out += fmt::format("  step {}", last["step"].dump());
+        if (steps.is_object() && steps.contains("steps")) out += fmt::format(" of {}", steps["steps"].dump());
+        if (last.contains("loss") && last["loss"].is_number())
+          out += fmt::format(", loss {:.4g}", last["loss"].get<double>());
+      }
+    }
+  }
+  if (job.contains("progress") && job["progress"].is_number())
+    out += fmt::format("{} {:.0f} %", out.empty() ? " " : ",", 100 * job["progress"].get<double>());
+  return out;
 }
 
 int status_action(const std::vector<std::string>& arguments) {
@@ -248,10 +144,12 @@ int status_action(const std::vector<std::string>& arguments) {
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
   if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
   const std::string run = run_folder_of(args.text("run"));
-  auto text = live::read_file(run + ".live/status.json");
-  if (!text) text = live::read_file(run + "/live/status.json");
+  std::string folder = LiveFolder(run).path();
+  auto text = live::read_file(folder + "/status.json");
+  if (!text) text = live::read_file((folder = run + "/live") + "/status.json");
   if (!text) {
     Diagnostic d{fmt::format("no live run `{}`: neither `{}.live` nor `{}/live` has a status.json", run, run, run)};
+    if (is_run_folder(run)) d.hint = "that is a simulated run";
     return report_error(Error(std::move(d)));
   }
   const auto j = nlohmann::json::parse(*text, nullptr, false);
@@ -259,14 +157,18 @@ int status_action(const std::vector<std::string>& arguments) {
   const bool ended = j.value("ended", false);
   const live::ProcessId controller{j.value("pid", 0), j.value("pid_start_time", std::uint64_t{0})};
   const bool stopped = !ended && live::identify(controller.pid) != controller;
-  std::string out = fmt::format("{}: {} of {} jobs finished at {:.1f} s, {} launches, {} failures\n",
+  std::string out = fmt::format("{}: {} of {} jobs finished at {:.1f} s, {} launches, {} failures",
                                 ended     ? "ended"
                                 : stopped ? "stopped"
                                           : "running",
                                 j.value("finished", 0), j.value("jobs", 0), j.value("time_s", 0.0),
                                 j.value("launches", 0), j.value("failures", 0));
+  if (const int failed = j.value("failed", 0); failed > 0) out += fmt::format(", {} failed for good", failed);
+  if (const int rejected = j.value("rejected", 0); rejected > 0) out += fmt::format(", {} rejected", rejected);
+  out += "\n";
   for (const auto& r : j.value("running", nlohmann::json::array()))
-    out += fmt::format("  {:<16} {:<14} {}\n", r.value("gpus", ""), r.value("job", ""), r.value("state", ""));
+    out += fmt::format("  {:<16} {:<14} {}{}\n", r.value("gpus", ""), r.value("job", ""),
+                       stopped ? "stopped" : r.value("state", ""), job_progress(r, folder));
   const auto waiting = j.value("waiting", std::vector<std::string>{});
   if (!waiting.empty()) out += fmt::format("  queue: {}\n", fmt::join(waiting, " "));
   if (const auto drift = j.value("drift", ""); !drift.empty()) out += "  " + drift + "\n";
@@ -280,7 +182,8 @@ int live_verb(const std::vector<std::string>& arguments) {
   static const std::vector<Verb> actions{
       {"run", "one scenario under one policy on real processes; leaves a run folder", run_action},
       {"resume", "goes on with a run whose controller was stopped or killed", resume_action},
-      {"validate", "live against simulation, policy by policy: decision replay, fidelity, ranking", validate_action},
+      {"validate", "live against simulation, policy by policy: decision replay, fidelity, ranking",
+       live_validate_action},
       {"calibrate", "measures the jobs that really train, 1, 2 and 4 at once; writes the profile table",
        live_calibrate_action},
       {"status", "what a live run is doing, from another shell", status_action},

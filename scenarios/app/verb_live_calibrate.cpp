@@ -217,7 +217,7 @@ Expected<std::vector<Subject>> subjects_of(const Prepared& prepared) {
     const int world = std::max<int>(1, spec.demand.gpus);
     const std::string mode(to_string(spec.kind));
     if (!seen.insert({spec.model, mode, world}).second) continue;
-    auto trained = trained_job(prepared, spec.model);
+    auto trained = trained_job(prepared, spec);
     if (!trained) return tl::make_unexpected(std::move(trained.error()));
     std::optional<JobFile> job = *std::move(trained);
     if (!job) continue;
@@ -264,14 +264,15 @@ int live_calibrate_action(const std::vector<std::string>& arguments) {
   auto prepared = prepare(std::move(*scenario), 1);
   if (!prepared) return report_error(prepared.error());
   const LiveConfig config = prepared->scenario.live.value_or(LiveConfig{});
-  auto subjects = subjects_of(*prepared);
-  if (!subjects) return report_error(subjects.error());
-  auto trainer = find_trainer(config.gpus);
-  if (!trainer) return report_error(trainer.error()), kEngineUnavailable;
   std::error_code ignored;
   const std::string folder =
       fs::absolute(fmt::format("{}/{}-calibrate", prepared->scenario.output_dir, prepared->scenario.name), ignored)
           .string();
+  if (auto ok = check_live(*prepared, folder); !ok) return report_error(ok.error());
+  auto subjects = subjects_of(*prepared);
+  if (!subjects) return report_error(subjects.error());
+  auto trainer = find_trainer(config.gpus);
+  if (!trainer) return report_error(trainer.error()), kEngineUnavailable;
   const auto& types = prepared->topology->gpu_types();
   Bench bench(folder, *trainer, static_cast<int>(prepared->topology->total_gpus()), config.gpus,
               args.get<std::int64_t>("steps"));

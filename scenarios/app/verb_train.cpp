@@ -107,6 +107,19 @@ Expected<std::string> source_of(const Run& run) {
   return fail(std::move(d));
 }
 
+// For --fresh: nothing but a run of `train` is removed.
+Expected<void> remove_run(const Run& run) {
+  std::error_code ignored;
+  if (!fs::exists(run.folder, ignored)) return {};
+  if (!fs::is_empty(run.folder, ignored) && !fs::exists(run.folder + "/task.json", ignored)) {
+    Diagnostic d{fmt::format("`{}` exists and is not a folder of `orrery train`", run.folder)};
+    d.notes = {"it is left as it is; choose another folder with -o"};
+    return fail(std::move(d));
+  }
+  fs::remove_all(run.folder, ignored);
+  return {};
+}
+
 int train(Run& run, const std::string& trainer) {
   std::error_code ignored;
   auto from = source_of(run);
@@ -185,7 +198,10 @@ int train_verb(const std::vector<std::string>& arguments) {
   std::error_code ignored;
   run.folder = fs::absolute(args.text("output", "runs/" + run.job.name), ignored).lexically_normal().string();
   run.checkpoints = run.folder + "/checkpoints";
-  if (args.has("fresh")) fs::remove_all(run.folder, ignored);
+  const std::string beside = fs::path(run.folder).parent_path().string();
+  if (auto ok = check_data(run.job, beside); !ok) return report_error(ok.error());
+  if (args.has("fresh"))
+    if (auto ok = remove_run(run); !ok) return report_error(ok.error());
   std::string trainer = args.text("worker");
   if (trainer.empty()) {
     auto found = find_trainer(run.gpus);

@@ -54,10 +54,10 @@ int lock_folder(const std::string& path) {
 void remove_leftovers(const std::string& parent) {
   std::error_code ignored;
   std::vector<fs::path> found;
-  for (const fs::directory_entry& entry : fs::directory_iterator(parent, ignored))
-    if (is_aside(entry.path().filename().string()) &&
-        entry.symlink_status(ignored).type() == fs::file_type::directory)
-      found.push_back(entry.path());
+  for (const fs::directory_entry& entry : fs::directory_iterator(parent, ignored)) {
+    const bool folder = entry.symlink_status(ignored).type() == fs::file_type::directory;
+    if (folder && is_aside(entry.path().filename().string())) found.push_back(entry.path());
+  }
   for (const fs::path& folder : found) {
     if (!only_run_files(folder)) continue;
     const int lock = lock_folder(folder.string());

@@ -1,5 +1,6 @@
 // Folders aside, NAME.tmp-PID-N: where a folder is written until it gets its name in one rename. Each is locked by
-// the process that writes it, for as long as it lives, so that what a kill left behind is known and can be removed.
+// the process that writes it, for as long as it lives, so that what a kill left behind is known and can be
+// removed.
 #pragma once
 
 #include <string>

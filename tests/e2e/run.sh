@@ -117,6 +117,24 @@ check "run --json prints one object" \
   python3 -c "import json; assert json.load(open('$tmp/one.json'))['policy'] == 'fifo'"
 rm -rf runs/quickstart-fifo-s1; rmdir runs 2>/dev/null
 
+# ---- what is there is kept
+exits "a finished run is not replaced" 2 "holds a finished run, which is kept" \
+  "$orrery" run scenarios/quickstart.yaml --policy fifo -o "$tmp/a"
+check "it is the one it was" [ "$(digest "$tmp/a")" = "$(digest "$tmp/b")" ]
+mkdir "$tmp/a.tmp-1-0" "$tmp/mine.tmp-1-0" && touch "$tmp/a.tmp-1-0/jobs.csv" "$tmp/mine.tmp-1-0/notes"
+"$orrery" run scenarios/quickstart.yaml --policy fifo -o "$tmp/a" --force >/dev/null 2>&1
+check "but by --force" [ "$(digest "$tmp/a")" != "$(digest "$tmp/b")" ]
+check "what a killed run left aside goes with the next one, and nothing else" \
+  bash -c "[ ! -e '$tmp/a.tmp-1-0' ] && [ -e '$tmp/mine.tmp-1-0/notes' ]"
+exits "another comparison does not get into a folder of one" 2 "holds another comparison, which is kept" \
+  "$orrery" compare scenarios/quickstart.yaml --policies fifo,las -o "$tmp/j1"
+check "nothing came of it" bash -c "[ ! -e '$tmp/j1/las-s1' ] && [ -e '$tmp/j1/tiresias-s1' ]"
+"$orrery" compare scenarios/quickstart.yaml -o "$tmp/j1" >/dev/null 2>&1
+check "the same comparison may be made again" [ $? = 0 ]
+"$orrery" compare scenarios/quickstart.yaml --policies fifo,las -o "$tmp/j1" --force >/dev/null 2>&1
+check "--force replaces the whole" bash -c "[ -e '$tmp/j1/las-s1' ] && [ ! -e '$tmp/j1/tiresias-s1' ]"
+exits "a run is no folder of compare" 2 "is not a folder of" "$orrery" compare scenarios/quickstart.yaml -o "$tmp/b"
+
 # ---- jobs that can never fit are rejected at admission, and counted
 printf 'job_id,submit_s,gpus,duration_s\nsmall,0,1,60\nhuge,1,65,60\nlater,2,1,60\n' >"$tmp/huge.csv"
 "$orrery" run scenarios/quickstart.yaml --set "workload.trace=$tmp/huge.csv" --json -o "$tmp/huge" \
@@ -128,6 +146,17 @@ assert (r["jobs"], r["finished"], r["rejected"]) == (3, 2, 1), r
 rows = {r["job_id"]: r for r in csv.DictReader(open(sys.argv[2] + "/jobs.csv"))}
 assert rows["huge"]["state"] == "rejected" and rows["huge"]["finish_s"] == "" and rows["later"]["finish_s"] != ""
 P
+check "with the reason, in jobs.csv and in the log" bash -c "
+  grep -q '^huge,.*,rejected,infeasible$' '$tmp/huge/jobs.csv' &&
+  zstd -qdc '$tmp/huge/events.jsonl.zst' | grep -q '\"reject\",\"job\":\"huge\",\"code\":\"infeasible\"'"
+"$orrery" run scenarios/quickstart.yaml --set "workload.trace=$tmp/huge.csv" --no-output >"$tmp/out" 2>/dev/null
+check "and on the screen" \
+  grep -q '1 job rejected (infeasible): `huge`: it asks for 65 GPUs, the cluster has 32' "$tmp/out"
+printf 'job_id,submit_s,gpus,duration_s\nhuge,1,65,60\n' >"$tmp/none.csv"
+for verb in "run --no-output" "compare --policies fifo,srtf"; do
+  # shellcheck disable=SC2086
+  exits "all jobs rejected: $verb" 5 "" "$orrery" $verb scenarios/quickstart.yaml --set "workload.trace=$tmp/none.csv"
+done
 check "the table says how many were rejected" \
   bash -c "'$orrery' compare scenarios/quickstart.yaml --set 'workload.trace=$tmp/huge.csv' 2>/dev/null |
     grep -q 'finished  rejected'"
@@ -260,67 +289,7 @@ exits "a slice that is empty" 2 "no job of the trace is left" \
 printf '; Version: 2.2\n1 0 -1 60 4\n' >"$tmp/bad.swf"
 exits "a short row of SWF is shown where it is" 2 "bad.swf:2:1" "$orrery" trace check "$tmp/bad.swf"
 
-# ---- real processes: a small run, one that is interrupted, and what is said of both
-paced=(scenarios/live/paced.yaml --set workload.generate.jobs=6 --set live.time_scale=40)
-"$orrery" live run "${paced[@]}" --policy srtf -o "$tmp/live" >"$tmp/out" 2>"$tmp/err" &
-pid=$!
-for _ in $(seq 100); do
-  [[ -e $tmp/live.live/status.json ]] && break
-  sleep 0.05
-done
-check "live status from another shell" \
-  bash -c "'$orrery' live status '$tmp/live' | grep -q '^running: . of 6 jobs finished'"
-got=0; wait $pid || got=$?
-check "live run ends well" [ "$got" = 0 ]
-check "every decision is replayed" grep -qE '^decision replay: ([0-9]+) of \1 equal' "$tmp/out"
-check "live status afterwards" bash -c "'$orrery' live status '$tmp/live' | grep -q '^ended: 6 of 6 jobs finished'"
-"$orrery" run "${paced[@]}" --policy srtf -o "$tmp/simulated" >/dev/null 2>&1
-for table in jobs.csv samples.csv; do
-  check "a live run has the columns of a simulated one: $table" \
-    [ "$(head -1 "$tmp/live/$table")" = "$(head -1 "$tmp/simulated/$table")" ]
-done
-"$orrery" live run "${paced[@]}" -o "$tmp/stopped" >"$tmp/out" 2>"$tmp/err" &
-pid=$!
-sleep 1
-kill -INT $pid
-got=0; wait $pid || got=$?
-check "Ctrl-C saves and leaves" [ "$got" = 130 ]
-check "Ctrl-C leaves no worker behind" bash -c "! pgrep -f '[o]rrery-paced.*$tmp/stopped' >/dev/null"
-check "Ctrl-C says how to go on" grep -q 'orrery live resume' "$tmp/err"
-exits "a live run is not started over one that has not ended" 2 "a live run that has not ended" \
-  "$orrery" live run "${paced[@]}" -o "$tmp/stopped"
-check "status says that its controller is gone" \
-  bash -c "'$orrery' live status '$tmp/stopped' | grep -q '^stopped: . of 6 jobs finished'"
-"$orrery" live resume "$tmp/stopped" >"$tmp/out" 2>"$tmp/err"
-check "a run that was stopped is resumed to its end" grep -q '6 of 6 jobs finished, 0 failed' "$tmp/out"
-check "its decisions are those of one policy" grep -qE '^decision replay: ([0-9]+) of \1 equal' "$tmp/out"
-exits "a run that has ended is not resumed" 2 "that run has ended" "$orrery" live resume "$tmp/stopped"
-"$orrery" live run "${paced[@]}" -o "$tmp/twice" >"$tmp/out" 2>"$tmp/err" &
-pid=$!
-sleep 1
-kill -INT $pid; sleep 0.02; kill -INT $pid
-got=0; wait $pid || got=$?
-check "Ctrl-C twice kills" [ "$got" = 130 ]
-check "Ctrl-C twice leaves no worker behind" bash -c "sleep 0.2; ! pgrep -f '[o]rrery-paced.*$tmp/twice' >/dev/null"
-"$orrery" trace import orrery "$tmp/live" -o "$tmp/again.csv" >"$tmp/report"
-check "a live run becomes a trace" grep -q 'kept 6, dropped 0' "$tmp/report"
-check "a live run leaves a profile table" grep -q \
-  '^model,mode,gpu,world,local_batch,corunners,step_s,step_cv,start_s,save_s,restore_s,stop_s,bytes$' \
-  "$tmp/live/live/profile.csv"
-"$orrery" doctor >"$tmp/out"
-check "doctor finds the simulator and the local engine" \
-  [ "$(grep -cE '^(ok|warn) +(simulator|local engine)' "$tmp/out")" = 2 ]
-mkdir "$tmp/broken"
-cp "$orrery" "$(dirname "$orrery")/orrery-paced" "$tmp/broken/"
-printf '#!/bin/sh\nexit 127\n' >"$tmp/broken/orrery-trainer" && chmod +x "$tmp/broken/orrery-trainer"
-check "doctor notices a trainer that does not start" \
-  bash -c '"$1/orrery" doctor | grep "trainer.*does not start" >/dev/null' - "$tmp/broken"
-exits "a list of co-runners is one of numbers" 2 "such as 1,2,4" \
-  "$orrery" live calibrate scenarios/live/toy.yaml --corunners 1,12x
-check "doctor --json is JSON" bash -c "'$orrery' doctor --json | python3 -m json.tool >/dev/null"
-exits "no such live run" 2 "no live run" "$orrery" live status "$tmp/nowhere"
-exits "no worker program" 4 "there is no worker program" \
-  "$orrery" live run "${paced[@]}" --worker "$tmp/none" -o "$tmp/x"
+source tests/e2e/live.sh
 
 # ---- what is wrong is said once, clearly, with the exit code of the design
 exits "no verb" 2 "usage: orrery VERB" "$orrery"
@@ -350,6 +319,31 @@ if ((EUID != 0)) || "${nobody[@]}" test -x "$orrery" 2>/dev/null; then
 else
   echo "skip files without permission (no other user can run orrery here)"
 fi
+# ---- a clone that is moved builds anew (a stand-in for CMake, which refuses a cache of another place)
+mkdir -p "$tmp/clone/scripts" "$tmp/bin"
+cp scripts/build scripts/lib.sh "$tmp/clone/scripts/"
+printf '#!/bin/sh\n' >"$tmp/clone/scripts/bootstrap"
+echo '{}' >"$tmp/clone/CMakePresets.json"
+cat >"$tmp/bin/cmake" <<'P'
+#!/usr/bin/env bash
+cache=build/release/CMakeCache.txt
+if [[ -f $cache ]] && ! grep -qx "CMAKE_HOME_DIRECTORY:INTERNAL=$PWD" "$cache"; then
+  echo "CMake Error: The current CMakeCache.txt directory is different"
+  exit 1
+fi
+[[ $1 == --build ]] && echo "built here" && exit 0
+touch build/release/build.ninja
+printf 'CMAKE_CACHEFILE_DIR:INTERNAL=%s\nCMAKE_HOME_DIRECTORY:INTERNAL=%s\n' "$PWD/build/release" "$PWD" >"$cache"
+P
+chmod +x "$tmp/clone/scripts/bootstrap" "$tmp/bin/cmake"
+PATH="$tmp/bin:$PATH" "$tmp/clone/scripts/build" release 2>/dev/null
+touch "$tmp/clone/build/release/old"
+PATH="$tmp/bin:$PATH" "$tmp/clone/scripts/build" release 2>/dev/null
+check "a clone that stays keeps what it has built" [ -e "$tmp/clone/build/release/old" ]
+mv "$tmp/clone" "$tmp/moved"
+got=0; PATH="$tmp/bin:$PATH" "$tmp/moved/scripts/build" release 2>"$tmp/err" || got=$?
+check "a clone that was moved builds anew" [ "$got" = 0 ]
+check "and says so" grep -q "was moved since it was built" "$tmp/err"
 exits "a folder that is no run folder is not replaced" 2 "tests" "$orrery" run scenarios/quickstart.yaml -o tests
 printf 'job_id,submit_s,gpus,duration_s\na,0,1,-37\n' >"$tmp/bad.csv"
 exits "a bad row is shown where it is" 2 "bad.csv:2:7" "$orrery" trace check "$tmp/bad.csv"

@@ -80,6 +80,38 @@ TEST_CASE("run folder: refuses what is not its own", "[observe]") {
   CHECK(fs::exists(tmp.of("mine") + "/thesis.txt"));
 }
 
+TEST_CASE("run folder: an earlier run is kept unless it is to be replaced, also one that came late", "[observe]") {
+  TempDir tmp;
+  const std::string dir = tmp.of("kept");
+  auto late = RunFolder::create(dir, false);
+  REQUIRE(late);
+  REQUIRE(RunFolder::create(dir, false)->commit({}));
+  CHECK_FALSE(RunFolder::create(dir, false));
+  REQUIRE(late->write("jobs.csv", "late"));
+  CHECK_FALSE(late->commit({}));
+  CHECK_FALSE(fs::exists(dir + "/jobs.csv"));
+  CHECK(RunFolder::create(dir, true));
+}
+
+TEST_CASE("run folder: what a killed run left aside goes, what is written now stays", "[observe]") {
+  TempDir tmp;
+  for (const char* name : {"a.tmp-4711-0", "b.tmp-4711-12", "c.tmp-4711-0", "d.tmp-x-0", "e.tmp-1-0.old"})
+    fs::create_directory(tmp.of(name));
+  std::ofstream(tmp.of("a.tmp-4711-0") + "/events.jsonl.zst") << "half";
+  std::ofstream(tmp.of("c.tmp-4711-0") + "/thesis.txt") << "years";
+  auto writing = RunFolder::create(tmp.of("w"));
+  REQUIRE(writing);
+  auto folder = RunFolder::create(tmp.of("a"));
+  REQUIRE(folder);
+  CHECK_FALSE(fs::exists(tmp.of("a.tmp-4711-0")));
+  CHECK_FALSE(fs::exists(tmp.of("b.tmp-4711-12")));
+  CHECK(fs::exists(tmp.of("c.tmp-4711-0") + "/thesis.txt"));
+  CHECK(fs::exists(tmp.of("d.tmp-x-0")));
+  CHECK(fs::exists(tmp.of("e.tmp-1-0.old")));
+  CHECK(writing->write("jobs.csv", "abc"));
+  CHECK(writing->commit({}));
+}
+
 TEST_CASE("result digest: the text of sha256sum", "[observe]") {
   CHECK(result_digest("a", "b", "") == sha256_hex("a  jobs.csv\nb  samples.csv\n"));
   CHECK(result_digest("a", "b", "c") == sha256_hex("a  jobs.csv\nb  samples.csv\nc  events.jsonl\n"));

@@ -1,0 +1,133 @@
+// Jobs that do not do their work: why, on the screen, in jobs.csv and in the log, and what the run's exit code is
+// then.
+#include <fmt/format.h>
+#include <catch2/catch.hpp>
+
+#include <fstream>
+#include <iterator>
+
+#include "scenarios/app/cli.hpp"
+#include "scenarios/app/ended_badly.hpp"
+#include "scenarios/app/live_tasks.hpp"
+#include "scenarios/app/scenario_reader.hpp"
+#include "sim/observe/event_log.hpp"
+#include "sim/observe/event_log_reader.hpp"
+#include "tests/support/temp_dir.hpp"
+
+namespace {
+
+using namespace orrery;
+using namespace orrery::app;
+
+struct World : test::TempFolder {
+  [[nodiscard]] Expected<Prepared> prepared(const std::string& columns, const std::string& rows,
+                                            const std::string& more = {}) const {
+    std::ofstream(file("jobs.csv")) << "job_id,submit_s,gpus,duration_s" << columns << "\n" << rows;
+    auto scenario = read_scenario_text(
+        file("s.yaml"),
+        fmt::format("version: 1\n"
+                    "cluster: {{ groups: [ {{ name: a, count: 2, gpus_per_node: 4, gpu: a100, cpus: 8 }} ] }}\n"
+                    "workload: {{ trace: '{}' }}\npolicy: {{ name: fifo }}\n{}",
+                    file("jobs.csv"), more));
+    if (!scenario) return tl::make_unexpected(std::move(scenario.error()));
+    return prepare(std::move(*scenario));
+  }
+  [[nodiscard]] std::string text(const std::string& name) const {
+    std::ifstream in(file(name));
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+};
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("a rejected job says why", "[app]") {
+  const World f;
+  const auto p = f.prepared(",after", "wide,0,9,10,\nchild,1,1,10,wide\nfine,2,1,10,\n");
+  REQUIRE(p);
+  RunRequest r;
+  r.folder = f.file("run");
+  const auto report = simulate(*p, r);
+  REQUIRE(report);
+  const std::string screen = ended_badly(*p, *report);
+  CHECK(has(screen, "1 job rejected (infeasible): `wide`: it asks for 9 GPUs, the cluster has 8"));
+  CHECK(has(screen, "1 job rejected (parent_lost): `child`: a job that it needs"));
+  CHECK(exit_code_of(report->result.summary) == kOk);  // one has run
+  const std::string jobs = f.text("run/jobs.csv");
+  CHECK(has(jobs, ",state,reason\n"));
+  CHECK(has(jobs, ",rejected,infeasible\n"));
+  CHECK(has(jobs, ",rejected,parent_lost\n"));
+  CHECK(has(jobs, ",finished,\n"));
+
+  struct Rejected final : Observer {
+    void on_event(const Event& e) override {
+      if (e.kind == EventKind::reject) why.push_back(rejection_of(e));
+    }
+    std::vector<Rejection> why{};
+  } stored;
+  REQUIRE(read_event_log(f.file("run/events.jsonl.zst"), stored));
+  CHECK(stored.why == std::vector<Rejection>{Rejection::infeasible, Rejection::parent_lost});
+  Event e;
+  for (const Rejection why : {Rejection::infeasible, Rejection::parent_lost, Rejection::declined}) {
+    say_rejection(why, e);
+    CHECK(rejection_of(e) == why);
+  }
+}
+
+TEST_CASE("why no placement can hold a job", "[app]") {
+  const World f;
+  const auto p = f.prepared(",gpu_type,cpus", "a,0,1,10,h100,1\nb,0,9,10,a100,1\nc,0,1,10,,20\n");
+  REQUIRE(p);
+  const auto why = [&p](std::size_t job) { return why_infeasible(p->workload.specs[job], *p->topology); };
+  CHECK(has(why(0), "a GPU type that the cluster does not have (there is a100)"));
+  CHECK(has(why(1), "it asks for 9 GPUs of type a100, the cluster has 8 of them"));
+  CHECK(has(why(2), "it asks for 20 CPUs, the nodes have 16"));
+}
+
+TEST_CASE("a run whose jobs all failed or were rejected is not a good one", "[app]") {
+  Summary s;
+  CHECK(exit_code_of(s) == kOk);
+  s.jobs = 3;
+  s.rejected = 2;
+  s.finished = 1;
+  CHECK(exit_code_of(s) == kOk);
+  s.rejected = 3;
+  CHECK(exit_code_of(s) == kFailedPoints);
+  s.rejected = 0;
+  s.failed = 1;
+  CHECK(exit_code_of(s) == kFailedPoints);
+  const World f;
+  const auto p = f.prepared("", "wide,0,9,10\n");
+  REQUIRE(p);
+  const auto report = simulate(*p, {});
+  REQUIRE(report);
+  CHECK(exit_code_of(report->result.summary) == kFailedPoints);
+}
+
+TEST_CASE("what keeps a scenario from being run live is found before anything starts", "[app]") {
+  const World f;
+  std::ofstream(f.file("toy.yaml")) << "task: toy\nsteps: 5\n";
+  std::ofstream(f.file("data.yaml"))
+      << "task: multimodal\nsteps: 5\nmodel: { preset: tiny }\ndata: { folder: nowhere }\n";
+  const auto faults = [&f](const std::string& rows, const std::string& live) {
+    const auto p = f.prepared(",kind,model", rows, "live: { " + live + " }\n");
+    if (!p) return render(p.error());
+    const auto ok = check_live(*p, f.file("jobs"));
+    return ok ? std::string() : render(ok.error());
+  };
+  CHECK(has(faults("a,0,1,10,,\n", "time_scale: 1"), "`live: { nodes: here }`"));
+  CHECK(faults("a,0,1,10,,\n", "nodes: here").empty());
+  CHECK(has(faults("a,0,1,10,,\n", "nodes: hre"), "did you mean `here`?"));
+  const std::string models = "nodes: here, models: { tr: toy.yaml, wait: paced, other: data.yaml }";
+  CHECK(faults("a,0,1,10,pretrain,tr\nb,0,1,10,,wait\nc,0,1,10,,\n", models).empty());  // nobody is `other`
+  const std::string good = "nodes: here, models: { tr: toy.yaml, wait: paced }";
+  CHECK(faults("a,0,1,10,pretrain,tr\nb,0,1,10,,wait\nc,0,1,10,,\n", good).empty());
+  const std::string unknown = faults("a,0,1,10,pretrain,tr\nb,0,1,10,pretrain,trr\n", good);
+  CHECK(has(unknown, "job `b`: neither `live.models` nor a catalogue names the model `trr`"));
+  CHECK(has(unknown, "did you mean `tr`?"));
+  CHECK(has(unknown, "jobs.csv:3"));
+  CHECK(has(faults("a,0,1,10,pretrain,\n", good), "the job names no model"));
+  CHECK(has(faults("a,0,1,10,pretrain,other\n", models), "there is no folder"));
+  CHECK(has(faults("a,0,1,10,pretrain,tr\n", "nodes: here, models: { tr: toi.yaml }"), "toi.yaml"));
+}
