@@ -116,22 +116,12 @@ class LineReader {
         throw BadLine{fmt::format("nothing is known about `{}` here", key)};
   }
 
-  // The event, the plan, and then its reasons as events of their own.
   void decide(const Json& j, Event& e, Observer& observer) const {
     e.value = whole<std::int64_t>(j.at("epoch"));
     e.value2 = whole<std::int64_t>(j.at("changes"));
     const Plan plan = read_plan(j, [this](const Json& name) { return job(name); });
     observer.on_event(e);
     observer.on_plan(e.at, static_cast<std::uint64_t>(e.value), plan);
-    for (const Reason& r : plan.reasons) {
-      Event why;
-      why.at = e.at;
-      why.kind = EventKind::reason;
-      why.job = r.job;
-      why.value = static_cast<std::int64_t>(r.code);
-      why.value2 = r.argument;
-      observer.on_event(why);
-    }
   }
 
   static std::map<std::string, EventKind, std::less<>> all_kinds() {

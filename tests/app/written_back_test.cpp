@@ -16,6 +16,7 @@ class Draw {
   explicit Draw(std::uint64_t seed) : rng_(stream(seed, "scenarios")) {}
   int below(int n) { return static_cast<int>(uniform_below(rng_, static_cast<std::uint64_t>(n))); }
   std::string seconds() { return fmt::format("{}s", below(59) + 1); }
+  std::string minutes() { return fmt::format("{}m", below(59) + 1); }
   std::string number() { return fmt::format("{}", below(900) + 1); }
   std::string share() { return fmt::format("0.{:03}", (below(499) * 2) + 1); }
   std::string one_of(const std::vector<std::string>& words) {
@@ -100,7 +101,7 @@ Text random_text(std::uint64_t seed) {
       "{}, to: 5m }}\n  stragglers:\n    node_mtbs: {}\n    slowdown: [1.{}, 2.5]\n    lasts: {}\n    spells:\n      "
       "- {{ "
       "node: 0, from: {}, to: 5m, slowdown: 1.{} }}\n  lemons: {{ share: {}, rate: {} }}\n",
-      d.seconds(), d.seconds(), d.number(), d.seconds(), d.seconds(), d.below(9) + 1, d.seconds(), d.seconds(),
+      d.minutes(), d.seconds(), d.number(), d.seconds(), d.minutes(), d.below(9) + 1, d.seconds(), d.seconds(),
       d.below(9) + 1, d.share(), d.number());
   t.checkpoints = fmt::format("checkpoints:\n  every: {}\n", d.seconds());
   const bool live = seed % 5 < 3;

