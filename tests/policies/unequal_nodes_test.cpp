@@ -179,9 +179,8 @@ Choice naive_buddy(const Demand& d, const std::vector<Node>& all) {
     for (int first = 0; gives(d, n, d.gpus) && first + d.gpus <= n.gpus; first += size) {
       if (!all_free(n, first, first + size)) continue;
       int around = size;
-      while (around < n.gpus &&
-             all_free(n, first / (2 * around) * 2 * around, (first / (2 * around) + 1) * 2 * around))
-        around *= 2;
+      for (int twice = 2 * size; around < n.gpus; around = twice, twice *= 2)
+        if (!all_free(n, first / twice * twice, (first / twice + 1) * twice)) break;
       const int start = first / around * around;
       const std::tuple found(std::min(start + around, n.gpus) - start, n.id, first);
       if (!best || found < *best) best = found;
