@@ -126,7 +126,7 @@ TEST_CASE("drf gives the published allocation", "[policies]") {
   CHECK(b == 2);
 }
 
-// n0 has 8 GPUs and 12 CPUs, n1 as many GPUs and a thousand CPUs, and is away. A's jobs want a GPU, B's a GPU and three
+// n0 has 8 GPUs and 12 CPUs, n1 as many GPUs and a thousand CPUs, and is away. A wants a GPU a job, B one and three
 // CPUs: shares of 1/8 and of 1/4 a job. A, B, A, A, B, A, A, B: five of A, three of B. Of all nodes' CPUs a job of B
 // would be 1/16, and they would take turns.
 TEST_CASE("drf counts shares of what is up", "[policies]") {
