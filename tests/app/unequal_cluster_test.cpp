@@ -49,9 +49,10 @@ NodeGroup group(const char* name, int count, int gpus, const char* type) {
 }  // namespace
 
 TEST_CASE("a node may have 128 GPUs", "[app][unequal]") {
-  const Summary s =
-      summary_of("job_id,submit_s,gpus,duration_s\na,0,72,100\nb,0,128,100\nc,0,100,100\n",
-                 "{ name: nvl, count: 1, gpus_per_node: 72 }, { name: x, count: 1, gpus_per_node: 128 }", "fifo");
+  const Summary s = summary_of("job_id,submit_s,gpus,duration_s\na,0,72,100\nb,0,128,100\nc,0,100,100\n",
+                               "{ name: nvl, count: 1, gpus_per_node: 72 }, "
+                               "{ name: most, count: 1, gpus_per_node: 128 }",
+                               "fifo");
   CHECK(s.finished == 3);
   CHECK(s.makespan_s == 200);
 }

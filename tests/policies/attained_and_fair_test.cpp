@@ -126,6 +126,33 @@ TEST_CASE("drf gives the published allocation", "[policies]") {
   CHECK(b == 2);
 }
 
+// n0 has 8 GPUs and 12 CPUs, n1 as many GPUs and a thousand CPUs, and is away. A wants a GPU a job, B one and three
+// CPUs: shares of 1/8 and of 1/4 a job. A, B, A, A, B, A, A, B: five of A, three of B. Of all nodes' CPUs a job of B
+// would be 1/16, and they would take turns.
+TEST_CASE("drf counts shares of what is up", "[policies]") {
+  auto groups = cluster(1, 8);
+  groups.push_back(groups[0]);
+  groups[1].name = "away";
+  groups[0].cpu_milli = 12'000;
+  groups[1].cpu_milli = 1'000'000;
+  Workload w = make_workload(std::vector<TinyJob>(16, TinyJob{10, 1, 100}));
+  for (std::size_t i = 0; i < 16; ++i) {
+    JobSpec& s = w.specs[i];
+    s.tenant = i < 8 ? "A" : "B";
+    s.demand.cpu_milli = i < 8 ? 0 : 3000;
+    s.demand_class = w.demands.intern(s.demand);
+  }
+  SimOptions sim;
+  sim.failures.outages = {{NodeId(1), Time{}, at_seconds(1'000'000)}};
+  const auto policy = make_policy({"drf"});
+  const RunResult r = run_world(groups, w, *policy, sim);
+  int a = 0, b = 0;
+  for (std::size_t i = 0; i < r.jobs.size(); ++i)
+    if (r.jobs[i].start_s == 10) ++(i < 8 ? a : b);
+  CHECK(a == 5);
+  CHECK(b == 3);
+}
+
 TEST_CASE("drf serves tenants evenly whoever came first", "[policies]") {
   // Four GPUs; A submits four one-GPU jobs, then B four: two of each run first.
   Workload w = make_workload(std::vector<TinyJob>(8, TinyJob{0, 1, 10}));
