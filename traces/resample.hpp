@@ -2,8 +2,8 @@
 // might have been. A job moves as a whole row (GPUs, run time, tenant, estimate, ...) with the gap before it; its
 // deadline stays as far from its submit, its parents are the copies in its own block. The trace is cut into pieces
 // where nobody's parent would be left behind and no burst of submissions broken up (gaps below a tenth of the mean);
-// a block is half the cube root of the number of pieces. (A circular block bootstrap, Politis and Romano 1992, over the
-// input of a queue rather than over what came out of it: the waits of jobs that queue together are no sample.)
+// a block is half the cube root of the number of pieces. (A circular block bootstrap, Politis and Romano 1992, over
+// the input of a queue rather than over what came out of it: the waits of jobs that queue together are no sample.)
 #pragma once
 
 #include <cstddef>
@@ -35,9 +35,9 @@ class Resampler {
 
   const Trace* trace_;
   std::string refused_;
-  std::size_t block_ = 0;             // pieces of a block
-  std::vector<std::size_t> cuts_{};   // where pieces begin; the last is the number of jobs
-  Duration mean_gap_{};               // before the first job, whose own gap nobody knows
+  std::size_t block_ = 0;            // pieces of a block
+  std::vector<std::size_t> cuts_{};  // where pieces begin; the last is the number of jobs
+  Duration mean_gap_{};              // before the first job, whose own gap nobody knows
 };
 
 }  // namespace orrery

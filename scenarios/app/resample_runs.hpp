@@ -1,6 +1,6 @@
-// The interval of a recorded trace, by experiment: the trace is drawn again in blocks (traces/resample.hpp), and every
-// policy is simulated on each of the draws, all on the same ones. What is drawn depends on the number of the draw
-// alone, so that results are the same on any number of threads.
+// The interval of a recorded trace, by experiment: the trace is drawn again in blocks (traces/resample.hpp), and
+// every policy is simulated on each of the draws, all on the same ones. What is drawn depends on the number of the
+// draw alone, so that results are the same on any number of threads.
 #pragma once
 
 #include <cstdint>
@@ -21,10 +21,10 @@ namespace orrery::app {
 [[nodiscard]] std::string no_resamples(const Scenario& scenario, const Trace& trace,
                                        const std::vector<PolicyConfig>& policies);
 
-// What so many resamples cost, in seconds of one core of an ordinary machine: reckoned from what the runs of the trace
-// itself did, so that the answer is the same on every machine. One of `events` per policy.
-[[nodiscard]] double resample_cost_s(const std::vector<PolicyConfig>& policies, const std::vector<std::uint64_t>& events,
-                                     int resamples);
+// What so many resamples cost, in seconds of one core of an ordinary machine: reckoned from what the runs of the
+// trace itself did, so that the answer is the same on every machine. One of `events` per policy.
+[[nodiscard]] double resample_cost_s(const Scenario& scenario, const std::vector<PolicyConfig>& policies,
+                                     const std::vector<std::uint64_t>& events, int resamples);
 inline constexpr int kDefaultResamples = 100;
 inline constexpr double kCheapResamples_s = 20;
 

@@ -123,8 +123,10 @@ std::string render_fidelity(const std::vector<Fidelity>& all, double gate_pct, G
     simulated.push_back(f.profiled.summary.mean_jct_s);
   }
   if (gated == Gated::replayed)
-    out += "\n[low, high]: 95 % of draws of the jobs one by one: what hangs on single jobs. Jobs of a queue depend on each "
-           "other, so this is no confidence interval.\n";
+    out +=
+        "\n[low, high]: 95 % of draws of the jobs one by one: what hangs on single jobs. Jobs of a queue depend on "
+        "each "
+        "other, so this is no confidence interval.\n";
   out += fmt::format("\nranking by mean JCT\n  live       {}\n  simulated  {}\n", ranking(all, live),
                      ranking(all, simulated));
   if (all.size() > 1) out += fmt::format("  agreement  tau {:.3f}\n", kendall_tau(live, simulated));

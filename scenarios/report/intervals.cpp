@@ -17,7 +17,9 @@ double sum_of(const std::vector<double>& x) {
   return sum;
 }
 
-double mean(const std::vector<double>& x) { return sum_of(x) / static_cast<double>(x.size()); }
+double mean(const std::vector<double>& x) {
+  return sum_of(x) / static_cast<double>(x.size());
+}
 
 double student(double probability, std::size_t n) {
   return boost::math::quantile(boost::math::students_t(static_cast<double>(n - 1)), probability);
@@ -72,7 +74,9 @@ void paired(const std::vector<CompareRow>& rows, double confidence, Comparison& 
 }
 
 // An interval holds the value that it is of.
-Interval around(double value, const Interval& i) { return {std::min(value, i.low), std::max(value, i.high)}; }
+Interval around(double value, const Interval& i) {
+  return {std::min(value, i.low), std::max(value, i.high)};
+}
 
 void resampled(const Resamples& resamples, double confidence, Comparison& out) {
   for (std::size_t p = 0; p < out.policies.size(); ++p) {
@@ -121,7 +125,8 @@ void of_generated(const std::vector<CompareRow>& rows, double confidence, Compar
   } else {
     out.method = IntervalMethod::paired;
     out.note = fmt::format(
-        "[low, high]: {:g} % intervals over {} seeds, paired by seed: Student's t of the logarithm of the mean and of "
+        "[low, high]: {:g} % intervals over {} seeds, paired by seed: Student's t of the logarithm of the mean and "
+        "of "
         "the ratio of means, jackknifed",
         confidence * 100, seeds);
     paired(rows, confidence, out);
@@ -146,7 +151,8 @@ Interval mean_interval(const std::vector<double>& x, double confidence) {
 Interval ratio_interval(const std::vector<double>& x, const std::vector<double>& first, double confidence) {
   const double all_x = sum_of(x), all_first = sum_of(first);
   std::vector<double> left_out;
-  for (std::size_t i = 0; i < x.size(); ++i) left_out.push_back(portable_log((all_x - x[i]) / (all_first - first[i])));
+  for (std::size_t i = 0; i < x.size(); ++i)
+    left_out.push_back(portable_log((all_x - x[i]) / (all_first - first[i])));
   return jackknifed(portable_log(all_x / all_first), left_out, confidence);
 }
 

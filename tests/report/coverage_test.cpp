@@ -1,6 +1,6 @@
 // Do the intervals of a recorded trace hold what they promise? By experiment: traces of a known kind, the mean of a
-// statistic over a thousand of them, and how often the interval that `compare` gives for one of them holds it. How wide
-// it is, is told as a multiple of the range that holds 95 % of the statistic over these traces.
+// statistic over a thousand of them, and how often the interval that `compare` gives for one of them holds it. How
+// wide it is, is told as a multiple of the range that holds 95 % of the statistic over these traces.
 //   orrery_tests '[coverage]'               one kind, 40 traces: what continuous integration runs
 //   scripts/coverage [KIND...]              all kinds (the hidden test cases tagged [.coverage-all])
 #include <fmt/format.h>
@@ -10,9 +10,9 @@
 #include <cstdlib>
 #include <thread>
 
-#include "sim/core/random.hpp"
 #include "scenarios/app/resample_runs.hpp"
 #include "scenarios/app/scenario_reader.hpp"
+#include "sim/core/random.hpp"
 
 using namespace orrery;
 using namespace orrery::app;

@@ -21,7 +21,8 @@ Trace random_trace(std::uint64_t seed, std::size_t jobs, std::size_t reach) {
   for (std::size_t i = 0; i < jobs; ++i) {
     TraceJob j;
     j.job_id = fmt::format("j{}", i);
-    if (i > 0 && uniform_below(random, 3) > 0) at = at + milliseconds(1 + 2 * std::int64_t(uniform_below(random, 50'000)));
+    if (i > 0 && uniform_below(random, 3) > 0)
+      at = at + milliseconds(1 + 2 * std::int64_t(uniform_below(random, 50'000)));
     j.submit = at;
     j.gpus = 1 + static_cast<std::int32_t>(uniform_below(random, 8));
     j.duration = seconds(1 + std::int64_t(uniform_below(random, 1000)));
@@ -37,11 +38,17 @@ Trace random_trace(std::uint64_t seed, std::size_t jobs, std::size_t reach) {
   return t;
 }
 
-std::size_t source_of(const TraceJob& j) { return std::stoul(j.job_id.substr(1, j.job_id.find('~') - 1)); }
-std::string block_of(const TraceJob& j) { return j.job_id.substr(j.job_id.find('~')); }
+std::size_t source_of(const TraceJob& j) {
+  return std::stoul(j.job_id.substr(1, j.job_id.find('~') - 1));
+}
+std::string block_of(const TraceJob& j) {
+  return j.job_id.substr(j.job_id.find('~'));
+}
 
 // What a row says of the job itself.
-auto row(const TraceJob& j) { return std::tuple(j.gpus, j.duration, j.estimate, j.deadline.has_value()); }
+auto row(const TraceJob& j) {
+  return std::tuple(j.gpus, j.duration, j.estimate, j.deadline.has_value());
+}
 
 void check_draw(const Trace& trace, const Trace& draw) {
   const std::size_t n = trace.jobs.size();
@@ -71,7 +78,8 @@ void check_draw(const Trace& trace, const Trace& draw) {
 
 }  // namespace
 
-TEST_CASE("draws of a trace are its rows in blocks, with their gaps, deadlines, estimates and parents", "[resample]") {
+TEST_CASE("draws of a trace are its rows in blocks, with their gaps, deadlines, estimates and parents",
+          "[resample]") {
   int drawn = 0;
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     INFO("seed " << seed);
