@@ -114,8 +114,8 @@ void Resampler::append_piece(Trace& out, std::size_t piece, const std::string& m
     TraceJob j = trace_->jobs[i];
     const Duration gap = i == 0 ? mean_gap_ : j.submit - trace_->jobs[i - 1].submit;
     const Time before = j.submit;
-    j.submit = out.jobs.empty() ? trace_->jobs.front().submit
-                                : std::min(out.jobs.back().submit + gap, Time{kMaxTraceNs});
+    j.submit =
+        out.jobs.empty() ? trace_->jobs.front().submit : std::min(out.jobs.back().submit + gap, Time{kMaxTraceNs});
     if (j.deadline) j.deadline = std::max(Time{}, *j.deadline + (j.submit - before));
     j.job_id += mark;
     j.after = marked(j.after, '@', mark);

@@ -35,9 +35,9 @@ class Resampler {
 
   const Trace* trace_;
   std::string refused_;
-  std::size_t block_ = 0;             // pieces of a block
-  std::vector<std::size_t> cuts_{};   // where pieces begin; the last is the number of jobs
-  Duration mean_gap_{};               // before the first job, whose own gap nobody knows
+  std::size_t block_ = 0;            // pieces of a block
+  std::vector<std::size_t> cuts_{};  // where pieces begin; the last is the number of jobs
+  Duration mean_gap_{};              // before the first job, whose own gap nobody knows
 };
 
 }  // namespace orrery

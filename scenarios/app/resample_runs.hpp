@@ -23,7 +23,7 @@ namespace orrery::app {
 
 // What so many resamples cost, in seconds of one core of an ordinary machine: reckoned from what the runs of the
 // trace itself did, so that the answer is the same on every machine. One of `events` per policy.
-[[nodiscard]] double resample_cost_s(const std::vector<PolicyConfig>& policies,
+[[nodiscard]] double resample_cost_s(const Scenario& scenario, const std::vector<PolicyConfig>& policies,
                                      const std::vector<std::uint64_t>& events, int resamples);
 inline constexpr int kDefaultResamples = 100;
 inline constexpr double kCheapResamples_s = 20;

@@ -165,7 +165,7 @@ report::Resamples resamples_of(const Plan& plan) {
   ResampleRequest request;
   if (plan.scenario.intervals != kIntervalsByCost) {
     request.resamples = plan.scenario.intervals;
-  } else if (const double cost = resample_cost_s(done.policies, done.events, request.resamples);
+  } else if (const double cost = resample_cost_s(plan.scenario, done.policies, done.events, request.resamples);
              cost > kCheapResamples_s) {
     return refused(fmt::format(
         "{} draws of the trace under {} policies are reckoned to take {} on one core, more than {:g} s; "
@@ -195,7 +195,7 @@ std::size_t report_failures(const Plan& plan) {
 
 // The table in the form that is asked for; kept in the folder as well, where there is one. An exit code.
 int show(const Plan& plan, const Args& args, const std::vector<report::CompareRow>& rows,
-          const report::Comparison& comparison) {
+         const report::Comparison& comparison) {
   std::string notes, markdown_notes;
   for (const std::string& note : plan.notes) {
     notes += "  " + note + "\n";
@@ -283,8 +283,8 @@ int compare_verb(const std::vector<std::string>& arguments) {
   if (args.has("intervals")) {
     const auto resamples = parse_intervals(args.text("intervals"));
     if (!resamples)
-      return report_error(Error(
-          Diagnostic{fmt::format("--intervals is `{}`; {}", args.text("intervals"), resamples.error())}));
+      return report_error(
+          Error(Diagnostic{fmt::format("--intervals is `{}`; {}", args.text("intervals"), resamples.error())}));
     scenario->intervals = *resamples;
   }
   auto policies = chosen_policies(args, *scenario);

@@ -17,7 +17,9 @@ double sum_of(const std::vector<double>& x) {
   return sum;
 }
 
-double mean(const std::vector<double>& x) { return sum_of(x) / static_cast<double>(x.size()); }
+double mean(const std::vector<double>& x) {
+  return sum_of(x) / static_cast<double>(x.size());
+}
 
 double student(double probability, std::size_t n) {
   return boost::math::quantile(boost::math::students_t(static_cast<double>(n - 1)), probability);
@@ -72,7 +74,9 @@ void paired(const std::vector<CompareRow>& rows, double confidence, Comparison& 
 }
 
 // An interval holds the value that it is of.
-Interval around(double value, const Interval& i) { return {std::min(value, i.low), std::max(value, i.high)}; }
+Interval around(double value, const Interval& i) {
+  return {std::min(value, i.low), std::max(value, i.high)};
+}
 
 void resampled(const Resamples& resamples, double confidence, Comparison& out) {
   for (std::size_t p = 0; p < out.policies.size(); ++p) {

@@ -98,7 +98,7 @@ TEST_CASE("compare: seeds that change nothing are run once, and that is said", "
   CHECK(table.out.find("seeds 1 to 5") == std::string::npos);
   const Said some = run_cli(
       "compare scenarios/quickstart.yaml --set workload.slice.jobs=60 --seeds 3 --intervals none "
-                           "--set 'compare.policies=[fifo, {name: fifo, label: thrown, placement: random}]'");
+      "--set 'compare.policies=[fifo, {name: fifo, label: thrown, placement: random}]'");
   REQUIRE(some.code == 0);
   CHECK(some.out.find("seeds: 3 would give equal results under fifo, nothing draws") != std::string::npos);
   CHECK(some.out.find(", seeds 1 to 3") != std::string::npos);
@@ -140,18 +140,19 @@ TEST_CASE("compare: intervals of a recorded trace in every form, the same on any
 
 TEST_CASE("intervals of a recorded trace: by default where they are cheap, by the same reckoning everywhere",
           "[app][intervals]") {
-  const std::vector<PolicyConfig> policies(5, policy_named(quickstart({}), "fifo"));
-  CHECK(resample_cost_s(policies, std::vector<std::uint64_t>(5, 1'000), 100) < kCheapResamples_s);
-  CHECK(resample_cost_s(policies, std::vector<std::uint64_t>(5, 1'000'000), 100) > kCheapResamples_s);
-  CHECK(resample_cost_s(policies, {1, 2, 3, 4, 5}, 200) ==
-        Approx(2 * resample_cost_s(policies, {1, 2, 3, 4, 5}, 100)));
+  const Scenario s = quickstart({});
+  const std::vector<PolicyConfig> policies(5, policy_named(s, "fifo"));
+  CHECK(resample_cost_s(s, policies, std::vector<std::uint64_t>(5, 1'000), 100) < kCheapResamples_s);
+  CHECK(resample_cost_s(s, policies, std::vector<std::uint64_t>(5, 1'000'000), 100) > kCheapResamples_s);
+  CHECK(resample_cost_s(s, policies, {1, 2, 3, 4, 5}, 200) ==
+        Approx(2 * resample_cost_s(s, policies, {1, 2, 3, 4, 5}, 100)));
   const test::TempFolder folder;
   std::string rows = "job_id,submit_s,gpus,duration_s\n";
   for (int i = 0; i < 60'000; ++i) rows += fmt::format("j{},{},1,60\n", i, 10 * i);
   std::ofstream(folder.file("long.csv")) << rows;
-  const Said table = run_cli(fmt::format(
-      "compare scenarios/quickstart.yaml --policies fifo,fjf --set 'workload.trace={}' --no-check",
-      folder.file("long.csv")));
+  const Said table = run_cli(
+      fmt::format("compare scenarios/quickstart.yaml --policies fifo,fjf --set 'workload.trace={}' --no-check",
+                  folder.file("long.csv")));
   REQUIRE(table.code == 0);
   CHECK(table.out.find("more than 20 s; `--intervals 100` makes them") != std::string::npos);
 }

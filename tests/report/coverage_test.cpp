@@ -10,9 +10,9 @@
 #include <cstdlib>
 #include <thread>
 
-#include "sim/core/random.hpp"
 #include "scenarios/app/resample_runs.hpp"
 #include "scenarios/app/scenario_reader.hpp"
+#include "sim/core/random.hpp"
 
 using namespace orrery;
 using namespace orrery::app;

@@ -38,11 +38,17 @@ Trace random_trace(std::uint64_t seed, std::size_t jobs, std::size_t reach) {
   return t;
 }
 
-std::size_t source_of(const TraceJob& j) { return std::stoul(j.job_id.substr(1, j.job_id.find('~') - 1)); }
-std::string block_of(const TraceJob& j) { return j.job_id.substr(j.job_id.find('~')); }
+std::size_t source_of(const TraceJob& j) {
+  return std::stoul(j.job_id.substr(1, j.job_id.find('~') - 1));
+}
+std::string block_of(const TraceJob& j) {
+  return j.job_id.substr(j.job_id.find('~'));
+}
 
 // What a row says of the job itself.
-auto row(const TraceJob& j) { return std::tuple(j.gpus, j.duration, j.estimate, j.deadline.has_value()); }
+auto row(const TraceJob& j) {
+  return std::tuple(j.gpus, j.duration, j.estimate, j.deadline.has_value());
+}
 
 void check_draw(const Trace& trace, const Trace& draw) {
   const std::size_t n = trace.jobs.size();
