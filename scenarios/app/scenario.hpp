@@ -125,8 +125,8 @@ struct LiveConfig {
   // `nodes: here`: a cluster of several nodes is played by this machine, whose slots are shared out among them.
   bool nodes_here = false;
   // `models`: what jobs of a model really train, as paths of job files (scenarios/models/*.yaml); written relative to
-  // the scenario's file, resolved here; or kPacedModel. Jobs of other models are trained as `workload.catalogue` says;
-  // without models and catalogue all are paced.
+  // the scenario's file, resolved here; or kPacedModel. Jobs of other models are trained as `workload.catalogue`
+  // says; without models and catalogue all are paced.
   std::map<std::string, std::string> models{};
 };
 
