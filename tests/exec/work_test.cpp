@@ -207,13 +207,14 @@ TEST_CASE("an executor whose jobs are too fast or too slow is caught", "[exec][w
       }
 }
 
-// [1x4] a(2 GPUs, 1000 s, 1 to 4 GPUs)@0: alone it has all four, and half its time.
+// [1x4] a(2 GPUs, 1000 s, 1 to 4 GPUs)@0: alone it has all four, and half its time. Titan, which decides every 120 s,
+// counts less than a period as one: at 480 s it has done 960 s and goes on, on its least, for 80 s.
 TEST_CASE("elastic jobs of a plain trace finish when their work is done", "[exec][work]") {
-  for (const char* policy : {"optimus", "titan"}) {
+  for (const auto& [policy, finish_s] : {std::pair{"optimus", 500.0}, std::pair{"titan", 560.0}}) {
     INFO(policy);
     const RunResult r = run_world(cluster(1, 4), {{0, 2, 1000, {}, 1, 4}}, {policy});
     CHECK(r.jobs[0].state == JobState::finished);
-    CHECK(r.jobs[0].finish_s == 500);
+    CHECK(r.jobs[0].finish_s == finish_s);
   }
 }
 
