@@ -110,7 +110,10 @@ void add_speed(World& w, Kind kind, const Topology& topology, RandomStream& rng)
   if (kind == kNetwork) w.sim.network = &*w.network;
   if (kind == kNetwork || kind == kAlone) w.speed = std::shared_ptr<PerformanceModel>(&*w.network, [](auto*) {});
   const bool halves = (kind == kStretches || kind == kPairs) && uniform_below(rng, 2) == 0;
-  if (halves) half_a_gpu_each(w.work);
+  if (halves) {
+    for (JobSpec& s : w.work.specs) s.demand.gpus = s.min_gpus = s.max_gpus = 1;
+    half_a_gpu_each(w.work);
+  }
   if (kind == kStretches) {
     auto model = ProfiledModel::compile({net()}, 4, ProfileBelief::consistent).value();
     for (JobSpec& s : w.work.specs) {
