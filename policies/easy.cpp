@@ -9,10 +9,10 @@
 // they are what the job starts on. When something ends early, reservations are re-placed one by one in order of
 // arrival with the others in place, so none moves to a later time.
 //
-// A job that outruns its estimate is expected to run as long again. A job without an estimate is expected to run for
-// ever. While the first job without a reservation waits for GPUs of a running one of unknown length, nobody passes
-// it, since nobody could say that this does no harm; where it waits for a reserved one of unknown length, who passes
-// it ends before that one starts.
+// A job that outruns its estimate is expected to run as long again, unless work that it claimed is left. A job
+// without an estimate is expected to run for ever. While the first job without a reservation waits for GPUs of a
+// running one of unknown length, nobody passes it, since nobody could say that this does no harm; where it waits for
+// a reserved one of unknown length, who passes it ends before that one starts.
 #include "policies/factories.hpp"
 #include "policies/parts/backfill.hpp"
 #include "sim/core/assert.hpp"
@@ -199,13 +199,24 @@ void Backfill::make_table(const ClusterView& view) {
   freed(kNever);
 }
 
+// How long a job that should have ended by now is expected to go on: for the rest of the work it claimed, as fast as
+// it has been so far (it stood still for its saves, or its node is slow); where none is left, as long again.
+Duration Backfill::more_time(const JobView& v, Duration held) {
+  Duration more = held;
+  if (v.estimate && v.done.ns > 0 && v.estimate->total.ns > v.done.ns) {
+    const Int128 left = Int128{v.ran.ns} * (v.estimate->total.ns - v.done.ns) / v.done.ns;
+    more = {static_cast<std::int64_t>(std::min<Int128>(left, kForever.ns))};
+  }
+  return std::max(seconds(1), more);
+}
+
 void Backfill::extend_overruns(const ClusterView& view) {
   while (!running_.empty() && running_.begin()->first <= view.now) {
     const JobView v = view.job(running_.begin()->second);
     running_.erase(running_.begin());
     Job& j = job(v.id());
     j.end = std::max(j.end, view.now);
-    set_end(v, view.now + std::max(seconds(1), view.now - j.start));
+    set_end(v, view.now + more_time(v, view.now - j.start));
     running_.insert({j.end, v.id()});
   }
 }

@@ -69,6 +69,7 @@ class Backfill final : public Policy {
   void adopt_running(const ClusterView& view);
   void rebuild_profile(const ClusterView& view);
   void make_table(const ClusterView& view);
+  static Duration more_time(const JobView& v, Duration held);
   void extend_overruns(const ClusterView& view);
 
   // The book of who holds what until when, by number or by place.

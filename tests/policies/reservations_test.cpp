@@ -342,3 +342,17 @@ TEST_CASE("what starting up takes is part of how long a job holds its GPUs", "[p
       CHECK(promises.broken == 0);
     }
 }
+
+// The first job stands still for 8 s of saves, so it ends at 108: at 100 it has 8 s of its claimed work left, and the
+// head waits for that, not for a whole estimate more, in which the last job (90 s) would pass.
+TEST_CASE("a job that stood still is expected to end when the work that it claimed is done",
+          "[policies][reservations]") {
+  SimOptions sim;
+  sim.checkpoints = {seconds(20), seconds(2)};
+  const std::vector<TinyJob> jobs{{0, 3, 100}, {1, 4, 10}, {95, 1, 90}};
+  for (const char* policy : {"easy", "conservative"})
+    for (const char* placement : {"count", "consolidated"}) {
+      INFO(policy << "/" << placement);
+      CHECK(starts_of(run_world(cluster(1, 4), jobs, {policy, placement}, sim)) == std::vector<double>{0, 108, 118});
+    }
+}
