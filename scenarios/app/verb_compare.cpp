@@ -167,10 +167,10 @@ report::Resamples resamples_of(const Plan& plan) {
     request.resamples = plan.scenario.intervals;
   } else if (const double cost = resample_cost_s(plan.scenario, done.policies, done.events, request.resamples);
              cost > kCheapResamples_s) {
-    return refused(fmt::format(
-        "{} draws of the trace under {} policies are reckoned to take {} on one core, more than {:g} s; "
-        "`--intervals {}` makes them",
-        request.resamples, done.policies.size(), report::human_duration(cost), kCheapResamples_s, request.resamples));
+    return refused(
+        fmt::format("{} draws of the trace under all policies are reckoned to take {} on one core, more than {:g} s; "
+                    "`--intervals {}` makes them",
+                    request.resamples, report::human_duration(cost), kCheapResamples_s, request.resamples));
   }
   report::Progress progress(static_cast<std::size_t>(request.resamples), report::terminal_style(2).redraws);
   request.scenario = &plan.scenario;

@@ -82,11 +82,11 @@ void resampled(const Resamples& resamples, double confidence, Comparison& out) {
   for (std::size_t p = 0; p < out.policies.size(); ++p) {
     PolicyIntervals& of = out.policies[p];
     const std::vector<double>& draws = resamples.mean_jct_s[p];
-    of.mean_jct_interval_s = around(*of.mean_jct_s, draws_interval(draws, confidence, false));
+    of.mean_jct_interval_s = around(*of.mean_jct_s, draws_interval(draws, confidence, Statistic::mean));
     if (p == 0) continue;
     std::vector<double> ratios;
     for (std::size_t k = 0; k < draws.size(); ++k) ratios.push_back(draws[k] / resamples.mean_jct_s[0][k]);
-    of.ratio_interval = around(*of.ratio, draws_interval(ratios, confidence, true));
+    of.ratio_interval = around(*of.ratio, draws_interval(ratios, confidence, Statistic::ratio));
   }
 }
 
@@ -156,15 +156,15 @@ Interval ratio_interval(const std::vector<double>& x, const std::vector<double>&
   return jackknifed(portable_log(all_x / all_first), left_out, confidence);
 }
 
-Interval draws_interval(const std::vector<double>& draws, double confidence, bool tails) {
+Interval draws_interval(const std::vector<double>& draws, double confidence, Statistic of) {
   std::vector<double> sorted = draws;
   std::sort(sorted.begin(), sorted.end());
   const double middle = quantile(sorted, 0.5);
   const double low = quantile(sorted, 0.5 - confidence / 2), high = quantile(sorted, 0.5 + confidence / 2);
   Interval i;
-  i.low = low > 0 ? middle * portable_exp(kStretch * portable_log(low / middle)) : 0;
-  i.high = middle + kStretch * (high - middle);
-  if (!tails) return i;
+  i.low = low > 0 ? middle * portable_exp(kStretchDown * portable_log(low / middle)) : 0;
+  i.high = middle + (of == Statistic::mean ? kStretchMeanUp : kStretchDown) * (high - middle);
+  if (of == Statistic::mean) return i;
   const double rest = (1 - confidence) / 10;
   return {std::min(i.low, quantile(sorted, rest)), std::max(i.high, quantile(sorted, 1 - rest))};
 }

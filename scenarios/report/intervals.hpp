@@ -57,11 +57,12 @@ struct Comparison {
 [[nodiscard]] Interval mean_interval(const std::vector<double>& x, double confidence);
 [[nodiscard]] Interval ratio_interval(const std::vector<double>& x, const std::vector<double>& first,
                                       double confidence);
-// The interval of a statistic (> 0) from its values on draws of the trace: their quantiles, stretched by kStretch
-// from the median, downwards by ratio and upwards by difference, since a trace that has none of the rare large jobs
-// or full hours draws none. `tails`: and no narrower than nine tenths of what the quantiles leave out, for ratios,
-// most of whose draws may be equal (docs/intervals.md).
-inline constexpr double kStretch = 1.4;
-[[nodiscard]] Interval draws_interval(const std::vector<double>& draws, double confidence, bool tails);
+// The interval of a statistic (> 0) from its values on draws of the trace: their quantiles, stretched from the
+// median, downwards as a ratio and upwards as a difference, since a trace that has none of the rare large jobs or
+// full hours draws none; of a mean further upwards, where that is missed. Of a ratio it is also no narrower than 99 %
+// of the draws, most of which may be equal (docs/intervals.md).
+enum class Statistic { mean, ratio };
+inline constexpr double kStretchDown = 1.4, kStretchMeanUp = 2;
+[[nodiscard]] Interval draws_interval(const std::vector<double>& draws, double confidence, Statistic of);
 
 }  // namespace orrery::report

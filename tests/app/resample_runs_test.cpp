@@ -148,11 +148,11 @@ TEST_CASE("intervals of a recorded trace: by default where they are cheap, by th
         Approx(2 * resample_cost_s(s, policies, {1, 2, 3, 4, 5}, 100)));
   const test::TempFolder folder;
   std::string rows = "job_id,submit_s,gpus,duration_s\n";
-  for (int i = 0; i < 60'000; ++i) rows += fmt::format("j{},{},1,60\n", i, 10 * i);
+  for (int i = 0; i < 4'000; ++i) rows += fmt::format("j{},{},1,60\n", i, 10 * i);
   std::ofstream(folder.file("long.csv")) << rows;
-  const Said table = run_cli(
-      fmt::format("compare scenarios/quickstart.yaml --policies fifo,fjf --set 'workload.trace={}' --no-check",
-                  folder.file("long.csv")));
+  const Said table =
+      run_cli(fmt::format("compare scenarios/quickstart.yaml --policies conservative --set 'workload.trace={}'",
+                          folder.file("long.csv")));
   REQUIRE(table.code == 0);
   CHECK(table.out.find("more than 20 s; `--intervals 100` makes them") != std::string::npos);
 }

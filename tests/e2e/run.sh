@@ -68,10 +68,15 @@ check "compare --json has the promised keys" python3 - "$tmp/compare.json" <<'P'
 import json, sys
 rows = json.load(open(sys.argv[1]))
 keys = ("policy seed jobs rejected mean_jct_s p50_jct_s p99_jct_s mean_wait_s makespan_s gpu_util_ratio "
-        "preemptions").split()
+        "preemptions mean_jct_low_s mean_jct_high_s ratio ratio_low ratio_high").split()
 assert len(rows) == 5 and all(k in r for r in rows for k in keys)
+assert all(r["mean_jct_low_s"] < r["mean_jct_s"] < r["mean_jct_high_s"] for r in rows)
+assert all(r["ratio"] == r["mean_jct_s"] / rows[0]["mean_jct_s"] for r in rows)
 P
 check "compare --csv has a header and five rows" [ "$(wc -l <"$tmp/compare.csv")" = 6 ]
+check "every form of the table has its intervals" bash -c "
+  grep -q '^  easy .* \[.*s\?, .*\] .* \[0\.' '$tmp/table' && grep -q ',ratio_low,ratio_high,' '$tmp/compare.csv' &&
+  grep -q '^. easy | .* \[.*, .*\] | .* \[0\.' '$tmp/compare.markdown'"
 check "compare --markdown is a table" grep -q '^| *fifo' "$tmp/compare.markdown"
 check "the table says which estimates were used" \
   bash -c "grep -q '^  estimates: user' '$tmp/table' && grep -q '^estimates: user' '$tmp/compare.markdown'"
