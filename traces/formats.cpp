@@ -108,15 +108,17 @@ void note_unread(const TableReader& rows, Trace& trace, const std::vector<std::s
   std::vector<std::string_view> free;
   for (const std::string_view name : known)
     if (std::find(rows.header().begin(), rows.header().end(), name) == rows.header().end()) free.push_back(name);
-  std::string text;
+  std::vector<std::string> named, meant;
   for (std::size_t i = 0; i < std::min(names.size(), kMostNamed); ++i) {
-    const std::string_view near = closest(names[i], free);
-    text += fmt::format("{}`{}`{}", i == 0 ? "" : ", ", names[i],
-                        near.empty() ? "" : fmt::format(" (did you mean `{}`?)", near));
+    named.push_back(fmt::format("`{}`", names[i]));
+    if (const std::string_view near = closest(names[i], free); !near.empty())
+      meant.push_back(fmt::format("`{}`", near));
   }
-  if (names.size() > kMostNamed) text += fmt::format(" and {} more", names.size() - kMostNamed);
-  trace.report.notes.push_back(names.size() == 1 ? fmt::format("column {} is ignored", text)
-                                                 : fmt::format("columns {} are ignored", text));
+  if (names.size() > kMostNamed) named.push_back(fmt::format("{} more", names.size() - kMostNamed));
+  trace.report.notes.push_back(fmt::format(
+      "column{} {} {} ignored{}", names.size() == 1 ? "" : "s", fmt::join(named, ", "),
+      names.size() == 1 ? "is" : "are",
+      meant.empty() ? std::string() : fmt::format(" (did you mean {}?)", fmt::join(meant, ", "))));
   for (const std::string_view name : names) (void)rows.column(name);  // named once
 }
 

@@ -113,6 +113,9 @@ Expected<std::shared_ptr<const CatalogueFile>> obtain_catalogue(const Scenario& 
 // What a reader of the result must know of how the trace was read, and of jobs that nothing of the cluster can run.
 void note_trace(Prepared& p, const Trace& trace) {
   for (const std::string& note : p.import.notes) p.notes.push_back("trace: " + note);
+  const auto weighted = [](const TraceJob& j) { return j.weight != 1.0; };
+  if (p.scenario.workload.generate && std::any_of(trace.jobs.begin(), trace.jobs.end(), weighted))
+    p.notes.push_back("trace: weights are kept, but no policy reads them");
   std::int64_t dropped = 0;
   for (const auto& [reason, rows] : p.import.dropped) dropped += rows;
   if (dropped > 0)

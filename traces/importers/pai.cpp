@@ -69,9 +69,14 @@ bool recognises_bare_pai(std::string_view text) {
     if (count < fields.size()) fields[count] = text.substr(at, comma - at);
     at = comma + 1;
   }
-  return count == fields.size() && !fields[0].empty() && !fields[1].empty() && parse_fixed(fields[2], 3) &&
-         !is_number_or_empty(fields[3]) && is_number_or_empty(fields[4]) && is_number_or_empty(fields[5]) &&
-         is_number_or_empty(fields[6]) && is_number_or_empty(fields[7]) && is_number_or_empty(fields[8]);
+  // Any cell may be empty; what cannot be a number there is a header's.
+  if (count != fields.size() || parse_fixed(fields[0], 3) || parse_fixed(fields[3], 3)) return false;
+  int numbers = 0;
+  for (const std::size_t i : {2U, 4U, 5U, 6U, 7U, 8U}) {
+    if (!is_number_or_empty(fields[i])) return false;
+    numbers += fields[i].empty() ? 0 : 1;
+  }
+  return numbers >= 2;
 }
 
 Expected<void> read_pai(const TraceText& source, Trace& trace) {
