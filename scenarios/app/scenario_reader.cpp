@@ -168,9 +168,8 @@ LiveConfig read_live(YamlWalk& w, const Place& at, const std::string& scenario_f
          w.section(p, {}, [&](const std::string& model, const Place& file) {
            std::error_code ignored;
            const std::string named = w.word(file);
-           c.models[model] = named == kPacedModel ? named
-                                                  : fs::absolute(fs::path(scenario_file).parent_path() / named, ignored)
-                                                        .lexically_normal().string();
+           const fs::path beside = fs::path(scenario_file).parent_path() / named;
+           c.models[model] = named == kPacedModel ? named : fs::absolute(beside, ignored).lexically_normal().string();
          });
        }},
   });
