@@ -67,6 +67,12 @@ Expected<std::optional<JobFile>> trained_job(const Prepared& prepared, const Job
   return fail(std::move(d));
 }
 
+Expected<std::optional<JobFile>> trained_job(const Prepared& prepared, const std::string& model) {
+  JobSpec spec;
+  spec.model = model;
+  return trained_job(prepared, spec);
+}
+
 Expected<std::vector<live::LiveTask>> live_tasks(const Prepared& prepared, const std::string& folder,
                                                  std::uint64_t seed) {
   const LiveConfig config = prepared.scenario.live.value_or(LiveConfig{});

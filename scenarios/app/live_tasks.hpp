@@ -20,6 +20,8 @@ namespace orrery::app {
 // `live.models` says `paced`, nothing is said of training at all, or the job says nothing of it either. A model that
 // nobody names is an error, and so is none where the job's kind says that it trains.
 [[nodiscard]] Expected<std::optional<JobFile>> trained_job(const Prepared& prepared, const JobSpec& job);
+// The same of a model alone.
+[[nodiscard]] Expected<std::optional<JobFile>> trained_job(const Prepared& prepared, const std::string& model);
 
 // What keeps the scenario's jobs from being run on this machine, found before anything starts: a cluster of more
 // nodes than there are, models that nobody names, folders of data that are not there. Relative ones are beside the
