@@ -109,7 +109,8 @@ TEST_CASE("what keeps a scenario from being run live is found before anything st
   const World f;
   std::ofstream(f.file("toy.yaml")) << "task: toy\nsteps: 5\n";
   std::ofstream(f.file("data.yaml"))
-      << "task: multimodal\nsteps: 5\nmodel: { preset: tiny, objectives: { contrastive: 1 } }\n"
+      << "task: multimodal\nsteps: 5\nmodel: { preset: tiny, text: { vocabulary: 400, length: 16 }, "
+         "image: { size: 32, patch: 8 }, objectives: { contrastive: 1 } }\n"
          "data: { folder: nowhere }\n";
   const auto faults = [&f](const std::string& rows, const std::string& live) {
     const auto p = f.prepared(",kind,model", rows, "live: { " + live + " }\n");

@@ -80,8 +80,8 @@ sed 's/pretrain,toy/pretrain,tooy/' scenarios/live/toy.csv >"$tmp/toy.csv"
 exits "a model that nobody names" 2 'did you mean `toy`?' "$orrery" live run "$tmp/toy.yaml" -o "$tmp/models"
 check "it is shown where it is" grep -q "toy.csv:3" "$tmp/err"
 cp scenarios/live/toy.csv "$tmp/toy.csv"
-printf 'task: multimodal\nsteps: 5\nmodel: { preset: tiny, objectives: { contrastive: 1 } }\n%s\n' \
-  "data: { folder: $tmp/no-data }" >"$tmp/nodata.yaml"
+sed "s|^  folder: data/pairs\$|  folder: $tmp/no-data|; /^  make: { kind: pairs, samples: 8192/d" \
+  scenarios/models/pretrain-tiny.yaml >"$tmp/nodata.yaml"
 exits "a data folder that is not there" 2 "there is no folder" \
   "$orrery" live run "$tmp/toy.yaml" --set "live.models.toy=$tmp/nodata.yaml" -o "$tmp/models"
 exits "nor for train" 2 "there is no folder" "$orrery" train "$tmp/nodata.yaml" -o "$tmp/models"
