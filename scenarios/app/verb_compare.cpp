@@ -37,6 +37,7 @@ struct Plan {
   Trace trace;                     // recorded, as read and sliced; empty = no intervals are wanted
   std::vector<Point> points;
   std::vector<std::string> notes;
+  std::string seeds_note;  // the one of them that machine-readable forms are too short of rows without
   std::string folder;  // empty = keep nothing
   std::string command;
   unsigned threads = 1;
@@ -126,10 +127,11 @@ void plan_points(Plan& plan) {
   }
   if (seeds == 1 || once.empty()) return;
   const bool all = once.size() == plan.policies.size();
-  plan.notes.push_back(fmt::format(
+  plan.seeds_note = fmt::format(
       "seeds: {} would give equal results{}, nothing draws from the seed (no generated workload, no failures or slow "
       "nodes by chance, no random placement): run once each",
-      seeds, all ? "" : fmt::format(" under {}", fmt::join(once, ", "))));
+      seeds, all ? "" : fmt::format(" under {}", fmt::join(once, ", ")));
+  plan.notes.push_back(plan.seeds_note);
 }
 
 // The policies that have a result, in the order of rows_of(), and what their first runs cost.
@@ -215,6 +217,7 @@ int show(const Plan& plan, const Args& args, const std::vector<report::CompareRo
   else
     out = head + "\n" + report::render_text(rows, comparison, report::terminal_style(1).colour) + notes;
   if (!print(out)) return kRunFailed;
+  if ((args.has("json") || args.has("csv")) && !plan.seeds_note.empty()) fmt::print(stderr, "{}\n", plan.seeds_note);
   if (plan.folder.empty()) return kOk;
   for (const auto& [name, text] :
        {std::pair{"compare.json", report::render_json(rows, comparison)},

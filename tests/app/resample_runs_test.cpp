@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -93,6 +94,7 @@ TEST_CASE("compare: seeds that change nothing are run once, and that is said", "
   const Said none = run_cli(kSmall + "--seeds 5 --intervals none --csv");
   REQUIRE(none.code == 0);
   CHECK(std::count(none.out.begin(), none.out.end(), '\n') == 3);  // header, fifo, srtf
+  CHECK(none.err.starts_with("seeds: 5 would give equal results, nothing draws from the seed"));
   const Said table = run_cli(kSmall + "--seeds 5 --intervals none");
   CHECK(table.out.find("  seeds: 5 would give equal results, nothing draws from the seed") != std::string::npos);
   CHECK(table.out.find("seeds 1 to 5") == std::string::npos);
