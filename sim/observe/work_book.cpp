@@ -144,7 +144,7 @@ void WorkBook::begin_stretch(const Launch& l, Segment& s) const {
 }
 
 void WorkBook::advance(const Launch* l, Segment& s, Time to) const {
-  if (to <= s.since) return;
+  if (to < s.since) return;
   if (l == nullptr || !in_stretches()) {
     const Duration d = to - s.since;
     s.since = to;
@@ -244,6 +244,9 @@ void WorkBook::run(JobId job, Time now) {
   mark(*l);
   meet(*l, true);
   if (links_) links_->start(job, l->gpus);
+  if (!in_stretches() || world_.rounding.unit.ns == 0) return;
+  l->fresh = false;  // rounded to nothing, a stretch may be over at once
+  begin_stretch(*l, e.now);
 }
 
 void WorkBook::stand(JobId job, Time now) {
