@@ -306,7 +306,7 @@ Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& reque
       report.run.failure = fmt::format("interrupted; {} jobs saved and left; `orrery live resume {}` goes on",
                                        executor.stop_all(kStopGrace), *request.run.folder);
       if (executor.begun()) clock->note([&executor] { return executor.clock(); });
-      screen.interrupted(executor.now());
+      screen.interrupted(executor.begun() ? executor.clock() : executor.now());
     } catch (const JournalFailed& e) {
       (void)executor.stop_all(kStopGrace);
       if (executor.begun()) clock->note([&executor] { return executor.clock(); });
