@@ -280,23 +280,26 @@ nlohmann::ordered_json groups_json(const std::vector<StudyGroup>& groups) {
     return v ? nlohmann::ordered_json(*v) : nlohmann::ordered_json(nullptr);
   };
   for (const StudyGroup& g : groups) {
+    // A member more does not compile before it has a key.
+    const auto& [name, jobs, finished, jct_s, wait_s, slowdown, rho, slo, held, productive, ettr, goodput, mfu, cost,
+                 energy, saved] = g;
     nlohmann::ordered_json one;
-    one["jobs"] = g.jobs;
-    one["finished"] = g.finished;
-    one["mean_jct_s"] = number(g.mean_jct_s);
-    one["mean_wait_s"] = number(g.mean_wait_s);
-    one["mean_slowdown"] = number(g.mean_slowdown);
-    one["ftf_rho_mean"] = number(g.ftf_rho_mean);
-    one["slo_ratio"] = number(g.slo_ratio);
-    one["held_gpu_s"] = g.held_gpu_s;
-    one["productive_gpu_s"] = g.productive_gpu_s;
-    one["ettr_ratio"] = number(g.ettr_ratio);
-    one["work_goodput_ratio"] = number(g.work_goodput_ratio);
-    one["mfu_ratio"] = number(g.mfu_ratio);
-    one["cost"] = number(g.cost);
-    one["energy_kwh"] = number(g.energy_kwh);
-    one["transfer_saved_gpu_s"] = number(g.transfer_saved_gpu_s);
-    all[g.name] = std::move(one);
+    one["jobs"] = jobs;
+    one["finished"] = finished;
+    one["mean_jct_s"] = number(jct_s);
+    one["mean_wait_s"] = number(wait_s);
+    one["mean_slowdown"] = number(slowdown);
+    one["ftf_rho_mean"] = number(rho);
+    one["slo_ratio"] = number(slo);
+    one["held_gpu_s"] = held;
+    one["productive_gpu_s"] = productive;
+    one["ettr_ratio"] = number(ettr);
+    one["work_goodput_ratio"] = number(goodput);
+    one["mfu_ratio"] = number(mfu);
+    one["cost"] = number(cost);
+    one["energy_kwh"] = number(energy);
+    one["transfer_saved_gpu_s"] = number(saved);
+    all[name] = std::move(one);
   }
   return all;
 }

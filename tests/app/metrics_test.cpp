@@ -2,11 +2,13 @@
 #include <fmt/format.h>
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <fstream>
 
 #include "orrery_paths.hpp"
 #include "scenarios/app/scenario_reader.hpp"
 #include "scenarios/app/simulate.hpp"
+#include "sim/core/random.hpp"
 #include "tests/support/summary_properties.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/traces.hpp"
@@ -103,4 +105,46 @@ TEST_CASE("emulate titan: the mean JCT is over the jobs that finished", "[app]")
   CHECK(both.jobs == 2);
   CHECK(both.mean_jct_s > 0);
   CHECK(both.mean_jct_s == alone.mean_jct_s);
+}
+
+TEST_CASE("emulate titan: mean, median and percentiles are of the times that its clock gives the jobs", "[app]") {
+  const test::TempFolder folder;
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    RandomStream rng = stream(seed, "titan");
+    std::string rows = "job_id,submit_s,gpus,duration_s\n";
+    std::int64_t submit_ms = 0;
+    for (int i = 0; i < 25; ++i) {
+      submit_ms += static_cast<std::int64_t>(uniform_below(rng, 90'000));
+      const auto duration_ms = static_cast<std::int64_t>(uniform_below(rng, 900'000)) + 200;
+      rows += fmt::format("j{},{}.{:03},{},{}.{:03}\n", i, submit_ms / 1000, submit_ms % 1000,
+                          uniform_below(rng, 4) + 1, duration_ms / 1000, duration_ms % 1000);
+    }
+    std::ofstream(folder.file("t.csv")) << rows;
+    for (const char* policy : {"srtf", "tiresias", "themis"}) {
+      INFO("seed " << seed << ", " << policy);
+      auto scenario = read_scenario_text(
+          folder.file("s.yaml"),
+          "version: 1\nemulate: titan\nworkload: { trace: t.csv }\n"
+          "cluster: { groups: [ { name: a, count: 2, gpus_per_node: 4, gpu: k } ] }\n");
+      REQUIRE(scenario);
+      RunRequest request;
+      request.policy = policy_named(*scenario, policy);
+      const auto prepared = prepare(std::move(*scenario));
+      REQUIRE(prepared);
+      const auto report = simulate(*prepared, request);
+      REQUIRE(report);
+      REQUIRE(report->failure.empty());
+      std::vector<double> jct = report->result.jct_by_job_s;
+      REQUIRE(jct.size() == 25);
+      double sum = 0;
+      for (const double one : jct) sum += one;
+      std::sort(jct.begin(), jct.end());
+      const Summary& s = report->result.summary;
+      CHECK(s.mean_jct_s == Approx(sum / 25).epsilon(1e-12));
+      CHECK(s.p50_jct_s == quantile(jct, 0.5));
+      CHECK(s.p90_jct_s == quantile(jct, 0.9));
+      CHECK(s.p99_jct_s == quantile(jct, 0.99));
+      CHECK(s.makespan_s >= jct.back());
+    }
+  }
 }
