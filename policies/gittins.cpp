@@ -26,7 +26,7 @@ class Gittins final : public Policy {
       const JobId id = crossings_.begin()->second;
       const JobView v = view.job(id);
       const bool held = v.ran - crosses_[id.index()].started < hold_;
-      expect_crossing(v, view.now);
+      expect_crossing(v, v.state == JobState::running ? view.now : view.now + kStartingUp);
       if (held) continue;
       if (const Rank rank = rank_of(v); rank != jobs_.find_running(id)->rank) {
         jobs_.rerank_running(id, rank);
@@ -40,6 +40,9 @@ class Gittins final : public Policy {
   }
 
  private:
+  // A job that was found to start up still is not looked at again before this.
+  static constexpr Duration kStartingUp = milliseconds(1);
+
   // Smaller first, by whole quanta of attained service.
   [[nodiscard]] Rank rank_at(std::int64_t quanta) const {
     if (!index_) return quanta;

@@ -233,7 +233,9 @@ void Tiresias::schedule(const ClusterView& view, PlanBuilder& plan) {
       promote(j, v);
     else if (service_left(j, v) <= 0)
       demote(j, v);
-    if (order_.find_running(id) != nullptr) expect_crossing(j, v, view.now);
+    // One that still starts up is not looked at again at once, however little it lacks.
+    if (order_.find_running(id) != nullptr)
+      expect_crossing(j, v, v.state == JobState::running ? view.now : view.now + milliseconds(1));
   }
 
   const StrictPriority::Result& result = order_.fill(view, plan, *placement_, true);
