@@ -26,7 +26,7 @@ class Las final : public Policy {
 
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last) follow(view, e);
-    jobs_.rerank_all_running([&](StrictPriority::Running& r) { return rank_now(view, r); });
+    bring_up_to_date(view);
     if (falls_behind_ <= view.now) jobs_.rank_changed();
     const StrictPriority::Result& result = jobs_.fill(view, plan, *placement_, true);
     for (const JobId id : result.started) start(view.job(id), view.now);
@@ -60,9 +60,6 @@ class Las final : public Policy {
   }
 
   [[nodiscard]] bool waits_for_starts() const { return hold_ < seconds(1); }
-  // Where only GPUs are counted no running job is ever moved, so its course is known from its start on.
-  [[nodiscard]] bool steady() const { return plain_only_ && placement_->counting(); }
-
   void attains(Course& c, const JobView& v) const {
     c.quanta = static_cast<std::int64_t>(v.attained.milli_gpu_ns / quantum_);
     c.beyond = v.attained.milli_gpu_ns % quantum_;
@@ -110,8 +107,30 @@ class Las final : public Policy {
     r.rank = c.quanta;
   }
 
+  // Ranks of running jobs, as far as they matter. What was waiting before stands where it stood among those that have
+  // not passed the first of it; when more has come, every running job may have to make way for it.
+  void bring_up_to_date(const ClusterView& view) {
+    steady_ = plain_only_ && placement_->counting();
+    if (arrived_ || !steady_)
+      jobs_.rerank_all_running([&](StrictPriority::Running& r) { return rank_now(view, r); });
+    else if (!heads_.empty())
+      rerank_those_behind(view);
+    arrived_ = false;
+  }
+  void rerank_those_behind(const ClusterView& view) {
+    const Rank first = heads_.front();
+    due_.clear();
+    for (const StrictPriority::Running& r : jobs_.running())
+      if (view.now >= r.anchor && (r.rank >= first || view.now >= passes(r, first))) due_.push_back(r.job);
+    for (const JobId id : due_) jobs_.rerank_running(id, rank_now(view, *jobs_.find_running(id)));
+  }
+  // When a job that is compared has a greater rank than `head`, or a little before; its rank is at most that now.
+  [[nodiscard]] static Time passes(const StrictPriority::Running& r, Rank head) {
+    return r.anchor + Duration{time_for((head - r.rank) * r.remaining.ns, 1)};
+  }
+
   [[nodiscard]] Rank rank_now(const ClusterView& view, StrictPriority::Running& r) {
-    if (!steady()) look_at(r, view.job(r.job), view.now);
+    if (!steady_) look_at(r, view.job(r.job), view.now);
     if (view.now < r.anchor) return r.rank;
     Course& c = course(r.job);
     if (r.remaining.ns == 0) {
@@ -155,12 +174,10 @@ class Las final : public Policy {
       }
       if (r.remaining.ns == 0)
         next = std::min(next, behind_when_compared(r, head, now, next));
-      else if (head == r.rank)
-        next = std::min(next, r.anchor);
       else
-        next = std::min(next, r.anchor + Duration{time_for((head - r.rank) * r.remaining.ns, 1)});
+        next = std::min(next, head == r.rank ? r.anchor : passes(r, head));
     }
-    return next;
+    return std::max(next, now + Duration{1});
   }
   // The same of a job that is not compared yet; of no interest unless it is before `bound`.
   [[nodiscard]] Time behind_when_compared(const StrictPriority::Running& r, Rank head, Time now, Time bound) {
@@ -186,6 +203,7 @@ class Las final : public Policy {
         plain_only_ = plain_only_ && v.spec->demand.plain();
         if (v.target == nullptr) {
           jobs_.add_waiting(v, rank_of(v));
+          arrived_ = true;
         } else {
           jobs_.add_running(v, rank_of(v));
           start(v, view.now);
@@ -208,8 +226,11 @@ class Las final : public Policy {
   StrictPriority jobs_;
   std::vector<Course> courses_;  // [job]: of those that run
   bool plain_only_ = true;       // every demand seen so far is plain
+  bool steady_ = true;    // only GPUs are counted: no running job is moved, its course is known from its start on
+  bool arrived_ = false;  // since the last decision
   Time falls_behind_ = kNever;
-  std::vector<Rank> heads_;
+  std::vector<Rank> heads_;  // of the classes that wait, after the last decision, in order
+  std::vector<JobId> due_;
 };
 
 }  // namespace
