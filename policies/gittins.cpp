@@ -26,7 +26,7 @@ class Gittins final : public Policy {
       const JobId id = crossings_.begin()->second;
       const JobView v = view.job(id);
       const bool held = v.ran - crosses_[id.index()].started < hold_;
-      expect_crossing(v, v.state == JobState::running ? view.now : view.now + kStartingUp);
+      expect_crossing(v, view.now);
       if (held) continue;
       if (const Rank rank = rank_of(v); rank != jobs_.find_running(id)->rank) {
         jobs_.rerank_running(id, rank);
@@ -40,9 +40,6 @@ class Gittins final : public Policy {
   }
 
  private:
-  // A job that was found to start up still is not looked at again before this.
-  static constexpr Duration kStartingUp = milliseconds(1);
-
   // Smaller first, by whole quanta of attained service.
   [[nodiscard]] Rank rank_at(std::int64_t quanta) const {
     if (!index_) return quanta;
@@ -74,7 +71,9 @@ class Gittins final : public Policy {
     const Int128 left = quantum_size() - v.attained.milli_gpu_ns % quantum_size();
     const Int128 speed = std::max<Int128>(v.spec->demand.milli_gpus(), 1);
     const Int128 ns = std::min((left + speed - 1) / speed, static_cast<Int128>(kForever.ns));
-    const Duration quantum{static_cast<std::int64_t>(ns)};
+    Duration quantum{static_cast<std::int64_t>(ns)};
+    // One that still starts up is not looked at again at once, however little it lacks.
+    if (v.state == JobState::starting) quantum = std::max(quantum, milliseconds(1));
     return now + std::max(quantum, hold_ - (v.ran - crosses_[v.id().index()].started));
   }
 
