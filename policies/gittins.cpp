@@ -71,7 +71,9 @@ class Gittins final : public Policy {
     const Int128 left = quantum_size() - v.attained.milli_gpu_ns % quantum_size();
     const Int128 speed = std::max<Int128>(v.spec->demand.milli_gpus(), 1);
     const Int128 ns = std::min((left + speed - 1) / speed, static_cast<Int128>(kForever.ns));
-    const Duration quantum{static_cast<std::int64_t>(ns)};
+    Duration quantum{static_cast<std::int64_t>(ns)};
+    // One that still starts up is not looked at again at once, however little it lacks.
+    if (v.state == JobState::starting) quantum = std::max(quantum, milliseconds(1));
     return now + std::max(quantum, hold_ - (v.ran - crosses_[v.id().index()].started));
   }
 

@@ -6,7 +6,6 @@
 // where running jobs stand among the first waiting job of each class of equal demands. So the policy is woken when a
 // running job falls behind one of those, not at every quantum, and counts quanta where it decides anyway.
 #include <algorithm>
-#include <map>
 
 #include "policies/factories.hpp"
 #include "policies/parts/strict_priority.hpp"
@@ -19,10 +18,15 @@ class Las final : public Policy {
   Las(std::unique_ptr<Placement> placement, Duration quantum, Duration hold)
       : placement_(std::move(placement)), quantum_(gpu_time(quantum, kMilliPerGpu).milli_gpu_ns), hold_(hold) {}
   [[nodiscard]] Capabilities capabilities() const override { return {.preempts = true}; }
+  // A job that still starts up is looked at when it may have run for `hold`, or, where that is next to nothing, when
+  // it has started.
+  [[nodiscard]] EventMask wakes_on() const override {
+    return Policy::wakes_on() | (waits_for_starts() ? mask_of(EventKind::started) : EventMask{0});
+  }
 
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last) follow(view, e);
-    jobs_.rerank_all_running([&](const StrictPriority::Running& r) { return rank_now(view, r); });
+    bring_up_to_date(view);
     if (falls_behind_ <= view.now) jobs_.rank_changed();
     const StrictPriority::Result& result = jobs_.fill(view, plan, *placement_, true);
     for (const JobId id : result.started) start(view.job(id), view.now);
@@ -31,101 +35,158 @@ class Las final : public Policy {
   }
 
  private:
-  // How the service of a running job goes on: quanta * quantum_ + beyond as of `since`, and `speed` from there.
+  // How the service of a running job goes on. Its place in jobs_ holds what every decision looks at: `anchor`, before
+  // which its rank does not change, and `remaining`, the time that a quantum takes; 0 while it is not compared anew.
   struct Course {
-    Int128 beyond = 0;  // milli-GPU-ns
+    Int128 beyond = 0;  // quanta * quantum_ + beyond milli-GPU-ns as of `since`, while it is not compared
     std::int64_t quanta = 0;
-    std::int64_t speed = 0;  // milli-GPUs
-    std::uint32_t kind = 0;  // index in speeds_
-    Time since = kNever;     // kNever: it still starts up
+    Time since = kNever;     // it makes progress from here on; kNever: it still starts up
+    std::int64_t speed = 0;  // milli-GPUs; a quantum is period * speed + rest, 0 <= rest < speed
+    std::int64_t period = 0;
+    std::int64_t rest = 0;
+    std::int64_t slack = 0;  // service beyond the quantum that is full at `anchor`
     Duration ran{};          // its run time when it was started
     Duration first{};        // run time from its start until it is compared anew
-    Time compared = kNever;  // when that is over; its rank is that of its start before
   };
-  static constexpr Int128 kNoNeed = static_cast<Int128>(1) << 126;
 
   Course& course(JobId id) {
     if (id.index() >= courses_.size()) courses_.resize(std::max(id.index() + 1, 2 * courses_.size()));
     return courses_[id.index()];
   }
   [[nodiscard]] Rank rank_of(const JobView& v) const { return v.attained.milli_gpu_ns / quantum_; }
-  [[nodiscard]] static Duration time_for(Int128 service, std::int64_t speed) {
-    if (service <= 0) return {};
-    const Int128 ns = (service + speed - 1) / speed;
-    return ns < kForever.ns ? Duration{static_cast<std::int64_t>(ns)} : kForever;
+  [[nodiscard]] static std::int64_t time_for(Int128 service, std::int64_t speed) {  // ns
+    const Int128 ns = (std::max<Int128>(service, 0) + speed - 1) / speed;
+    return static_cast<std::int64_t>(std::min(ns, static_cast<Int128>(kForever.ns)));
   }
 
-  // Where only GPUs are counted no running job is ever moved, so its course is known from its start on.
-  [[nodiscard]] bool steady() const { return plain_only_ && placement_->counting(); }
-
+  [[nodiscard]] bool waits_for_starts() const { return hold_ < seconds(1); }
+  void attains(Course& c, const JobView& v) const {
+    c.quanta = static_cast<std::int64_t>(v.attained.milli_gpu_ns / quantum_);
+    c.beyond = v.attained.milli_gpu_ns % quantum_;
+  }
   void start(const JobView& v, Time now) {
     Course& c = course(v.id());
+    c = Course{};
+    attains(c, v);
     c.speed = v.spec->demand.milli_gpus();
-    const auto [kind, fresh] = kinds_.try_emplace(c.speed, static_cast<std::uint32_t>(speeds_.size()));
-    if (fresh) speeds_.push_back(c.speed);
-    c.kind = kind->second;
     c.ran = v.ran;
-    c.quanta = static_cast<std::int64_t>(v.attained.milli_gpu_ns / quantum_);
-    c.beyond = v.attained.milli_gpu_ns % quantum_;
-    c.first = c.speed == 0 ? hold_ : std::max(time_for(quantum_ - c.beyond, c.speed), hold_);
-    c.since = c.compared = kNever;
-    if (v.state == JobState::running) progresses(c, now);
+    c.first = hold_;
+    if (c.speed > 0) {
+      c.period = time_for(quantum_ - c.speed + 1, c.speed);
+      c.rest = static_cast<std::int64_t>(quantum_ % c.speed);
+      c.first = std::max(Duration{time_for(quantum_ - c.beyond, c.speed)}, hold_);
+    }
+    StrictPriority::Running& r = *jobs_.find_running(v.id());
+    r.anchor = kNever;
+    r.remaining = Duration{};
+    if (v.state == JobState::running) progresses(r, now);
   }
-  static void progresses(Course& c, Time from) {
+  void progresses(StrictPriority::Running& r, Time from) {
+    Course& c = course(r.job);
     c.since = from;
-    c.compared = from + c.first;
+    if (c.speed > 0) r.anchor = from + c.first;
+  }
+  // From `at` on it is compared anew; its service is known as of then.
+  void compare(StrictPriority::Running& r, Course& c, Time at) const {
+    const std::int64_t left = time_for(quantum_ - c.beyond, c.speed);
+    c.slack = static_cast<std::int64_t>(static_cast<Int128>(left) * c.speed - (quantum_ - c.beyond));
+    r.anchor = at + Duration{left};
+    r.remaining = Duration{std::max<std::int64_t>(c.period, 1)};
   }
   // As the job's view says, whatever became of it since it was started.
-  void look_at(Course& c, const JobView& v, Time now) const {
-    c.quanta = static_cast<std::int64_t>(v.attained.milli_gpu_ns / quantum_);
-    c.beyond = v.attained.milli_gpu_ns % quantum_;
-    c.since = v.state == JobState::running ? now : kNever;
+  void look_at(StrictPriority::Running& r, const JobView& v, Time now) {
+    Course& c = course(r.job);
+    if (c.speed == 0) return;
+    attains(c, v);
     const Duration left = c.first - (v.ran - c.ran);
-    c.compared = left.ns <= 0 ? now : c.since == kNever ? kNever : now + left;
+    c.since = v.state == JobState::running ? now : kNever;
+    r.remaining = Duration{};
+    r.anchor = c.since == kNever ? kNever : now + left;
+    if (left.ns > 0) return;
+    compare(r, c, now);
+    r.rank = c.quanta;
   }
 
-  [[nodiscard]] Rank rank_now(const ClusterView& view, const StrictPriority::Running& r) {
+  // Ranks of running jobs, as far as they matter. What was waiting before stands where it stood among those that have
+  // not passed the first of it; when more has come, every running job may have to make way for it.
+  void bring_up_to_date(const ClusterView& view) {
+    steady_ = plain_only_ && placement_->counting();
+    if (arrived_ || !steady_)
+      jobs_.rerank_all_running([&](StrictPriority::Running& r) { return rank_now(view, r); });
+    else if (!heads_.empty())
+      rerank_those_behind(view);
+    arrived_ = false;
+  }
+  void rerank_those_behind(const ClusterView& view) {
+    const Rank first = heads_.front();
+    due_.clear();
+    for (const StrictPriority::Running& r : jobs_.running())
+      if (view.now >= r.anchor && (r.rank >= first || view.now >= passes(r, first))) due_.push_back(r.job);
+    for (const JobId id : due_) jobs_.rerank_running(id, rank_now(view, *jobs_.find_running(id)));
+  }
+  // When a job that is compared has a greater rank than `head`, or a little before; its rank is at most that now.
+  [[nodiscard]] static Time passes(const StrictPriority::Running& r, Rank head) {
+    return r.anchor + Duration{time_for((head - r.rank) * r.remaining.ns, 1)};
+  }
+
+  [[nodiscard]] Rank rank_now(const ClusterView& view, StrictPriority::Running& r) {
+    if (!steady_) look_at(r, view.job(r.job), view.now);
+    if (view.now < r.anchor) return r.rank;
     Course& c = course(r.job);
-    if (!steady()) look_at(c, view.job(r.job), view.now);
-    if (view.now < c.compared) return r.rank;
-    if (c.since == kNever) return c.quanta;
-    Int128 beyond = c.beyond + static_cast<Int128>((view.now - c.since).ns) * c.speed;
-    if (beyond < quantum_) return c.quanta;
-    c.since = view.now;
-    c.beyond = beyond - quantum_;
-    ++c.quanta;
-    if (c.beyond >= quantum_) {
-      c.quanta += static_cast<std::int64_t>(c.beyond / quantum_);
-      c.beyond %= quantum_;
+    if (r.remaining.ns == 0) {
+      const Int128 beyond = c.beyond + static_cast<Int128>((r.anchor - c.since).ns) * c.speed;
+      c.quanta += static_cast<std::int64_t>(beyond / quantum_);
+      c.beyond = beyond % quantum_;
+      compare(r, c, r.anchor);
     }
+    while (view.now >= r.anchor) fill_quantum(r, c, view.now);
     return c.quanta;
+  }
+  // The quantum that is full at the anchor; many at once when there was no decision for long.
+  void fill_quantum(StrictPriority::Running& r, Course& c, Time now) const {
+    if ((now - r.anchor).ns / 64 > c.period) {
+      const Int128 beyond = c.slack + static_cast<Int128>((now - r.anchor).ns) * c.speed;
+      c.quanta += 1 + static_cast<std::int64_t>(beyond / quantum_);
+      c.beyond = beyond % quantum_;
+      compare(r, c, now);
+      return;
+    }
+    ++c.quanta;
+    c.slack -= c.rest;
+    r.anchor = r.anchor + Duration{c.period + (c.slack < 0 ? 1 : 0)};
+    if (c.slack < 0) c.slack += c.speed;
   }
 
   // When the first running job will have a greater rank than a waiting one that is first of its class and behind it
-  // now, if all run from now on; kNever when none ever will.
+  // now, if all run from now on, or a little before; kNever when none ever will.
   [[nodiscard]] Time next_to_fall_behind(Time now) {
     heads_.clear();
     for (const auto& head : jobs_.waiting().heads()) heads_.push_back(head.item.first);
     if (heads_.empty()) return kNever;
     std::sort(heads_.begin(), heads_.end());
-    least_.assign(speeds_.size(), kNoNeed);
     Time next = kNever;
     for (const StrictPriority::Running& r : jobs_.running()) {
-      const auto head = std::lower_bound(heads_.begin(), heads_.end(), r.rank);
-      const Course& c = course(r.job);
-      if (head == heads_.end() || c.speed == 0) continue;
-      Int128 need = (*head + 1 - c.quanta) * quantum_ - c.beyond;
-      if (c.since != kNever) need -= static_cast<Int128>((now - c.since).ns) * c.speed;
-      if (now >= c.compared) {
-        least_[c.kind] = std::min(least_[c.kind], need);
-      } else {
-        const Time compared = c.since == kNever ? now + c.first : c.compared;
-        next = std::min(next, std::max(compared, now + time_for(need, c.speed)));
+      Rank head = heads_.front();
+      if (r.rank > head) {
+        const auto later = std::lower_bound(heads_.begin(), heads_.end(), r.rank);
+        if (later == heads_.end()) continue;
+        head = *later;
       }
+      if (r.remaining.ns == 0)
+        next = std::min(next, behind_when_compared(r, head, now, next));
+      else
+        next = std::min(next, head == r.rank ? r.anchor : passes(r, head));
     }
-    for (std::size_t k = 0; k < speeds_.size(); ++k)
-      if (least_[k] != kNoNeed) next = std::min(next, now + time_for(least_[k], speeds_[k]));
-    return next;
+    return std::max(next, now + Duration{1});
+  }
+  // The same of a job that is not compared yet; of no interest unless it is before `bound`.
+  [[nodiscard]] Time behind_when_compared(const StrictPriority::Running& r, Rank head, Time now, Time bound) {
+    const Course& c = course(r.job);
+    if (c.since == kNever && waits_for_starts()) return bound;
+    const Time compared = c.since == kNever ? now + c.first : r.anchor;
+    if (c.speed == 0 || compared >= bound) return bound;
+    const Int128 need = (head + 1 - c.quanta) * quantum_ - c.beyond;
+    return std::max(compared, (c.since == kNever ? now : c.since) + Duration{time_for(need, c.speed)});
   }
 
   void follow(const ClusterView& view, const Event& e) {
@@ -142,6 +203,7 @@ class Las final : public Policy {
         plain_only_ = plain_only_ && v.spec->demand.plain();
         if (v.target == nullptr) {
           jobs_.add_waiting(v, rank_of(v));
+          arrived_ = true;
         } else {
           jobs_.add_running(v, rank_of(v));
           start(v, view.now);
@@ -149,7 +211,7 @@ class Las final : public Policy {
         return;
       }
       case EventKind::started:
-        if (jobs_.find_running(e.job) != nullptr) progresses(course(e.job), e.at);
+        if (StrictPriority::Running* r = jobs_.find_running(e.job)) progresses(*r, e.at);
         return;
       case EventKind::finished:
       case EventKind::reject:
@@ -164,11 +226,11 @@ class Las final : public Policy {
   StrictPriority jobs_;
   std::vector<Course> courses_;  // [job]: of those that run
   bool plain_only_ = true;       // every demand seen so far is plain
+  bool steady_ = true;    // only GPUs are counted: no running job is moved, its course is known from its start on
+  bool arrived_ = false;  // since the last decision
   Time falls_behind_ = kNever;
-  std::map<std::int64_t, std::uint32_t> kinds_;  // speed -> index in speeds_
-  std::vector<std::int64_t> speeds_;             // the different ones
-  std::vector<Int128> least_;                    // [kind]: service until the first of them falls behind
-  std::vector<Rank> heads_;
+  std::vector<Rank> heads_;  // of the classes that wait, after the last decision, in order
+  std::vector<JobId> due_;
 };
 
 }  // namespace

@@ -15,7 +15,7 @@ namespace orrery {
 // worlds holds it to that. Under `emulate:` it promises nothing.
 enum class Conserves : std::uint8_t {
   work,     // after every decision no waiting job fits, an elastic one not even on its least number of GPUs
-  order,    // a job that fits may wait, but only while the first in order does not fit
+  order,    // a job that fits may wait, but while no node fails only beside another that does not fit
   nothing,  // it does what it is told
 };
 

@@ -102,7 +102,9 @@ void Tiresias::expect_crossing(Job& j, const JobView& v, Time now) {
   if (!sinks(j)) return;
   const Int128 left = std::max<Int128>(service_left(j, v), 1);
   const Int128 speed = options_.count_gpus ? std::max<Int128>(v.spec->demand.milli_gpus(), 1) : 1;
-  const Int128 ns = (left + speed - 1) / speed;
+  Int128 ns = (left + speed - 1) / speed;
+  // One that still starts up is not looked at again at once, however little it lacks.
+  if (v.state == JobState::starting) ns = std::max<Int128>(ns, milliseconds(1).ns);
   j.crosses = now + Duration{ns > kForever.ns ? kForever.ns : static_cast<std::int64_t>(ns)};
   crossings_.insert({j.crosses, v.id()});
 }
