@@ -7,7 +7,8 @@
 // first reservation. Where the placement only counts and every demand is a number of GPUs, a reservation is that
 // number (availability_profile); else it is the very GPUs, CPUs and memory that the placement chose (timetable), and
 // they are what the job starts on. When something ends early, reservations are re-placed one by one in order of
-// arrival with the others in place, so none moves to a later time.
+// arrival with the others in place, so none moves to a later time; where a job outran its estimate or a node failed
+// and they cannot all be kept, those that cannot and all behind them are made anew.
 //
 // A job that outruns its estimate is expected to run as long again, unless work that it claimed is left. A job
 // without an estimate is expected to run for ever. While the first job without a reservation waits for GPUs of a
@@ -73,16 +74,17 @@ Backfill::Verdict Backfill::start_or_reserve(const ClusterView& view, PlanBuilde
   return Verdict::reserved;
 }
 
-// Takes away the places of reservations that somebody else holds by then, or that are down; each finds another.
+// From the first reservation on that wants what somebody else holds by then, or what is down, all lose their places,
+// to find others in order of arrival: with those behind it in place it could be put behind them all.
 void Backfill::drop_contradicted(const ClusterView& view) {
+  bool stands = true;
   for (const auto& [id, start] : reserved_) {
     const Allocation where = table_->find(id)->where;
     const Time end = job(id).end;
     table_->remove(id);
-    const bool stands = !where.empty() && table_->free(where, std::max(start, view.now), end);
+    stands = stands && !where.empty() && table_->free(where, std::max(start, view.now), end);
     table_->add(id, start, end, stands ? where : Allocation{});
   }
-  contradicted_ = false;
 }
 
 // By place: what was promised stands unless something earlier is found, in a window in which something became free.
@@ -113,6 +115,9 @@ bool Backfill::move_forward(const ClusterView& view, PlanBuilder& plan, const Jo
 
 void Backfill::replace_reservations(const ClusterView& view, PlanBuilder& plan) {
   if (contradicted_ && !counting()) drop_contradicted(view);
+  const auto& points = profile_.points();
+  const bool anew = contradicted_ && counting() &&
+                    std::any_of(points.begin(), points.end(), [](const auto& p) { return p.free < 0; });
   std::vector<JobId> order;
   Time passed_by = compress_ ? Time{} : freed_until_;  // became free after some had had their turn
   if (compress_) {
@@ -124,10 +129,12 @@ void Backfill::replace_reservations(const ClusterView& view, PlanBuilder& plan) 
     }
     std::sort(order.begin(), order.end());
   }
+  if (anew)
+    for (const JobId id : order) unreserve(view.job(id));
   for (const JobId id : order) {
     const JobView v = view.job(id);
     if (counting()) {
-      unreserve(v);
+      if (!anew) unreserve(v);
       start_or_reserve(view, plan, v);
     } else {
       const Time end = job(id).end;

@@ -164,7 +164,7 @@ void Backfill::rebuild_profile(const ClusterView& view) {
   for (const auto& [end, id] : running_) profile_.add(view.now, end, -view.job(id).spec->demand.milli_gpus());
   for (const auto& [id, start] : reserved_)
     profile_.add(start, job(id).end, -view.job(id).spec->demand.milli_gpus());
-  compress_ = true;
+  compress_ = contradicted_ = true;
 }
 
 // From now on, by place. Reservations so far were numbers, of plain demands under a placement that counts: one after
