@@ -1,5 +1,6 @@
-// Backfilling, EASY and conservative: see policies/easy.cpp for what it does. This is its state and its parts; what
-// may start now, past jobs with reservations, is in backfill_scan.cpp.
+// Backfilling, EASY and conservative: see policies/easy.cpp for what it does and for its reservations. This is its
+// state and its parts: what it makes of events is in backfill_events.cpp, what may start now, past jobs with
+// reservations, in backfill_scan.cpp.
 #pragma once
 
 #include <map>
@@ -56,7 +57,7 @@ class Backfill final : public Policy {
   Class& class_of(const JobView& v) { return classes_[v.spec->demand_class.index()]; }
   [[nodiscard]] bool counting() const { return table_ == nullptr; }
 
-  // What happened since the last decision.
+  // What happened since the last decision (backfill_events.cpp).
   void follow(const ClusterView& view, const Event& e);
   void capacity_changed(const ClusterView& view, NodeId node);
   void announce(const JobView& v);
