@@ -185,7 +185,7 @@ TEST_CASE("coverage: intervals of 40 traces of one kind", "[coverage][slow]") {
   }
 }
 
-TEST_CASE("coverage: all kinds", "[.][coverage-all]") {
+TEST_CASE("coverage: all kinds", "[.][slow][coverage-all]") {
   const int wanted = from_environment("ORRERY_COVERAGE_KIND", 0);  // 1 to 5; 0 = all
   const int traces = from_environment("ORRERY_COVERAGE_TRACES", 200);
   const int truths = from_environment("ORRERY_COVERAGE_TRUTHS", 1000);
