@@ -236,6 +236,8 @@ void WorkBook::run(JobId job, Time now) {
   if (e.runs) return;
   e.runs = true;
   e.now.since = now;
+  e.now.left = kForever;
+  e.now.end = kNever;
   if (!pauses_.empty()) e.now.frac = pauses_[pause_of_[job.index()]].left_ns;
   Launch* l = launch_of(e);
   if (l == nullptr) return;
@@ -292,6 +294,8 @@ bool WorkBook::stood_still(JobId job, Duration d) {
   e.now.ns = then.ns;
   e.now.frac = then.frac;
   e.now.since = ended;
+  e.now.left = kForever;
+  e.now.end = kNever;
   l->history.clear();
   if (!e.runs) return true;
   l->fresh = true;

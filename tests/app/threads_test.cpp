@@ -48,7 +48,7 @@ struct Files : test::TempFolder {
         "model,mode,gpu,world,local_batch,corunners,step_s,step_cv,start_s,save_s,restore_s,stop_s,bytes\n";
     for (int world = 1; world <= 4; ++world)
       for (int with = 1; with <= 3; ++with)
-        table += fmt::format("m,,k,{},8,{},{},0,1,1,1,1,0\n", world, with, 0.1 * with);
+        table += fmt::format("m,,k,{},0,{},{},0,1,1,1,1,0\n", world, with, 0.1 * with);
     write("table.csv", table);
     std::string jobs = "job_id,submit_s,gpus,duration_s,model,tenant,gpu_fraction,min_gpus,max_gpus\n";
     for (int i = 0; i < 16; ++i)
