@@ -275,7 +275,7 @@ bool WorkBook::stood_still(JobId job, Duration d) {
   e.settled += 2;
   if (d.ns <= 0) return d.ns == 0;
   Launch* l = launch_of(e);
-  if (l == nullptr) {  // one speed all the time
+  if (l == nullptr || (!saves_take_time() && !in_stretches())) {  // one speed, as far as is known
     if (e.runs) advance(l, e.now, now_);
     const Int128 lost = static_cast<Int128>(d.ns) * e.now.rate.per_billion - e.now.frac;
     const Int128 whole = lost <= 0 ? 0 : (lost + kUnitRate.per_billion - 1) / kUnitRate.per_billion;
