@@ -276,9 +276,9 @@ TEST_CASE("study: what preprocessing costs is the mean over the jobs that measur
     write_jobs_csv(rows, [&csv](std::string_view piece) { csv += piece; });
   });
   CHECK(sum.study.cpu_per_sample_s == Approx(40e-6));
-  CHECK(csv.find(",1,0,0.00003,finished\n") != std::string::npos);
-  CHECK(csv.find(",1,0,0.00005,finished\n") != std::string::npos);
-  CHECK(csv.find(",0,0,,pending\n") != std::string::npos);
+  CHECK(csv.find(",1,0,0.00003,finished,\n") != std::string::npos);
+  CHECK(csv.find(",1,0,0.00005,finished,\n") != std::string::npos);
+  CHECK(csv.find(",0,0,,pending,\n") != std::string::npos);
 }
 
 TEST_CASE("study: transfer and lineage", "[study]") {
