@@ -7,6 +7,7 @@
 // Waiting jobs are classes of equal demand: what neither fits nor may share now holds for its whole class, so that a
 // decision costs what it starts and one try per class, however long the queue is.
 #include <algorithm>
+#include <cstddef>
 #include <deque>
 #include <map>
 #include <set>
@@ -46,6 +47,20 @@ class Gandiva final : public Policy {
 
   bool run_first(PlanBuilder& plan, GroupId id, Slot& s) {
     return plan.run(s.members.front(), s.gpus, {}, Sharing::interleaved, id);
+  }
+
+  // A member that was never launched needs CPUs and memory of its own beside those of the others.
+  static bool can_run(const PlanBuilder& plan, GroupId id, const Slot& s, JobId job) {
+    return plan.planned(job) != nullptr || plan.free().can_take(s.gpus, Sharing::interleaved, id);
+  }
+
+  // The first member that can run, from there on, comes to the front; those passed over have another turn later.
+  static bool bring_forward(const PlanBuilder& plan, GroupId id, Slot& s, std::ptrdiff_t from) {
+    const auto next = std::find_if(s.members.begin() + from, s.members.end(),
+                                   [&](JobId job) { return can_run(plan, id, s, job); });
+    if (next == s.members.end()) return false;
+    std::rotate(s.members.begin(), next, s.members.end());
+    return true;
   }
 
   // A job of a whole-GPU demand may share; a fraction of a GPU has its own share of it already.
@@ -140,10 +155,11 @@ class Gandiva final : public Policy {
     for (auto it = turns_.begin(); it != turns_.end() && it->first <= view.now; ++it) due.insert(it->second);
     for (const GroupId id : due) {
       Slot& s = slots_.at(id);
-      plan.suspend(s.members.front());
-      s.members.push_back(s.members.front());
-      s.members.pop_front();
-      run_first(plan, id, s);
+      const JobId ran = s.members.front();
+      if (bring_forward(plan, id, s, 1)) {
+        plan.suspend(ran);
+        run_first(plan, id, s);
+      }
       begin_turn(id, s, view.now);
     }
   }
@@ -173,8 +189,10 @@ class Gandiva final : public Policy {
     for (const GroupId id : left_) {
       const auto slot = slots_.find(id);
       if (slot == slots_.end()) continue;
-      begin_turn(id, slot->second, view.now);
-      if (!run_first(plan, id, slot->second)) dissolve(view, id);  // the GPUs are gone: their node is down
+      Slot& s = slot->second;
+      begin_turn(id, s, view.now);
+      // Else the GPUs are gone, their node is down.
+      if (!bring_forward(plan, id, s, 0) || !run_first(plan, id, s)) dissolve(view, id);
     }
     left_.clear();
   }

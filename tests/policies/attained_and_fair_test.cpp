@@ -185,6 +185,24 @@ TEST_CASE("gandiva moves a job that was never launched to GPUs that become free"
   check_finish(r, {10, 2, 6});
 }
 
+// One GPU and two CPUs, turns of 2 s; j0 and j2 want a GPU and a CPU each, j1 a CPU alone until 5. At 3 it would be
+// j2's turn, but there is no CPU for it: j0 goes on, and the GPU is never idle.
+TEST_CASE("gandiva passes over a member whose CPUs somebody else has", "[policies]") {
+  auto groups = cluster(1, 1);
+  groups[0].cpu_milli = 2000;
+  Workload w = make_workload({{0, 1, 8}, {0, 1, 5}, {1, 1, 4}});
+  w.specs[1].demand.gpus = w.specs[1].min_gpus = w.specs[1].max_gpus = 0;
+  for (JobSpec& s : w.specs) {
+    s.demand.cpu_milli = 1000;
+    s.demand_class = w.demands.intern(s.demand);
+  }
+  const auto r = run_checked(groups, w, {"gandiva", "count", {{"quantum", "2s"}}});
+  CHECK(r.outcome.status == RunStatus::completed);
+  CHECK(r.jobs[1].finish_s == 5);
+  CHECK(r.jobs[2].start_s >= 5);
+  CHECK(r.makespan_s == 12);
+}
+
 TEST_CASE("gandiva shares no more than it may", "[policies]") {
   const auto r = run_world(cluster(1, 1), {{0, 1, 4}, {0, 1, 4}, {0, 1, 4}},
                            {"gandiva", "count", {{"quantum", "[2s]"}, {"most", "2"}}});
