@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <string>
+#include <system_error>
 
 #include "orrery_version.hpp"
 #include "sim/core/assert.hpp"
@@ -59,6 +61,9 @@ int dispatch(const std::vector<std::string>& arguments) {
   return report_error(Error(std::move(d)));
 }
 
+// Unlike fmt::print it does not throw where nobody reads any more (`orrery ... 2>&1 | head`).
+void complain(const std::string& text) { std::fputs(text.c_str(), stderr); }
+
 }  // namespace
 
 int report_error(const Error& error) {
@@ -68,7 +73,7 @@ int report_error(const Error& error) {
 
 bool print(std::string_view text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return true;
-  if (errno != EPIPE) fmt::print(stderr, "error: cannot write to standard output: {}\n", std::strerror(errno));
+  if (errno != EPIPE) complain(fmt::format("error: cannot write to standard output: {}\n", std::strerror(errno)));
   return false;
 }
 
@@ -84,12 +89,14 @@ int run_command_line(int argc, const char* const* argv) {
     }
     return dispatch(arguments);
   } catch (const AssertionFailed& e) {
-    fmt::print(stderr, "internal error: {}\nThis is a bug in orrery; please report it with the command line.\n",
-               e.what());
+    complain(fmt::format(
+        "internal error: {}\nThis is a bug in orrery; please report it with the command line.\n", e.what()));
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "error: out of memory\n");
+    complain("error: out of memory\n");
+  } catch (const std::system_error& e) {
+    if (e.code() != std::errc::broken_pipe) complain(fmt::format("internal error: {}\n", e.what()));
   } catch (const std::exception& e) {
-    fmt::print(stderr, "internal error: {}\n", e.what());
+    complain(fmt::format("internal error: {}\n", e.what()));
   }
   return kRunFailed;
 }

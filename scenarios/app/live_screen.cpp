@@ -65,7 +65,7 @@ void LiveScreen::line(const std::string& text) {
   std::string out;
   if (drawn_lines_ > 0) out = fmt::format("\x1b[{}A\x1b[J", drawn_lines_);
   drawn_lines_ = 0;
-  fmt::print(stderr, "{}{}\n", out, text);
+  std::fputs((out + text + "\n").c_str(), stderr);  // nobody may be listening any more; the run goes on
 }
 
 void LiveScreen::failure(const std::string& why) {
@@ -141,7 +141,7 @@ void LiveScreen::redraw(Time now) {
   const std::string text = block(now);
   const std::string up = drawn_lines_ > 0 ? fmt::format("\x1b[{}A\x1b[J", drawn_lines_) : std::string();
   drawn_lines_ = static_cast<int>(std::count(text.begin(), text.end(), '\n'));
-  fmt::print(stderr, "{}{}", up, text);
+  std::fputs((up + text).c_str(), stderr);
 }
 
 std::string LiveScreen::block(Time now) const {

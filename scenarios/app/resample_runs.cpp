@@ -55,7 +55,8 @@ bool draws_from_seed(const Scenario& effective, const PolicyConfig& policy) {
 
 std::string no_resamples(const Scenario& scenario, const Trace& trace, const std::vector<PolicyConfig>& policies) {
   for (const PolicyConfig& c : policies)
-    if (c.name == "scripted") return "policy `scripted` names jobs and times of this very trace";
+    if (c.name == "scripted" && c.options.contains("file"))
+      return "policy `scripted` names jobs and times of this very trace";
   if (!scenario.failures.capacity.empty())
     return "`failures.capacity` was recorded along with time, and a trace drawn again in blocks has another order";
   return Resampler(trace).refused();

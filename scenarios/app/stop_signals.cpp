@@ -1,6 +1,5 @@
 #include "scenarios/app/stop_signals.hpp"
 
-#include <fmt/format.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -37,7 +36,7 @@ void StopSignals::listen() {
         second_();
         ::_exit(kInterrupted);
       }
-      fmt::print(stderr, "\nstopping: every job saves and leaves (again: kill them)\n");
+      std::fputs("\nstopping: every job saves and leaves (again: kill them)\n", stderr);
       first_();
     }
   });

@@ -38,7 +38,7 @@ struct Plan {
   std::vector<Point> points;
   std::vector<std::string> notes;
   std::string seeds_note;  // the one of them that machine-readable forms are too short of rows without
-  std::string folder;  // empty = keep nothing
+  std::string folder;      // empty = keep nothing
   std::string command;
   unsigned threads = 1;
   [[nodiscard]] bool generated() const { return scenario.workload.generate.has_value(); }
@@ -195,6 +195,15 @@ std::size_t report_failures(const Plan& plan) {
   return failed;
 }
 
+// In the folder, where there is one; before anything is printed, since a reader of it may go away.
+Expected<void> keep_tables(const std::string& folder,
+                           const std::vector<std::pair<std::string, std::string>>& tables) {
+  if (folder.empty()) return {};
+  for (const auto& [name, text] : tables)
+    if (auto ok = write_text_file(folder + "/" + name, text); !ok) return ok;
+  return {};
+}
+
 // The table in the form that is asked for; kept in the folder as well, where there is one. An exit code.
 int show(const Plan& plan, const Args& args, const std::vector<report::CompareRow>& rows,
          const report::Comparison& comparison) {
@@ -216,15 +225,13 @@ int show(const Plan& plan, const Args& args, const std::vector<report::CompareRo
     out = report::render_markdown(rows, comparison) + markdown_notes;
   else
     out = head + "\n" + report::render_text(rows, comparison, report::terminal_style(1).colour) + notes;
+  const Expected<void> kept = keep_tables(
+      plan.folder, {{"compare.json", report::render_json(rows, comparison)},
+                    {"compare.csv", report::render_csv(rows, &comparison)},
+                    {"compare.md", head + "\n" + report::render_markdown(rows, comparison) + markdown_notes}});
   if (!print(out)) return kRunFailed;
   if ((args.has("json") || args.has("csv")) && !plan.seeds_note.empty()) fmt::print(stderr, "{}\n", plan.seeds_note);
-  if (plan.folder.empty()) return kOk;
-  for (const auto& [name, text] :
-       {std::pair{"compare.json", report::render_json(rows, comparison)},
-        std::pair{"compare.csv", report::render_csv(rows, &comparison)},
-        std::pair{"compare.md", head + "\n" + report::render_markdown(rows, comparison) + markdown_notes}})
-    if (auto ok = write_text_file(plan.folder + "/" + name, text); !ok) return report_error(ok.error());
-  return kOk;
+  return kept ? kOk : report_error(kept.error());
 }
 
 // The folder of this comparison, if one is asked for.
@@ -255,7 +262,7 @@ int run_plan(Plan& plan, const Args& args) {
   std::size_t runs = plan.points.size();
   for (const std::vector<double>& draws : resamples.mean_jct_s) runs += draws.size();
   if (!args.has("json") && !args.has("csv") && !args.has("markdown"))
-    fmt::print(stderr, "{} runs in {:.2f} s on {} threads{}\n", runs,
+    fmt::print(stderr, "{} run{} in {:.2f} s on {} threads{}\n", runs, runs == 1 ? "" : "s",
                std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), plan.threads,
                plan.folder.empty() ? " (-o DIR keeps the tables of each)" : " -> " + plan.folder);
   return failed > 0 || tell_bad_ends(plan) ? kFailedPoints : kOk;

@@ -37,13 +37,15 @@ int run_and_tell(const Prepared& prepared, const LiveRequest& request) {
   const Summary& m = report->run.result.summary;
   using report::human_duration;
   const std::string rejected = m.rejected > 0 ? fmt::format(", {} rejected", m.rejected) : std::string();
+  const std::string times = m.finished == 0 ? std::string()
+                                            : fmt::format(", mean JCT {}, makespan {}", human_duration(m.mean_jct_s),
+                                                          human_duration(m.makespan_s));
   const std::string out = fmt::format(
-      "{}\n{} (live): {} of {} jobs finished, {} failed{}, mean JCT {}, makespan {}, GPU use {:.1f} %, {} "
+      "{}\n{} (live): {} of {} jobs finished, {} failed{}{}, GPU use {:.1f} %, {} "
       "preemptions, {} launches\n{}decision replay: {} of {} equal\n-> {} (digest {})\n",
-      headline(prepared), policy_label(request.run.policy), m.finished, m.jobs, m.failed, rejected,
-      human_duration(m.mean_jct_s), human_duration(m.makespan_s), 100 * m.gpu_util_ratio, m.preemptions, m.launches,
-      ended_badly(prepared, report->run), report->decisions_replayed, report->decisions, *request.run.folder,
-      report->run.result_digest.substr(0, 16));
+      headline(prepared), policy_label(request.run.policy), m.finished, m.jobs, m.failed, rejected, times,
+      100 * m.gpu_util_ratio, m.preemptions, m.launches, ended_badly(prepared, report->run),
+      report->decisions_replayed, report->decisions, *request.run.folder, report->run.result_digest.substr(0, 16));
   return print(out) ? exit_code_of(m) : kRunFailed;
 }
 

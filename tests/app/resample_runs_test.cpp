@@ -165,7 +165,10 @@ TEST_CASE("no intervals where capacity is recorded, a lineage would be cut or jo
   REQUIRE(prepare(s, 1, &trace));
   const std::vector<PolicyConfig> fifo = {policy_named(s, "fifo")};
   CHECK(no_resamples(s, trace, fifo).empty());
-  CHECK(no_resamples(s, trace, {policy_named(s, "scripted")}).find("names jobs") != std::string::npos);
+  PolicyConfig scripted = policy_named(s, "scripted");
+  CHECK(no_resamples(s, trace, {scripted}).empty());  // without a script it names nobody: `compare` of all policies
+  scripted.options["file"] = "steps.txt";
+  CHECK(no_resamples(s, trace, {scripted}).find("names jobs") != std::string::npos);
   trace.jobs[150].after = trace.jobs[3].job_id;
   CHECK(no_resamples(s, trace, fifo).find("would cut its lineages") != std::string::npos);
   s.failures.capacity = "recorded.csv";

@@ -356,6 +356,9 @@ if [[ -e /dev/full ]]; then
   got=0; "$orrery" policy list >/dev/full 2>"$tmp/err" || got=$?
   check "a full disk on stdout is an error" [ "$got" = 1 ]
 fi
+"$orrery" compare scenarios/quickstart.yaml --intervals none 2>&1 >/dev/null | true
+got=${PIPESTATUS[0]}
+check "nobody who reads stderr is no crash" [ "$got" -lt 128 ]
 mkdir "$tmp/killed"
 (
   ulimit -f 8

@@ -119,6 +119,7 @@ TEST_CASE("each wrong trace has one clear message", "[traces]") {
            Wrong{row("a,-1,1,1"), "must be >= 0"},
            Wrong{row("a,nan,1,1"), "must be a number"},
            Wrong{row("a,inf,1,1"), "must be a number"},
+           Wrong{row("a,2017-02-30,1,1"), "must be a number"},
            Wrong{row("a,0,1.5,1"), "whole number"},
            Wrong{row("a,0,-1,1"), "whole number"},
            Wrong{row("a,0,99999999999999999999,1"), "at most"},
