@@ -49,6 +49,17 @@ void WorkBook::pass(Time now) {
   if (!dirty_.empty() || links_) resolve();
   if (!pauses_.empty()) pause(now);
   now_ = now;
+  if (!in_stretches() || !world_.prompt) return;
+  // Stretches that are over, and that no save can reach back into, are asked for once: questions begin after them.
+  const Time over = now - world_.longest_save;
+  for (std::uint32_t slot = 0; slot < launches_.size(); ++slot) {
+    Entry& e = entries_[launches_[slot].job.index()];
+    if (e.slot != slot || !e.runs) continue;
+    for (Time end = e.now.end; end <= over; end = e.now.end) {
+      advance(&launches_[slot], e.now, end);
+      if (e.now.end == end) break;  // it gets nowhere
+    }
+  }
 }
 
 // Muri's simulator: whatever happens, every job that runs has progressed by max(elapsed - pause, 0).

@@ -156,6 +156,21 @@ class Liar final : public PerformanceModel {
   std::int64_t per_mille_;
 };
 
+// A stretch a second, and how often it was asked for one.
+class Staircase final : public PerformanceModel {
+ public:
+  [[nodiscard]] Rate rate(const JobSpec&, const Allocation&, const RunConfig&,
+                          std::span<const JobId>) const override {
+    return kUnitRate;
+  }
+  [[nodiscard]] bool in_stretches() const override { return true; }
+  [[nodiscard]] Stretch stretch(const JobSpec&, const Allocation&, const RunConfig&, Work done) const override {
+    ++asked;
+    return {done + Work{seconds(1).ns}, seconds(1)};
+  }
+  mutable int asked = 0;
+};
+
 // What the checker finds when jobs run so many thousandths as fast as it thinks.
 std::vector<Violation> run(Kind kind, std::uint64_t seed, std::int64_t per_mille, std::string* what = nullptr) {
   const auto w = random_world(kind, seed);
@@ -208,6 +223,27 @@ TEST_CASE("an executor whose jobs are too fast or too slow is caught", "[exec][w
         REQUIRE_FALSE(found.empty());
         CHECK(found[0].rule == "work");
       }
+}
+
+// Every look at a job went through all of its stretches since its start: 13 s for Sia's 160 jobs of 100 stretches
+// each, whose run takes 0.2 s.
+TEST_CASE("what the checker asks for grows with the stretches of a job, not with their square", "[exec][work]") {
+  constexpr int kSeconds = 400;
+  const Workload w = make_workload({{0, 1, kSeconds}, {0, 1, kSeconds}});
+  const Topology topology(cluster(1, 2));
+  for (const Duration save : {Duration{}, seconds(3)}) {
+    const Staircase truth, counted;
+    SimOptions sim;
+    if (save.ns > 0) sim.checkpoints = {seconds(50), save, {}};
+    SimExecutor executor(topology, w, truth, sim);
+    JobSource source(w.specs, [](const JobSpec& s) { return s.user_estimate; });
+    InvariantChecker checker(watched(w, counted, sim));
+    const auto policy = make_policy({"fifo"});
+    Controller controller(executor, *policy, source, w.specs, w.demands, truth, {}, {&checker});
+    CHECK(controller.run().status == RunStatus::completed);
+    check_clean(checker);
+    CHECK(counted.asked < 50 * kSeconds);
+  }
 }
 
 // [1x4] a(2 GPUs, 1000 s, 1 to 4 GPUs)@0: alone it has all four, and half its time. Titan, which decides every 120 s,
