@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "scenarios/app/cli.hpp"
 
@@ -22,6 +23,24 @@ std::string types_text(const Topology& topology, GpuTypeMask mask) {
   return out;
 }
 
+// CPUs or memory of the nodes that a job may use; a node that says nothing of them has enough.
+struct Amount {
+  std::int64_t all = 0, most = 0;
+  bool enough = false;
+  void add(std::int64_t of_node) {
+    all += of_node;
+    most = std::max(most, of_node);
+    enough = enough || of_node == 0;
+  }
+  [[nodiscard]] std::int64_t there(bool one_node) const {
+    return enough ? std::numeric_limits<std::int64_t>::max() : one_node ? most : all;
+  }
+};
+
+std::string whose(bool one_node, const std::string& type) {
+  return one_node ? fmt::format("the nodes{} have at most", type) : fmt::format("the nodes{} have", type);
+}
+
 std::string reason_text(const Prepared& prepared, const JobSpec& spec, Rejection why) {
   switch (why) {
     case Rejection::infeasible: return why_infeasible(spec, *prepared.topology);
@@ -35,14 +54,15 @@ std::string reason_text(const Prepared& prepared, const JobSpec& spec, Rejection
 
 std::string why_infeasible(const JobSpec& spec, const Topology& topology) {
   const Demand& d = spec.demand;
-  std::int64_t gpus = 0, cpu_milli = 0, mem = 0, widest = 0;
+  std::int64_t gpus = 0, widest = 0;
+  Amount cpus, mem;
   for (std::uint32_t n = 0; n < topology.node_count(); ++n) {
     const NodeInfo& node = topology.node(NodeId(n));
     if (d.gpu_types != 0 && (d.gpu_types >> node.type & 1U) == 0) continue;
     gpus += node.gpus;
     widest = std::max<std::int64_t>(widest, node.gpus);
-    cpu_milli += node.cpu_milli;
-    mem += node.mem_bytes;
+    cpus.add(node.cpu_milli);
+    mem.add(node.mem_bytes);
   }
   const std::string type = d.gpu_types == 0 ? "" : " of type " + types_text(topology, d.gpu_types);
   if (d.gpu_types != 0 && gpus == 0)
@@ -51,12 +71,15 @@ std::string why_infeasible(const JobSpec& spec, const Topology& topology) {
   if (d.gpus > gpus)
     return fmt::format("it asks for {}{}, the cluster has {}{}", gpus_text(d.gpus), type, gpus,
                        type.empty() ? "" : " of them");
-  if (d.cpu_milli > 0 && d.cpu_milli > cpu_milli)
-    return fmt::format("it asks for {:g} CPUs, the nodes{} have {:g}", static_cast<double>(d.cpu_milli) / 1000,
-                       type, static_cast<double>(cpu_milli) / 1000);
-  if (d.mem_bytes > 0 && d.mem_bytes > mem)
-    return fmt::format("it asks for {:.1f} GiB of memory, the nodes{} have {:.1f}",
-                       static_cast<double>(d.mem_bytes) / (1U << 30), type, static_cast<double>(mem) / (1U << 30));
+  const bool one_node = d.gpus <= 1;
+  const char* where = one_node ? " on one node" : "";
+  if (d.cpu_milli > cpus.there(one_node))
+    return fmt::format("it asks for {:g} CPUs{}, {} {:g}", static_cast<double>(d.cpu_milli) / 1000, where,
+                       whose(one_node, type), static_cast<double>(cpus.there(one_node)) / 1000);
+  if (d.mem_bytes > mem.there(one_node))
+    return fmt::format("it asks for {:.1f} GiB of memory{}, {} {:.1f}",
+                       static_cast<double>(d.mem_bytes) / (1U << 30), where, whose(one_node, type),
+                       static_cast<double>(mem.there(one_node)) / (1U << 30));
   return fmt::format("it asks for {}{}, which no placement of this policy can give it on nodes of {} GPUs and less",
                      gpus_text(d.gpus), type, widest);
 }

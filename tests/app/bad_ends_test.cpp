@@ -77,12 +77,18 @@ TEST_CASE("a rejected job says why", "[app]") {
 
 TEST_CASE("why no placement can hold a job", "[app]") {
   const World f;
-  const auto p = f.prepared(",gpu_type,cpus", "a,0,1,10,h100,1\nb,0,9,10,a100,1\nc,0,1,10,,20\n");
+  const auto p = f.prepared(",gpu_type,cpus", "a,0,1,10,h100,1\nb,0,9,10,a100,1\nc,0,2,10,,20\nd,0,1,10,,10\n");
   REQUIRE(p);
   const auto why = [&p](std::size_t job) { return why_infeasible(p->workload.specs[job], *p->topology); };
   CHECK(has(why(0), "a GPU type that the cluster does not have (there is a100)"));
   CHECK(has(why(1), "it asks for 9 GPUs of type a100, the cluster has 8 of them"));
   CHECK(has(why(2), "it asks for 20 CPUs, the nodes have 16"));
+  CHECK(has(why(3), "it asks for 10 CPUs on one node, the nodes have at most 8"));
+  NodeGroup silent;  // says nothing of CPUs
+  silent.count = 2;
+  silent.gpus_per_node = 4;
+  const Topology racks({silent});
+  CHECK(has(why_infeasible(p->workload.specs[2], racks), "it asks for 2 GPUs, which no placement of this policy"));
 }
 
 TEST_CASE("a run whose jobs all failed or were rejected is not a good one", "[app]") {
