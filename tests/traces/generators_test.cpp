@@ -70,6 +70,18 @@ TEST_CASE("generators: a load is met, no job is larger than the cluster", "[gene
   }
 }
 
+// An arrival an hour before scaling made 700,000 jobs 80 years: refused as too low a rate.
+TEST_CASE("generators: more jobs than there are hours in 73 years, at a load", "[generators]") {
+  GenerateSpec s = spec_of("poisson", 700'000);
+  s.rate_per_1e9_h.reset();
+  s.load = 0.9;
+  s.cluster_gpus = 100'000;
+  const auto t = generate(s);
+  REQUIRE(t);
+  CHECK(t->jobs.size() == 700'000);
+  CHECK(offered_load(*t, 100'000) == Approx(0.9).epsilon(1e-3));
+}
+
 TEST_CASE("gavel: the published distributions", "[generators]") {
   GenerateSpec s = spec_of("gavel", 20000);
   s.deadlines = s.priorities = 1;

@@ -94,8 +94,9 @@ LogNormal by_mean_and_median(double mean_s, double median_s, double high_s) {
 }
 
 double gap_ns(const PoissonSpec& spec) {
-  const double rate = spec.rate_per_1e9_h ? static_cast<double>(*spec.rate_per_1e9_h) : 1e9;
-  return kHourNs * 1e9 / rate;
+  if (spec.rate_per_1e9_h) return kHourNs * 1e9 / static_cast<double>(*spec.rate_per_1e9_h);
+  const auto jobs = static_cast<double>(std::max<std::int64_t>(1, spec.jobs));
+  return std::min(kHourNs, static_cast<double>(kMaxTraceNs) / 2 / jobs);
 }
 
 Time submit_at(double at_ns) {

@@ -50,7 +50,8 @@ inline constexpr DayPattern kEvenDay{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1
 // Submits of Philly by hour, Pacific time (philly_jobs_derived.csv, 101,615 jobs).
 extern const DayPattern kPhillyDay;
 
-// The mean gap between arrivals that `spec` asks for (any, where a load decides).
+// The mean gap between arrivals that `spec` asks for. Where a load decides any will do: an hour, less where so many
+// jobs would not fit into a trace.
 [[nodiscard]] double gap_ns(const PoissonSpec& spec);
 // The submit of a job `at_ns` from the start; later than a trace can last, which place_arrivals() then refuses, where
 // that is not a time.

@@ -9,6 +9,7 @@
 #include "sim/core/quantity.hpp"
 #include "sim/core/random.hpp"
 #include "traces/formats.hpp"
+#include "traces/synth/draws.hpp"
 
 namespace orrery {
 namespace {
@@ -46,9 +47,7 @@ Expected<Trace> generate_poisson(const PoissonSpec& spec) {
   RandomStream claims = stream(spec.seed, "synth/estimates");
   double total = 0;
   for (const auto& [gpus, weight] : spec.gpu_mix) total += weight;
-  // With a load, arrivals are drawn at any rate and then scaled.
-  const double rate = spec.rate_per_1e9_h ? static_cast<double>(*spec.rate_per_1e9_h) : 1e9;
-  const double gap_ns = 3600e9 * 1e9 / rate;
+  const double gap = gap_ns(spec);
 
   Trace trace;
   trace.report.format = "poisson";
@@ -59,7 +58,7 @@ Expected<Trace> generate_poisson(const PoissonSpec& spec) {
     j.job_id = fmt::format("j{}", i + 1);
     if (at_ns > static_cast<double>(kMaxTraceNs)) return fail("at so low a rate the trace lasts more than 73 years");
     j.submit = Time{std::llround(at_ns)};
-    at_ns += exponential(arrivals, gap_ns);
+    at_ns += exponential(arrivals, gap);
     j.gpus = draw_gpus(sizes, spec, total);
     j.duration = Duration{std::max(kNsPerMs, to_whole_ms(draw_duration_ns(durations, spec)))};
     if (spec.tenants > 0)
