@@ -13,8 +13,9 @@ constexpr double kHourNs = 3600e9;
 constexpr double kDayNs = 24 * kHourNs;
 constexpr std::int64_t kNsPerMs = 1'000'000;
 
+// At most as long as a trace may last.
 std::int64_t whole_ms(double ns) {
-  return std::llround(ns / static_cast<double>(kNsPerMs)) * kNsPerMs;
+  return std::llround(std::min(ns, static_cast<double>(kMaxTraceNs)) / static_cast<double>(kNsPerMs)) * kNsPerMs;
 }
 
 // Time as it would be on an even day, and back: the integral of the pattern over the hours.

@@ -163,7 +163,7 @@ class Maker {
     j.gpus = gpus;
     j.batch = size.run.global_batch;
     j.iterations = std::max<std::int64_t>(1, std::llround(static_cast<double>(size.run.steps) * factor));
-    const double ms = std::min(c.seconds * factor * 1e3, 1e15);
+    const double ms = std::min(c.seconds * factor * 1e3, static_cast<double>(kMaxTraceNs) / 1e6);
     j.duration = Duration{std::max<std::int64_t>(1, std::llround(ms)) * 1'000'000};
     j.tflop = std::llround(std::min(c.flops * factor / 1e12, 1e18));
     return j;

@@ -16,8 +16,9 @@ namespace {
 
 constexpr std::int64_t kNsPerMs = 1'000'000;
 
+// At most as long as a trace may last.
 std::int64_t to_whole_ms(double ns) {
-  return std::llround(ns / static_cast<double>(kNsPerMs)) * kNsPerMs;
+  return std::llround(std::min(ns, static_cast<double>(kMaxTraceNs)) / static_cast<double>(kNsPerMs)) * kNsPerMs;
 }
 
 std::int32_t draw_gpus(RandomStream& rng, const PoissonSpec& spec, double total) {
