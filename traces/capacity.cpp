@@ -241,18 +241,14 @@ std::vector<Outage> outages_of(const std::vector<GpuLife>& lives, std::int64_t n
                    [](const GpuLife* a, const GpuLife* b) { return a->remove < b->remove; });
   const std::vector<std::string_view> sorted(locations.begin(), locations.end());
   std::vector<Outage> out;
-  constexpr std::size_t kNone = static_cast<std::size_t>(-1);
-  std::vector<std::size_t> last(static_cast<std::size_t>(std::max<std::int64_t>(nodes, 0)), kNone);  // in `out`
+  std::vector<Time> up_at(static_cast<std::size_t>(std::max<std::int64_t>(nodes, 0)));
   for (const GpuLife* g : ends) {
     if (nodes < 1) break;
     const auto at = std::lower_bound(sorted.begin(), sorted.end(), std::string_view(g->location)) - sorted.begin();
     const auto node = static_cast<std::size_t>(at % nodes);
     const Time from = Time{} + (g->remove - ends.front()->remove);
-    if (last[node] != kNone && from <= out[last[node]].to) {  // it is out already
-      out[last[node]].to = from + repair;
-      continue;
-    }
-    last[node] = out.size();
+    if (from < up_at[node]) continue;  // it is out already
+    up_at[node] = from + repair + Duration{1};
     out.push_back({NodeId(static_cast<std::uint32_t>(node)), from, from + repair});
   }
   return out;

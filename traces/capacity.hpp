@@ -53,7 +53,7 @@ struct GpuLife {
 };
 [[nodiscard]] Expected<std::vector<GpuLife>> read_gpu_lives_text(const std::string& file, std::string_view text);
 [[nodiscard]] Expected<std::vector<GpuLife>> read_gpu_lives(const std::string& path);
-// Every error takes its node out for `repair`, from then on also where it is out already. Nodes are
+// Every error takes its node out for `repair`; an error of a node that is out already changes nothing. Nodes are
 // numbered by location, modulo `nodes`: a smaller cluster has the errors of all of Titan's. Times from the first one.
 [[nodiscard]] std::vector<Outage> outages_of(const std::vector<GpuLife>& lives, std::int64_t nodes, Duration repair);
 
