@@ -26,8 +26,7 @@ Timetable::Slot Backfill::earliest(const JobView& v) {
   return {profile_.earliest(v.spec->demand.milli_gpus(), length(v)), {}};
 }
 
-bool Backfill::launch(const ClusterView& view, PlanBuilder& plan, const JobView& v,
-                      const Allocation& where) {
+bool Backfill::launch(const ClusterView& view, PlanBuilder& plan, const JobView& v, const Allocation& where) {
   const bool part = v.spec->demand.milli_per_gpu < kMilliPerGpu;
   const bool started = counting() ? plan.start(v.id(), *placement_)
                                   : plan.run(v.id(), where, {}, part ? Sharing::fraction : Sharing::exclusive);
@@ -40,8 +39,7 @@ bool Backfill::launch(const ClusterView& view, PlanBuilder& plan, const JobView&
   return true;
 }
 
-void Backfill::reserve(PlanBuilder& plan, const JobView& v, const Timetable::Slot& slot,
-                       Time promised) {
+void Backfill::reserve(PlanBuilder& plan, const JobView& v, const Timetable::Slot& slot, Time promised) {
   hold(v, slot.start, slot.start + length(v), slot.where);
   job(v.id()).where = Job::reserved;
   reserved_[v.id()] = slot.start;

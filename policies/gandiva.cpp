@@ -56,8 +56,8 @@ class Gandiva final : public Policy {
 
   // The first member that can run, from there on, comes to the front; those passed over have another turn later.
   static bool bring_forward(const PlanBuilder& plan, GroupId id, Slot& s, std::ptrdiff_t from) {
-    const auto next = std::find_if(s.members.begin() + from, s.members.end(),
-                                   [&](JobId job) { return can_run(plan, id, s, job); });
+    const auto next =
+        std::find_if(s.members.begin() + from, s.members.end(), [&](JobId job) { return can_run(plan, id, s, job); });
     if (next == s.members.end()) return false;
     std::rotate(s.members.begin(), next, s.members.end());
     return true;

@@ -73,9 +73,7 @@ class Optimus final : public Policy {
       if (const auto job = sized(view, id)) jobs_.push_back(*job);
     const auto submit = [&view](const Job& j) { return (*view.records)[j.id.index()].spec->submit; };
     if (titan())
-      std::stable_sort(jobs_.begin(), jobs_.end(), [&](const Job& a, const Job& b) {
-        return submit(a) < submit(b);
-      });
+      std::stable_sort(jobs_.begin(), jobs_.end(), [&](const Job& a, const Job& b) { return submit(a) < submit(b); });
     else
       std::stable_sort(jobs_.begin(), jobs_.end(), [](const Job& a, const Job& b) { return a.least < b.least; });
   }

@@ -21,9 +21,9 @@ enum class Conserves : std::uint8_t {
 
 struct PolicyInfo {
   std::string_view name;
-  std::string_view title;       // one line for `policy list`
-  std::string_view doc;         // what it does, for `policy show`
-  std::string_view source;      // paper
+  std::string_view title;   // one line for `policy list`
+  std::string_view doc;     // what it does, for `policy show`
+  std::string_view source;  // paper
   PolicyFactory make = nullptr;
   std::vector<OptionSpec> options{};
   Conserves conserves = Conserves::work;

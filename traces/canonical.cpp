@@ -18,10 +18,9 @@ namespace {
 constexpr std::int64_t kMaxGpus = 1'000'000;
 constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
 constexpr std::array<std::string_view, 23> kColumns{
-    "job_id",   "submit_s",     "gpus",     "duration_s", "tenant",    "kind",       "model",
-    "min_gpus", "max_gpus",     "gpu_fraction", "gpu_type", "cpus",    "mem_bytes",  "estimate_s",
-    "deadline_s", "weight",     "batch",    "after",      "iterations", "iteration_s",
-    "samples",    "gain",     "tflop"};
+    "job_id",   "submit_s",     "gpus",       "duration_s",  "tenant",    "kind",       "model",      "min_gpus",
+    "max_gpus", "gpu_fraction", "gpu_type",   "cpus",        "mem_bytes", "estimate_s", "deadline_s", "weight",
+    "batch",    "after",        "iterations", "iteration_s", "samples",   "gain",       "tflop"};
 
 struct Columns {
   explicit Columns(const TableReader& r) {
@@ -114,7 +113,9 @@ const std::array<Column, kColumns.size()>& columns() {
       {"submit_s", nullptr, [](std::string& o, const TraceJob& j) { append_fixed(o, j.submit.ns, 9); }},
       {"gpus", nullptr, [](std::string& o, const TraceJob& j) { append_fixed(o, j.gpus, 0); }},
       {"duration_s", nullptr,
-       [](std::string& o, const TraceJob& j) { if (j.duration.ns > 0) append_fixed(o, j.duration.ns, 9); }},
+       [](std::string& o, const TraceJob& j) {
+         if (j.duration.ns > 0) append_fixed(o, j.duration.ns, 9);
+       }},
       {"tenant", [](const TraceJob& j) { return !j.tenant.empty(); },
        [](std::string& o, const TraceJob& j) { append_field(o, j.tenant); }},
       {"kind", [](const TraceJob& j) { return !j.kind.empty(); },
@@ -122,11 +123,17 @@ const std::array<Column, kColumns.size()>& columns() {
       {"model", [](const TraceJob& j) { return !j.model.empty(); },
        [](std::string& o, const TraceJob& j) { append_field(o, j.model); }},
       {"min_gpus", [](const TraceJob& j) { return j.min_gpus.has_value(); },
-       [](std::string& o, const TraceJob& j) { if (j.min_gpus) append_fixed(o, *j.min_gpus, 0); }},
+       [](std::string& o, const TraceJob& j) {
+         if (j.min_gpus) append_fixed(o, *j.min_gpus, 0);
+       }},
       {"max_gpus", [](const TraceJob& j) { return j.max_gpus.has_value(); },
-       [](std::string& o, const TraceJob& j) { if (j.max_gpus) append_fixed(o, *j.max_gpus, 0); }},
+       [](std::string& o, const TraceJob& j) {
+         if (j.max_gpus) append_fixed(o, *j.max_gpus, 0);
+       }},
       {"gpu_fraction", [](const TraceJob& j) { return j.gpu_milli.has_value(); },
-       [](std::string& o, const TraceJob& j) { if (j.gpu_milli) append_fixed(o, *j.gpu_milli, 3); }},
+       [](std::string& o, const TraceJob& j) {
+         if (j.gpu_milli) append_fixed(o, *j.gpu_milli, 3);
+       }},
       {"gpu_type", [](const TraceJob& j) { return !j.gpu_type.empty(); },
        [](std::string& o, const TraceJob& j) { append_field(o, j.gpu_type); }},
       {"cpus", [](const TraceJob& j) { return j.cpu_milli != 0; },
@@ -134,9 +141,13 @@ const std::array<Column, kColumns.size()>& columns() {
       {"mem_bytes", [](const TraceJob& j) { return j.mem_bytes != 0; },
        [](std::string& o, const TraceJob& j) { append_fixed(o, j.mem_bytes, 0); }},
       {"estimate_s", [](const TraceJob& j) { return j.estimate.has_value(); },
-       [](std::string& o, const TraceJob& j) { if (j.estimate) append_fixed(o, j.estimate->ns, 9); }},
+       [](std::string& o, const TraceJob& j) {
+         if (j.estimate) append_fixed(o, j.estimate->ns, 9);
+       }},
       {"deadline_s", [](const TraceJob& j) { return j.deadline.has_value(); },
-       [](std::string& o, const TraceJob& j) { if (j.deadline) append_fixed(o, j.deadline->ns, 9); }},
+       [](std::string& o, const TraceJob& j) {
+         if (j.deadline) append_fixed(o, j.deadline->ns, 9);
+       }},
       {"weight", [](const TraceJob& j) { return j.weight != 1.0; },
        [](std::string& o, const TraceJob& j) {
          append_fixed(o, static_cast<std::int64_t>(j.weight * 1e6 + 0.5), 6);

@@ -20,46 +20,46 @@ namespace orrery {
 // One row. Times in ns since the trace's own zero.
 struct TraceJob {
   std::string job_id;
-  Time submit{};                      // submit_s, >= 0
-  std::int32_t gpus = 1;              // 0 is legal when cpus > 0
-  Duration duration{};  // duration_s, > 0: run time on the requested GPUs; 0 (an empty field) = what the
-                        // profile of `model` says
-  std::string tenant;                 // tenant
-  std::string kind;                   // kind: pretrain|transfer|eval|hpo or empty
-  std::string model;                  // model
+  Time submit{};          // submit_s, >= 0
+  std::int32_t gpus = 1;  // 0 is legal when cpus > 0
+  Duration duration{};    // duration_s, > 0: run time on the requested GPUs; 0 (an empty field) = what the
+                          // profile of `model` says
+  std::string tenant;     // tenant
+  std::string kind;       // kind: pretrain|transfer|eval|hpo or empty
+  std::string model;      // model
   std::optional<std::int32_t> min_gpus, max_gpus;
   std::optional<std::int32_t> gpu_milli;  // gpu_fraction in (0,1]; stored in thousandths of one GPU
-  std::string gpu_type;               // gpu_type: "A100" or "A100|V100"
-  std::int64_t cpu_milli = 0;         // cpus (whole job)
-  std::int64_t mem_bytes = 0;         // mem_bytes (whole job)
-  std::optional<Duration> estimate;   // estimate_s: claimed by the user
-  std::optional<Time> deadline;       // deadline_s, same zero as submit_s
-  double weight = 1.0;                // weight > 0
-  std::int64_t batch = 0;             // batch: global batch, samples
-  std::string after;                  // after: "p17@hard:0.8;p9@soft"
-  std::string gain;                   // gain: "p17:0.45;p9:-0.2": of the job's work that a finished parent saves
-  std::int64_t tflop = 0;             // tflop: model FLOPs of the whole job, in 10^12
-  std::int64_t iterations = 0;        // iterations: training steps, where the source counts them
-  Duration iteration_time{};          // iteration_s: of one step
-  std::int64_t samples = 0;           // samples: to train on, where run time follows from a profile that counts them
-  int line = 0;                       // where the row came from, for messages; 0 = unknown
+  std::string gpu_type;                   // gpu_type: "A100" or "A100|V100"
+  std::int64_t cpu_milli = 0;             // cpus (whole job)
+  std::int64_t mem_bytes = 0;             // mem_bytes (whole job)
+  std::optional<Duration> estimate;       // estimate_s: claimed by the user
+  std::optional<Time> deadline;           // deadline_s, same zero as submit_s
+  double weight = 1.0;                    // weight > 0
+  std::int64_t batch = 0;                 // batch: global batch, samples
+  std::string after;                      // after: "p17@hard:0.8;p9@soft"
+  std::string gain;                       // gain: "p17:0.45;p9:-0.2": of the job's work that a finished parent saves
+  std::int64_t tflop = 0;                 // tflop: model FLOPs of the whole job, in 10^12
+  std::int64_t iterations = 0;            // iterations: training steps, where the source counts them
+  Duration iteration_time{};              // iteration_s: of one step
+  std::int64_t samples = 0;  // samples: to train on, where run time follows from a profile that counts them
+  int line = 0;              // where the row came from, for messages; 0 = unknown
 };
 
 // What an importer kept and dropped, and why.
 struct ImportReport {
-  std::string format;                                // "canonical", "philly", ...
+  std::string format;  // "canonical", "philly", ...
   std::int64_t rows = 0;
   std::int64_t kept = 0;
-  std::map<std::string, std::int64_t> dropped;       // reason -> rows
-  std::vector<std::string> notes;                    // rules applied, assumptions
+  std::map<std::string, std::int64_t> dropped;  // reason -> rows
+  std::vector<std::string> notes;               // rules applied, assumptions
 };
 
 class TableReader;
 
 struct Trace {
-  std::vector<TraceJob> jobs;   // sorted by (submit, row)
+  std::vector<TraceJob> jobs;  // sorted by (submit, row)
   ImportReport report;
-  bool has_estimates = false;   // the estimate column exists
+  bool has_estimates = false;  // the estimate column exists
 };
 
 struct ReadOptions {
@@ -78,10 +78,10 @@ struct TraceText {
 // header has `columns` and `read`; any other format has `read_text`, and `recognises` where it has no header.
 struct TraceFormat {
   std::string_view name;
-  std::string_view about;                                        // where such files come from
-  std::vector<std::string_view> columns;                         // header columns that tell it from the others
-  void (*read)(TableReader& rows, Trace& trace) = nullptr;       // fills jobs and report.dropped; errors stay in rows
-  bool (*recognises)(std::string_view text) = nullptr;           // by the first bytes
+  std::string_view about;                                   // where such files come from
+  std::vector<std::string_view> columns;                    // header columns that tell it from the others
+  void (*read)(TableReader& rows, Trace& trace) = nullptr;  // fills jobs and report.dropped; errors stay in rows
+  bool (*recognises)(std::string_view text) = nullptr;      // by the first bytes
   Expected<void> (*read_text)(const TraceText& source, Trace& trace) = nullptr;  // fills jobs and report.rows, too
   std::string_view assumed{};  // what nothing in a file says (its unit); noted where the format was not asked for
 };

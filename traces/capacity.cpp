@@ -16,7 +16,7 @@
 namespace orrery {
 namespace {
 
-constexpr std::int64_t kMost = 1'000'000;  // nodes or GPUs
+constexpr std::int64_t kMostUnits = 1'000'000;  // nodes or GPUs
 
 void add(CapacityTrace& t, Time at, std::int64_t count) {
   ++t.samples;
@@ -59,9 +59,9 @@ Expected<CapacityTrace> read_spot(const std::string& file, std::string_view text
   if (!j["data"].is_array() || j["data"].empty()) return bad({"data"}, "`data` must be a list of numbers");
   const std::int64_t gap_s = gap.get<std::int64_t>();
   for (const nlohmann::json& v : j["data"]) {
-    if (!v.is_number_integer() || v.get<std::int64_t>() < 0 || v.get<std::int64_t>() > kMost)
+    if (!v.is_number_integer() || v.get<std::int64_t>() < 0 || v.get<std::int64_t>() > kMostUnits)
       return bad({"data", std::to_string(t.samples)},
-                 fmt::format("`data[{}]` must be a whole number from 0 to {}", t.samples, kMost));
+                 fmt::format("`data[{}]` must be a whole number from 0 to {}", t.samples, kMostUnits));
     add(t, at_seconds(t.samples * gap_s), v.get<std::int64_t>());
   }
   t.end = at_seconds(t.samples * gap_s);
@@ -131,7 +131,7 @@ Expected<CapacityTrace> read_gcloud(const std::string& file, std::string_view te
   TableReader rows(file, text, comma_table({"date", "time", "running"}));
   ClockedRows clocked(rows, t);
   while (rows.next()) {
-    const std::int64_t count = rows.integer(2, 0, 0, kMost);
+    const std::int64_t count = rows.integer(2, 0, 0, kMostUnits);
     clocked.row(0, fmt::format("{} {}", trimmed(rows.text(0)), trimmed(rows.text(1))), count);
   }
   return finish(rows, std::move(t));
@@ -145,7 +145,7 @@ Expected<CapacityTrace> read_headed(const std::string& file, std::string_view te
   const int at = rows.required(time), total = rows.required("total");
   ClockedRows clocked(rows, t);
   while (rows.next()) {
-    const std::int64_t count = rows.integer(total, 0, 0, kMost);
+    const std::int64_t count = rows.integer(total, 0, 0, kMostUnits);
     clocked.row(at, std::string(rows.text(at)) + (gpus ? " 00:00:00" : ""), count);
   }
   return finish(rows, std::move(t));
@@ -270,8 +270,8 @@ Expected<RecordedOutages> read_outages(const std::string& path, const CapacityOf
   if (has_gpu_lives(*text)) {
     const auto lives = read_gpu_lives_text(path, *text);
     if (!lives) return tl::make_unexpected(lives.error());
-    const auto errors = std::count_if(lives->begin(), lives->end(),
-                                      [](const GpuLife& g) { return g.end != GpuLife::End::none; });
+    const auto errors =
+        std::count_if(lives->begin(), lives->end(), [](const GpuLife& g) { return g.end != GpuLife::End::none; });
     out.outages = outages_of(*lives, static_cast<std::int64_t>(cluster.node_gpus.size()), cluster.repair);
     out.about = fmt::format("{} errors in {} lives of GPUs, {} outages of nodes of {} each", errors, lives->size(),
                             out.outages.size(), format_duration(cluster.repair));

@@ -22,9 +22,9 @@ struct CapacityStep {
 };
 
 struct CapacityTrace {
-  std::string format;        // "spot", "bamboo", "gcloud", "node-sequence", "gpu-number"
-  bool gpus = false;         // counts GPUs, not nodes
-  std::int64_t samples = 0;  // rows or ticks read
+  std::string format;               // "spot", "bamboo", "gcloud", "node-sequence", "gpu-number"
+  bool gpus = false;                // counts GPUs, not nodes
+  std::int64_t samples = 0;         // rows or ticks read
   std::vector<CapacityStep> steps;  // changes only, the first at the recording's zero
   Time end{};                       // of the recording
 };
@@ -49,7 +49,7 @@ struct GpuLife {
   Time insert{}, remove{};
   std::int64_t duration_s = 0;
   enum class End : std::uint8_t { none, double_bit_error, off_the_bus } end = End::none;
-  bool timed = false;    // has insertion and duration
+  bool timed = false;  // has insertion and duration
 };
 [[nodiscard]] Expected<std::vector<GpuLife>> read_gpu_lives_text(const std::string& file, std::string_view text);
 [[nodiscard]] Expected<std::vector<GpuLife>> read_gpu_lives(const std::string& path);

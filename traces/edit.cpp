@@ -15,7 +15,7 @@
 namespace orrery {
 namespace {
 
-constexpr std::int64_t kMaxGpus = 1'000'000;
+constexpr std::int64_t kMostGpus = 1'000'000;
 
 // value x factor rounded half up, at most `limit` or nothing; value >= 0.
 std::optional<std::int64_t> product(std::int64_t value, std::int64_t factor_1e9, std::int64_t limit) {
@@ -24,7 +24,7 @@ std::optional<std::int64_t> product(std::int64_t value, std::int64_t factor_1e9,
 }
 
 std::optional<std::int32_t> scaled_gpus(std::int32_t gpus, std::int64_t factor_1e9) {
-  const auto v = product(gpus, factor_1e9, kMaxGpus);
+  const auto v = product(gpus, factor_1e9, kMostGpus);
   return v ? std::optional(static_cast<std::int32_t>(std::max<std::int64_t>(1, *v))) : std::nullopt;
 }
 

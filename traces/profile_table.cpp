@@ -15,7 +15,7 @@ namespace {
 
 constexpr const char* kHeader =
     "model,mode,gpu,world,local_batch,corunners,step_s,step_cv,start_s,save_s,restore_s,stop_s,bytes\n";
-constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t kMostCounted = std::numeric_limits<std::int64_t>::max();
 
 using Key = std::tuple<std::string, std::string, std::string, std::int32_t, std::int64_t, std::int32_t>;
 
@@ -50,7 +50,7 @@ Expected<std::vector<ProfileRow>> read_profile_text(const std::string& file, std
     r.mode = rows.text(mode);
     r.gpu = rows.given(gpu);
     r.world = static_cast<std::int32_t>(rows.integer(world, 1, 1, 1'000'000));
-    r.local_batch = rows.integer(batch, 0, 0, kMost);
+    r.local_batch = rows.integer(batch, 0, 0, kMostCounted);
     r.corunners = static_cast<std::int32_t>(rows.integer(corunners, 1, 1, 1'000'000));
     r.step = Duration{rows.fixed(step, 9, 1, 1)};
     r.step_cv = static_cast<double>(rows.fixed(cv, 6, 0, 0)) / 1e6;
@@ -58,7 +58,7 @@ Expected<std::vector<ProfileRow>> read_profile_text(const std::string& file, std
     r.save = Duration{rows.fixed(save, 9, 0, 0)};
     r.restore = Duration{rows.fixed(restore, 9, 0, 0)};
     r.stop = Duration{rows.fixed(stop, 9, 0, 0)};
-    r.bytes = rows.integer(bytes, 0, 0, kMost);
+    r.bytes = rows.integer(bytes, 0, 0, kMostCounted);
     const auto [at, fresh] =
         line_of.try_emplace(Key{r.model, r.mode, r.gpu, r.world, r.local_batch, r.corunners}, rows.line());
     if (!fresh) rows.complain(model, fmt::format("is a second row for what line {} says", at->second));

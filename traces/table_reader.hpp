@@ -21,8 +21,8 @@ namespace orrery {
 // A table that has no line of column names: fields apart by blanks and tabs, comment lines anywhere.
 struct BareTable {
   std::vector<std::string> columns;
-  char comment = ';';    // lines that start with it are passed over
-  std::size_t wide = 0;  // a row may instead have so many fields; those beyond `columns` are read past; 0 = none may
+  char comment = ';';     // lines that start with it are passed over
+  std::size_t wide = 0;   // a row may instead have so many fields; those beyond `columns` are read past; 0 = none may
   char separator = '\0';  // between fields, which may then be empty and hold blanks; 0 = blanks and tabs
 };
 

@@ -105,8 +105,8 @@ Expected<RawShape> raw_shape_from_json(const std::string& file, std::string_view
   if (!json.is_object() || json.size() != 3 || !take("width", shape.width) || !take("height", shape.height) ||
       !take("channels", shape.channels) || (shape.channels != 1 && shape.channels != 3))
     return fail(
-        fmt::format("`{}` is not {{\"width\": W, \"height\": H, \"channels\": 1 or 3}} with sides from 1 to {}",
-                    file, kMaxImageSide));
+        fmt::format("`{}` is not {{\"width\": W, \"height\": H, \"channels\": 1 or 3}} with sides from 1 to {}", file,
+                    kMaxImageSide));
   return shape;
 }
 

@@ -44,8 +44,7 @@ Expected<Prepared> Loader::prepare_one(std::uint64_t position, std::set<std::uin
   for (std::uint64_t i = 0; i < n; ++i) {
     const std::uint64_t index = (first + i) % n;
     Expected<Sample> sample = dataset_.read(index);
-    Expected<Prepared> prepared =
-        sample ? preprocess_(*sample, position) : tl::make_unexpected(sample.error());
+    Expected<Prepared> prepared = sample ? preprocess_(*sample, position) : tl::make_unexpected(sample.error());
     if (prepared) return prepared;
     corrupt.insert(index);
     bool fresh = false;

@@ -209,8 +209,10 @@ Expected<void> make_dataset(const std::string& folder, const MakerOptions& optio
   if (error || ::mkdtemp(unique.data()) == nullptr)
     return fail(fmt::format("cannot make `{}`: {}", unique, error ? error.message() : std::strerror(errno)));
   const fs::path temporary = unique;
-  fs::permissions(temporary, fs::perms::owner_all | fs::perms::group_read | fs::perms::group_exec |
-                                 fs::perms::others_read | fs::perms::others_exec, error);
+  fs::permissions(temporary,
+                  fs::perms::owner_all | fs::perms::group_read | fs::perms::group_exec | fs::perms::others_read |
+                      fs::perms::others_exec,
+                  error);
   Expected<void> written = write_file(temporary / "tokenizer.json", scene_tokenizer(options.vocabulary).to_json());
   for (std::uint64_t first = 0; written && first < options.samples; first += options.shard_samples) {
     TarWriter tar;

@@ -108,7 +108,9 @@ bool take_record(std::string_view payload, JournalContents& to) {
 
 }  // namespace
 
-std::uint32_t digest_of(const Plan& plan) { return crc32c(plan_text(plan)); }
+std::uint32_t digest_of(const Plan& plan) {
+  return crc32c(plan_text(plan));
+}
 
 Expected<JournalContents> parse_journal(const std::string& path, std::string_view bytes) {
   JournalContents contents;
@@ -150,7 +152,7 @@ Expected<JournalContents> read_journal(const std::string& path) {
 namespace {
 
 // One controller at a time; the lock ends with its holder, however that ends.
-Expected<Ok> lock(const Fd& file, const std::string& path) {
+Expected<Ok> lock_file(const Fd& file, const std::string& path) {
   if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0) return Ok{};
   if (errno != EWOULDBLOCK) return fail_errno("lock", path);
   return fail(fmt::format("`{}` is in use: its run is going on", path));
@@ -163,7 +165,7 @@ Expected<JournalWriter> JournalWriter::create(const std::string& path, std::stri
   const std::string aside = path + ".new";
   Fd file(::open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644));
   if (!file) return fail_errno("create", aside);
-  if (auto ok = lock(file, path); !ok) return tl::make_unexpected(std::move(ok.error()));
+  if (auto ok = lock_file(file, path); !ok) return tl::make_unexpected(std::move(ok.error()));
   JournalWriter writer(path, std::move(file));
   writer.buffer_ = kHead;
   if (auto ok = writer.append(std::string(1, kIdentity) + std::string(identity)); !ok)
@@ -177,7 +179,7 @@ Expected<JournalWriter> JournalWriter::create(const std::string& path, std::stri
 Expected<JournalWriter> JournalWriter::append_to(const std::string& path, const JournalContents& contents) {
   Fd file(::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
   if (!file) return fail_errno("open", path);
-  if (auto ok = lock(file, path); !ok) return tl::make_unexpected(std::move(ok.error()));
+  if (auto ok = lock_file(file, path); !ok) return tl::make_unexpected(std::move(ok.error()));
   if (::ftruncate(file.get(), static_cast<off_t>(contents.bytes)) != 0) return fail_errno("cut", path);
   return JournalWriter(path, std::move(file));
 }

@@ -92,8 +92,8 @@ Start LiveExecutor::start_of(const Gang& g, const LaunchRequest& request) const 
   const Rate rate = model_->rate(spec, *request.gpus, request.members[0].config, {});
   const LiveTask* const task = task_of(g.job);
   // Of the run: a paced step takes the same time anywhere, a real one does the same work.
-  const Duration step = task != nullptr ? time_for(task->step_work, rate)
-                                        : Duration{options_.step.ns * options_.time_scale};
+  const Duration step =
+      task != nullptr ? time_for(task->step_work, rate) : Duration{options_.step.ns * options_.time_scale};
   const Duration first = options_.overheads.start_cost(spec, 1);
   const Duration save = options_.checkpoints.cost;
   Start s;

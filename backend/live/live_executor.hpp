@@ -21,9 +21,9 @@ namespace orrery::live {
 
 // How a job really trains; without one it is paced.
 struct LiveTask {
-  std::string path{};           // absolute: the JSON file that says what
+  std::string path{};                 // absolute: the JSON file that says what
   std::vector<std::string> worker{};  // argv of a rank
-  Work step_work{1};            // of one step, whatever the number of ranks
+  Work step_work{1};                  // of one step, whatever the number of ranks
   [[nodiscard]] explicit operator bool() const { return !path.empty(); }
 };
 

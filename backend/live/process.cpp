@@ -22,7 +22,7 @@
 namespace orrery::live {
 namespace {
 
-constexpr std::int64_t kSecond = 1'000'000'000;
+constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 
 struct Pipe {
   Fd read, write;
@@ -117,7 +117,7 @@ pid_t start(const Child& child) {
 std::int64_t monotonic_ns() {
   timespec t{};
   ::clock_gettime(CLOCK_MONOTONIC, &t);
-  return static_cast<std::int64_t>(t.tv_sec) * kSecond + t.tv_nsec;
+  return static_cast<std::int64_t>(t.tv_sec) * kNsPerSecond + t.tv_nsec;
 }
 
 std::optional<ProcessId> identify(pid_t pid) {
@@ -157,9 +157,9 @@ Expected<Process> spawn(const ProcessSpec& spec) {
   const std::vector<char*> argv = pointers(arguments);
   const std::vector<char*> envp = pointers(environment);
 
-  const pid_t pid = start({program.c_str(), argv.data(), envp.data(), in->read.get(),
-                           out.write ? out.write.get() : log.get(), log.get(), report->write.get(),
-                           spec.cores.empty() ? nullptr : &cores});
+  const pid_t pid =
+      start({program.c_str(), argv.data(), envp.data(), in->read.get(), out.write ? out.write.get() : log.get(),
+             log.get(), report->write.get(), spec.cores.empty() ? nullptr : &cores});
   if (pid < 0) return fail_errno("start", program);
   (void)::setpgid(pid, pid);  // whoever of the two comes first
   report->write.reset();
@@ -254,7 +254,8 @@ Expected<int> wait_or_kill(std::span<const ProcessId> processes, Duration grace)
     if (::syscall(SYS_pidfd_send_signal, fd.get(), SIGKILL, nullptr, 0) != 0 && errno != ESRCH)
       return fail_errno("kill", fmt::format("process {}", id.pid));
     ++killed;
-    if (!wait_for_end(fd, monotonic_ns() + 5 * kSecond)) return fail_errno("kill", fmt::format("process {}", id.pid));
+    if (!wait_for_end(fd, monotonic_ns() + 5 * kNsPerSecond))
+      return fail_errno("kill", fmt::format("process {}", id.pid));
   }
   return killed;
 }

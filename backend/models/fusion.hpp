@@ -31,12 +31,12 @@ class Fusion {
   [[nodiscard]] Fused crossed(std::vector<Features> parts, std::size_t only) const;
 
   FusionConfig config_;
-  std::vector<Linear> in_;        // [modality]
-  std::vector<at::Tensor> kind_;  // [modality]: concatenation, a vector added to its tokens
-  Stack joint_;                   // concatenation
-  Linear gate_;                   // gated
-  std::vector<Norm> norm_;        // [modality]: gated, cross-attention
-  Norm pooled_norm_;              // gated
+  std::vector<Linear> in_;                      // [modality]
+  std::vector<at::Tensor> kind_;                // [modality]: concatenation, a vector added to its tokens
+  Stack joint_;                                 // concatenation
+  Linear gate_;                                 // gated
+  std::vector<Norm> norm_;                      // [modality]: gated, cross-attention
+  Norm pooled_norm_;                            // gated
   std::vector<std::vector<CrossBlock>> cross_;  // [layer][modality]
 };
 

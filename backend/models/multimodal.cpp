@@ -222,7 +222,9 @@ at::Tensor MultimodalModel::head_features(const Batch& batch) const {
   return fuse(t).pooled;
 }
 
-at::Tensor MultimodalModel::logits(const at::Tensor& features) const { return head_(features.to(at::kFloat)); }
+at::Tensor MultimodalModel::logits(const at::Tensor& features) const {
+  return head_(features.to(at::kFloat));
+}
 
 Losses MultimodalModel::head_loss(const at::Tensor& features, const at::Tensor& label) const {
   RECORD_USER_SCOPE("head");

@@ -26,7 +26,9 @@ struct Init {
 };
 inline constexpr Init kZeros{Init::Kind::constant, 0};
 inline constexpr Init kOnes{Init::Kind::constant, 1};
-[[nodiscard]] constexpr Init normal(double deviation) { return {Init::Kind::normal, deviation}; }
+[[nodiscard]] constexpr Init normal(double deviation) {
+  return {Init::Kind::normal, deviation};
+}
 
 class ParameterSet {
  public:

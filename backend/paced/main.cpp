@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "backend/live/protocol.hpp"
-#include "backend/worker/log.hpp"
 #include "backend/paced/worker.hpp"
+#include "backend/worker/log.hpp"
 
 namespace {
 

@@ -13,11 +13,11 @@ namespace orrery::paced {
 namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
-constexpr std::int64_t kTick = 2'000'000;             // between two looks at the rendezvous
-constexpr std::size_t kBacklog = 256 * 1024;          // beyond this, step reports wait
-constexpr std::int64_t kFlush = 2 * kSecond;          // for the last words
+constexpr std::int64_t kTick = 2'000'000;                                     // between two looks at the rendezvous
+constexpr std::size_t kBacklog = 256 * 1024;                                  // beyond this, step reports wait
+constexpr std::int64_t kFlush = 2 * kSecond;                                  // for the last words
 constexpr std::int64_t kShortestWait = 2'000'000, kLongestWait = 50'000'000;  // while it works, see listen()
-constexpr std::int64_t kStopPatience = 10 * kSecond;  // with silent peers, once asked to stop
+constexpr std::int64_t kStopPatience = 10 * kSecond;                          // with silent peers, once asked to stop
 
 // The time of a step that does `part` of `whole`, rounded up.
 std::int64_t scaled(Duration step, Work part, Work whole) {

@@ -14,8 +14,12 @@ namespace {
 class Lonely final : public Communicator {
  public:
   Lonely() : Communicator(0, 1) {}
-  Wait all_reduce_sum(at::Tensor) override { return [] {}; }
-  Wait all_reduce_max(at::Tensor) override { return [] {}; }
+  Wait all_reduce_sum(at::Tensor) override {
+    return [] {};
+  }
+  Wait all_reduce_max(at::Tensor) override {
+    return [] {};
+  }
   at::Tensor all_gather(const at::Tensor& t) override { return t.clone(); }
   void broadcast(at::Tensor) override {}
 };
@@ -27,8 +31,7 @@ struct GatherRows : torch::autograd::Function<GatherRows> {
     const std::int64_t most = *std::max_element(counts.begin(), counts.end());
     const std::int64_t own = mine.size(0);
     context->saved_data["comm"] = reinterpret_cast<std::int64_t>(comm);
-    context->saved_data["before"] =
-        std::accumulate(counts.begin(), counts.begin() + comm->rank(), std::int64_t{0});
+    context->saved_data["before"] = std::accumulate(counts.begin(), counts.begin() + comm->rank(), std::int64_t{0});
     context->saved_data["own"] = own;
     at::Tensor padded = mine.contiguous();
     if (own < most) {

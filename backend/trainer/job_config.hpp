@@ -15,7 +15,7 @@ struct JobConfig {
   std::int64_t global_batch = 16;  // samples of a step over all ranks
   std::int64_t micro_batch = 0;    // most samples of a rank in one forward; more are accumulated; 0 = all at once
   std::uint64_t seed = 1;
-  bool bf16 = false;     // autocast; parameters and optimiser stay fp32
+  bool bf16 = false;  // autocast; parameters and optimiser stay fp32
   std::int64_t threads = 1;
   std::int64_t save_every = 0, report_every = 10, evaluate_every = 0;  // steps; 0 = never by itself
   std::int64_t bucket_bytes = 0;  // of gradients; 0 = 2 MiB on CPUs, 25 MiB on GPUs

@@ -75,8 +75,7 @@ Expected<bool> Rendezvous::assembled() {
 }
 
 std::unique_ptr<Communicator> make_gloo_communicator(const c10::intrusive_ptr<c10d::Store>& store,
-                                                     const std::string& name, int rank, int world,
-                                                     int rendezvous_s) {
+                                                     const std::string& name, int rank, int world, int rendezvous_s) {
   if (world == 1) return make_lonely_communicator();
   const auto own = c10::make_intrusive<c10d::PrefixStore>(name, store);
   return make_c10d_communicator(make_gloo(own, rank, world, rendezvous_s), rank, world, at::kCPU);

@@ -18,8 +18,8 @@ struct Type {
   at::ScalarType type;
   const char* name;
 };
-constexpr Type kTypes[] = {{at::kFloat, "F32"}, {at::kDouble, "F64"},   {at::kHalf, "F16"}, {at::kBFloat16, "BF16"},
-                           {at::kLong, "I64"},  {at::kInt, "I32"},      {at::kShort, "I16"}, {at::kChar, "I8"},
+constexpr Type kTypes[] = {{at::kFloat, "F32"}, {at::kDouble, "F64"}, {at::kHalf, "F16"},  {at::kBFloat16, "BF16"},
+                           {at::kLong, "I64"},  {at::kInt, "I32"},    {at::kShort, "I16"}, {at::kChar, "I8"},
                            {at::kByte, "U8"},   {at::kBool, "BOOL"}};
 constexpr std::string_view kModel = "model.";
 

@@ -247,9 +247,10 @@ Expected<live::Ok> Session::load(const std::vector<live::CheckpointFile>& files)
       return fail(fmt::format("the checkpoint is of global batch {}, the job of {}", state.at("global_batch").dump(),
                               config_.global_batch));
     if (const auto seed = state.at("seed").get<std::uint64_t>(); seed != config_.seed)
-      return fail(fmt::format("the checkpoint is of seed {0}, the job of {1}: the order of its data would change in "
-                              "the middle; go on with seed {0}, or begin a new run",
-                              seed, config_.seed));
+      return fail(
+          fmt::format("the checkpoint is of seed {0}, the job of {1}: the order of its data would change in "
+                      "the middle; go on with seed {0}, or begin a new run",
+                      seed, config_.seed));
     task_->load_state(state.at("task").get<std::string>());
     const std::string device = context_.device.is_cuda() ? "cuda" : "cpu";
     const auto mine = found.find(fmt::format("rng.{}", comm_->rank()));

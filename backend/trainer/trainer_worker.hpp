@@ -73,7 +73,7 @@ class TrainerWorker {
   Work done_{};
   std::int64_t saved_step_ = -1;
   std::string saved_path_{};
-  Duration spent_{};           // in steps since the last report
+  Duration spent_{};  // in steps since the last report
   std::int64_t last_step_ns_ = 0;
   Task::DataCost told_cost_{};  // as of the last report
 };

@@ -12,8 +12,8 @@ void AvailabilityProfile::advance(Time now) {
 }
 
 std::size_t AvailabilityProfile::split(Time at) {
-  const auto next = std::upper_bound(points_.begin(), points_.end(), at,
-                                     [](Time t, const Point& p) { return t < p.at; });
+  const auto next =
+      std::upper_bound(points_.begin(), points_.end(), at, [](Time t, const Point& p) { return t < p.at; });
   const auto before = next - 1;
   if (before->at == at) return static_cast<std::size_t>(before - points_.begin());
   const Point fresh{at, before->free};
@@ -38,9 +38,10 @@ void AvailabilityProfile::add(Time from, Time to, std::int64_t delta) {
 Time AvailabilityProfile::earliest(std::int64_t amount, Duration length, Time from) const {
   std::size_t i = 0;
   if (from > points_.front().at)
-    i = static_cast<std::size_t>(std::upper_bound(points_.begin(), points_.end(), from,
-                                                  [](Time t, const Point& p) { return t < p.at; }) -
-                                 points_.begin()) - 1;
+    i = static_cast<std::size_t>(
+            std::upper_bound(points_.begin(), points_.end(), from, [](Time t, const Point& p) { return t < p.at; }) -
+            points_.begin()) -
+        1;
   Time start = std::max(from, points_.front().at);
   bool open = points_[i].free >= amount;
   for (; i < points_.size(); ++i) {

@@ -34,9 +34,9 @@ class Backfill final : public Policy {
   struct Class {
     Demand demand{};
     ArrivalIndex waiting{};
-    Duration window{};       // in a scan: no longer job can start
-    bool blocked = false;    // in a scan: none can
-    bool tried = false;      // in a scan: one fits for a moment
+    Duration window{};          // in a scan: no longer job can start
+    bool blocked = false;       // in a scan: none can
+    bool tried = false;         // in a scan: one fits for a moment
     signed char possible = -1;  // on the nodes in service, if nobody held anything; -1 = not known
   };
   enum class Verdict : std::uint8_t { started, reserved, no_capacity, unknown_end };

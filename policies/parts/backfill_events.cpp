@@ -162,8 +162,7 @@ void Backfill::rebuild_profile(const ClusterView& view) {
   profile_.reset(view.now, view.physical->usable_gpus() * kMilliPerGpu);
   adopt_running(view);
   for (const auto& [end, id] : running_) profile_.add(view.now, end, -view.job(id).spec->demand.milli_gpus());
-  for (const auto& [id, start] : reserved_)
-    profile_.add(start, job(id).end, -view.job(id).spec->demand.milli_gpus());
+  for (const auto& [id, start] : reserved_) profile_.add(start, job(id).end, -view.job(id).spec->demand.milli_gpus());
   compress_ = contradicted_ = true;
 }
 

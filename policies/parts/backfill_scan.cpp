@@ -59,8 +59,8 @@ void Backfill::scan_by_place(const ClusterView& view, PlanBuilder& plan, Duratio
       if (c.blocked) continue;
     }
     const Duration needed = length(v);
-    const bool room = table_->fits(*placement_, c.demand, view.now, view.now + needed, where) ||
-                      make_room(view, v, where);
+    const bool room =
+        table_->fits(*placement_, c.demand, view.now, view.now + needed, where) || make_room(view, v, where);
     if (!room) {
       shorten_window(view, c, needed);
       continue;

@@ -14,9 +14,7 @@ namespace {
 class IntervalTiresias final : public Policy {
  public:
   IntervalTiresias(std::unique_ptr<Placement> placement, bool titan)
-      : placement_(std::move(placement)),
-        titan_(titan),
-        ticks_(seconds(titan ? 300 : 60)) {}
+      : placement_(std::move(placement)), titan_(titan), ticks_(seconds(titan ? 300 : 60)) {}
 
   [[nodiscard]] Capabilities capabilities() const override { return {.preempts = true}; }
 

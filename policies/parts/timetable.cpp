@@ -21,7 +21,11 @@ Sharing sharing_of(const Allocation& a) {
 }  // namespace
 
 Timetable::Timetable(const Topology& topology, Time now)
-    : topology_(&topology), window_(topology), now_(now), from_(now), to_(now + Duration{1}),
+    : topology_(&topology),
+      window_(topology),
+      now_(now),
+      from_(now),
+      to_(now + Duration{1}),
       nodes_(topology.node_count()) {
   for (std::uint32_t n = 0; n < topology.node_count(); ++n) {
     const NodeInfo& info = topology.node(NodeId(n));
@@ -178,9 +182,8 @@ void Timetable::add_peaks(NodeId node, Taken& out) {
     steps_.push_back({std::max(h.from, from_), 1, &h.slice});
     steps_.push_back({h.to, -1, &h.slice});
   }
-  std::sort(steps_.begin(), steps_.end(), [](const Step& a, const Step& b) {
-    return a.at != b.at ? a.at < b.at : a.sign < b.sign;
-  });
+  std::sort(steps_.begin(), steps_.end(),
+            [](const Step& a, const Step& b) { return a.at != b.at ? a.at < b.at : a.sign < b.sign; });
   parts_.clear();
   std::int64_t cpu = 0, mem = 0;
   for (const Step& step : steps_) {

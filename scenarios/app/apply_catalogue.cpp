@@ -8,8 +8,6 @@
 namespace orrery::app {
 namespace {
 
-constexpr std::size_t kMostErrors = 20;
-
 Expected<void> result(std::vector<Diagnostic> errors) {
   if (errors.empty()) return {};
   return tl::make_unexpected(Error(std::move(errors)));

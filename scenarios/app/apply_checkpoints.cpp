@@ -13,8 +13,6 @@
 namespace orrery::app {
 namespace {
 
-constexpr std::size_t kMostErrors = 20;
-
 struct CheckpointSize {
   double load = 0, save = 0;  // bytes
 };
@@ -40,7 +38,9 @@ std::optional<CheckpointSize> find_size(const Prepared& p, const CheckpointTrans
   return std::nullopt;
 }
 
-Duration to_duration(double seconds) { return Duration{std::llround(std::min(seconds, 1e9) * 1e9)}; }
+Duration to_duration(double seconds) {
+  return Duration{std::llround(std::min(seconds, 1e9) * 1e9)};
+}
 
 // How many nodes the requested GPUs fill: the fewest that hold them, of the nodes that may.
 int nodes_of(const Demand& d, const Topology& topology) {
@@ -60,8 +60,8 @@ Expected<void> for_jobs(const Prepared& p, const CheckpointTransfer& t, std::str
     if (at->second) {
       take(spec, *at->second, nodes_of(spec.demand, *p.topology));
     } else if (fresh && errors.size() < kMostErrors) {
-      Diagnostic d{fmt::format("job `{}` is of model `{}`: nobody knows how large its checkpoint is", spec.name,
-                               spec.model)};
+      Diagnostic d{
+          fmt::format("job `{}` is of model `{}`: nobody knows how large its checkpoint is", spec.name, spec.model)};
       d.hint = fmt::format("give `{}.bytes: {{ {}: 5GB }}`, a `default` there, or a `workload.catalogue` that has it",
                            key, spec.model.empty() ? "default" : spec.model);
       errors.push_back(std::move(d));

@@ -40,7 +40,9 @@ void limit_memory(ProfileSet& profiles, const Trace& trace, std::int64_t gpu_byt
 }
 
 // Families of profiles that are tables of throughputs; the others are of applications.
-bool is_table(const std::string& family) { return family == "gavel" || family == "lucid" || family == "calibrated"; }
+bool is_table(const std::string& family) {
+  return family == "gavel" || family == "lucid" || family == "calibrated";
+}
 
 // A family of profiles that have tables by type of GPU.
 struct TypedProfiles {

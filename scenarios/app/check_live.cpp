@@ -14,7 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMostErrors = 20;
 constexpr const char* kSections[] = {"data", "evaluate"};
 
 std::string folder_of(const nlohmann::json& section) {

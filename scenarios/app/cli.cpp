@@ -62,7 +62,9 @@ int dispatch(const std::vector<std::string>& arguments) {
 }
 
 // Unlike fmt::print it does not throw where nobody reads any more (`orrery ... 2>&1 | head`).
-void complain(const std::string& text) { std::fputs(text.c_str(), stderr); }
+void complain(const std::string& text) {
+  std::fputs(text.c_str(), stderr);
+}
 
 }  // namespace
 
@@ -89,8 +91,8 @@ int run_command_line(int argc, const char* const* argv) {
     }
     return dispatch(arguments);
   } catch (const AssertionFailed& e) {
-    complain(fmt::format(
-        "internal error: {}\nThis is a bug in orrery; please report it with the command line.\n", e.what()));
+    complain(fmt::format("internal error: {}\nThis is a bug in orrery; please report it with the command line.\n",
+                         e.what()));
   } catch (const std::bad_alloc&) {
     complain("error: out of memory\n");
   } catch (const std::system_error& e) {

@@ -77,9 +77,8 @@ std::string why_infeasible(const JobSpec& spec, const Topology& topology) {
     return fmt::format("it asks for {:g} CPUs{}, {} {:g}", static_cast<double>(d.cpu_milli) / 1000, where,
                        whose(one_node, type), static_cast<double>(cpus.there(one_node)) / 1000);
   if (d.mem_bytes > mem.there(one_node))
-    return fmt::format("it asks for {:.1f} GiB of memory{}, {} {:.1f}",
-                       static_cast<double>(d.mem_bytes) / (1U << 30), where, whose(one_node, type),
-                       static_cast<double>(mem.there(one_node)) / (1U << 30));
+    return fmt::format("it asks for {:.1f} GiB of memory{}, {} {:.1f}", static_cast<double>(d.mem_bytes) / (1U << 30),
+                       where, whose(one_node, type), static_cast<double>(mem.there(one_node)) / (1U << 30));
   return fmt::format("it asks for {}{}, which no placement of this policy can give it on nodes of {} GPUs and less",
                      gpus_text(d.gpus), type, widest);
 }

@@ -12,13 +12,13 @@
 namespace orrery::app {
 
 struct JobFile {
-  std::string path;            // as given
-  std::string name;            // `name`, default: the file's stem
-  int ranks = 1;               // `ranks`
-  std::int64_t steps = 0;      // `steps`, required
+  std::string path;        // as given
+  std::string name;        // `name`, default: the file's stem
+  int ranks = 1;           // `ranks`
+  std::int64_t steps = 0;  // `steps`, required
   std::int64_t global_batch = 0;
-  std::string from{};          // `from`: a path, the name of another job, `parent` (in a scenario), or empty
-  nlohmann::json config{};     // everything, as the trainer reads it
+  std::string from{};       // `from`: a path, the name of another job, `parent` (in a scenario), or empty
+  nlohmann::json config{};  // everything, as the trainer reads it
 };
 
 // The text of a YAML document as JSON: quoted scalars are strings; plain ones are numbers, true, false, null or

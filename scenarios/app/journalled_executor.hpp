@@ -23,7 +23,7 @@ struct JournalFailed {
 
 // When the world of a controller that died stood still, and how a resumed run goes on.
 struct Outage {
-  Time stood{};                 // at the latest by what is known of its clock; work that was saved may say later
+  Time stood{};  // at the latest by what is known of its clock; work that was saved may say later
   std::optional<Duration> counted{};  // how much of the run's time the outage takes; nothing: the clock stands still
   // How fast a gang works, where that is known: what it saved took it some time.
   std::function<std::optional<Rate>(const LaunchRequest&)> rate{};
@@ -60,9 +60,9 @@ class JournalledExecutor final : public Executor {
     NodeId node{};
     bool started = false, stopping = false, suspended = false;
     std::optional<Rate> rate{};
-    Time since{};     // running since
-    Duration ran{};   // before that, in this launch
-    Work at_start{};  // committed when it was launched
+    Time since{};                        // running since
+    Duration ran{};                      // before that, in this launch
+    Work at_start{};                     // committed when it was launched
     std::optional<EventKind> unheard{};  // a verdict that was on its way: suspended or resumed
   };
   [[nodiscard]] bool replaying() const { return phase_ != Phase::live; }

@@ -43,7 +43,7 @@ class LatencyHistogram {
     return width * (static_cast<double>(kPerOctave + b % kPerOctave) + (shift > 0 ? 0.5 : 0));
   }
 
-  std::array<std::uint64_t, kPerOctave * (65 - kBits)> counts_{};
+  std::array<std::uint64_t, kPerOctave*(65 - kBits)> counts_{};
   std::uint64_t total_ = 0;
 };
 

@@ -37,9 +37,10 @@ Expected<void> same_run(const std::string& was, const std::string& is, const std
     return tl::make_unexpected(no_run(fmt::format("`{}` is not the scenario that the run began with", scenario),
                                       "put it back as it was; changed, it is another run"));
   if (differs("trace_sha256"))
-    return tl::make_unexpected(no_run("the jobs are not those that the run began with: its trace, its catalogue or "
-                                      "what generates them has changed since",
-                                      "put them back as they were, or begin a new run with `orrery live run`"));
+    return tl::make_unexpected(
+        no_run("the jobs are not those that the run began with: its trace, its catalogue or "
+               "what generates them has changed since",
+               "put them back as they were, or begin a new run with `orrery live run`"));
   if (differs("seed")) return fail("the run began with another seed");
   return {};
 }
@@ -169,10 +170,9 @@ Expected<Unfinished> unfinished_run(const std::string& run) {
       return tl::make_unexpected(
           no_run(fmt::format("the run of `{}` was killed before it began: no journal is there", run),
                  "start it again with `orrery live run`"));
-    return tl::make_unexpected(
-        no_run(fmt::format("`{}` is no live run: there is no `{}`, which one that has not ended leaves", run,
-                           folder.path()),
-               "name the folder that `orrery live run -o` was given"));
+    return tl::make_unexpected(no_run(
+        fmt::format("`{}` is no live run: there is no `{}`, which one that has not ended leaves", run, folder.path()),
+        "name the folder that `orrery live run -o` was given"));
   }
   auto past = live::read_journal(folder.journal());
   if (!past) return tl::make_unexpected(std::move(past.error()));

@@ -208,8 +208,7 @@ Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& reque
   RunRequest run = request.run;
   run.live = true;
   if (request.resume) {
-    if (auto ok = claim_resumed_folder(prepared, run, beside); !ok)
-      return tl::make_unexpected(std::move(ok.error()));
+    if (auto ok = claim_resumed_folder(prepared, run, beside); !ok) return tl::make_unexpected(std::move(ok.error()));
   }
   auto parts = RunParts::make(prepared, run);
   if (!parts) return tl::make_unexpected(std::move(parts.error()));

@@ -13,10 +13,10 @@
 namespace orrery::app {
 
 struct LiveRequest {
-  RunRequest run;       // with a folder
-  std::string worker;   // path of the worker program; empty: orrery-paced beside this program
-  bool quiet = false;   // no lines while it runs
-  bool resume = false;  // go on with what is in DIR.live
+  RunRequest run;             // with a folder
+  std::string worker;         // path of the worker program; empty: orrery-paced beside this program
+  bool quiet = false;         // no lines while it runs
+  bool resume = false;        // go on with what is in DIR.live
   bool force = false;         // replace what is in the way: a finished run, or one that has not ended
   bool count_outage = false;  // resume: the clock went on meanwhile, else it stood still
 };

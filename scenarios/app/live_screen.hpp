@@ -18,7 +18,7 @@ class LiveScreen final : public Observer {
     std::string folder;  // where status.json goes
     bool quiet = false;
     std::int64_t time_scale = 1;
-    Time resumed_from{};  // what was before is replayed: counted, not shown again
+    Time resumed_from{};                // what was before is replayed: counted, not shown again
     std::function<Work(JobId)> done{};  // how far its work has got, as last reported
   };
   // `prepared` must outlive it. `expected_jct_s`: by job, what a simulation of the same run says, NaN where it says

@@ -67,10 +67,9 @@ Expected<void> claim_run_folder(const Prepared& prepared, RunRequest& request, b
   request.replace = force;
   const LiveFolder unfinished(dir);
   if (unfinished.resumable() && !force)
-    return tl::make_unexpected(
-        kept(fmt::format("`{}` is there: a live run that has not ended", unfinished.path()),
-             fmt::format("`orrery live resume {}` goes on with it; or choose another folder with -o, or --force",
-                         dir)));
+    return tl::make_unexpected(kept(
+        fmt::format("`{}` is there: a live run that has not ended", unfinished.path()),
+        fmt::format("`orrery live resume {}` goes on with it; or choose another folder with -o, or --force", dir)));
   if (force || !is_run_folder(dir)) return {};
   std::error_code ignored;
   if (named || request.live || fs::exists(dir + "/live", ignored)) return tl::make_unexpected(run_is_there(dir));

@@ -3,7 +3,9 @@
 namespace orrery::app {
 namespace {
 
-bool by_checkpoint(const Place& at) { return at.node.IsMap() && at.node["by"].IsDefined(); }
+bool by_checkpoint(const Place& at) {
+  return at.node.IsMap() && at.node["by"].IsDefined();
+}
 
 // clang-format off
 // `restarts`: with what a restart takes beside loading.

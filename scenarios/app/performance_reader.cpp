@@ -5,7 +5,6 @@
 
 #include "sim/core/names.hpp"
 
-
 namespace orrery::app {
 namespace {
 

@@ -17,7 +17,9 @@ namespace orrery::app {
 namespace {
 
 // Simulators that go in steps of a scheduling interval, with 30 s at every launch.
-bool fixed_steps(const std::string& emulate) { return emulate == "pollux" || emulate == "titan"; }
+bool fixed_steps(const std::string& emulate) {
+  return emulate == "pollux" || emulate == "titan";
+}
 
 // An emulation is a named bundle of switches that reproduces a reference simulator; it overrides what the
 // scenario says about overheads and placement, and says so.

@@ -33,8 +33,8 @@ struct WorkloadConfig {
   std::optional<GenerateSpec> generate;  // instead of a trace; its seed is the run's
   std::string catalogue;                 // what the names in the model column are (catalogue_file.hpp), as written
   std::string catalogue_resolved;        // file to open; empty = there is none
-  std::int64_t skip = 0;                // slice.skip
-  std::int64_t jobs = -1;               // slice.jobs; -1 = all
+  std::int64_t skip = 0;                 // slice.skip
+  std::int64_t jobs = -1;                // slice.jobs; -1 = all
   std::optional<double> load;
   EstimateSource estimates = EstimateSource::automatic;
 };
@@ -74,14 +74,14 @@ struct FailureConfig {
   std::vector<Outage> outages;      // `outages`: known ones, besides those by chance
   std::string capacity;             // a recording of how many nodes there were, as written; and the file to open
   std::string capacity_resolved;
-  std::int64_t retries = 3;         // failures of a job, other than of its nodes, that are retried
-  Stragglers stragglers{};          // nodes that are slow for a while
-  Lemons lemons{};                  // nodes whose faults come more often
+  std::int64_t retries = 3;  // failures of a job, other than of its nodes, that are retried
+  Stragglers stragglers{};   // nodes that are slow for a while
+  Lemons lemons{};           // nodes whose faults come more often
 };
 
 struct CheckpointConfig {
-  Duration every{};  // running time between checkpoints; 0 = only when a job is asked to stop
-  Duration cost{};   // how long a job stands still for one
+  Duration every{};                          // running time between checkpoints; 0 = only when a job is asked to stop
+  Duration cost{};                           // how long a job stands still for one
   std::optional<CheckpointTransfer> save{};  // instead of `cost`
   std::vector<Duration> costs{};             // of `save`, [job]: worked out by prepare()
 };
@@ -95,8 +95,8 @@ struct PerformanceConfig {
   // gavel, calibrated: the type on which work is counted. lucid: the type on which it was measured.
   std::string hardware;
   std::map<std::string, std::string> tables;  // pollux, titan: what the tables of a GPU type are called
-  std::int64_t gpu_memory = 0;    // bytes of each GPU, for titan: what does not fit is accumulated; 0 = no limit
-  bool clamp = false;             // `missing: clamp`: what was not measured is the nearest that was
+  std::int64_t gpu_memory = 0;  // bytes of each GPU, for titan: what does not fit is accumulated; 0 = no limit
+  bool clamp = false;           // `missing: clamp`: what was not measured is the nearest that was
 };
 
 // When jobs that others depend on publish what these may start from, besides the points that their edges name.
@@ -107,9 +107,9 @@ struct PublishConfig {
 
 // What jobs send over the cluster's links; without it, placement and neighbours do not matter.
 struct NetworkConfig {
-  StepTraffic step;                           // of jobs whose model has no row in `models`
+  StepTraffic step;  // of jobs whose model has no row in `models`
   std::map<std::string, StepTraffic> models;
-  bool contention = true;                     // false: every job as if alone on its links
+  bool contention = true;  // false: every job as if alone on its links
 };
 
 // In `live.models`, instead of a job file: jobs of that model do not train, they take their time.
@@ -148,8 +148,8 @@ struct Scenario {
   PublishConfig publish;
   std::optional<NetworkConfig> network;
   std::optional<LiveConfig> live;
-  std::string emulate = "none";  // none | tiresias | muri | pollux | titan
-  int seeds = 1;                 // seeds 1..n
+  std::string emulate = "none";      // none | tiresias | muri | pollux | titan
+  int seeds = 1;                     // seeds 1..n
   int intervals = kIntervalsByCost;  // `intervals`: how often `compare` draws a recorded trace again; 0 = none
   std::string output_dir = "runs";
   std::optional<bool> log_events;  // `output.events`; default: on below 200,000 jobs

@@ -55,7 +55,9 @@ std::string fixed(std::int64_t v, int digits) {
   return text;
 }
 
-std::string millionths(std::int64_t v) { return fixed(v, 6); }
+std::string millionths(std::int64_t v) {
+  return fixed(v, 6);
+}
 
 void write_stragglers(std::string& out, const Stragglers& s) {
   out += fmt::format("  stragglers:\n    node_mtbs: {}\n    slowdown: [{}, {}]\n    lasts: {}\n",
@@ -239,15 +241,14 @@ std::string yaml_of(const Scenario& s, bool digest) {
                        format_duration(away.from - Time{}), format_duration(away.to - Time{}));
   if (f.stragglers.active()) write_stragglers(out, f.stragglers);
   if (f.lemons.share > 0 || f.lemons.rate != Lemons{}.rate)
-    out += fmt::format("  lemons: {{ share: {}, rate: {} }}\n", millionths(f.lemons.share),
-                       millionths(f.lemons.rate));
+    out +=
+        fmt::format("  lemons: {{ share: {}, rate: {} }}\n", millionths(f.lemons.share), millionths(f.lemons.rate));
   const CheckpointConfig& saves = s.checkpoints;
   out += fmt::format("checkpoints:\n  every: {}\n  cost: {}\n", format_duration(saves.every),
                      saves.save ? transfer_text(*saves.save, false) : format_duration(saves.cost));
   if (s.publish.every_per_mille > 0 || s.publish.cost.ns > 0) {
     out += "publish:\n";
-    if (s.publish.every_per_mille > 0)
-      out += fmt::format("  every: {}\n", fixed(s.publish.every_per_mille, 3));
+    if (s.publish.every_per_mille > 0) out += fmt::format("  every: {}\n", fixed(s.publish.every_per_mille, 3));
     out += fmt::format("  cost: {}\n", format_duration(s.publish.cost));
   }
   if (s.network) write_network(out, *s.network);

@@ -30,7 +30,7 @@ struct Prepared {
   std::string trace_sha256;
   std::int64_t trace_jobs = 0;
   std::optional<double> load{};  // offered by the slice that is run (offered_load()); none = all at one instant
-  std::shared_ptr<const CatalogueFile> catalogue;  // `workload.catalogue`; null = there is none
+  std::shared_ptr<const CatalogueFile> catalogue;    // `workload.catalogue`; null = there is none
   std::shared_ptr<const ThroughputSet> throughputs;  // `performance`, where it is such a table; else null
   std::unique_ptr<Topology> topology;
   Workload workload;
@@ -68,7 +68,7 @@ struct RunReport {
   std::uint64_t events = 0;
   std::uint64_t violations = 0;
   std::vector<std::pair<JobId, Rejection>> rejected;  // by id
-  std::string failure;  // empty = the run is good; else why it is not
+  std::string failure;                                // empty = the run is good; else why it is not
 };
 
 // Runs one policy with one seed. A broken invariant or a stalled policy is a RunReport with `failure`; bad options

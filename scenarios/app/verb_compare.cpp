@@ -256,7 +256,7 @@ int run_plan(Plan& plan, const Args& args) {
   const auto rows = rows_of(plan);
   if (rows.empty()) return kRunFailed;
   const report::Resamples resamples = resamples_of(plan);
-  const auto kind = plan.generated() ? report::Workload::generated : report::Workload::recorded;
+  const auto kind = plan.generated() ? report::WorkloadKind::generated : report::WorkloadKind::recorded;
   const report::Comparison comparison = report::compare_rows(rows, kind, resamples, plan.scenario.intervals != 0);
   if (const int code = show(plan, args, rows, comparison); code != kOk) return code;
   std::size_t runs = plan.points.size();

@@ -144,7 +144,7 @@ int doctor_verb(const std::vector<std::string>& arguments) {
   args.options()("json", "an array of objects: health, what, text");
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
   if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
-  const std::vector<Finding> findings{simulator(),    recorded_traces(), disk(), local_engine(),
+  const std::vector<Finding> findings{simulator(),    recorded_traces(), disk(),        local_engine(),
                                       paced_worker(), trainer(false),    trainer(true), gpus()};
   std::string out;
   bool good = true;

@@ -52,18 +52,27 @@ struct Validated {
 };
 
 Json json_of(const report::FidelityGap& g) {
-  return {{"mean_jct_s", g.summary.mean_jct_s}, {"makespan_s", g.summary.makespan_s},
-          {"mean_jct_error_pct", g.mean_jct_error_pct}, {"makespan_error_pct", g.makespan_error_pct},
-          {"p50_job_error_pct", g.p50_job_error_pct}, {"p90_job_error_pct", g.p90_job_error_pct},
-          {"order_tau", g.order_tau}, {"mean_jct_low_pct", g.mean_jct_low_pct},
+  return {{"mean_jct_s", g.summary.mean_jct_s},
+          {"makespan_s", g.summary.makespan_s},
+          {"mean_jct_error_pct", g.mean_jct_error_pct},
+          {"makespan_error_pct", g.makespan_error_pct},
+          {"p50_job_error_pct", g.p50_job_error_pct},
+          {"p90_job_error_pct", g.p90_job_error_pct},
+          {"order_tau", g.order_tau},
+          {"mean_jct_low_pct", g.mean_jct_low_pct},
           {"mean_jct_high_pct", g.mean_jct_high_pct}};
 }
 
 Json json_of(const Validated& v) {
   const report::Fidelity& f = v.fidelity;
-  return {{"policy", f.policy}, {"mean_jct_s", f.live.mean_jct_s}, {"makespan_s", f.live.makespan_s},
-          {"replayed", json_of(f.replayed)}, {"profiled", json_of(f.profiled)}, {"decisions", f.decisions},
-          {"decisions_replayed", f.decisions_replayed}, {"gate_pct", v.gate_pct},
+  return {{"policy", f.policy},
+          {"mean_jct_s", f.live.mean_jct_s},
+          {"makespan_s", f.live.makespan_s},
+          {"replayed", json_of(f.replayed)},
+          {"profiled", json_of(f.profiled)},
+          {"decisions", f.decisions},
+          {"decisions_replayed", f.decisions_replayed},
+          {"gate_pct", v.gate_pct},
           {"others_cpu_pct", v.others_cpu_pct}};
 }
 

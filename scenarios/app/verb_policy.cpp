@@ -5,8 +5,8 @@
 #include "policies/registry.hpp"
 #include "scenarios/app/args.hpp"
 #include "scenarios/app/cli.hpp"
-#include "scenarios/report/table.hpp"
 #include "scenarios/app/make_policy.hpp"
+#include "scenarios/report/table.hpp"
 #include "sim/observe/tables.hpp"
 
 namespace orrery::app {

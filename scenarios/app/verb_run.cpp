@@ -26,8 +26,8 @@ std::string one_line(const std::string& policy, const Summary& s) {
 }
 
 std::string measured_line(const RunReport& r) {
-  std::string out = fmt::format("simulated in {:.2f} s, {} events, {:.2f} s of it in the policy", r.wall_s, r.events,
-                                r.decision_s);
+  std::string out =
+      fmt::format("simulated in {:.2f} s, {} events, {:.2f} s of it in the policy", r.wall_s, r.events, r.decision_s);
   if (r.decision_p50_s && r.decision_p99_s)
     out += fmt::format(" ({:.3g} us a decision, p99 {:.3g} us)", *r.decision_p50_s * 1e6, *r.decision_p99_s * 1e6);
   return out + "\n";
@@ -41,9 +41,8 @@ int run_verb(const std::vector<std::string>& arguments) {
                  "this policy instead of the scenario's (see `orrery policy list`)")(
       "seed", po::value<std::uint64_t>()->default_value(1), "seed of everything random")(
       "output,o", po::value<std::string>(), "run folder (default: output.dir/NAME-POLICY-sSEED)")(
-      "force", "replace the run that is in the run folder")(
-      "json", "print the result as one JSON object")("csv", "print the result as CSV")("no-output",
-                                                                                       "leave no run folder");
+      "force", "replace the run that is in the run folder")("json", "print the result as one JSON object")(
+      "csv", "print the result as CSV")("no-output", "leave no run folder");
   add_scenario_options(args);
   args.at_most_one({"json", "csv"});
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());

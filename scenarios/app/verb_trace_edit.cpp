@@ -7,9 +7,9 @@
 #include "scenarios/app/trace_args.hpp"
 #include "sim/core/quantity.hpp"
 #include "traces/edit.hpp"
-#include "traces/stats.hpp"
 #include "traces/exporters/exporters.hpp"
 #include "traces/formats.hpp"
+#include "traces/stats.hpp"
 #include "traces/text_file.hpp"
 
 namespace orrery::app {
@@ -90,8 +90,9 @@ int export_trace(const std::vector<std::string>& arguments) {
   const auto trace = read_trace(args.text("file"), read_options(args));
   if (!trace) return report_error(trace.error());
   const ExportedTrace made = exporter->write(*trace, options);
-  if (made.jobs == 0) return usage_error("no job of the trace has both a GPU and a run time",
-                                          "run times of some formats follow from profiles: `trace check` says so");
+  if (made.jobs == 0)
+    return usage_error("no job of the trace has both a GPU and a run time",
+                       "run times of some formats follow from profiles: `trace check` says so");
   if (auto ok = write_text_file(args.text("output"), made.text); !ok) return report_error(ok.error());
   std::string said = report_text(trace->report);
   for (const std::string& note : made.notes) said += fmt::format("  {}\n", note);

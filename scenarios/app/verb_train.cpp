@@ -172,9 +172,9 @@ int train(Run& run, const std::string& trainer) {
 int train_verb(const std::vector<std::string>& arguments) {
   Args args("orrery train FILE.yaml [--ranks N] [--steps N] [-o DIR]", {"file"});
   args.options()("output,o", po::value<std::string>(), "run folder (default: runs/NAME); goes on with what is there")(
-      "ranks", po::value<int>(), "ranks instead of the file's")("steps", po::value<std::int64_t>(),
-                                                               "steps instead of the file's")(
-      "seed", po::value<std::int64_t>(), "seed instead of the file's")(
+      "ranks", po::value<int>(), "ranks instead of the file's")(
+      "steps", po::value<std::int64_t>(), "steps instead of the file's")("seed", po::value<std::int64_t>(),
+                                                                         "seed instead of the file's")(
       "from", po::value<std::string>(), "run or folder of checkpoints to start from, instead of the file's")(
       "fresh", "remove what is in the run folder first")("gpus", "ranks use GPUs of this machine")(
       "worker", po::value<std::string>(), "trainer program (default: orrery-trainer beside orrery)")(

@@ -169,7 +169,7 @@ Interval draws_interval(const std::vector<double>& draws, double confidence, Sta
   return {std::min(i.low, quantile(sorted, rest)), std::max(i.high, quantile(sorted, 1 - rest))};
 }
 
-Comparison compare_rows(const std::vector<CompareRow>& rows, Workload workload, const Resamples& resamples,
+Comparison compare_rows(const std::vector<CompareRow>& rows, WorkloadKind workload, const Resamples& resamples,
                         bool wanted, double confidence) {
   Comparison out;
   out.policies.resize(rows.size());
@@ -182,7 +182,7 @@ Comparison compare_rows(const std::vector<CompareRow>& rows, Workload workload, 
     out.note = "no interval: none was asked for (`intervals: none`)";
   else if (!all_finished_some(rows))
     out.note = "no interval: in some runs no job finished";
-  else if (workload == Workload::recorded)
+  else if (workload == WorkloadKind::recorded)
     of_recorded(resamples, confidence, out);
   else
     of_generated(rows, confidence, out);

@@ -20,7 +20,7 @@ namespace orrery::report {
 
 inline constexpr std::size_t kMinSeeds = 5;
 
-enum class Workload { generated, recorded };  // does each seed draw another workload?
+enum class WorkloadKind { generated, recorded };  // does each seed draw another workload?
 enum class IntervalMethod { none, paired, resampled };
 [[nodiscard]] std::string_view to_string(IntervalMethod method);
 
@@ -50,7 +50,7 @@ struct Comparison {
 };
 
 // `resamples` are of a recorded workload; a generated one's intervals come from its seeds, unless `wanted` is false.
-[[nodiscard]] Comparison compare_rows(const std::vector<CompareRow>& rows, Workload workload,
+[[nodiscard]] Comparison compare_rows(const std::vector<CompareRow>& rows, WorkloadKind workload,
                                       const Resamples& resamples, bool wanted = true, double confidence = 0.95);
 
 // The interval of a mean over seeds, and of the ratio of two, paired; at least two values, all > 0.

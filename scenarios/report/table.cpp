@@ -123,14 +123,12 @@ struct IntervalField {
 constexpr std::array<IntervalField, 5> kIntervalFields{{
     {"mean_jct_low_s", "the lower end of the interval of the policy's mean JCT",
      [](const PolicyIntervals& p) { return low_of(p.mean_jct_interval_s); }},
-    {"mean_jct_high_s", "its upper end",
-     [](const PolicyIntervals& p) { return high_of(p.mean_jct_interval_s); }},
+    {"mean_jct_high_s", "its upper end", [](const PolicyIntervals& p) { return high_of(p.mean_jct_interval_s); }},
     {"ratio", "the policy's mean JCT, over its seeds, by that of the first policy",
      [](const PolicyIntervals& p) { return p.ratio; }},
     {"ratio_low", "the lower end of the interval of that ratio",
      [](const PolicyIntervals& p) { return low_of(p.ratio_interval); }},
-    {"ratio_high", "its upper end",
-     [](const PolicyIntervals& p) { return high_of(p.ratio_interval); }},
+    {"ratio_high", "its upper end", [](const PolicyIntervals& p) { return high_of(p.ratio_interval); }},
 }};
 
 nlohmann::ordered_json object_of(const std::string& policy, const SeedResult& run) {

@@ -26,7 +26,7 @@ class ClusterState {
   void launch(JobId job, Time now, GangId gang);
   void stopping(JobId job, Time now, bool by_policy);
   void reject(JobId job, Time now);
-  void cancel(JobId job, Time now);                                        // precondition: it holds nothing
+  void cancel(JobId job, Time now);  // precondition: it holds nothing
   // Takes away the target of a job that does not hold it yet (its node went down).
   void call_off(JobId job);
 
@@ -65,9 +65,9 @@ class ClusterState {
   std::vector<JobRecord> records_;
   Inventory physical_;
   Inventory planned_;
-  IdSet<JobId> pending_;  // ready, without a standing run target
-  IdSet<JobId> blocked_;  // parents not ready
-  IdSet<JobId> active_;   // with a standing run or suspend target
+  IdSet<JobId> pending_;                         // ready, without a standing run target
+  IdSet<JobId> blocked_;                         // parents not ready
+  IdSet<JobId> active_;                          // with a standing run or suspend target
   std::vector<std::vector<Version>> published_;  // [job]; empty where no job has parents
   std::vector<NodeId> freed_;
   std::size_t unfinished_ = 0;

@@ -5,7 +5,9 @@ namespace {
 thread_local std::uint64_t current_seed = 0;
 }
 
-void set_assertion_seed(std::uint64_t seed) { current_seed = seed; }
+void set_assertion_seed(std::uint64_t seed) {
+  current_seed = seed;
+}
 
 void assertion_failed(const char* condition, const char* file, int line, const std::string& detail) {
   throw AssertionFailed(

@@ -23,8 +23,8 @@ void set_assertion_seed(std::uint64_t seed);
 
 }  // namespace orrery
 
-#define ORRERY_ASSERT(condition, ...)                                                                 \
-  do {                                                                                                \
-    if (!(condition)) [[unlikely]]                                                                    \
-      ::orrery::assertion_failed(#condition, __FILE__, __LINE__, ::fmt::format(__VA_ARGS__));         \
+#define ORRERY_ASSERT(condition, ...)                                                         \
+  do {                                                                                        \
+    if (!(condition)) [[unlikely]]                                                            \
+      ::orrery::assertion_failed(#condition, __FILE__, __LINE__, ::fmt::format(__VA_ARGS__)); \
   } while (false)

@@ -53,8 +53,8 @@ std::string_view part_of(std::string_view line, std::size_t at, std::size_t room
   std::size_t skipped = before > room / 2 && all > room ? std::min(before - room / 2, all - room) : 0;
   column = before - skipped;
   std::size_t from = 0;
-  for (; skipped > 0; --skipped)
-    do ++from;
+  for (; skipped > 0; --skipped) do
+      ++from;
     while (from < line.size() && continues(line[from]));
   std::string_view part = line.substr(from);
   for (std::size_t n = characters(part); n > room; --n) {

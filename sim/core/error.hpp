@@ -2,6 +2,7 @@
 // Readers collect every diagnostic of a file before they give up; `main` prints them all and exits 2.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,11 +18,11 @@ struct SourcePos {
 };
 
 struct Diagnostic {
-  std::string message;             // what is wrong, values in backticks
+  std::string message;  // what is wrong, values in backticks
   SourcePos where{};
-  std::string line_text{};         // the offending line, shown with a caret; may be empty
-  int width = 1;                   // how many characters the caret underlines
-  std::string hint{};              // "did you mean `gpus_per_node`?", right of the caret
+  std::string line_text{};           // the offending line, shown with a caret; may be empty
+  int width = 1;                     // how many characters the caret underlines
+  std::string hint{};                // "did you mean `gpus_per_node`?", right of the caret
   std::vector<std::string> notes{};  // "= keys here: ...", one line each
 };
 
@@ -33,10 +34,15 @@ struct Error {
   explicit Error(std::vector<Diagnostic> all) : items(std::move(all)) {}
 };
 
+// Of errors of one kind, as many are shown at once.
+inline constexpr std::size_t kMostErrors = 20;
+
 template <class T>
 using Expected = tl::expected<T, Error>;
 
-[[nodiscard]] inline tl::unexpected<Error> fail(Diagnostic d) { return tl::make_unexpected(Error(std::move(d))); }
+[[nodiscard]] inline tl::unexpected<Error> fail(Diagnostic d) {
+  return tl::make_unexpected(Error(std::move(d)));
+}
 [[nodiscard]] inline tl::unexpected<Error> fail(std::string message) {
   return tl::make_unexpected(Error(Diagnostic{std::move(message)}));
 }

@@ -66,7 +66,9 @@ struct Event {
 };
 
 using EventMask = std::uint32_t;
-[[nodiscard]] constexpr EventMask mask_of(EventKind k) { return EventMask{1} << static_cast<unsigned>(k); }
+[[nodiscard]] constexpr EventMask mask_of(EventKind k) {
+  return EventMask{1} << static_cast<unsigned>(k);
+}
 
 // What policies may ask to be woken by.
 inline constexpr EventMask kArrive = mask_of(EventKind::submit) | mask_of(EventKind::ready);

@@ -17,9 +17,7 @@ class GpuMask {
   // The GPUs of one word or two; a mask of at most 64 GPUs may be written as a number.
   constexpr GpuMask(std::uint64_t low, std::uint64_t high = 0) : low_(low), high_(high) {}
   // GPUs 0 to n - 1; 0 <= n <= kMost.
-  [[nodiscard]] static constexpr GpuMask first(int n) {
-    return {ones(std::min(n, 64)), ones(std::max(n - 64, 0))};
-  }
+  [[nodiscard]] static constexpr GpuMask first(int n) { return {ones(std::min(n, 64)), ones(std::max(n - 64, 0))}; }
   // GPUs `from` to `to` - 1; 0 <= from <= to <= kMost.
   [[nodiscard]] static constexpr GpuMask range(int from, int to) { return first(to) & ~first(from); }
   // GPU i alone; 0 <= i < kMost.
@@ -31,9 +29,7 @@ class GpuMask {
   [[nodiscard]] constexpr bool has(int i) const {
     return i < 64 ? ((low_ >> i) & 1) != 0 : i < kMost && ((high_ >> (i - 64)) & 1) != 0;
   }
-  [[nodiscard]] constexpr int count() const {
-    return std::popcount(low_) + (high_ != 0 ? std::popcount(high_) : 0);
-  }
+  [[nodiscard]] constexpr int count() const { return std::popcount(low_) + (high_ != 0 ? std::popcount(high_) : 0); }
   // The number of the lowest GPU; kMost when there is none.
   [[nodiscard]] constexpr int lowest() const {
     return low_ != 0 ? std::countr_zero(low_) : 64 + std::countr_zero(high_);

@@ -20,10 +20,10 @@ struct Id {
 
 using JobId = Id<struct JobTag>;
 using NodeId = Id<struct NodeTag>;
-using GroupId = Id<struct GroupTag>;        // jobs that may over-subscribe the same GPUs
-using GangId = Id<struct GangTag>;          // what an executor launched: one gang of ranks
-using DemandClass = Id<struct DemandTag>;   // interned Demand: equal demands, equal class
-using Incarnation = std::uint32_t;          // counts the launches of a job; 0 = never launched
+using GroupId = Id<struct GroupTag>;       // jobs that may over-subscribe the same GPUs
+using GangId = Id<struct GangTag>;         // what an executor launched: one gang of ranks
+using DemandClass = Id<struct DemandTag>;  // interned Demand: equal demands, equal class
+using Incarnation = std::uint32_t;         // counts the launches of a job; 0 = never launched
 
 inline constexpr GroupId kNoGroup{};
 

@@ -7,7 +7,9 @@
 namespace orrery {
 namespace {
 
-bool over_subscribes(Sharing s) { return s == Sharing::interleaved || s == Sharing::merged; }
+bool over_subscribes(Sharing s) {
+  return s == Sharing::interleaved || s == Sharing::merged;
+}
 
 // Whole GPUs held alone take the fast path; everything else is accounted per GPU.
 bool whole(const NodeSlice& s, Sharing sharing) {

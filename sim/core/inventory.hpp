@@ -88,8 +88,8 @@ class Inventory {
 
   const Topology* topology_;
   std::vector<Node> nodes_;
-  std::vector<BitTree> buckets_;      // [wholly free GPUs] -> nodes in service
-  std::map<GpuKey, Shared> shared_;   // GPUs held by fractions or groups
+  std::vector<BitTree> buckets_;     // [wholly free GPUs] -> nodes in service
+  std::map<GpuKey, Shared> shared_;  // GPUs held by fractions or groups
   std::int64_t free_gpus_ = 0;
   std::int64_t usable_gpus_ = 0;
   std::int64_t usable_cpu_milli_ = 0;

@@ -58,8 +58,8 @@ enum class JobState : std::uint8_t {
   suspended,  // keeps its state on the GPUs, makes no progress
   stopping,   // asked to stop, still holds its GPUs
   finished,
-  failed,     // retry budget spent
-  rejected,   // can never run here, or the policy declined it
+  failed,    // retry budget spent
+  rejected,  // can never run here, or the policy declined it
   cancelled,
 };
 inline constexpr int kJobStates = 10;

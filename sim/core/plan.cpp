@@ -6,7 +6,9 @@ namespace orrery {
 namespace {
 
 // Targets under which a job keeps its planned GPUs.
-bool keeps_gpus(const Target& t) { return t.act == Act::run || t.act == Act::suspend; }
+bool keeps_gpus(const Target& t) {
+  return t.act == Act::run || t.act == Act::suspend;
+}
 
 // What the kind of sharing promises, whoever else is there: only fractions hold less than whole GPUs, and only jobs
 // that share within a group name one.
@@ -81,7 +83,9 @@ const Allocation* PlanBuilder::planned(JobId job) const {
   return t != nullptr && keeps_gpus(*t) ? &t->gpus : nullptr;
 }
 
-void PlanBuilder::set(JobId job, Target t) { set_no_check(job, std::move(t)); }
+void PlanBuilder::set(JobId job, Target t) {
+  set_no_check(job, std::move(t));
+}
 
 void PlanBuilder::set_no_check(JobId job, Target&& t) {
   if (job.index() >= slot_.size()) slot_.resize(std::max(records_->size(), job.index() + 1));

@@ -49,7 +49,7 @@ struct Command {
 struct Plan {
   std::vector<std::pair<JobId, Target>> targets;  // each replaces that job's standing target; others stand
   std::vector<Command> commands;
-  std::optional<Time> wake_at;                    // replaces the previous one; none clears it
+  std::optional<Time> wake_at;  // replaces the previous one; none clears it
   std::vector<Reason> reasons;
   std::vector<Reservation> reservations;
   friend bool operator==(const Plan&, const Plan&) = default;

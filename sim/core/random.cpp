@@ -23,7 +23,9 @@ std::uint64_t uniform_below(RandomStream& rng, std::uint64_t bound) {
   return static_cast<std::uint64_t>(product >> 64);
 }
 
-double uniform01(RandomStream& rng) { return static_cast<double>(rng() >> 11) * 0x1.0p-53; }
+double uniform01(RandomStream& rng) {
+  return static_cast<double>(rng() >> 11) * 0x1.0p-53;
+}
 
 double portable_log(double x) {
   ORRERY_ASSERT(x > 0, "log of {}", x);
@@ -50,7 +52,9 @@ double portable_exp(double x) {
   return std::ldexp(sum, static_cast<int>(n));
 }
 
-double exponential(RandomStream& rng, double mean) { return -mean * portable_log(1.0 - uniform01(rng)); }
+double exponential(RandomStream& rng, double mean) {
+  return -mean * portable_log(1.0 - uniform01(rng));
+}
 
 double standard_normal(RandomStream& rng) {
   for (;;) {

@@ -15,10 +15,10 @@ namespace orrery {
 using GpuTypeMask = std::uint32_t;
 
 struct Demand {
-  std::int32_t gpus = 1;                        // whole GPUs, or 1 when milli_per_gpu < 1000; 0 = CPU only
-  std::int32_t milli_per_gpu = kMilliPerGpu;    // share of each GPU, thousandths
-  std::int64_t cpu_milli = 0;                   // whole job, thousandths of a core; 0 = not modelled
-  std::int64_t mem_bytes = 0;                   // whole job, host memory; 0 = not modelled
+  std::int32_t gpus = 1;                      // whole GPUs, or 1 when milli_per_gpu < 1000; 0 = CPU only
+  std::int32_t milli_per_gpu = kMilliPerGpu;  // share of each GPU, thousandths
+  std::int64_t cpu_milli = 0;                 // whole job, thousandths of a core; 0 = not modelled
+  std::int64_t mem_bytes = 0;                 // whole job, host memory; 0 = not modelled
   GpuTypeMask gpu_types = 0;
   friend auto operator<=>(const Demand&, const Demand&) = default;
   [[nodiscard]] std::int64_t milli_gpus() const { return std::int64_t{gpus} * milli_per_gpu; }

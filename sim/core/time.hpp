@@ -31,27 +31,53 @@ inline constexpr Duration kForever{std::numeric_limits<std::int64_t>::max()};
   return sum;
 }
 
-constexpr Duration operator+(Duration a, Duration b) { return {add_ns(a.ns, b.ns)}; }
-constexpr Duration operator-(Duration a, Duration b) { return {a.ns - b.ns}; }
-constexpr Duration& operator+=(Duration& a, Duration b) { return a = a + b; }
-constexpr Duration& operator-=(Duration& a, Duration b) { return a = a - b; }
-constexpr Time operator+(Time t, Duration d) { return {add_ns(t.ns, d.ns)}; }
-constexpr Time operator-(Time t, Duration d) { return {t.ns - d.ns}; }
-constexpr Duration operator-(Time a, Time b) { return {a.ns - b.ns}; }
+constexpr Duration operator+(Duration a, Duration b) {
+  return {add_ns(a.ns, b.ns)};
+}
+constexpr Duration operator-(Duration a, Duration b) {
+  return {a.ns - b.ns};
+}
+constexpr Duration& operator+=(Duration& a, Duration b) {
+  return a = a + b;
+}
+constexpr Duration& operator-=(Duration& a, Duration b) {
+  return a = a - b;
+}
+constexpr Time operator+(Time t, Duration d) {
+  return {add_ns(t.ns, d.ns)};
+}
+constexpr Time operator-(Time t, Duration d) {
+  return {t.ns - d.ns};
+}
+constexpr Duration operator-(Time a, Time b) {
+  return {a.ns - b.ns};
+}
 
-[[nodiscard]] constexpr Duration seconds(std::int64_t s) { return {s * kNsPerSecond}; }
-[[nodiscard]] constexpr Duration milliseconds(std::int64_t ms) { return {ms * 1'000'000}; }
-[[nodiscard]] constexpr Time at_seconds(std::int64_t s) { return {s * kNsPerSecond}; }
+[[nodiscard]] constexpr Duration seconds(std::int64_t s) {
+  return {s * kNsPerSecond};
+}
+[[nodiscard]] constexpr Duration milliseconds(std::int64_t ms) {
+  return {ms * 1'000'000};
+}
+[[nodiscard]] constexpr Time at_seconds(std::int64_t s) {
+  return {s * kNsPerSecond};
+}
 
 // How many whole `unit`s, halves to the even number: as Python and IEEE 754 round. Counts >= 0.
 [[nodiscard]] constexpr std::int64_t round_half_even(std::int64_t ns, std::int64_t unit) {
   const std::int64_t whole = ns / unit, rest = ns % unit;
   return whole + (rest > unit - rest || (rest == unit - rest && whole % 2 != 0) ? 1 : 0);
 }
-[[nodiscard]] constexpr std::int64_t whole_seconds(Duration d) { return round_half_even(d.ns, kNsPerSecond); }
+[[nodiscard]] constexpr std::int64_t whole_seconds(Duration d) {
+  return round_half_even(d.ns, kNsPerSecond);
+}
 
 // For printing and statistics only; never for control flow.
-[[nodiscard]] constexpr double to_seconds(Duration d) { return static_cast<double>(d.ns) / 1e9; }
-[[nodiscard]] constexpr double to_seconds(Time t) { return static_cast<double>(t.ns) / 1e9; }
+[[nodiscard]] constexpr double to_seconds(Duration d) {
+  return static_cast<double>(d.ns) / 1e9;
+}
+[[nodiscard]] constexpr double to_seconds(Time t) {
+  return static_cast<double>(t.ns) / 1e9;
+}
 
 }  // namespace orrery

@@ -15,8 +15,8 @@ Topology::Topology(std::vector<NodeGroup> groups) : groups_(std::move(groups)) {
   rack_first_.push_back(0);
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     const NodeGroup& group = groups_[g];
-    ORRERY_ASSERT(group.gpus_per_node >= 0 && group.gpus_per_node <= GpuMask::kMost,
-                  "{} GPUs per node", group.gpus_per_node);
+    ORRERY_ASSERT(group.gpus_per_node >= 0 && group.gpus_per_node <= GpuMask::kMost, "{} GPUs per node",
+                  group.gpus_per_node);
     const auto type = static_cast<std::uint32_t>(find_name(types_, group.gpu));
     if (type == types_.size()) types_.push_back(group.gpu);
     ORRERY_ASSERT(types_.size() <= 32, "more than 32 GPU types");

@@ -17,8 +17,8 @@ namespace orrery {
 struct NodeGroup {
   std::string name;
   int count = 0;
-  int gpus_per_node = 0;  // 0..128
-  std::string gpu;        // type name, "h200"
+  int gpus_per_node = 0;                // 0..128
+  std::string gpu;                      // type name, "h200"
   std::int64_t cpu_milli = 0;           // per node; 0 = CPUs are not modelled
   std::int64_t mem_bytes = 0;           // per node; 0 = memory is not modelled
   int rack_size = 0;                    // nodes per rack; 0 = the whole group is one rack
@@ -27,9 +27,9 @@ struct NodeGroup {
   std::int64_t uplink_bytes_per_s = 0;  // rack switch to spine; 0 = as much as the rack's nodes together
   std::int64_t gpu_mem_bytes = 0;       // per GPU; 0 = unknown: generated jobs of a catalogue always fit
   // For the metrics and for the run times of generated lineages, per GPU; 0 = unknown.
-  std::int64_t price_micro_per_h = 0;   // millionths of the currency per GPU-hour held
+  std::int64_t price_micro_per_h = 0;  // millionths of the currency per GPU-hour held
   std::int64_t idle_milliwatt = 0;
-  std::int64_t busy_milliwatt = 0;      // running a job
+  std::int64_t busy_milliwatt = 0;  // running a job
   std::int64_t peak_gflop_per_s = 0;
 };
 

@@ -22,8 +22,12 @@ struct Work {
   std::int64_t ns = 0;
   friend constexpr auto operator<=>(Work, Work) = default;
 };
-constexpr Work operator+(Work a, Work b) { return {add_ns(a.ns, b.ns)}; }
-constexpr Work operator-(Work a, Work b) { return {a.ns - b.ns}; }
+constexpr Work operator+(Work a, Work b) {
+  return {add_ns(a.ns, b.ns)};
+}
+constexpr Work operator-(Work a, Work b) {
+  return {a.ns - b.ns};
+}
 
 struct Rate {
   std::int64_t per_billion = 0;
@@ -36,14 +40,22 @@ struct GpuTime {
   friend constexpr bool operator==(GpuTime a, GpuTime b) { return a.milli_gpu_ns == b.milli_gpu_ns; }
   friend constexpr auto operator<=>(GpuTime a, GpuTime b) { return a.milli_gpu_ns <=> b.milli_gpu_ns; }
 };
-constexpr GpuTime operator+(GpuTime a, GpuTime b) { return {a.milli_gpu_ns + b.milli_gpu_ns}; }
-constexpr GpuTime operator-(GpuTime a, GpuTime b) { return {a.milli_gpu_ns - b.milli_gpu_ns}; }
-constexpr GpuTime& operator+=(GpuTime& a, GpuTime b) { return a = a + b; }
+constexpr GpuTime operator+(GpuTime a, GpuTime b) {
+  return {a.milli_gpu_ns + b.milli_gpu_ns};
+}
+constexpr GpuTime operator-(GpuTime a, GpuTime b) {
+  return {a.milli_gpu_ns - b.milli_gpu_ns};
+}
+constexpr GpuTime& operator+=(GpuTime& a, GpuTime b) {
+  return a = a + b;
+}
 
 [[nodiscard]] constexpr GpuTime gpu_time(Duration d, std::int64_t milli_gpus) {
   return {static_cast<Int128>(d.ns) * milli_gpus};
 }
-[[nodiscard]] constexpr double to_gpu_seconds(GpuTime t) { return static_cast<double>(t.milli_gpu_ns) / 1e12; }
+[[nodiscard]] constexpr double to_gpu_seconds(GpuTime t) {
+  return static_cast<double>(t.milli_gpu_ns) / 1e12;
+}
 
 // Work done in `d` at `rate`, rounded down.
 [[nodiscard]] constexpr Work work_in(Duration d, Rate rate) {

@@ -18,8 +18,8 @@ namespace orrery {
 
 // How a job is to run; what a rigid job never changes.
 struct RunConfig {
-  std::int64_t batch = 0;          // global batch, samples; 0 = the job's own
-  std::int32_t accumulation = 0;   // gradient accumulation steps; 0 = the job's own
+  std::int64_t batch = 0;         // global batch, samples; 0 = the job's own
+  std::int32_t accumulation = 0;  // gradient accumulation steps; 0 = the job's own
   std::uint32_t execution_plan = 0;
   // What a job that has done no work of its own starts from: a version of a parent. Without a parent: the newest
   // version of the first parent, in the order of its edges, that has one. 0 = the newest; kFromBase = none at all.
@@ -57,8 +57,8 @@ struct Measured {
 struct JobRecord {
   const JobSpec* spec = nullptr;
   JobState state = JobState::submitted;
-  bool known = false;    // submitted to the cluster (its submit time has come)
-  bool ready = false;    // its parents allow it to run
+  bool known = false;  // submitted to the cluster (its submit time has come)
+  bool ready = false;  // its parents allow it to run
   bool has_target = false;
   bool cancelling = false;  // to be cancelled as soon as it holds nothing
   Incarnation incarnation = 0;
@@ -66,11 +66,11 @@ struct JobRecord {
   std::uint32_t preemptions = 0;  // stops asked for by the policy
   std::uint32_t failures = 0;
   GangId gang{};
-  Time since{};                   // when `state` was entered
-  Duration waited_before{};       // without an allocation, before `since`
-  Duration ran_before{};          // in state running, before `since`
+  Time since{};              // when `state` was entered
+  Duration waited_before{};  // without an allocation, before `since`
+  Duration ran_before{};     // in state running, before `since`
   GpuTime attained_before{};
-  Work done{};                    // as of `done_at`
+  Work done{};  // as of `done_at`
   Time done_at{};
   Work committed{};
   std::optional<Estimate> estimate{};
@@ -90,16 +90,16 @@ struct JobView {
   bool ready = false;
   Incarnation incarnation = 0;
   std::uint32_t restarts = 0;
-  Duration waited{};                    // total time without an allocation
-  Duration ran{};                       // total time in state running
-  GpuTime attained{};                   // GPU-time in state running
-  Work done{};                          // reported, extrapolated at the believed rate while running
-  Work reported{};                      // as the job itself last said: at a report, a checkpoint, a stop
-  Work committed{};                     // safe in a checkpoint
+  Duration waited{};   // total time without an allocation
+  Duration ran{};      // total time in state running
+  GpuTime attained{};  // GPU-time in state running
+  Work done{};         // reported, extrapolated at the believed rate while running
+  Work reported{};     // as the job itself last said: at a report, a checkpoint, a stop
+  Work committed{};    // safe in a checkpoint
   std::optional<Estimate> estimate{};
-  const Allocation* held = nullptr;     // null when it holds nothing
-  const Target* target = nullptr;       // null when none stands
-  const Measured* measured = nullptr;   // null before the first report
+  const Allocation* held = nullptr;    // null when it holds nothing
+  const Target* target = nullptr;      // null when none stands
+  const Measured* measured = nullptr;  // null before the first report
   // CPU time of one core that loading and preprocessing a sample takes (c_cpu of a loader's stall, samples * c_cpu
   // / cores in a step), as the job itself last measured it; 0 = not measured, as in every simulation.
   Duration cpu_per_sample{};
@@ -171,16 +171,16 @@ struct Predictor {
 
 struct ClusterView {
   Time now{};
-  std::uint64_t epoch = 0;                 // counts decisions
+  std::uint64_t epoch = 0;  // counts decisions
   const Topology* topology = nullptr;
-  const Inventory* physical = nullptr;     // what is free now; plans are made on PlanBuilder::free()
-  std::span<const Event> since_last{};     // every event since the last decision
+  const Inventory* physical = nullptr;  // what is free now; plans are made on PlanBuilder::free()
+  std::span<const Event> since_last{};  // every event since the last decision
   const Predictor* predict = nullptr;
   const std::vector<JobRecord>* records = nullptr;
   const DemandTable* demands = nullptr;
-  const IdSet<JobId>* pending_ids = nullptr;  // ready, without a standing run target
-  const IdSet<JobId>* blocked_ids = nullptr;  // parents not ready
-  const IdSet<JobId>* active_ids = nullptr;   // with a standing run or suspend target
+  const IdSet<JobId>* pending_ids = nullptr;                     // ready, without a standing run target
+  const IdSet<JobId>* blocked_ids = nullptr;                     // parents not ready
+  const IdSet<JobId>* active_ids = nullptr;                      // with a standing run or suspend target
   const std::vector<std::vector<Version>>* published = nullptr;  // by JobId; empty where no job has parents
 
   [[nodiscard]] JobView job(JobId id) const;
@@ -194,6 +194,8 @@ struct ClusterView {
   [[nodiscard]] JobRange active() const { return {this, active_ids}; }
 };
 
-inline JobView JobRange::iterator::operator*() const { return view_->job(*at_); }
+inline JobView JobRange::iterator::operator*() const {
+  return view_->job(*at_);
+}
 
 }  // namespace orrery

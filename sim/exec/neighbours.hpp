@@ -33,7 +33,7 @@ class Neighbours {
   std::vector<std::size_t> first_gpu_;                              // [node]
   std::vector<std::size_t> place_of_;                               // [GPU]
   std::vector<boost::container::small_vector<JobId, 2>> on_place_;  // [place]; a gang is there once per rank
-  std::vector<Allocation> held_;                                  // [job]; empty = makes no steps
+  std::vector<Allocation> held_;                                    // [job]; empty = makes no steps
   std::vector<JobId> dirty_, changed_, with_;
 };
 

@@ -361,7 +361,7 @@ void SimExecutor::pause_running(Duration elapsed) {
 
 std::span<const Event> SimExecutor::wait_until(Time deadline) {
   batch_.clear();
-  change_rates();  // what was stopped since the last call
+  change_rates();           // what was stopped since the last call
   while (batch_.empty()) {  // some events concern only the executor: a checkpoint begins
     const Time next = queue_.next_time();
     const Time before = now_;

@@ -28,7 +28,7 @@ struct SimOptions {
   CheckpointModel checkpoints;
   PublishModel publishes{};
   const NetworkModel* network = nullptr;  // set: running jobs share its links; outlives the executor
-  Duration progress_every{};  // cadence of `progress` events of running jobs; 0 = none
+  Duration progress_every{};              // cadence of `progress` events of running jobs; 0 = none
   // Emulation of Muri's simulator only (`emulate: muri`): [job] time that every event takes from a running job.
   std::vector<Duration> pause_per_event{};
   // Emulation of fixed-step simulators only (`emulate: pollux`, `titan`): when stretches end.
@@ -60,24 +60,24 @@ class SimExecutor : public Executor {
     GangId id{};
     Incarnation incarnation = 0;
     Phase phase = Phase::idle;
-    Rate rate{};                          // where speed comes in stretches: the share of theirs
-    Rate healthy{};                       // what `rate` is, or would be, on nodes at full speed, nobody taking turns
-    std::int64_t turns = 1;               // jobs that take turns on one of its GPUs, itself included
-    Slowdown slowdown = kFullSpeed;       // of the slowest of its nodes
-    Time since{};                         // running: progress counted up to here; saving: since then
-    Work done{};                          // of the job, kept between its gangs
-    Work committed{};                     // what survives a failure
-    Work total{};                         // until it finishes: of a child, from the version it starts from
-    JobId heir_of{};                      // starting: inherits from this job
-    bool saving = false;                  // stands still for a checkpoint
-    bool in_group = false;                // others of its group may be on its GPUs; the model knows nothing of it
-    Allocation gpus;                      // kept where nodes fail, links or GPUs are shared, or in stretches
-    RunConfig config{};                   // kept where speed comes in stretches
-    PerformanceModel::Stretch stretch{};  // the present one: `left` counts from `since`
-    Queue::Handle next = Queue::kNone;    // its start, finish or stop
-    Queue::Handle report = Queue::kNone;  // its next progress report
-    Queue::Handle save = Queue::kNone;    // begin or end of its next checkpoint
-    Queue::Handle publish = Queue::kNone; // begin or end of its next publication
+    Rate rate{};                           // where speed comes in stretches: the share of theirs
+    Rate healthy{};                        // what `rate` is, or would be, on nodes at full speed, nobody taking turns
+    std::int64_t turns = 1;                // jobs that take turns on one of its GPUs, itself included
+    Slowdown slowdown = kFullSpeed;        // of the slowest of its nodes
+    Time since{};                          // running: progress counted up to here; saving: since then
+    Work done{};                           // of the job, kept between its gangs
+    Work committed{};                      // what survives a failure
+    Work total{};                          // until it finishes: of a child, from the version it starts from
+    JobId heir_of{};                       // starting: inherits from this job
+    bool saving = false;                   // stands still for a checkpoint
+    bool in_group = false;                 // others of its group may be on its GPUs; the model knows nothing of it
+    Allocation gpus;                       // kept where nodes fail, links or GPUs are shared, or in stretches
+    RunConfig config{};                    // kept where speed comes in stretches
+    PerformanceModel::Stretch stretch{};   // the present one: `left` counts from `since`
+    Queue::Handle next = Queue::kNone;     // its start, finish or stop
+    Queue::Handle report = Queue::kNone;   // its next progress report
+    Queue::Handle save = Queue::kNone;     // begin or end of its next checkpoint
+    Queue::Handle publish = Queue::kNone;  // begin or end of its next publication
   };
 
   [[nodiscard]] Gang* find(GangId gang, Incarnation incarnation);
@@ -128,7 +128,7 @@ class SimExecutor : public Executor {
   std::vector<std::vector<std::int32_t>> points_;    // [job] where it publishes; empty where no job has parents
   std::vector<std::vector<std::int32_t>> versions_;  // [job] progress of each, per mille; likewise
   std::optional<NetworkContention> contention_;
-  std::optional<Neighbours> neighbours_;  // where the model minds them; else, from the first group on, of groups
+  std::optional<Neighbours> neighbours_;      // where the model minds them; else, from the first group on, of groups
   std::vector<NodeFailures> node_failures_;   // [node], where nodes fail
   std::vector<int> away_;                     // [node], where nodes fail: how many outages hold
   std::vector<std::vector<JobId>> gangs_on_;  // [node], where nodes fail or are slow: in order of launch

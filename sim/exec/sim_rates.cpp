@@ -69,7 +69,9 @@ void SimExecutor::change_rates() {
     }
 }
 
-Rate SimExecutor::present_rate(const Gang& g) { return slowed(in_turns(g.healthy, g.turns), g.slowdown); }
+Rate SimExecutor::present_rate(const Gang& g) {
+  return slowed(in_turns(g.healthy, g.turns), g.slowdown);
+}
 
 void SimExecutor::change_rate(Gang& g, Rate healthy, std::int64_t turns) {
   g.healthy = healthy;
@@ -79,7 +81,7 @@ void SimExecutor::change_rate(Gang& g, Rate healthy, std::int64_t turns) {
   settle(g);
   g.rate = rate;
   if (g.phase != Phase::running) return;  // it will start, or go on, at this speed
-  if (g.saving) return;  // its end is planned when it has saved
+  if (g.saving) return;                   // its end is planned when it has saved
   if (g.next != Queue::kNone) queue_.cancel(g.next);
   if (g.publish != Queue::kNone) queue_.cancel(g.publish);
   g.next = g.publish = Queue::kNone;

@@ -8,14 +8,16 @@
 namespace orrery {
 namespace {
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
+  return (a + b - 1) / b;
+}
 
 }  // namespace
 
 Expected<Application> Application::compile(ApplicationProfile profile) {
   Application a;
-  auto times = StepTimes::compile(fmt::format("{} on {}", profile.name, profile.hardware), profile.exact,
-                                  profile.scaling);
+  auto times =
+      StepTimes::compile(fmt::format("{} on {}", profile.name, profile.hardware), profile.exact, profile.scaling);
   if (!times) return tl::make_unexpected(std::move(times.error()));
   a.times_ = std::move(*times);
   a.profile_ = std::move(profile);

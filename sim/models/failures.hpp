@@ -55,8 +55,8 @@ struct Stragglers {
 // Nodes that are worse than the others: by chance, each with this probability, failures and slow spells come so many
 // times as often.
 struct Lemons {
-  std::int64_t share = 0;               // millionths
-  std::int64_t rate = kFullSpeed;       // millionths, > 0
+  std::int64_t share = 0;          // millionths
+  std::int64_t rate = kFullSpeed;  // millionths, > 0
   [[nodiscard]] bool is_lemon(std::uint64_t seed, std::uint32_t node) const;
   // A mean time between faults of that node.
   [[nodiscard]] Duration mean(Duration usual, std::uint64_t seed, std::uint32_t node) const;
@@ -73,8 +73,8 @@ struct FailureModel {
 };
 
 struct CheckpointModel {
-  Duration every{};  // running time between checkpoints; 0 = a job saves only when it is asked to stop
-  Duration cost{};   // how long it stands still for one
+  Duration every{};               // running time between checkpoints; 0 = a job saves only when it is asked to stop
+  Duration cost{};                // how long it stands still for one
   std::vector<Duration> costs{};  // [job], where it depends on the bytes of its checkpoint; empty: `cost` for all
   [[nodiscard]] Duration cost_of(JobId job) const { return costs.empty() ? cost : costs[job.index()]; }
 };

@@ -21,7 +21,9 @@ constexpr int kCandidates = 50;
 constexpr double kRounding = 1e-8;  // a quotient so little above a whole number is meant to be one
 
 // x^y of x >= 0; 0 where the logarithm would be of nothing.
-double power(double x, double y) { return x > 0 ? portable_exp(std::max(y * portable_log(x), -700.0)) : 0; }
+double power(double x, double y) {
+  return x > 0 ? portable_exp(std::max(y * portable_log(x), -700.0)) : 0;
+}
 
 double squared(double x) {
   return x * x;

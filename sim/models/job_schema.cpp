@@ -30,10 +30,14 @@ using Kind = Key::Kind;
 
 // Of data.make and evaluate.make; what `kind` and `combinations` may be the maker knows (backend/data/maker.hpp).
 const Keys& make_keys() {
-  static const Keys keys{{"kind", Kind::text},         {"samples", Kind::whole, 1},
-                         {"size", Kind::whole, 8, 1024}, {"sound", Kind::flag},
-                         {"seed", Kind::whole},        {"combinations", Kind::text},
-                         {"useless_captions", Kind::flag}, {"vocabulary", Kind::whole, 1},
+  static const Keys keys{{"kind", Kind::text},
+                         {"samples", Kind::whole, 1},
+                         {"size", Kind::whole, 8, 1024},
+                         {"sound", Kind::flag},
+                         {"seed", Kind::whole},
+                         {"combinations", Kind::text},
+                         {"useless_captions", Kind::flag},
+                         {"vocabulary", Kind::whole, 1},
                          {"shard_samples", Kind::whole, 1}};
   return keys;
 }
@@ -111,8 +115,8 @@ bool good_betas(const Json& j) {
 // What is wanted where `j` is not it; "" where it is.
 std::string wanted(const Json& j, const Key& key) {
   const bool bounded = key.most != std::numeric_limits<double>::max();
-  const std::string range = bounded ? fmt::format("from {} to {}", key.least, key.most)
-                                    : fmt::format("of at least {}", key.least);
+  const std::string range =
+      bounded ? fmt::format("from {} to {}", key.least, key.most) : fmt::format("of at least {}", key.least);
   switch (key.kind) {
     case Kind::whole:
       return j.is_number_integer() && between(j, key.least, key.most) ? "" : "a whole number " + range;

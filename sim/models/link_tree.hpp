@@ -15,13 +15,12 @@ struct LinkTree {
   struct EdgeInfo {
     std::int64_t bandwidth_bytes_per_s = 0;  // 0 = unknown
   };
-  using Graph =
-      boost::adjacency_list<boost::vecS, boost::vecS, boost::undirectedS, Fabric::VertexInfo, EdgeInfo>;
+  using Graph = boost::adjacency_list<boost::vecS, boost::vecS, boost::undirectedS, Fabric::VertexInfo, EdgeInfo>;
 
   explicit LinkTree(const Topology& topology);
 
-  Graph graph;                               // vertex 0 is the spine; empty for a cluster without nodes
-  std::vector<Fabric::Vertex> node_vertex;   // [node]
+  Graph graph;                              // vertex 0 is the spine; empty for a cluster without nodes
+  std::vector<Fabric::Vertex> node_vertex;  // [node]
 };
 
 }  // namespace orrery

@@ -15,7 +15,9 @@ using Json = nlohmann::json;
 constexpr std::int64_t kMost = 1'000'000;
 
 // For messages; what is no UTF-8 is shown as the replacement character.
-std::string shown(const Json& j) { return j.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string shown(const Json& j) {
+  return j.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 // One object of known keys; collects every error.
 class Reader {

@@ -195,7 +195,7 @@ class Walk {
       cost_.flops.backward += 2 * flops;
       backward() += {0, 0, 2 * flops, 0, 1};
       keep_operand(batch_ * (2 * queries + 2 * keys) * s.width);  // q, the result, k, v
-      keep(batch_ * queries * s.heads);                          // log of the sums
+      keep(batch_ * queries * s.heads);                           // log of the sums
     }
     return grad;
   }

@@ -15,7 +15,9 @@ namespace orrery {
 enum class ModelPart : std::uint8_t { text, image, audio, fusion, masked_text, masked_image, contrastive, head };
 inline constexpr std::array<const char*, 8> kPartNames{"text",        "image",        "audio",       "fusion",
                                                        "masked_text", "masked_image", "contrastive", "head"};
-[[nodiscard]] constexpr const char* name_of(ModelPart part) { return kPartNames[static_cast<std::size_t>(part)]; }
+[[nodiscard]] constexpr const char* name_of(ModelPart part) {
+  return kPartNames[static_cast<std::size_t>(part)];
+}
 
 // One pass of a part, in the order in which a micro-batch's forward pass runs them; backward goes the other way.
 // Towers run again for an objective that fills holes, the fusion once for each of them.

@@ -12,10 +12,10 @@ namespace orrery {
 
 // A stack of pre-norm Transformer encoder blocks.
 struct StackConfig {
-  std::int64_t width = 64;   // d: features of a token
+  std::int64_t width = 64;  // d: features of a token
   std::int64_t layers = 2;
-  std::int64_t heads = 4;    // divides width
-  std::int64_t mlp = 4;      // hidden features of the feed-forward part / width
+  std::int64_t heads = 4;  // divides width
+  std::int64_t mlp = 4;    // hidden features of the feed-forward part / width
   friend bool operator==(const StackConfig&, const StackConfig&) = default;
 };
 
@@ -37,10 +37,10 @@ struct ImageConfig {
 };
 
 struct AudioConfig {
-  std::int64_t mels = 32;          // rows of the log-mel picture
-  std::int64_t frames = 32;        // columns
-  std::int64_t patch_mels = 8;     // divides mels
-  std::int64_t patch_frames = 8;   // divides frames
+  std::int64_t mels = 32;         // rows of the log-mel picture
+  std::int64_t frames = 32;       // columns
+  std::int64_t patch_mels = 8;    // divides mels
+  std::int64_t patch_frames = 8;  // divides frames
   StackConfig stack;
   [[nodiscard]] std::int64_t tokens() const { return (mels / patch_mels) * (frames / patch_frames); }
   [[nodiscard]] std::int64_t patch_values() const { return patch_mels * patch_frames; }

@@ -16,9 +16,9 @@ namespace orrery {
 struct OverheadModel {
   enum class Restart { zero, constant, per_model, per_job };
   Restart restart = Restart::zero;
-  Duration restart_default{};                     // constant; per_model: models without a row
-  std::map<std::string, Duration> restart_models; // per_model, by JobSpec::model
-  std::vector<Duration> restart_jobs{};           // per_job, [job]: by the bytes of its checkpoint
+  Duration restart_default{};                      // constant; per_model: models without a row
+  std::map<std::string, Duration> restart_models;  // per_model, by JobSpec::model
+  std::vector<Duration> restart_jobs{};            // per_job, [job]: by the bytes of its checkpoint
   Duration launch{};
   Duration stop{};
 

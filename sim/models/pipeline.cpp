@@ -69,9 +69,9 @@ Order order_of(const PipelineSpec& spec, int device) {
 }
 
 // The graph as it is built; virtual stage = chunk * devices + device.
-class Builder {
+class PipelineBuilder {
  public:
-  explicit Builder(const PipelineSpec& spec)
+  explicit PipelineBuilder(const PipelineSpec& spec)
       : spec_(spec),
         p_(static_cast<int>(spec.devices.size())),
         stages_(p_ * spec.chunks),
@@ -165,7 +165,7 @@ StepGraph pipeline_step(const PipelineSpec& spec) {
                                      spec.micro_batches % static_cast<int>(spec.devices.size()) == 0),
                 "chunks need the interleaved schedule and {} micro-batches to be a multiple of {} devices",
                 spec.micro_batches, spec.devices.size());
-  return Builder(spec).build();
+  return PipelineBuilder(spec).build();
 }
 
 double bubble_fraction(int devices, int micro_batches, int chunks) {

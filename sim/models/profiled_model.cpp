@@ -247,8 +247,7 @@ double ProfiledModel::slowest(const JobSpec& spec, const Allocation& gpus, Speed
 
 void ProfiledModel::refuse(const JobSpec& spec, std::size_t type, const Shape& shape, std::int64_t per_gpu) const {
   const Class& c = class_of(spec.id);
-  const Diagnostic d =
-      application(c, type).step_times().missing(shape, static_cast<double>(per_gpu)).items.front();
+  const Diagnostic d = application(c, type).step_times().missing(shape, static_cast<double>(per_gpu)).items.front();
   const std::string& name = types_[type].name;
   throw Unmeasured(fmt::format("job `{}` of `{}` was put{} where its speed is not known: {}; {}", spec.name,
                                c.job.application, name.empty() ? "" : fmt::format(" on GPUs of type `{}`", name),
@@ -293,8 +292,8 @@ double ProfiledModel::share_of(const Class& c, const Allocation& gpus, std::span
     const Application& a = application(c, type);
     double share = in_turns;
     if (other.on[type].application == c.on[type].application)
-      share = a.beside(a.split(c.batch, count).per_gpu, a.split(other.batch, other.job.gpus).per_gpu)
-                  .value_or(in_turns);
+      share =
+          a.beside(a.split(c.batch, count).per_gpu, a.split(other.batch, other.job.gpus).per_gpu).value_or(in_turns);
     if (least < 0 || share < least) least = share;
   });
   return least;
@@ -332,8 +331,7 @@ Duration ProfiledModel::time_left(const JobView& job, std::int32_t gpus) const {
   if (gpus < 1) return kForever;
   if (job.held == nullptr || types_.size() == 1) return time_left_on(c, c.home, job, gpus);
   Duration longest{};
-  for_types(c, *job.held,
-            [&](std::size_t type) { longest = std::max(longest, time_left_on(c, type, job, gpus)); });
+  for_types(c, *job.held, [&](std::size_t type) { longest = std::max(longest, time_left_on(c, type, job, gpus)); });
   return longest;
 }
 

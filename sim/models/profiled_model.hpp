@@ -74,7 +74,7 @@ class ProfiledModel final : public PerformanceModel {
   struct Type {
     std::string name, hardware;  // empty: any
     NodeCounts nodes;
-    std::int64_t gpus = 0;       // of the cluster
+    std::int64_t gpus = 0;  // of the cluster
   };
   // One optimiser step, as policies are told.
   struct Step {

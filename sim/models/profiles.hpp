@@ -34,15 +34,15 @@ struct ApplicationProfile {
   std::vector<StepPoint> exact, scaling;
   std::vector<BatchStats> batches;  // by batch size; empty: progress is samples, and jobs say how many they need
   SplitRule split = SplitRule::pollux;
-  std::int64_t initial_batch = 0;  // M0; 0 = the smallest of `batches`
-  std::int64_t max_batch = 0;      // 0 = the largest of `batches`, or no limit
+  std::int64_t initial_batch = 0;                         // M0; 0 = the smallest of `batches`
+  std::int64_t max_batch = 0;                             // 0 = the largest of `batches`, or no limit
   std::int64_t min_local_batch = 0, max_local_batch = 0;  // 0 = the smallest and largest measured
-  std::int32_t most_gpus = 0;      // 0 = as many as the batch allows
-  std::int32_t gpu_limit = 0;      // no more than these even if the batch allows more; 0 = no limit
-  double start_s = 0;              // measured from launch to first step; 0 = not measured
+  std::int32_t most_gpus = 0;                             // 0 = as many as the batch allows
+  std::int32_t gpu_limit = 0;         // no more than these even if the batch allows more; 0 = no limit
+  double start_s = 0;                 // measured from launch to first step; 0 = not measured
   std::vector<MemoryPoint> memory{};  // of a GPU by local batch; empty = not measured
   std::vector<SharedStep> shared{};   // two jobs of this application on one GPU; likewise
-  double gpu_gib = 0;              // of the GPUs it runs on: larger local batches become passes; 0 = no limit
+  double gpu_gib = 0;                 // of the GPUs it runs on: larger local batches become passes; 0 = no limit
 };
 
 using ProfileSet = std::vector<ApplicationProfile>;

@@ -33,8 +33,12 @@ struct Qhull {
   }
 };
 
-Point3 minus(const Point3& a, const Point3& b) { return {a[0] - b[0], a[1] - b[1], a[2] - b[2]}; }
-double magnitude(double v) { return v < 0 ? -v : v; }
+Point3 minus(const Point3& a, const Point3& b) {
+  return {a[0] - b[0], a[1] - b[1], a[2] - b[2]};
+}
+double magnitude(double v) {
+  return v < 0 ? -v : v;
+}
 
 // The inverse of the matrix with columns a, b, c, as rows; false when it has none worth the name.
 bool invert(const Point3& a, const Point3& b, const Point3& c, std::array<Point3, 3>& out) {

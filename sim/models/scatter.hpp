@@ -32,10 +32,10 @@ class ScatterTable {
   static constexpr std::int32_t kOutside = -1;
   struct Cell {
     std::array<std::uint32_t, 4> corners{};
-    std::array<std::int32_t, 4> beyond{};   // the cell on the other side of the face opposite each corner
-    std::array<double, 5> plane{};          // the cell's facet of the lifted hull: normal and offset
-    bool flat = false;                      // without volume: has no inverse
-    std::array<Point3, 3> inverse{};        // barycentric coordinates of p: inverse x (p - last corner)
+    std::array<std::int32_t, 4> beyond{};  // the cell on the other side of the face opposite each corner
+    std::array<double, 5> plane{};         // the cell's facet of the lifted hull: normal and offset
+    bool flat = false;                     // without volume: has no inverse
+    std::array<Point3, 3> inverse{};       // barycentric coordinates of p: inverse x (p - last corner)
   };
   using Weights = std::array<double, 4>;
 

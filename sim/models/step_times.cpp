@@ -129,8 +129,8 @@ StepTime StepTimes::between(const Exact& e, double local_batch) const {
   };
   if (local_batch <= first->local_batch || last - first == 1) return nearest(*first);
   if (local_batch >= last[-1].local_batch) return nearest(last[-1]);
-  const Row* above = std::lower_bound(first, last, local_batch,
-                                      [](const Row& r, double b) { return r.local_batch < b; });
+  const Row* above =
+      std::lower_bound(first, last, local_batch, [](const Row& r, double b) { return r.local_batch < b; });
   const Row& lo = above[-1];
   const Row& hi = *above;
   const double part = local_batch - lo.local_batch, width = hi.local_batch - lo.local_batch;

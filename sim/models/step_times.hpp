@@ -90,8 +90,8 @@ class StepTimes {
   [[nodiscard]] Point3 point(const Shape& shape, double local_batch) const;
 
   std::string name_;
-  std::vector<Exact> exact_;  // by placement
-  std::vector<Row> rows_;     // of each placement by batch
+  std::vector<Exact> exact_;               // by placement
+  std::vector<Row> rows_;                  // of each placement by batch
   std::optional<ScatterTable> scatter_{};  // none where the measurements span no volume
   int most_nodes_ = 0;
   double min_batch_ = 0, max_batch_ = 0;

@@ -122,8 +122,7 @@ Expected<std::shared_ptr<ThroughputModel>> ThroughputModel::compile(const Throug
       return fail(
           fmt::format("{}: {} as one of {} jobs has speed {}", table.name, text_of(r.config), r.jobs, r.speed));
     const std::uint32_t c = configure(r.config);
-    for_types(r.gpu,
-              [&](std::uint32_t t) { crowds[key_of(t, c, static_cast<std::uint32_t>(r.jobs))] = r.speed; });
+    for_types(r.gpu, [&](std::uint32_t t) { crowds[key_of(t, c, static_cast<std::uint32_t>(r.jobs))] = r.speed; });
   }
   m->pairs_.assign(pairs.begin(), pairs.end());
   m->crowds_.assign(crowds.begin(), crowds.end());
@@ -166,8 +165,8 @@ Expected<void> ThroughputModel::add(const Job& job, GpuTypeMask types, bool clam
   const int gpus = job.config.gpus;
   if (name == kNone) return fail(fmt::format("{} knows no {}", table_, text_of(job.config)));
   const auto missing = [&](std::uint32_t type, std::string hint) {
-    Diagnostic d{fmt::format("{} has no steps per second of {} of type `{}`", table_, text_of(job.config),
-                             types_[type])};
+    Diagnostic d{
+        fmt::format("{} has no steps per second of {} of type `{}`", table_, text_of(job.config), types_[type])};
     d.hint = std::move(hint);
     return fail(std::move(d));
   };

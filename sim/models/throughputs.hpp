@@ -5,10 +5,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
-#include <map>
 #include <utility>
 #include <vector>
 
@@ -119,18 +119,18 @@ class ThroughputModel final : public PerformanceModel {
   };
   std::string table_;  // its name
   const Topology* topology_ = nullptr;
-  std::vector<std::string> types_;                        // of the cluster, then the reference if it is none of them
-  std::vector<NodeCounts> nodes_;                         // [type] of the cluster
-  std::vector<bool> has_gpus_;                            // [type]
-  std::uint32_t reference_ = 0;                           // type
-  std::map<std::string, std::uint32_t> names_;  // "model\nmode\nbatch"
-  std::vector<Point> points_;                             // by name, type, GPUs
-  std::vector<Span> spans_;                               // [name * types + type]
+  std::vector<std::string> types_;                  // of the cluster, then the reference if it is none of them
+  std::vector<NodeCounts> nodes_;                   // [type] of the cluster
+  std::vector<bool> has_gpus_;                      // [type]
+  std::uint32_t reference_ = 0;                     // type
+  std::map<std::string, std::uint32_t> names_;      // "model\nmode\nbatch"
+  std::vector<Point> points_;                       // by name, type, GPUs
+  std::vector<Span> spans_;                         // [name * types + type]
   std::map<std::uint64_t, std::uint32_t> configs_;  // (name, GPUs) of pairs and crowds
   // Sorted by key: (type, config, config) and (type, config, jobs).
   std::vector<std::pair<std::uint64_t, std::pair<double, double>>> pairs_;
   std::vector<std::pair<std::uint64_t, double>> crowds_;
-  std::vector<Member> jobs_;                                            // [job]
+  std::vector<Member> jobs_;  // [job]
   Duration last_time_{};
 };
 

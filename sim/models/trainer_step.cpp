@@ -11,9 +11,9 @@ namespace {
 
 using Op = StepGraph::Op;
 
-class Builder {
+class ProgramBuilder {
  public:
-  explicit Builder(const StepProgram& program) : program_(program) {
+  explicit ProgramBuilder(const StepProgram& program) : program_(program) {
     device_ = graph_.add_resource("device");
     stream_ = graph_.add_resource("communication");
     link_ = graph_.add_link(program.link_bytes_per_s);
@@ -128,7 +128,9 @@ class Builder {
   std::vector<Op> made_;  // [bucket]: the piece of the backward pass after which it is full
 };
 
-Duration duration_of(double seconds) { return Duration{static_cast<std::int64_t>(seconds * 1e9)}; }
+Duration duration_of(double seconds) {
+  return Duration{static_cast<std::int64_t>(seconds * 1e9)};
+}
 
 }  // namespace
 
@@ -137,7 +139,7 @@ StepGraph trainer_step(const StepProgram& program) {
                 program.ranks);
   for (const StepProgram::Bucket& b : program.buckets)
     ORRERY_ASSERT(b.phase < program.phases.size() && b.made >= 0 && b.made <= 1, "a bucket of phase {}", b.phase);
-  return Builder(program).build();
+  return ProgramBuilder(program).build();
 }
 
 DeviceWork data_work(const ModelConfig& model, const ModelCost& cost, std::int64_t batch) {
@@ -151,7 +153,9 @@ DeviceWork data_work(const ModelConfig& model, const ModelCost& cost, std::int64
   return {0, 0, 0, 2 * batch * values, calls};
 }
 
-DeviceWork optimiser_work(std::int64_t trained, std::int64_t tensors) { return {0, 0, 0, 11 * trained, tensors}; }
+DeviceWork optimiser_work(std::int64_t trained, std::int64_t tensors) {
+  return {0, 0, 0, 11 * trained, tensors};
+}
 
 std::vector<StepProgram::Bucket> gradient_buckets(const ModelCost& cost, std::int64_t most_bytes) {
   std::array<std::uint32_t, kPartNames.size()> first_pass{};

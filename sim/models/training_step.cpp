@@ -10,9 +10,9 @@
 namespace orrery {
 namespace {
 
-class Builder {
+class TrainingStepBuilder {
  public:
-  explicit Builder(const TrainingStepSpec& spec) : spec_(spec) {
+  explicit TrainingStepBuilder(const TrainingStepSpec& spec) : spec_(spec) {
     std::uint32_t devices = spec.fusion.device + 1;
     for (const PartCost& t : spec.towers) devices = std::max(devices, t.device + 1);
     for (std::uint32_t d = 0; d < devices; ++d) graph_.add_resource(fmt::format("device {}", d));
@@ -140,7 +140,7 @@ class Builder {
 StepGraph training_step(const TrainingStepSpec& spec) {
   ORRERY_ASSERT(spec.micro_batches >= 1 && spec.ranks >= 1, "{} micro-batches, {} ranks", spec.micro_batches,
                 spec.ranks);
-  return Builder(spec).build();
+  return TrainingStepBuilder(spec).build();
 }
 
 std::int64_t ring_bytes(int ranks, std::int64_t bytes) {

@@ -12,11 +12,15 @@
 namespace orrery {
 namespace {
 
-EVP_MD_CTX* evp(void* p) { return static_cast<EVP_MD_CTX*>(p); }
+EVP_MD_CTX* evp(void* p) {
+  return static_cast<EVP_MD_CTX*>(p);
+}
 
 }  // namespace
 
-void Sha256::Free::operator()(void* context) const { EVP_MD_CTX_free(evp(context)); }
+void Sha256::Free::operator()(void* context) const {
+  EVP_MD_CTX_free(evp(context));
+}
 
 Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
   ORRERY_ASSERT(context_ != nullptr && EVP_DigestInit_ex(evp(context_.get()), EVP_sha256(), nullptr) == 1,

@@ -275,7 +275,9 @@ void EventLog::write(const Event& e) {
   end_line();
 }
 
-void EventLog::on_batch_end(Time) { settle_decide(); }
+void EventLog::on_batch_end(Time) {
+  settle_decide();
+}
 
 void EventLog::on_end(Time now) {
   settle_decide();

@@ -19,9 +19,9 @@ namespace orrery {
 inline constexpr int kEventLogSchema = 1;
 
 struct EventLogOptions {
-  std::string path;              // empty: nothing is stored, only the digest is computed
-  int level = 1;                 // of zstd
-  std::string* text = nullptr;   // also gets the uncompressed lines; for tests
+  std::string path;             // empty: nothing is stored, only the digest is computed
+  int level = 1;                // of zstd
+  std::string* text = nullptr;  // also gets the uncompressed lines; for tests
 };
 
 class EventLog : public Observer {
@@ -67,10 +67,10 @@ class EventLog : public Observer {
   std::unique_ptr<File> file_;
   Sha256 hash_;
   std::string out_;
-  std::string plan_text_;            // the rendered plan of epoch plan_epoch_, to go into its decide line
+  std::string plan_text_;  // the rendered plan of epoch plan_epoch_, to go into its decide line
   std::uint64_t plan_epoch_ = 0;
   bool has_plan_ = false;
-  bool has_decide_ = false;          // a decide event that waits for its plan
+  bool has_decide_ = false;  // a decide event that waits for its plan
   Event decide_{};
   std::vector<LastReason> reasons_;  // [job], as last written
   std::uint64_t lines_ = 0;

@@ -15,9 +15,9 @@ namespace orrery {
 
 struct LogHeader {
   int schema = 0;
-  std::string jobs;                      // the job table beside the log
-  std::vector<std::int32_t> node_gpus;   // by NodeId
-  bool ended = false;                    // the run reached its end
+  std::string jobs;                     // the job table beside the log
+  std::vector<std::int32_t> node_gpus;  // by NodeId
+  bool ended = false;                   // the run reached its end
 };
 
 // Feeds `observer` every event in order, after each decision its plan, and, when the log ends properly, on_end. A

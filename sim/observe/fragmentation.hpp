@@ -57,8 +57,8 @@ class FragmentMeter {
   // Of all nodes in service.
   struct Totals {
     std::int64_t idle_milli = 0;
-    std::int64_t fragment_micro = 0;    // F, millionths of a GPU
-    std::int64_t unusable_milli = 0;    // idle where the most frequent demand for GPUs does not fit, or too little
+    std::int64_t fragment_micro = 0;  // F, millionths of a GPU
+    std::int64_t unusable_milli = 0;  // idle where the most frequent demand for GPUs does not fit, or too little
     friend bool operator==(const Totals&, const Totals&) = default;
   };
   [[nodiscard]] const Totals& totals() const { return totals_; }

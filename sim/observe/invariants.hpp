@@ -64,8 +64,8 @@ class InvariantChecker : public Observer {
     Incarnation incarnation = 0;
     std::uint32_t held = kNone;     // slot of what it holds
     std::uint32_t planned = kNone;  // slot of what its standing target holds
-    Work committed{};  // what it would keep, as it last said
-    Work saved{};      // what it inherited spares it
+    Work committed{};               // what it would keep, as it last said
+    Work saved{};                   // what it inherited spares it
   };
   struct Booking {
     Allocation gpus;

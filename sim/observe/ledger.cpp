@@ -10,7 +10,7 @@ namespace {
 bool grouped(Sharing s) {
   return s == Sharing::interleaved || s == Sharing::merged;
 }
-bool whole(const NodeSlice& s, Sharing sharing) {
+bool takes_whole(const NodeSlice& s, Sharing sharing) {
   return s.milli_per_gpu == kMilliPerGpu && !grouped(sharing);
 }
 
@@ -67,7 +67,7 @@ std::string Ledger::take(const Allocation& a, Sharing sharing, GroupId group) {
     Node& n = nodes_[s.node.index()];
     n.cpu_milli -= s.cpu_milli;
     n.mem_bytes -= s.mem_bytes;
-    if (whole(s, sharing)) {
+    if (takes_whole(s, sharing)) {
       n.whole |= s.gpus;
       continue;
     }
@@ -87,7 +87,7 @@ void Ledger::give(const Allocation& a, Sharing sharing, GroupId) {
     Node& n = nodes_[s.node.index()];
     n.cpu_milli += s.cpu_milli;
     n.mem_bytes += s.mem_bytes;
-    if (whole(s, sharing)) {
+    if (takes_whole(s, sharing)) {
       n.whole &= ~s.gpus;
       continue;
     }

@@ -24,9 +24,7 @@ class Ledger {
   // GPUs of a node that may be held at once; lowered by capacity events.
   void set_usable(NodeId n, std::int64_t gpus) { nodes_[n.index()].usable = gpus; }
   [[nodiscard]] std::int64_t usable(NodeId n) const { return nodes_[n.index()].usable; }
-  [[nodiscard]] int held_on(NodeId n) const {
-    return nodes_[n.index()].whole.count() + nodes_[n.index()].shared;
-  }
+  [[nodiscard]] int held_on(NodeId n) const { return nodes_[n.index()].whole.count() + nodes_[n.index()].shared; }
   // "" when every slice names GPUs that exist.
   [[nodiscard]] std::string bounds(const Allocation& a) const;
 

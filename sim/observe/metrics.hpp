@@ -23,10 +23,10 @@ struct JobRow {
   Time submit{};
   Time first_start = kNever;  // first launch (GPUs held); kNever = never
   Time finish = kNever;
-  Duration wait{};            // total time without an allocation, until it ended (or the run did)
-  Duration run{};             // total time in state running
-  GpuTime service{};          // GPU-time in state running
-  GpuTime held{};             // GPU-time holding an allocation, overheads included
+  Duration wait{};    // total time without an allocation, until it ended (or the run did)
+  Duration run{};     // total time in state running
+  GpuTime service{};  // GPU-time in state running
+  GpuTime held{};     // GPU-time holding an allocation, overheads included
   std::uint32_t launches = 0;
   std::uint32_t preemptions = 0;  // stops asked for by the policy
   Duration cpu_per_sample{};      // of one core, loading and preprocessing, as last measured; 0 = not measured
@@ -77,21 +77,21 @@ struct StudySummary {
 };
 
 struct Summary {
-  std::int64_t jobs = 0;       // submitted
+  std::int64_t jobs = 0;  // submitted
   std::int64_t finished = 0;
   std::int64_t rejected = 0;
   std::int64_t failed = 0;
   std::int64_t cancelled = 0;
   double mean_jct_s = 0, p50_jct_s = 0, p90_jct_s = 0, p99_jct_s = 0;  // of finished jobs, linear interpolation
-  double mean_wait_s = 0;       // of finished jobs
+  double mean_wait_s = 0;                                              // of finished jobs
   double mean_initial_wait_s = 0;  // of finished jobs, until their first allocation
-  double makespan_s = 0;        // last finish - first submit
-  double gpu_util_ratio = 0;    // GPU-time held / (usable GPUs x makespan)
-  double gpu_goodput_ratio = 0; // GPU-time running / (usable GPUs x makespan)
+  double makespan_s = 0;           // last finish - first submit
+  double gpu_util_ratio = 0;       // GPU-time held / (usable GPUs x makespan)
+  double gpu_goodput_ratio = 0;    // GPU-time running / (usable GPUs x makespan)
   std::int64_t preemptions = 0;
   std::int64_t launches = 0;
   std::int64_t decisions = 0;
-  StudySummary study{};         // empty unless a StudyFold was there
+  StudySummary study{};  // empty unless a StudyFold was there
 };
 
 // Linear interpolation between order statistics (numpy's default); `sorted` ascending, not empty, q in [0,1].

@@ -26,7 +26,7 @@ struct RunVersions {
 struct RunMeasured {
   std::string host, date;  // date in ISO 8601, UTC
   double wall_s = 0;
-  double decision_s = 0;   // inside Policy::schedule
+  double decision_s = 0;                                 // inside Policy::schedule
   std::optional<double> decision_p50_s, decision_p99_s;  // of one decision; none where there was none
   std::uint64_t events = 0;
   std::int64_t peak_rss_bytes = 0;
@@ -40,7 +40,7 @@ struct RunManifest {
   std::string policy, placement;
   std::map<std::string, std::string> policy_options;
   RunVersions versions;
-  Summary summary;            // the job counts
+  Summary summary;  // the job counts
   std::string result_digest;
   RunMeasured measured;
 };

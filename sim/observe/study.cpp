@@ -34,9 +34,9 @@ FragmentMeter make_fragment_meter(const StudyInputs& in) {
   std::vector<FragmentMeter::Kind> kinds;
   for (std::size_t g = 0; g < in.groups.size(); ++g) {
     const NodeGroup& group = in.groups[g];
-    kinds.push_back({group.gpus_per_node,
-                     {group.cpu_milli > 0 ? group.cpu_milli : -1, group.mem_bytes > 0 ? group.mem_bytes : -1,
-                      in.group_type[g]}});
+    kinds.push_back(
+        {group.gpus_per_node,
+         {group.cpu_milli > 0 ? group.cpu_milli : -1, group.mem_bytes > 0 ? group.mem_bytes : -1, in.group_type[g]}});
   }
   return {in.shapes, std::move(kinds), in.node_group};
 }
@@ -192,8 +192,10 @@ void StudyFold::book(Job& j, Time now) {
     const double gpus = static_cast<double>(s.gpu_count()) * s.milli_per_gpu / kMilliPerGpu;
     j.peak_tflop += held_s * gpus * static_cast<double>(group.peak_gflop_per_s) / 1000;
     j.cost += held_s / 3600 * gpus * static_cast<double>(group.price_micro_per_h) / 1e6;
-    j.energy_j += gpus * ((held_s - ran_s) * static_cast<double>(group.idle_milliwatt) +
-                          ran_s * static_cast<double>(group.busy_milliwatt)) / 1000;
+    j.energy_j += gpus *
+                  ((held_s - ran_s) * static_cast<double>(group.idle_milliwatt) +
+                   ran_s * static_cast<double>(group.busy_milliwatt)) /
+                  1000;
   }
 }
 

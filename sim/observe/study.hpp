@@ -62,18 +62,18 @@ class StudyFold : public Observer {
 
  private:
   struct Job {
-    Int128 contending = 0, usable = 0;  // integrals at submit
-    Int128 share = 0;                   // integral at ready
-    double contention = 0;              // at its end: jobs per usable GPU over its life
-    double deserved_gpu_s = 0;          // at its end: see share_jain
+    Int128 contending = 0, usable = 0;              // integrals at submit
+    Int128 share = 0;                               // integral at ready
+    double contention = 0;                          // at its end: jobs per usable GPU over its life
+    double deserved_gpu_s = 0;                      // at its end: see share_jain
     double peak_tflop = 0, cost = 0, energy_j = 0;  // of what it held
-    Allocation held;                    // its present or last one
+    Allocation held;                                // its present or last one
     Time ready{}, held_since{}, run_since{};
-    std::int64_t saved_ns = 0;      // inherited work
-    std::int64_t committed_ns = 0;  // work that it would keep, as it last said
-    std::int64_t unsaved_ns = 0;    // of running in this launch, since it last saved
-    std::int64_t ran_ns = 0;        // of running since held_since
-    std::int64_t ahead_ns = 0;      // of that, by which the run's clock is ahead of the cluster's
+    std::int64_t saved_ns = 0;       // inherited work
+    std::int64_t committed_ns = 0;   // work that it would keep, as it last said
+    std::int64_t unsaved_ns = 0;     // of running in this launch, since it last saved
+    std::int64_t ran_ns = 0;         // of running since held_since
+    std::int64_t ahead_ns = 0;       // of that, by which the run's clock is ahead of the cluster's
     std::int64_t life_ahead_ns = 0;  // likewise, since it was submitted
     std::int64_t speedup_milli = 0;
     std::uint32_t launches = 0;

@@ -170,9 +170,8 @@ void StudyFold::add_cluster(StudySummary& s) const {
 }
 
 bool StudyFold::priced() const {
-  return std::all_of(in_.groups.begin(), in_.groups.end(), [](const NodeGroup& g) {
-    return g.count * g.gpus_per_node == 0 || g.price_micro_per_h > 0;
-  });
+  return std::all_of(in_.groups.begin(), in_.groups.end(),
+                     [](const NodeGroup& g) { return g.count * g.gpus_per_node == 0 || g.price_micro_per_h > 0; });
 }
 
 bool StudyFold::powered() const {

@@ -17,8 +17,8 @@ struct MetricDefinition {
   const char* unit;        // "s", "1" (a ratio), "count"
   const char* definition;  // one sentence
   double (*get)(const Summary&);
-  bool integral;           // a count, printed without a fraction
-  bool needs_finished;     // says nothing when no job finished
+  bool integral;        // a count, printed without a fraction
+  bool needs_finished;  // says nothing when no job finished
 };
 
 [[nodiscard]] const std::vector<MetricDefinition>& metric_definitions();

@@ -25,9 +25,15 @@ inline void append_int(std::string& out, std::int64_t v) {
 // `value` / 10^digits as a decimal without trailing zeros: append_decimal(out, 1500, 3) gives "1.5".
 void append_decimal(std::string& out, Int128 value, int digits);
 
-inline void append_seconds(std::string& out, Duration d) { append_decimal(out, d.ns, 9); }
-inline void append_seconds(std::string& out, Time t) { append_decimal(out, t.ns, 9); }
-inline void append_gpu_seconds(std::string& out, GpuTime t) { append_decimal(out, t.milli_gpu_ns, 12); }
+inline void append_seconds(std::string& out, Duration d) {
+  append_decimal(out, d.ns, 9);
+}
+inline void append_seconds(std::string& out, Time t) {
+  append_decimal(out, t.ns, 9);
+}
+inline void append_gpu_seconds(std::string& out, GpuTime t) {
+  append_decimal(out, t.milli_gpu_ns, 12);
+}
 
 // A CSV field: quoted only when it must be (RFC 4180).
 void append_csv(std::string& out, std::string_view field);

@@ -27,8 +27,8 @@ TEST_CASE("every scenario runs under every policy that it compares", "[app]") {
     auto scenario = read_scenario(file.string());
     if (!scenario) FAIL(render(scenario.error()));
     const Scenario& s = *scenario;
-    const bool recorded_data = s.workload.trace.find("ORRERY_TRACES") != std::string::npos || s.performance ||
-                               !s.failures.capacity.empty();
+    const bool recorded_data =
+        s.workload.trace.find("ORRERY_TRACES") != std::string::npos || s.performance || !s.failures.capacity.empty();
     if (recorded_data && !test::recorded(".")) continue;
     if (scenario->workload.generate) {
       scenario->workload.generate->jobs = std::min<std::int64_t>(scenario->workload.generate->jobs, 60);

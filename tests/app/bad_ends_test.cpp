@@ -13,10 +13,12 @@
 #include "sim/observe/event_log.hpp"
 #include "sim/observe/event_log_reader.hpp"
 #include "tests/support/temp_dir.hpp"
+#include "tests/support/text.hpp"
 
 namespace {
 
 using namespace orrery;
+using orrery::test::has;
 using namespace orrery::app;
 
 struct World : test::TempFolder {
@@ -37,8 +39,6 @@ struct World : test::TempFolder {
     return {std::istreambuf_iterator<char>(in), {}};
   }
 };
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 

@@ -24,7 +24,7 @@ const std::string kSimulated = std::string(ORRERY_SOURCE_DIR) + "/scenarios/line
 const std::string kLive = std::string(ORRERY_SOURCE_DIR) + "/scenarios/live/lineage.yaml";
 
 // A scenario with the catalogue of another folder; empty = its own.
-Prepared prepared(const std::string& file, const std::string& catalogue = {}) {
+Prepared prepared_with(const std::string& file, const std::string& catalogue = {}) {
   std::vector<Override> overrides;
   if (!catalogue.empty()) overrides.emplace_back("workload.catalogue", catalogue);
   auto scenario = read_scenario(file, overrides);
@@ -50,7 +50,7 @@ void replace_in(const std::string& file, const std::string& from, const std::str
 }
 
 TEST_CASE("catalogue: the simulated and the live lineage have their jobs from one file", "[catalogue][lineage]") {
-  const Prepared simulated = prepared(kSimulated), live = prepared(kLive);
+  const Prepared simulated = prepared_with(kSimulated), live = prepared_with(kLive);
   REQUIRE(simulated.catalogue);
   REQUIRE(live.catalogue);
   CHECK(fs::equivalent(simulated.catalogue->catalogue.file, live.catalogue->catalogue.file));
@@ -84,22 +84,22 @@ TEST_CASE("catalogue: a changed entry changes the simulated and the live jobs", 
   for (const auto& entry : fs::directory_iterator(fs::path(test::kShippedCatalogue).parent_path()))
     fs::copy(entry.path(), folder.file(entry.path().filename().string()));
   const std::string catalogue = folder.file("catalogue.yaml");
-  const auto before = gpu_seconds(prepared(kSimulated, catalogue));
-  const auto live_before = gpu_seconds(prepared(kLive, catalogue));
-  CHECK(before == gpu_seconds(prepared(kSimulated)));
-  CHECK(live_before == gpu_seconds(prepared(kLive)));
+  const auto before = gpu_seconds(prepared_with(kSimulated, catalogue));
+  const auto live_before = gpu_seconds(prepared_with(kLive, catalogue));
+  CHECK(before == gpu_seconds(prepared_with(kSimulated)));
+  CHECK(live_before == gpu_seconds(prepared_with(kLive)));
 
   // The model file: what is trained, and how much work its grown size is.
   replace_in(folder.file("transfer-lora.yaml"), "rank: 4", "rank: 64");
-  const auto wider = gpu_seconds(prepared(kSimulated, catalogue));
+  const auto wider = gpu_seconds(prepared_with(kSimulated, catalogue));
   CHECK(wider.at("shape-lora") > before.at("shape-lora") * 1.01);
   CHECK(wider.at("shape-probe") == Approx(before.at("shape-probe")));
-  const auto trained = trained_job(prepared(kLive, catalogue), "shape-lora").value();
+  const auto trained = trained_job(prepared_with(kLive, catalogue), "shape-lora").value();
   CHECK(trained->config["model"]["transfer"]["rank"] == 64);
 
   // The entry: other names and other numbers of steps.
   replace_in(catalogue, "  shape-lora:", "  shape-low-rank:");
-  CHECK(gpu_seconds(prepared(kSimulated, catalogue)).count("shape-low-rank") == 1);
+  CHECK(gpu_seconds(prepared_with(kSimulated, catalogue)).count("shape-low-rank") == 1);
   auto renamed = read_scenario(kLive, {{"workload.catalogue", catalogue}});
   REQUIRE(renamed);
   const auto refused = prepare(*std::move(renamed));
@@ -109,10 +109,9 @@ TEST_CASE("catalogue: a changed entry changes the simulated and the live jobs", 
   replace_in(catalogue, "  shape-low-rank:", "  shape-lora:");
   replace_in(catalogue, "steps: 160\n", "steps: 320\n");
   replace_in(catalogue, "steps: 90000\n", "steps: 180000\n");
-  CHECK(gpu_seconds(prepared(kLive, catalogue)).at("pairs") == Approx(2 * live_before.at("pairs")));
-  CHECK(gpu_seconds(prepared(kSimulated, catalogue)).at("pairs") ==
-        Approx(2 * wider.at("pairs")).epsilon(1e-6));
-  CHECK(trained_job(prepared(kLive, catalogue), "pairs").value()->steps == 320);
+  CHECK(gpu_seconds(prepared_with(kLive, catalogue)).at("pairs") == Approx(2 * live_before.at("pairs")));
+  CHECK(gpu_seconds(prepared_with(kSimulated, catalogue)).at("pairs") == Approx(2 * wider.at("pairs")).epsilon(1e-6));
+  CHECK(trained_job(prepared_with(kLive, catalogue), "pairs").value()->steps == 320);
 }
 
 TEST_CASE("catalogue: the generator makes live-sized workloads, too", "[catalogue][lineage]") {

@@ -7,18 +7,20 @@
 #include "orrery_paths.hpp"
 #include "scenarios/app/scenario_reader.hpp"
 #include "scenarios/app/simulate.hpp"
+#include "tests/support/prepared.hpp"
 #include "tests/support/temp_dir.hpp"
+#include "tests/support/text.hpp"
 
 namespace {
 
 using namespace orrery;
+using orrery::test::has;
 using namespace orrery::app;
+using orrery::test::prepared;
 
 // A job of 16 GPUs, which fill two nodes, and one of one GPU.
 struct Folder : test::TempFolder {
-  Folder() {
-    write("large,0,16,100,gpt\nsmall,0,1,100,probe\n");
-  }
+  Folder() { write("large,0,16,100,gpt\nsmall,0,1,100,probe\n"); }
   void write(const std::string& rows) const {
     std::ofstream(file("jobs.csv")) << "job_id,submit_s,gpus,duration_s,model\n" << rows;
   }
@@ -30,24 +32,16 @@ struct Folder : test::TempFolder {
   }
 };
 
-Expected<Prepared> prepared(const std::string& text) {
-  auto scenario = read_scenario_text("s.yaml", text);
-  if (!scenario) return tl::make_unexpected(std::move(scenario.error()));
-  return prepare(std::move(*scenario));
-}
-
 std::vector<double> in_seconds(const std::vector<Duration>& all) {
   std::vector<double> out;
   for (const Duration d : all) out.push_back(to_seconds(d));
   return out;
 }
 
-std::string error_of(const std::string& text) {
+std::string refusal(const std::string& text) {
   const auto p = prepared(text);
   return p ? std::string() : render(p.error());
 }
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 
@@ -89,14 +83,14 @@ TEST_CASE("in the simulation a job that lost its node pays for its bytes once mo
 TEST_CASE("a job whose checkpoint nobody knows the size of is named", "[app][checkpoints]") {
   const Folder f;
   const std::string unknown =
-      error_of(f.scenario("overheads: { restart: { by: checkpoint, bandwidth: 2GB/s, bytes: { gpt: 320GB } } }"));
+      refusal(f.scenario("overheads: { restart: { by: checkpoint, bandwidth: 2GB/s, bytes: { gpt: 320GB } } }"));
   CHECK(has(unknown, "job `small` is of model `probe`: nobody knows how large its checkpoint is"));
   CHECK(has(unknown, "overheads.restart.bytes: { probe: 5GB }"));
   CHECK_FALSE(has(unknown, "large`"));
-  const std::string slow = error_of(f.scenario("overheads: { restart: { by: checkpoint } }"));
+  const std::string slow = refusal(f.scenario("overheads: { restart: { by: checkpoint } }"));
   CHECK(has(slow, "`overheads.restart.bandwidth` is missing"));
-  CHECK(has(error_of(f.scenario("overheads: { restart: { by: chekpoint, bandwidth: 1GB/s } }")), "chekpoint"));
-  CHECK(has(error_of(f.scenario("checkpoints: { cost: { by: checkpoint, bandwidth: 1GB/s } }")),
+  CHECK(has(refusal(f.scenario("overheads: { restart: { by: chekpoint, bandwidth: 1GB/s } }")), "chekpoint"));
+  CHECK(has(refusal(f.scenario("checkpoints: { cost: { by: checkpoint, bandwidth: 1GB/s } }")),
             "`checkpoints.cost` does nothing without `checkpoints.every`"));
 }
 

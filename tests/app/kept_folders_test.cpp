@@ -10,10 +10,12 @@
 #include "scenarios/app/output_folder.hpp"
 #include "scenarios/app/scenario_reader.hpp"
 #include "tests/support/temp_dir.hpp"
+#include "tests/support/text.hpp"
 
 namespace {
 
 using namespace orrery;
+using orrery::test::has;
 using namespace orrery::app;
 namespace fs = std::filesystem;
 
@@ -36,9 +38,9 @@ struct Kept : test::TempFolder {
   }
 };
 
-std::string error_of(const Expected<void>& result) { return result ? std::string() : render(result.error()); }
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+std::string error_of(const Expected<void>& result) {
+  return result ? std::string() : render(result.error());
+}
 
 }  // namespace
 

@@ -63,11 +63,10 @@ TEST_CASE("MFU of a parent and two heirs is what their GPUs really computed", "[
 }
 
 TEST_CASE("GPUs that idle for want of CPUs are fragments of a run", "[app]") {
-  const Summary s = summary_of(
-      "job_id,submit_s,gpus,duration_s,cpus\na,0,1,1000,8\nb,0,1,1000,8\n",
-      "cluster: { groups: [ { name: v, count: 1, gpus_per_node: 4, gpu: x, cpus: 8 } ] }\n"
-      "workload: { trace: t.csv }\n",
-      "fifo");
+  const Summary s = summary_of("job_id,submit_s,gpus,duration_s,cpus\na,0,1,1000,8\nb,0,1,1000,8\n",
+                               "cluster: { groups: [ { name: v, count: 1, gpus_per_node: 4, gpu: x, cpus: 8 } ] }\n"
+                               "workload: { trace: t.csv }\n",
+                               "fifo");
   CHECK(*s.study.fragmentation_ratio == Approx(1));
   CHECK(*s.study.unallocatable_gpus == Approx(3));
   CHECK(s.mean_initial_wait_s == Approx(500));
@@ -78,10 +77,10 @@ TEST_CASE("elastic policies: shares of GPU-time are shares", "[app]") {
   const std::string file = std::string(ORRERY_SOURCE_DIR) + "/scenarios/pollux.yaml";
   for (const std::string policy : {"optimus", "titan", "tiresias"}) {
     INFO(policy);
-    const Summary s = summary_of(
-        read_scenario(file, {{"workload.trace", "${ORRERY_TRACES}/pollux/workloads/workload-4.csv"},
-                             {"overheads.launch", "0s"}}),
-        policy);
+    const Summary s =
+        summary_of(read_scenario(file, {{"workload.trace", "${ORRERY_TRACES}/pollux/workloads/workload-4.csv"},
+                                        {"overheads.launch", "0s"}}),
+                   policy);
     test::check_summary(s);
     CHECK(*s.study.ettr_ratio == Approx(1));  // starting costs nothing and nothing fails
     CHECK(*s.study.lost_gpu_s == 0);
@@ -122,10 +121,10 @@ TEST_CASE("emulate titan: mean, median and percentiles are of the times that its
     std::ofstream(folder.file("t.csv")) << rows;
     for (const char* policy : {"srtf", "tiresias", "themis"}) {
       INFO("seed " << seed << ", " << policy);
-      auto scenario = read_scenario_text(
-          folder.file("s.yaml"),
-          "version: 1\nemulate: titan\nworkload: { trace: t.csv }\n"
-          "cluster: { groups: [ { name: a, count: 2, gpus_per_node: 4, gpu: k } ] }\n");
+      auto scenario =
+          read_scenario_text(folder.file("s.yaml"),
+                             "version: 1\nemulate: titan\nworkload: { trace: t.csv }\n"
+                             "cluster: { groups: [ { name: a, count: 2, gpus_per_node: 4, gpu: k } ] }\n");
       REQUIRE(scenario);
       RunRequest request;
       request.policy = policy_named(*scenario, policy);

@@ -8,13 +8,17 @@
 #include "orrery_paths.hpp"
 #include "scenarios/app/scenario_reader.hpp"
 #include "scenarios/app/simulate.hpp"
+#include "tests/support/prepared.hpp"
 #include "tests/support/temp_dir.hpp"
+#include "tests/support/text.hpp"
 #include "tests/support/traces.hpp"
 
 namespace {
 
 using namespace orrery;
+using orrery::test::has;
 using namespace orrery::app;
+using orrery::test::prepared;
 
 void write(const std::filesystem::path& file, const std::string& text) {
   std::filesystem::create_directories(file.parent_path());
@@ -48,12 +52,6 @@ struct Folder : test::TempFolder {
   }
 };
 
-Expected<Prepared> prepared(const std::string& text) {
-  auto scenario = read_scenario_text("s.yaml", text);
-  if (!scenario) return tl::make_unexpected(std::move(scenario.error()));
-  return prepare(std::move(*scenario));
-}
-
 RunReport run(const Prepared& p) {
   RunRequest request;
   request.policy = p.scenario.policy;
@@ -70,8 +68,6 @@ std::string error_of(const std::string& text) {
   const auto p = prepared(text);
   return p ? std::string() : render(p.error());
 }
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 

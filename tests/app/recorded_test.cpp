@@ -8,6 +8,7 @@
 #include "scenarios/app/scenario_reader.hpp"
 #include "scenarios/app/simulate.hpp"
 #include "scenarios/app/trace_args.hpp"
+#include "tests/support/prepared.hpp"
 #include "tests/support/traces.hpp"
 #include "traces/capacity.hpp"
 
@@ -15,12 +16,7 @@ namespace {
 
 using namespace orrery;
 using namespace orrery::app;
-
-Expected<Prepared> prepared(const std::string& text) {
-  auto read = read_scenario_text("s.yaml", text);
-  if (!read) FAIL(render(read.error()));
-  return prepare(std::move(*read));
-}
+using orrery::test::prepared;
 
 RunReport run(const Prepared& p, const std::string& policy) {
   RunRequest request;

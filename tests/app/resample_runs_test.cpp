@@ -15,16 +15,13 @@
 #include "scenarios/app/scenario_args.hpp"
 #include "scenarios/app/scenario_reader.hpp"
 #include "tests/support/temp_dir.hpp"
+#include "tests/support/text.hpp"
 
 using namespace orrery;
 using namespace orrery::app;
+using orrery::test::text_of;
 
 namespace {
-
-std::string text_of(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 struct Said {
   int code = 0;

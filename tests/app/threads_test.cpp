@@ -16,16 +16,13 @@
 #include "scenarios/app/scenario_reader.hpp"
 #include "scenarios/app/simulate.hpp"
 #include "tests/support/temp_dir.hpp"
+#include "tests/support/text.hpp"
 
 using namespace orrery;
 using namespace orrery::app;
+using orrery::test::text_of;
 
 namespace {
-
-std::string text_of(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 struct Case {
   std::string name, text;
@@ -52,8 +49,8 @@ struct Files : test::TempFolder {
     write("table.csv", table);
     std::string jobs = "job_id,submit_s,gpus,duration_s,model,tenant,gpu_fraction,min_gpus,max_gpus\n";
     for (int i = 0; i < 16; ++i)
-      jobs += fmt::format("j{},{},{},{},m,t{},{},{},{}\n", i, 20 * i, i % 4 == 0 ? 1 : 1 + i % 3, 100 + 37 * i,
-                          i % 3, i % 4 == 0 ? "0.5" : "", i % 4 == 0 ? "" : "1", i % 4 == 0 ? "" : "4");
+      jobs += fmt::format("j{},{},{},{},m,t{},{},{},{}\n", i, 20 * i, i % 4 == 0 ? 1 : 1 + i % 3, 100 + 37 * i, i % 3,
+                          i % 4 == 0 ? "0.5" : "", i % 4 == 0 ? "" : "1", i % 4 == 0 ? "" : "4");
     write("jobs.csv", jobs);
     write("script", "0s j1 run n0:0 group 1\n30s j2 run n0:0-1 group 1\n90s j1 suspend\n120s j1 run n0:0 group 1\n");
     std::string muri = "job_id,submit_s,gpus,duration_s,model,iterations,iteration_s\n";

@@ -22,9 +22,8 @@ namespace {
 Summary summary_of(const std::string& rows, const std::string& cluster, const std::string& policy) {
   const test::TempFolder folder;
   std::ofstream(folder.file("t.csv")) << rows;
-  auto scenario = read_scenario_text(folder.file("s.yaml"),
-                                     "version: 1\ncheck: false\ncluster: { groups: [ " + cluster +
-                                         " ] }\nworkload: { trace: t.csv }\n");
+  auto scenario = read_scenario_text(folder.file("s.yaml"), "version: 1\ncheck: false\ncluster: { groups: [ " +
+                                                                cluster + " ] }\nworkload: { trace: t.csv }\n");
   if (!scenario) FAIL(render(scenario.error()));
   const auto prepared = prepare(std::move(*scenario));
   if (!prepared) FAIL(render(prepared.error()));

@@ -100,7 +100,9 @@ class Place {
   std::mutex mutex_;
 };
 
-double relative(double a, double b) { return std::abs(a - b) / std::abs(b); }
+double relative(double a, double b) {
+  return std::abs(a - b) / std::abs(b);
+}
 
 TEST_CASE("A rank without samples has the others' metrics: it neither hangs nor crashes", "[torch][multimodal]") {
   Place place;

@@ -64,7 +64,8 @@ cluster: {{ groups: [{{ name: slots, count: 1, gpus_per_node: 2, gpu: cpu }}] }}
 workload: {{ trace: jobs.csv }}
 policy: {}
 live: {{ time_scale: 1, models: {{ slow: slow.yaml, parent: parent.yaml, child: child.yaml }} }}
-)", policy)));
+)",
+                                                                 policy)));
   const std::string command =
       fmt::format("cd '{}' && '{}' live run live.yaml -q -o run >out 2>&1", folder.path(), ORRERY_BINARY);
   LiveRun r;
@@ -95,8 +96,7 @@ std::int64_t steps_of(const test::TempFolder& folder, int job) {
 TEST_CASE("orrery live run: gandiva suspends and resumes two jobs that train on one slot", "[torch][live]") {
   const test::TempFolder folder;
   write_jobs(folder);
-  const LiveRun r = live_run(folder, "{ name: gandiva, quantum: [1s] }",
-                             "a,0,2,,,6,slow,\nb,0,2,,,6,slow,\n");
+  const LiveRun r = live_run(folder, "{ name: gandiva, quantum: [1s] }", "a,0,2,,,6,slow,\nb,0,2,,,6,slow,\n");
   CHECK(count(r.events, "\"suspended\"") >= 2);
   CHECK(count(r.events, "\"resumed\"") >= 2);
   for (const int job : {0, 1}) CHECK(steps_of(folder, job) == 150);

@@ -6,8 +6,8 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
-#include <cmath>
 #include <torch/csrc/autograd/autograd.h>
+#include <cmath>
 
 #include "tests/backend/support_ranks.hpp"
 

@@ -141,8 +141,9 @@ TrainerDevice calibrated(const std::vector<std::unique_ptr<Trainee>>& trainees) 
 }
 
 void speeds_head() {
-  std::printf("| speed | GFLOP/s | half at rows | attention GFLOP/s | element-wise GB/s | us a call |\n"
-              "|---|---|---|---|---|---|\n");
+  std::printf(
+      "| speed | GFLOP/s | half at rows | attention GFLOP/s | element-wise GB/s | us a call |\n"
+      "|---|---|---|---|---|---|\n");
 }
 void tell(const char* what, const DeviceSpeed& s) {
   std::printf("| %s | %.1f | %.0f | %.1f | %.2f | %.1f |\n", what, s.max_flops_per_s() / 1e9, s.half_rows(),
@@ -171,8 +172,8 @@ Shares shares_of(const Case& c, const TrainerDevice& device) {
 }
 
 // Runs `body` as both ranks of a gang of two, threads with Gloo between them.
-void as_two_ranks(const std::function<void(int rank, trainer::Communicator& gradients, trainer::Communicator& own)>&
-                      body) {
+void as_two_ranks(
+    const std::function<void(int rank, trainer::Communicator& gradients, trainer::Communicator& own)>& body) {
   const auto store = c10::make_intrusive<c10d::HashStore>();
   std::exception_ptr failures[2];
   std::vector<std::thread> threads;
@@ -255,8 +256,9 @@ TEST_CASE("simulated steps are those that were measured", "[torch][cost][steps]"
       CHECK(simulated / measured < 1.35);
     }
   CHECK(test::median(errors) < 0.12);
-  std::printf("\n| of the step | products | attention | element-wise | calls | optimiser, data |\n"
-              "|---|---|---|---|---|---|\n");
+  std::printf(
+      "\n| of the step | products | attention | element-wise | calls | optimiser, data |\n"
+      "|---|---|---|---|---|---|\n");
   for (const auto& trainee : others) {
     const Shares s = shares_of(trainee->what(), device);
     std::printf("| %s | %.0f %% | %.0f %% | %.0f %% | %.0f %% | %.0f %% |\n", trainee->what().name, s.products,

@@ -60,13 +60,12 @@ class StepRecorder {
   }
 
  private:
-
   static constexpr std::int64_t kNone = -1;
   struct Event {
     double at = 0;
-    std::string scope;             // what runs from now on; empty: the operator `backward`
+    std::string scope;              // what runs from now on; empty: the operator `backward`
     std::int64_t backward = kNone;  // its sequence number
-    std::uint64_t next = 0;        // the next one that the forward pass will give
+    std::uint64_t next = 0;         // the next one that the forward pass will give
   };
 
   void note(std::string scope, std::int64_t backward) {

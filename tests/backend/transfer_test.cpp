@@ -95,14 +95,13 @@ class Lab {
     config["optimizer"] = {{"lr", 0.002}, {"weight_decay", 0.05}, {"warmup", 50}, {"cosine", true}};
     config["model"]["text"] = {{"vocabulary", 400}, {"length", 16}};
     config["model"]["objectives"] = {{"contrastive", 1}};
-    config["data"] = {
-        {"folder", "data-" + name},
-        {"make",
-         {{"kind", "pairs"},
-          {"samples", sizes_.pretrain_samples},
-          {"combinations", sizes_.seen_only ? "seen" : "all"},
-          {"useless_captions", useless}}},
-        {"augment", true}};
+    config["data"] = {{"folder", "data-" + name},
+                      {"make",
+                       {{"kind", "pairs"},
+                        {"samples", sizes_.pretrain_samples},
+                        {"combinations", sizes_.seen_only ? "seen" : "all"},
+                        {"useless_captions", useless}}},
+                      {"augment", true}};
     config["evaluate"] = {{"folder", "pairs-test"}, {"make", {{"kind", "pairs"}, {"samples", 200}, {"seed", 5}}}};
     Run run(config, "", dir_.file("job"));
     double loss = 0;
@@ -253,9 +252,10 @@ TEST_CASE("Retrieval of combinations never seen: transfer finds more than traini
   CHECK(lab.trained() == 2 * (64 * 64 + 64) + 1);  // the two projections and the temperature
   CHECK(lab.trained() < low_rank);
   CHECK(low_rank < all / 3);
-  WARN(fmt::format("recall at 1 and 5 of 200 after {} steps: scratch {:.3f} {:.3f}, LoRA {:.3f} {:.3f}, probe {:.3f} "
-                   "{:.3f}",
-                   kSteps, scratch.at_1, scratch.at_5, lora.at_1, lora.at_5, probe.at_1, probe.at_5));
+  WARN(
+      fmt::format("recall at 1 and 5 of 200 after {} steps: scratch {:.3f} {:.3f}, LoRA {:.3f} {:.3f}, probe {:.3f} "
+                  "{:.3f}",
+                  kSteps, scratch.at_1, scratch.at_5, lora.at_1, lora.at_5, probe.at_1, probe.at_5));
   // At 1 a handful of pictures decide; it is shown above.
   for (const auto& transfer : {lora, probe}) CHECK(transfer.at_5 > 1.5 * scratch.at_5);
 }

@@ -99,8 +99,9 @@ model:
   objectives: { contrastive: 1 }
 data: { folder: data/few, make: { kind: pairs, samples: 256, size: 32, seed: 1 } }
 )"));
-  REQUIRE(live::write_file(folder.file("jobs.csv"), "job_id,submit_s,gpus,duration_s,kind,model,batch\n"
-                                                    "measured,0,1,2,pretrain,pairs,16\npaced,0,1,1,,,\n"));
+  REQUIRE(live::write_file(folder.file("jobs.csv"),
+                           "job_id,submit_s,gpus,duration_s,kind,model,batch\n"
+                           "measured,0,1,2,pretrain,pairs,16\npaced,0,1,1,,,\n"));
   REQUIRE(live::write_file(folder.file("live.yaml"), R"(version: 1
 name: measured
 cluster: { groups: [{ name: slots, count: 1, gpus_per_node: 2, gpu: cpu }] }
@@ -142,7 +143,8 @@ cluster: {{ groups: [{{ name: slots, count: 1, gpus_per_node: 1, gpu: cpu }}] }}
 workload: {{ trace: jobs.csv, catalogue: {}/scenarios/models/catalogue.yaml }}
 policy: {{ name: fifo }}
 live: {{ time_scale: 1 }}
-)", ORRERY_SOURCE_DIR)));
+)",
+                                                                 ORRERY_SOURCE_DIR)));
   const Outcome run = orrery_says(fmt::format("live validate '{}' --policies fifo --gate 1000 -o '{}'",
                                               folder.file("live.yaml"), folder.file("run")),
                                   folder);

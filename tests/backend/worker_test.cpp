@@ -30,8 +30,8 @@ constexpr Work kStep{1'000'000};
 class Job {
  public:
   explicit Job(int steps, const nlohmann::json& changes = nlohmann::json::object()) : steps_(steps) {
-    nlohmann::json config = {{"task", "toy"}, {"steps", steps}, {"global_batch", 12}, {"seed", 5},
-                             {"model", {{"dropout", 0.1}}}};
+    nlohmann::json config = {
+        {"task", "toy"}, {"steps", steps}, {"global_batch", 12}, {"seed", 5}, {"model", {{"dropout", 0.1}}}};
     config.merge_patch(changes);
     REQUIRE(write_file(folder_.file("task.json"), config.dump()));
   }

@@ -120,9 +120,7 @@ void BM_PairOfApplication(benchmark::State& state) {
   JobSpec spec;
   spec.id = JobId(0);
   const JobId other(1);
-  count_allocations(state, [&] {
-    benchmark::DoNotOptimize(model->share(spec, gpus, {&other, 1}));
-  });
+  count_allocations(state, [&] { benchmark::DoNotOptimize(model->share(spec, gpus, {&other, 1})); });
 }
 BENCHMARK(BM_PairOfApplication);
 
@@ -148,9 +146,7 @@ void BM_PairOfConfigurations(benchmark::State& state) {
   JobSpec spec;
   spec.id = JobId(0);
   const JobId other(1);
-  count_allocations(state, [&] {
-    benchmark::DoNotOptimize(model->rate(spec, gpus, {}, {&other, 1}));
-  });
+  count_allocations(state, [&] { benchmark::DoNotOptimize(model->rate(spec, gpus, {}, {&other, 1})); });
 }
 BENCHMARK(BM_PairOfConfigurations);
 

@@ -13,7 +13,9 @@ using namespace orrery::test;
 
 using Bits = std::bitset<GpuMask::kMost>;
 
-Bits bits_of(GpuMask m) { return Bits(m.high_word()) << 64 | Bits(m.low_word()); }
+Bits bits_of(GpuMask m) {
+  return Bits(m.high_word()) << 64 | Bits(m.low_word());
+}
 
 GpuMask random_mask(RandomStream& rng) {
   const auto word = [&rng] { return uniform_below(rng, 3) == 0 ? 0 : rng() & rng(); };

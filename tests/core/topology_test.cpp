@@ -58,8 +58,7 @@ TEST_CASE("the topology is a tree of GPU, node, rack and spine with bandwidths",
   REQUIRE(gpu != last);
   std::vector<int> hops(boost::num_vertices(g), 0);
   boost::breadth_first_search(
-      g, *gpu,
-      boost::visitor(boost::make_bfs_visitor(boost::record_distances(hops.data(), boost::on_tree_edge()))));
+      g, *gpu, boost::visitor(boost::make_bfs_visitor(boost::record_distances(hops.data(), boost::on_tree_edge()))));
   CHECK(hops[tree.node_vertex[0]] == 1);
   CHECK(hops[tree.node_vertex[1]] == 3);
   CHECK(hops[tree.node_vertex[2]] == 5);

@@ -38,8 +38,7 @@ TEST_CASE("Raw pixels are as the data set says; another size is an error", "[dat
   const auto image = decode_raw("abcdef", *shape);
   REQUIRE(image);
   CHECK(*image == *decode_ppm("P6\n2 1\n255\nabcdef"));
-  CHECK(decode_raw("abcde", *shape).error().items.front().message ==
-        "raw pixels of 5 bytes, where 2 x 1 x 3 are 6");
+  CHECK(decode_raw("abcde", *shape).error().items.front().message == "raw pixels of 5 bytes, where 2 x 1 x 3 are 6");
   Sample sample;
   CHECK_FALSE(decode_file("raw", "abcdef", sample));
   CHECK(decode_file("raw", "abcdef", sample, *shape));
@@ -168,7 +167,7 @@ TEST_CASE("What is masked depends on seed and position alone, and has the promis
   CHECK(a->image == again->image);
   CHECK(a->text_positions == again->text_positions);
   CHECK((a->image != other->image || a->text_positions != other->text_positions));
-  REQUIRE(a->text_positions.size() == 3);  // a quarter of 12 slots
+  REQUIRE(a->text_positions.size() == 3);                          // a quarter of 12 slots
   CHECK(a->text_weights == std::vector<float>{0.5F, 0.5F, 0.0F});  // a quarter of 8 tokens
   CHECK((a->text_positions[0] >= 1 && a->text_positions[1] <= 8));
   CHECK(a->image_positions.size() == 2);

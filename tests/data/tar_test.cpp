@@ -8,15 +8,12 @@
 #include <iterator>
 
 #include "tests/support/temp_dir.hpp"
+#include "tests/support/text.hpp"
 
 namespace {
 using namespace orrery;
 using namespace orrery::data;
-
-std::string read_all(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
+using orrery::test::text_of;
 
 std::string_view content(const std::string& bytes, const TarEntry& e) {
   return std::string_view(bytes).substr(e.offset, e.size);
@@ -50,7 +47,7 @@ TEST_CASE("Archives of GNU tar are read, in its own format and as pax and ustar"
     const std::string tar = (std::filesystem::path(dir.path()) / (format + ".tar")).string();
     const std::string names = format == "ustar" ? "a.txt" : "a.txt " + long_name;
     REQUIRE(std::system(("tar --format=" + format + " -C " + dir.path() + " -cf " + tar + " " + names).c_str()) == 0);
-    const std::string bytes = read_all(tar);
+    const std::string bytes = text_of(tar);
     const auto index = index_tar(tar, bytes);
     REQUIRE(index);
     CHECK(index->cut_off.empty());
@@ -67,7 +64,7 @@ TEST_CASE("Archives of GNU tar are read, in its own format and as pax and ustar"
   CHECK(std::system(
             ("tar -C " + dir.path() + " -xf " + (std::filesystem::path(dir.path()) / "ours.tar").string()).c_str()) ==
         0);
-  CHECK(read_all((std::filesystem::path(dir.path()) / (std::string(150, 'z') + ".txt")).string()) == "ours");
+  CHECK(text_of((std::filesystem::path(dir.path()) / (std::string(150, 'z') + ".txt")).string()) == "ours");
 }
 
 TEST_CASE("A file that is no tar is one clear error; a damaged tail keeps what lies before it", "[data][tar]") {

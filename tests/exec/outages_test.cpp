@@ -74,8 +74,7 @@ TEST_CASE("a node that two outages keep away is up after the later one", "[exec]
     const Workload nothing;
     const IdealModel model;
     SimExecutor executor(topology, nothing, model, with(outages));
-    CHECK(capacity_until(executor, at_seconds(1000))[0] ==
-          Changes{{at_seconds(10), false}, {at_seconds(150), true}});
+    CHECK(capacity_until(executor, at_seconds(1000))[0] == Changes{{at_seconds(10), false}, {at_seconds(150), true}});
   }
   CHECK(run_world(cluster(1, 1), {{15, 1, 20}}, {"fifo"}, with({away(10, 30), away(40, 150)})).jobs[0].start_s == 30);
 }

@@ -58,10 +58,10 @@ class Slowings final : public Observer {
 
 TEST_CASE("a job on a slow node takes longer by what the spell covers", "[exec][stragglers]") {
   CHECK(one_job_s(1000, {}) == 1000);
-  CHECK(one_job_s(1000, {spell(0, 0, 500, kQuarter)}) == 1100);     // 400 s of work in the first 500 s
+  CHECK(one_job_s(1000, {spell(0, 0, 500, kQuarter)}) == 1100);  // 400 s of work in the first 500 s
   CHECK(one_job_s(1000, {spell(0, 250, 750, kQuarter)}) == 1100);
-  CHECK(one_job_s(1000, {spell(0, 500, 9000, kQuarter)}) == 1125);  // half of its work
-  CHECK(one_job_s(1000, {spell(0, 1000, 9000, kQuarter)}) == 1000); // it ends before the node slows down
+  CHECK(one_job_s(1000, {spell(0, 500, 9000, kQuarter)}) == 1125);   // half of its work
+  CHECK(one_job_s(1000, {spell(0, 1000, 9000, kQuarter)}) == 1000);  // it ends before the node slows down
   // The worst of those that go on at once: 160 s of work, then 100 s, then 480 s; the rest at full speed.
   CHECK(one_job_s(1000, {spell(0, 0, 1000, kQuarter), spell(0, 200, 400, 2 * kFullSpeed)}) == 1260);
   CHECK(one_job_s(1000, {spell(0, 200, 300, kQuarter), spell(0, 0, 200, kQuarter)}) == 1060);
@@ -125,8 +125,7 @@ TEST_CASE("slow nodes are on record, and policies only see what jobs report", "[
         std::vector<std::string>{"10 n1 2000000", "20 n1 1000000", "300 n0 1250000", "700 n0 1000000"});
   CHECK(policy.told == 0);
   REQUIRE(policy.rates.size() == 10);
-  for (const auto& [at, rate] : policy.rates)
-    CHECK(rate == (at > 300 && at <= 700 ? 800'000'000 : 1'000'000'000));
+  for (const auto& [at, rate] : policy.rates) CHECK(rate == (at > 300 && at <= 700 ? 800'000'000 : 1'000'000'000));
 }
 
 TEST_CASE("slow spells by chance have the rate, length and range that were asked for", "[models][stragglers]") {

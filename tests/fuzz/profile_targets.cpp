@@ -68,18 +68,19 @@ std::vector<std::string> capacity_seeds() {
 }
 
 std::vector<std::string> profiles_seeds() {
-  return {"placement,local_bsz,step_time,sync_time\n1,4,0.45,0.01\n1,8,0.7,0.01\n2,4,0.5,0.1\n11,4,0.6,0.2\n"
-          "24,4,0.8,0.3\n24,8,1.1,3e-1\n",
-          "num_nodes,num_replicas,local_bsz,step_time,sync_time\n6,6,4,1.49,1.09\n",
-          "local_bsz,gpu_memory\n6,3.718\n8,4.753\n",
-          "left_bsz,left_step_time,left_gpu_memory,right_bsz,right_step_time,right_gpu_memory\n"
-          "24,0.594,12.95,28,0.638,15.0\n8,0.2043,4.75,8,0.2043,4.75\n",
-          "progress,iteration,metric,grad_sqr,grad_var\n391.09,172,0.43,8.9,6.7\n",
-          "model1,dataset1,batchsize1,amp1,speed1,model2,dataset2,batchsize2,amp2,speed2\n"
-          "A,I,32,0,0.98,B,C,64,1,1.03\n",
-          "model,dataset,batchsize,amp,speed\nBERT,SQuAD,32,0,84.872\n",
-          R"j({"v100":{"('A (batch size 2)', 1)":{"null":4.5,"('B', 2)":[2.5,0.0]},"('B', 2)":{"null":2}},)j"
-          R"j("v100_unconsolidated":{"('B', 2)":{"null":1.5e0}}})j"};
+  return {
+      "placement,local_bsz,step_time,sync_time\n1,4,0.45,0.01\n1,8,0.7,0.01\n2,4,0.5,0.1\n11,4,0.6,0.2\n"
+      "24,4,0.8,0.3\n24,8,1.1,3e-1\n",
+      "num_nodes,num_replicas,local_bsz,step_time,sync_time\n6,6,4,1.49,1.09\n",
+      "local_bsz,gpu_memory\n6,3.718\n8,4.753\n",
+      "left_bsz,left_step_time,left_gpu_memory,right_bsz,right_step_time,right_gpu_memory\n"
+      "24,0.594,12.95,28,0.638,15.0\n8,0.2043,4.75,8,0.2043,4.75\n",
+      "progress,iteration,metric,grad_sqr,grad_var\n391.09,172,0.43,8.9,6.7\n",
+      "model1,dataset1,batchsize1,amp1,speed1,model2,dataset2,batchsize2,amp2,speed2\n"
+      "A,I,32,0,0.98,B,C,64,1,1.03\n",
+      "model,dataset,batchsize,amp,speed\nBERT,SQuAD,32,0,84.872\n",
+      R"j({"v100":{"('A (batch size 2)', 1)":{"null":4.5,"('B', 2)":[2.5,0.0]},"('B', 2)":{"null":2}},)j"
+      R"j("v100_unconsolidated":{"('B', 2)":{"null":1.5e0}}})j"};
 }
 
 }  // namespace orrery::test

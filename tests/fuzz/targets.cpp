@@ -336,18 +336,25 @@ std::vector<std::string> job_file_seeds() {
 }  // namespace
 
 const std::vector<FuzzTarget>& fuzz_targets() {
-  static const std::vector<FuzzTarget> table{
-      {"trace", run_trace, trace_seeds},          {"scenario", run_scenario, scenario_seeds},
-      {"quantity", run_quantity, quantity_seeds}, {"log", run_log, log_seeds},
-      {"packed", run_packed, packed_seeds},       {"worker_lines", run_worker_lines, worker_line_seeds},
-      {"manifest", run_manifest, manifest_seeds}, {"script", run_script, script_seeds},
-      {"profile", run_profile, profile_seeds},    {"journal", run_journal, journal_seeds},
-      {"capacity", run_capacity, capacity_seeds}, {"profiles", run_profiles, profiles_seeds},
-      {"tensors", run_tensors, tensor_seeds},     {"job_file", run_job_file, job_file_seeds},
-      {"tar", run_tar, tar_seeds},                {"sample", run_sample, sample_seeds},
-      {"tokenizer", run_tokenizer, tokenizer_seeds},
-      {"model_config", run_model_config, model_config_seeds},
-      {"catalogue", run_catalogue, catalogue_seeds}};
+  static const std::vector<FuzzTarget> table{{"trace", run_trace, trace_seeds},
+                                             {"scenario", run_scenario, scenario_seeds},
+                                             {"quantity", run_quantity, quantity_seeds},
+                                             {"log", run_log, log_seeds},
+                                             {"packed", run_packed, packed_seeds},
+                                             {"worker_lines", run_worker_lines, worker_line_seeds},
+                                             {"manifest", run_manifest, manifest_seeds},
+                                             {"script", run_script, script_seeds},
+                                             {"profile", run_profile, profile_seeds},
+                                             {"journal", run_journal, journal_seeds},
+                                             {"capacity", run_capacity, capacity_seeds},
+                                             {"profiles", run_profiles, profiles_seeds},
+                                             {"tensors", run_tensors, tensor_seeds},
+                                             {"job_file", run_job_file, job_file_seeds},
+                                             {"tar", run_tar, tar_seeds},
+                                             {"sample", run_sample, sample_seeds},
+                                             {"tokenizer", run_tokenizer, tokenizer_seeds},
+                                             {"model_config", run_model_config, model_config_seeds},
+                                             {"catalogue", run_catalogue, catalogue_seeds}};
   return table;
 }
 

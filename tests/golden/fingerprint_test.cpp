@@ -19,7 +19,7 @@ namespace {
 using namespace orrery;
 using namespace orrery::test;
 
-const std::string kFile = std::string(ORRERY_SOURCE_DIR) + "/tests/golden/fingerprints.txt";
+const std::string kFingerprints = std::string(ORRERY_SOURCE_DIR) + "/tests/golden/fingerprints.txt";
 
 std::uint64_t fingerprint(const std::string& policy_name, const std::string& placement_name, bool overheads) {
   PoissonSpec spec;
@@ -50,7 +50,7 @@ std::uint64_t fingerprint(const std::string& policy_name, const std::string& pla
 
 std::map<std::string, std::string> approved() {
   std::map<std::string, std::string> out;
-  std::ifstream in(kFile);
+  std::ifstream in(kFingerprints);
   std::string name, value;
   while (in >> name >> value) out[name] = value;
   return out;
@@ -67,7 +67,7 @@ TEST_CASE("fingerprints are as approved", "[fingerprint]") {
     now[name + "/random"] = fmt::format("{:016x}", fingerprint(name, "random", false));
   }
   if (std::getenv("ORRERY_APPROVE") != nullptr) {
-    std::ofstream out(kFile);
+    std::ofstream out(kFingerprints);
     for (const auto& [name, value] : now) out << name << ' ' << value << '\n';
   }
   const auto before = approved();

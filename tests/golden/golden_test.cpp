@@ -11,12 +11,14 @@
 
 #include "scenarios/app/scenario_reader.hpp"
 #include "scenarios/app/simulate.hpp"
+#include "tests/support/text.hpp"
 #include "tests/support/traces.hpp"
 
 namespace {
 
 using namespace orrery;
 using namespace orrery::app;
+using orrery::test::as_printed;
 
 // Figures are compared as text, with as many decimals as the source printed. Empty = the source gives none.
 struct Figures {
@@ -34,11 +36,6 @@ struct Row {
   Figures golden;
   Figures without;  // the same run without emulation
 };
-
-std::string as_printed(double value, const std::string& like) {
-  const std::size_t dot = like.find('.');
-  return fmt::format("{:.{}f}", value, dot == std::string::npos ? 0 : like.size() - dot - 1);
-}
 
 double nearest_rank(std::vector<double> values, double q) {
   std::sort(values.begin(), values.end());
@@ -122,8 +119,7 @@ TEST_CASE("golden: Tiresias 60 jobs do not queue on 32 or 60 GPUs", "[golden]") 
   if (!trace) return;
   for (const int nodes : {8, 15}) {
     std::vector<Row> rows;
-    for (const char* policy : kPolicies)
-      rows.push_back({policy, {}, "", {"178.4167", "", "", "", 0}, {}});
+    for (const char* policy : kPolicies) rows.push_back({policy, {}, "", {"178.4167", "", "", "", 0}, {}});
     check_rows(scenario_for(*trace, nodes, 4), rows);
   }
 }

@@ -21,7 +21,7 @@ namespace {
 
 using namespace orrery;
 
-const std::string kFile = std::string(ORRERY_SOURCE_DIR) + "/tests/golden/messages.txt";
+const std::string kMessages = std::string(ORRERY_SOURCE_DIR) + "/tests/golden/messages.txt";
 
 struct Case {
   std::string kind, name, input, expected;
@@ -29,7 +29,7 @@ struct Case {
 
 std::vector<Case> cases() {
   std::vector<Case> out;
-  std::ifstream in(kFile);
+  std::ifstream in(kMessages);
   std::string line;
   std::string* into = nullptr;
   while (std::getline(in, line)) {
@@ -123,6 +123,6 @@ TEST_CASE("error messages are as approved", "[messages][fingerprint]") {
   CHECK(all.size() >= 60);
   std::printf("messages: %zu checked\n", all.size());
   if (!approve) return;
-  std::ofstream out(kFile);
+  std::ofstream out(kMessages);
   for (const Case& c : all) out << "=== " << c.kind << ": " << c.name << '\n' << c.input << "---\n" << c.expected;
 }

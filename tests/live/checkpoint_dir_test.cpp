@@ -7,11 +7,13 @@
 #include <iterator>
 
 #include "tests/support/temp_dir.hpp"
+#include "tests/support/text.hpp"
 
 namespace {
 
 using namespace orrery;
 using namespace orrery::live;
+using orrery::test::text_of;
 namespace fs = std::filesystem;
 
 Checkpoint checkpoint(std::int64_t step, std::int64_t incarnation = 1) {
@@ -25,11 +27,6 @@ Checkpoint checkpoint(std::int64_t step, std::int64_t incarnation = 1) {
 }
 
 struct Crash {};
-
-std::string bytes_of(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 void write_bytes(const fs::path& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
@@ -87,7 +84,7 @@ TEST_CASE("any damaged byte of a checkpoint is noticed, and the one before is ta
     ++damages;
   };
   for (const fs::path& file : files) {
-    const std::string good = bytes_of(file);
+    const std::string good = text_of(file);
     INFO(file);
     for (std::size_t i = 0; i < good.size(); ++i) {
       std::string bad = good;

@@ -28,9 +28,9 @@ struct Disk {
 };
 
 struct WorldOptions {
-  Duration start{};             // from a launch to the first step
-  Duration save_every{};        // 0 = never by itself
-  std::optional<Time> dies{};   // the controller hears nothing any more from then on
+  Duration start{};            // from a launch to the first step
+  Duration save_every{};       // 0 = never by itself
+  std::optional<Time> dies{};  // the controller hears nothing any more from then on
 };
 
 // Gangs that work at rate 1; what the controller is told is told to the nanosecond.
@@ -69,8 +69,9 @@ class ExactWorld final : public Executor {
   Time outlive(RandomStream& rng, std::int64_t longest_ns, bool all_save) {
     Time last{};
     for (auto& [job, g] : gangs_) {
-      const Time until = *options_.dies + Duration{static_cast<std::int64_t>(
-                                              uniform_below(rng, static_cast<std::uint64_t>(longest_ns) + 1))};
+      const Time until =
+          *options_.dies +
+          Duration{static_cast<std::int64_t>(uniform_below(rng, static_cast<std::uint64_t>(longest_ns) + 1))};
       if (!all_save && uniform_below(rng, 3) == 0) continue;
       const Work done = done_at(job, g, until);
       if (done > disk_->saved[job.index()]) {
@@ -155,7 +156,7 @@ struct Cut {
   int deaths = 0;               // how often the controller dies
   std::int64_t longest_ns = 0;  // that a worker outlives it
   bool all_save = true;
-  bool notes = true;            // the clock is noted, a tenth of a second before its death at the latest
+  bool notes = true;  // the clock is noted, a tenth of a second before its death at the latest
   std::optional<Duration> counted{};
   bool rates = true;  // the resumed run knows how fast its gangs work
 };
@@ -249,7 +250,9 @@ Workload random_jobs(RandomStream& rng, int jobs) {
   return test::make_workload(all);
 }
 
-double finish_s(const JobRow& r) { return to_seconds(r.finish); }
+double finish_s(const JobRow& r) {
+  return to_seconds(r.finish);
+}
 
 }  // namespace
 

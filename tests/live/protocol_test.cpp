@@ -44,10 +44,10 @@ TEST_CASE("every message of the worker protocol survives its line", "[live]") {
     REQUIRE(again);
     CHECK(*again == m);
   }
-  for (const FromWorker& m : std::vector<FromWorker>{
-           Hello{1, "paced"}, Ready{7, Work{8}}, Step{9, Work{10}, Duration{11}},
-           Step{9, Work{10}, Duration{11}, Duration{31000}}, Saved{12, Work{13}, "a b/step-12"},
-           Published{1, 2, "v"}, Done{3}, WorkerError{"x y"}}) {
+  for (const FromWorker& m :
+       std::vector<FromWorker>{Hello{1, "paced"}, Ready{7, Work{8}}, Step{9, Work{10}, Duration{11}},
+                               Step{9, Work{10}, Duration{11}, Duration{31000}}, Saved{12, Work{13}, "a b/step-12"},
+                               Published{1, 2, "v"}, Done{3}, WorkerError{"x y"}}) {
     const auto again = parse_from_worker(bare(format(m)));
     REQUIRE(again);
     CHECK(*again == m);

@@ -21,10 +21,12 @@
 #include "sim/core/assert.hpp"
 #include "sim/core/random.hpp"
 #include "tests/support/temp_dir.hpp"
+#include "tests/support/text.hpp"
 
 namespace {
 
 using namespace orrery;
+using orrery::test::text_of;
 namespace fs = std::filesystem;
 constexpr int kJobs = 8;
 
@@ -63,11 +65,6 @@ std::vector<std::int64_t> committed(const std::string& run) {
     all.push_back(found ? found->checkpoint.stamp.done.ns : 0);
   }
   return all;
-}
-
-std::string text_of(const std::string& path) {
-  std::ifstream in(path);
-  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 }  // namespace

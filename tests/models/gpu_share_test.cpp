@@ -22,7 +22,9 @@ ApplicationProfile profile() {
     p.exact.push_back({2, 1, 2, b, 0.14 + 0.01 * b, 0.02});
     p.memory.push_back({b, 0.375 * b});
   }
-  p.shared = {{{4, 0.2, 1.5}, {8, 0.4, 3}}, {{4, 0.31, 1.5}, {4, 0.33, 1.5}}, {{8, 0.4, 3}, {8, 0.4, 3}},
+  p.shared = {{{4, 0.2, 1.5}, {8, 0.4, 3}},
+              {{4, 0.31, 1.5}, {4, 0.33, 1.5}},
+              {{8, 0.4, 3}, {8, 0.4, 3}},
               {{16, 0.7, 6}, {4, 0.2, 1.5}}};
   return p;
 }
@@ -129,9 +131,9 @@ TEST_CASE("sharing a GPU: how many and what they are decides the share", "[model
   CHECK(share(0, 1, {}) == 1);
   CHECK(share(0, 1, {JobId(1)}) == 0.8);
   CHECK(share(1, 1, {JobId(0)}) == 0.5);
-  CHECK(share(2, 1, {JobId(1)}) == Approx(0.49));           // not measured
+  CHECK(share(2, 1, {JobId(1)}) == Approx(0.49));  // not measured
   CHECK(share(0, 1, {JobId(1), JobId(2)}) == Approx(0.98 / 3));
-  CHECK(share(3, 3, {JobId(1)}) == 0.8);                    // as on one GPU with 4
+  CHECK(share(3, 3, {JobId(1)}) == 0.8);  // as on one GPU with 4
   CHECK(share(1, 1, {JobId(3)}) == 0.5);
   const auto emulated = ProfiledModel::compile({profile()}, 4, ProfileBelief::titan).value();
   CHECK_FALSE(emulated->minds_neighbours());

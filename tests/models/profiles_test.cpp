@@ -10,7 +10,9 @@ namespace {
 
 using namespace orrery;
 
-double uniform(RandomStream& rng) { return static_cast<double>(uniform_below(rng, 1'000'001)) / 1e6; }
+double uniform(RandomStream& rng) {
+  return static_cast<double>(uniform_below(rng, 1'000'001)) / 1e6;
+}
 
 Allocation on(std::initializer_list<int> gpus_per_node) {
   Allocation a;
@@ -25,7 +27,9 @@ Allocation on(std::initializer_list<int> gpus_per_node) {
 }
 
 // A step takes 10 ms per sample, 100 ms per node and 20 ms per GPU, of which the nodes' part is synchronisation.
-double step_s(int nodes, int gpus, double batch) { return 0.01 * batch + 0.1 * nodes + 0.02 * gpus; }
+double step_s(int nodes, int gpus, double batch) {
+  return 0.01 * batch + 0.1 * nodes + 0.02 * gpus;
+}
 StepPoint point(std::uint64_t placement, int nodes, int gpus, double batch) {
   return {placement, nodes, gpus, batch, step_s(nodes, gpus, batch), 0.1 * nodes};
 }
@@ -46,7 +50,9 @@ ApplicationProfile profile() {
   return p;
 }
 
-StepTimes times() { return StepTimes::compile("net on k9", profile().exact, profile().scaling).value(); }
+StepTimes times() {
+  return StepTimes::compile("net on k9", profile().exact, profile().scaling).value();
+}
 
 }  // namespace
 
@@ -127,9 +133,9 @@ TEST_CASE("a batch is split over GPUs and accumulation steps", "[models]") {
   };
   CHECK(split(64, 4) == std::vector<std::int64_t>{16, 0, 64});
   CHECK(split(64, 2) == std::vector<std::int64_t>{16, 1, 64});
-  CHECK(split(64, 3) == std::vector<std::int64_t>{11, 1, 66});   // rounded up
+  CHECK(split(64, 3) == std::vector<std::int64_t>{11, 1, 66});  // rounded up
   CHECK(split(32, 1) == std::vector<std::int64_t>{16, 1, 32});
-  CHECK(split(256, 3) == std::vector<std::int64_t>{14, 5, 252}); // 15 each would be 270, above the largest
+  CHECK(split(256, 3) == std::vector<std::int64_t>{14, 5, 252});  // 15 each would be 270, above the largest
   CHECK(a.most_gpus(64) == 16);
   // Two accumulated passes without synchronisation, then a whole step.
   CHECK(a.step(Shape(on({1})), {16, 2, 48}).seconds == Approx(2 * (step_s(1, 1, 16) - 0.1) + step_s(1, 1, 16)));

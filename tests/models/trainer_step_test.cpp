@@ -8,15 +8,17 @@
 namespace {
 using namespace orrery;
 
-Duration us(std::int64_t n) { return Duration{n * 1000}; }
+Duration micros(std::int64_t n) {
+  return Duration{n * 1000};
+}
 
 // Text forward 10, backward 20; contrastive forward 1, backward 2; data 3, optimiser 4; buckets of 2000 and 4000 B.
 StepProgram small() {
   StepProgram p;
-  p.phases = {{ModelPart::text, us(10), us(20), 0, 0}, {ModelPart::contrastive, us(1), us(2), 0, 0}};
+  p.phases = {{ModelPart::text, micros(10), micros(20), 0, 0}, {ModelPart::contrastive, micros(1), micros(2), 0, 0}};
   p.buckets = {{2000, 1, 1}, {4000, 0, 1}};
-  p.data = us(3);
-  p.optimiser = us(4);
+  p.data = micros(3);
+  p.optimiser = micros(4);
   return p;
 }
 
@@ -31,27 +33,27 @@ ModelConfig fused() {
 
 TEST_CASE("a rank's step: micro-batches one after the other, buckets behind the last", "[models][step]") {
   StepProgram p = small();
-  CHECK(trainer_step(p).run().total == us(3 + 11 + 22 + 4));
+  CHECK(trainer_step(p).run().total == micros(3 + 11 + 22 + 4));
   p.micro_batches = 3;
-  CHECK(trainer_step(p).run().total == us(3 * (3 + 11 + 22) + 4));
+  CHECK(trainer_step(p).run().total == micros(3 * (3 + 11 + 22) + 4));
   // Two ranks, 1 us a hop, 1 GB/s: the loss's bucket is sent while the text tower goes back, the tower's is seen.
   p.micro_batches = 1;
   p.ranks = 2;
-  p.hop_latency = us(1);
+  p.hop_latency = micros(1);
   p.link_bytes_per_s = 1'000'000'000;
-  CHECK(trainer_step(p).run().total == us(3 + 11 + 22 + 2 + 4 + 4));
+  CHECK(trainer_step(p).run().total == micros(3 + 11 + 22 + 2 + 4 + 4));
   // Copied by the cores that train: 2 us more for the hidden bucket, its latency stays hidden.
   p.device_moves_bytes = true;
-  CHECK(trainer_step(p).run().total == us(3 + 11 + 22 + 2 + 2 + 4 + 4));
+  CHECK(trainer_step(p).run().total == micros(3 + 11 + 22 + 2 + 2 + 4 + 4));
   // Embeddings of both sides: gathered, 2 (1 us + 1 us); their gradients summed, 4 (1 us + 1 us).
   p = small();
   p.buckets.clear();
   p.ranks = 2;
-  p.hop_latency = us(1);
+  p.hop_latency = micros(1);
   p.link_bytes_per_s = 1'000'000'000;
   p.phases[1].exchanges = 2;
   p.phases[1].exchange_bytes = 1000;
-  CHECK(trainer_step(p).run().total == us(3 + 11 + 22 + 4 + 4 + 8));
+  CHECK(trainer_step(p).run().total == micros(3 + 11 + 22 + 4 + 4 + 8));
 }
 
 TEST_CASE("a bucket is sent when its part of the backward pass is over", "[models][step]") {
@@ -60,13 +62,13 @@ TEST_CASE("a bucket is sent when its part of the backward pass is over", "[model
   p.link_bytes_per_s = 1'000'000'000;
   // Full in the middle of the tower's pass, 20 kB sent in 20 us: half of it is hidden.
   p.buckets = {{20'000, 0, 0.5}};
-  CHECK(trainer_step(p).run().total == us(3 + 11 + 2 + 10 + 20 + 4));
+  CHECK(trainer_step(p).run().total == micros(3 + 11 + 2 + 10 + 20 + 4));
 }
 
 TEST_CASE("the phases of a model are its passes, their work is the step's", "[models][step]") {
   const ModelCost cost = walk_cost(fused(), 3, 1, false);
   using P = ModelPart;
-  const std::vector<P> expected{P::text,   P::image,       P::contrastive, P::text,        P::fusion,
+  const std::vector<P> expected{P::text,        P::image, P::contrastive, P::text,        P::fusion,
                                 P::masked_text, P::image, P::fusion,      P::masked_image};
   std::vector<P> parts;
   DeviceWork forward, backward;

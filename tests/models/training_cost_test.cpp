@@ -39,8 +39,7 @@ TEST_CASE("training cost: operations over speed, launches, and a ring", "[models
   // On two nodes, each GPU with an eighth of its node's network.
   run.micro_batch = 0;
   c = training_cost(run, 16, d);
-  CHECK(c.communication_s ==
-        Approx(hierarchical_all_reduce_s(8, 2, gradients, {5e-6, 400e9}, {10e-6, 50e9 / 8})));
+  CHECK(c.communication_s == Approx(hierarchical_all_reduce_s(8, 2, gradients, {5e-6, 400e9}, {10e-6, 50e9 / 8})));
   // On one GPU nothing is sent; links of unknown speed only have latencies.
   CHECK(training_cost(run, 1, d).communication_s == 0);
   CHECK(training_cost(run, 4, {100e12, 0, 8, 0, 0}).communication_s == Approx(6 * 5e-6));

@@ -12,7 +12,9 @@ using namespace orrery;
 using namespace orrery::test;
 
 // One GPU's worth of `seconds`, on one to four GPUs.
-TinyJob elastic(std::int64_t submit_s, std::int64_t seconds) { return {submit_s, 1, seconds, {}, 1, 4}; }
+TinyJob elastic(std::int64_t submit_s, std::int64_t seconds) {
+  return {submit_s, 1, seconds, {}, 1, 4};
+}
 
 }  // namespace
 

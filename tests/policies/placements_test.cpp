@@ -134,8 +134,8 @@ TEST_CASE("GPU types, CPUs and memory are obeyed", "[policies]") {
 }
 
 TEST_CASE("buddy keeps blocks aligned and the larger ones whole", "[policies]") {
-  SmallCluster c;  // free: n0 2-3, n1 1-3, n2 0-3, n3 3
-  CHECK(c.where("buddy", 1) == "n1:1");   // the single GPU beside a taken one; no block of two is broken
+  SmallCluster c;                        // free: n0 2-3, n1 1-3, n2 0-3, n3 3
+  CHECK(c.where("buddy", 1) == "n1:1");  // the single GPU beside a taken one; no block of two is broken
   CHECK(c.where("buddy", 2) == "n0:2-3");
   CHECK(c.where("buddy", 3) == "n2:0-2");  // a block of four
   CHECK(c.where("buddy", 5) == "-");       // no two aligned idle nodes

@@ -178,7 +178,7 @@ const std::vector<PolicyChoice> kBackfilling{
 // a, c: 2 GPUs for 40 s; b, d: 2 for 90 s, a and b on the first node. Four GPUs on one node are there at 90; at 40
 // two of each node are free, which do the wide job no good.
 TEST_CASE("a reservation is for the nodes that the placement needs", "[policies][reservations]") {
-  const std::vector<Ask> asks{{0, gpus(2), 40}, {0, gpus(2), 90}, {0, gpus(2), 40}, {0, gpus(2), 90},
+  const std::vector<Ask> asks{{0, gpus(2), 40}, {0, gpus(2), 90},  {0, gpus(2), 40}, {0, gpus(2), 90},
                               {1, gpus(4), 60}, {2, gpus(2), 300}, {3, gpus(2), 300}};
   for (const char* placement : {"consolidated", "yarn", "buddy", "fewest"}) {
     INFO(placement);
@@ -249,8 +249,7 @@ class NobodyWaitsForNothing final : public Policy {
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     inner_->schedule(view, plan);
     Time first_end = kNever;
-    for (const JobView v : view.active())
-      first_end = std::min(first_end, started_.at(v.id()) + v.estimate->total);
+    for (const JobView v : view.active()) first_end = std::min(first_end, started_.at(v.id()) + v.estimate->total);
     for (const JobView v : view.pending()) {
       if (plan.planned(v.id()) == nullptr) continue;
       started_[v.id()] = view.now;

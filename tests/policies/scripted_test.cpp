@@ -36,11 +36,11 @@ TEST_CASE("a script's lines are read, and each malformed one is an error with it
     int column;
     const char* says;
   };
-  for (const Bad& b : {Bad{"90s a\n", 5, "WHEN JOB ACTION"}, Bad{"90 a run\n", 1, "unit"},
-                       Bad{"@0 a run\n", 1, "decision"}, Bad{"1s a susspend\n", 6, "did you mean `suspend`?"},
-                       Bad{"1s a run n0\n", 10, "not an allocation"}, Bad{"1s a run n0:0 group x\n", 21, "group"},
-                       Bad{"1s a run n0:0 now\n", 15, "`now`"}, Bad{"1s a preempt n0:0\n", 14, "`n0:0`"},
-                       Bad{"1s a run n0:0@500 group 1\n", 10, "share whole GPUs"}}) {
+  for (const Bad& b :
+       {Bad{"90s a\n", 5, "WHEN JOB ACTION"}, Bad{"90 a run\n", 1, "unit"}, Bad{"@0 a run\n", 1, "decision"},
+        Bad{"1s a susspend\n", 6, "did you mean `suspend`?"}, Bad{"1s a run n0\n", 10, "not an allocation"},
+        Bad{"1s a run n0:0 group x\n", 21, "group"}, Bad{"1s a run n0:0 now\n", 15, "`now`"},
+        Bad{"1s a preempt n0:0\n", 14, "`n0:0`"}, Bad{"1s a run n0:0@500 group 1\n", 10, "share whole GPUs"}}) {
     INFO(b.text);
     const auto r = parse_script("s", b.text);
     REQUIRE_FALSE(r);
@@ -96,8 +96,8 @@ TEST_CASE("scripted: a job that is to share the GPU it holds alone is started ag
   const TempFolder dir;
   std::ofstream(dir.file("script")) << "0s j0 run n0:0\n2s j0 run n0:0 group 1\n6s j0 suspend\n"
                                        "6s j1 run n0:0 group 1\n10s j0 run n0:0 group 1\n";
-  const auto r = run_world(cluster(1, 1), {{0, 1, 8}, {0, 1, 4}},
-                           {"scripted", "count", {{"file", dir.file("script")}}}, sim);
+  const auto r =
+      run_world(cluster(1, 1), {{0, 1, 8}, {0, 1, 4}}, {"scripted", "count", {{"file", dir.file("script")}}}, sim);
   CHECK(r.jobs[0].preemptions == 1);
   CHECK(r.jobs[1].start_s == 6);
   CHECK(r.jobs[1].finish_s == 10);
@@ -117,8 +117,8 @@ TEST_CASE("scripted: a job that is told to save or publish does so; one without 
   class Answers final : public Observer {
    public:
     void on_event(const Event& e) override {
-      const bool answers = e.kind == EventKind::checkpointed || e.kind == EventKind::published ||
-                           e.kind == EventKind::command_failed;
+      const bool answers =
+          e.kind == EventKind::checkpointed || e.kind == EventKind::published || e.kind == EventKind::command_failed;
       if (answers) text += fmt::format("{} j{} {} {}; ", to_seconds(e.at), e.job.value, to_string(e.kind), e.value2);
     }
     std::string text;

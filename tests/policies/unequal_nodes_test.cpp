@@ -45,9 +45,13 @@ struct Node {
   [[nodiscard]] int idle() const { return static_cast<int>(std::count(free.begin(), free.end(), 1)); }
 };
 
-std::int64_t share(const Demand& d, int k) { return (d.cpu_milli * k + d.gpus - 1) / d.gpus; }
+std::int64_t share(const Demand& d, int k) {
+  return (d.cpu_milli * k + d.gpus - 1) / d.gpus;
+}
 
-bool type_fits(const Demand& d, const Node& n) { return d.gpu_types == 0 || ((d.gpu_types >> n.type) & 1) != 0; }
+bool type_fits(const Demand& d, const Node& n) {
+  return d.gpu_types == 0 || ((d.gpu_types >> n.type) & 1) != 0;
+}
 
 // Whether the node can give k GPUs now.
 bool gives(const Demand& d, const Node& n, int k) {

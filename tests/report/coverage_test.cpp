@@ -103,7 +103,7 @@ class Experiment {
     request.policies = policies_;
     request.threads = threads;
     REQUIRE(no_resamples(scenario_, trace, policies_).empty());
-    return report::compare_rows(rows_of(trace), report::Workload::recorded, run_resamples(request));
+    return report::compare_rows(rows_of(trace), report::WorkloadKind::recorded, run_resamples(request));
   }
 
  private:
@@ -134,12 +134,12 @@ class Experiment {
   std::vector<PolicyConfig> policies_;
 };
 
-struct Outcome {
+struct Covered {
   double coverage = 0, mean_width = 0, median_width = 0;  // widths as multiples of the 95 % range
 };
 
 // Of the mean JCTs and their ratio.
-std::vector<Outcome> measure(const Kind& kind, int truths, int traces) {
+std::vector<Covered> measure(const Kind& kind, int truths, int traces) {
   const Experiment experiment(kind);
   const std::vector<Statistics> all = experiment.truths(truths);
   double mean[3] = {}, range[3] = {};
@@ -151,7 +151,7 @@ std::vector<Outcome> measure(const Kind& kind, int truths, int traces) {
     range[s] = quantile(x, 0.975) - quantile(x, 0.025);
   }
   const unsigned threads = std::max(1U, std::thread::hardware_concurrency());
-  std::vector<Outcome> out(3);
+  std::vector<Covered> out(3);
   std::vector<std::vector<double>> widths(3);
   for (int k = 0; k < traces; ++k) {
     const report::Comparison c = experiment.comparison(static_cast<std::uint64_t>(k) + 100'001, threads);
@@ -179,7 +179,7 @@ int from_environment(const char* name, int otherwise) {
 }  // namespace
 
 TEST_CASE("coverage: intervals of 40 traces of one kind", "[coverage][slow]") {
-  for (const Outcome& o : measure(kKinds[0], 1000, 40)) {
+  for (const Covered& o : measure(kKinds[0], 1000, 40)) {
     CHECK(o.coverage >= 0.9);
     CHECK(o.median_width <= 2);
   }
@@ -192,7 +192,7 @@ TEST_CASE("coverage: all kinds", "[.][slow][coverage-all]") {
   for (int k = 1; k <= static_cast<int>(std::size(kKinds)); ++k) {
     if (wanted != 0 && wanted != k) continue;
     const Kind& kind = kKinds[k - 1];
-    const std::vector<Outcome> out = measure(kind, truths, traces);
+    const std::vector<Covered> out = measure(kind, truths, traces);
     const char* const names[] = {"mean JCT, fifo", "mean JCT, srtf", "srtf / fifo"};
     for (std::size_t s = 0; s < 3; ++s) {
       fmt::print("| {} | {} | {:.1f} % | {:.2f} | {:.2f} |\n", kind.name, names[s], 100 * out[s].coverage,

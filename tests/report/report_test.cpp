@@ -38,7 +38,7 @@ TEST_CASE("intervals: the ratio of the means that are printed, paired by seed", 
     rows[0].runs.push_back(result(s, {100.0 + 10.0 * static_cast<double>(s)}));
     rows[1].runs.push_back(result(s, {50.0 + 5.0 * static_cast<double>(s)}));
   }
-  const Comparison c = compare_rows(rows, Workload::generated, {});
+  const Comparison c = compare_rows(rows, WorkloadKind::generated, {});
   REQUIRE(c.method == IntervalMethod::paired);
   // 110..150: mean 130; leaving one out: 540, 530, 520, 510, 500 over 4; t(4, 0.975) = 2.776445
   CHECK(*c.policies[0].mean_jct_s == Approx(130));
@@ -50,12 +50,12 @@ TEST_CASE("intervals: the ratio of the means that are printed, paired by seed", 
   CHECK_FALSE(c.policies[0].ratio_interval);
 
   rows[1].runs[4] = result(5, {750});  // 55, 60, 65, 70, 750: the mean of ratios would be 1.40, that of means is 1.54
-  const Comparison skewed = compare_rows(rows, Workload::generated, {});
+  const Comparison skewed = compare_rows(rows, WorkloadKind::generated, {});
   CHECK(*skewed.policies[1].ratio == Approx(1000.0 / 650));
   CHECK(*skewed.policies[1].ratio == Approx(*skewed.policies[1].mean_jct_s / *skewed.policies[0].mean_jct_s));
   CHECK(skewed.policies[1].ratio_interval->low < *skewed.policies[1].ratio);
   CHECK(skewed.policies[1].ratio_interval->high > *skewed.policies[1].ratio);
-  CHECK(compare_rows(rows, Workload::generated, {}, false).method == IntervalMethod::none);
+  CHECK(compare_rows(rows, WorkloadKind::generated, {}, false).method == IntervalMethod::none);
 }
 
 // Five seeds of queues as skewed as those of a busy cluster: means that are log-normal, and follow each other. The
@@ -90,7 +90,7 @@ TEST_CASE("intervals: of a recorded trace they come from its draws", "[report]")
     draws.mean_jct_s[0].push_back(150 + k);
     draws.mean_jct_s[1].push_back(0.5 * (150 + k));
   }
-  const Comparison c = compare_rows(rows, Workload::recorded, draws);
+  const Comparison c = compare_rows(rows, WorkloadKind::recorded, draws);
   REQUIRE(c.method == IntervalMethod::resampled);
   CHECK(c.note.find("blocks of about 7") != std::string::npos);
   CHECK(c.policies[0].mean_jct_interval_s->low < 200);
@@ -104,20 +104,20 @@ TEST_CASE("intervals: none, and why", "[report]") {
   std::vector<CompareRow> rows = {{"fifo", {result(1, {1, 2})}}};
   Resamples refused;
   refused.refused = "2 jobs are too few to draw from (at least 50)";
-  CHECK(compare_rows(rows, Workload::generated, {}).note == "no interval: 1 seed, at least 5 are needed");
-  CHECK(compare_rows(rows, Workload::recorded, refused).note ==
+  CHECK(compare_rows(rows, WorkloadKind::generated, {}).note == "no interval: 1 seed, at least 5 are needed");
+  CHECK(compare_rows(rows, WorkloadKind::recorded, refused).note ==
         "no interval: 2 jobs are too few to draw from (at least 50)");
-  CHECK(compare_rows(rows, Workload::recorded, {}, false).note ==
+  CHECK(compare_rows(rows, WorkloadKind::recorded, {}, false).note ==
         "no interval: none was asked for (`intervals: none`)");
   rows.push_back({"other", {result(2, {1, 2})}});
-  CHECK(compare_rows(rows, Workload::generated, {}).note ==
+  CHECK(compare_rows(rows, WorkloadKind::generated, {}).note ==
         "no interval: the policies were not run with the same seeds");
   rows = {{"fifo", {result(1, {std::nan("")})}}};
-  CHECK(compare_rows(rows, Workload::recorded, refused).note == "no interval: in some runs no job finished");
+  CHECK(compare_rows(rows, WorkloadKind::recorded, refused).note == "no interval: in some runs no job finished");
   rows = {{"fifo", {}}};
   for (std::uint64_t s = 1; s <= 5; ++s) rows[0].runs.push_back(result(s, {4}));
-  CHECK(compare_rows(rows, Workload::generated, {}).note == "no interval: all 5 seeds gave the same results");
-  CHECK(compare_rows({}, Workload::generated, {}).method == IntervalMethod::none);
+  CHECK(compare_rows(rows, WorkloadKind::generated, {}).note == "no interval: all 5 seeds gave the same results");
+  CHECK(compare_rows({}, WorkloadKind::generated, {}).method == IntervalMethod::none);
 }
 
 TEST_CASE("durations for people", "[report]") {
@@ -134,7 +134,7 @@ TEST_CASE("durations for people", "[report]") {
 
 TEST_CASE("tables: text, markdown, csv, json", "[report]") {
   std::vector<CompareRow> rows = {{"fifo", {result(1, {100, 300})}}, {"srtf", {result(1, {50, 150})}}};
-  const Comparison c = compare_rows(rows, Workload::generated, {});
+  const Comparison c = compare_rows(rows, WorkloadKind::generated, {});
   const std::string text = render_text(rows, c, false);
   CHECK(text.starts_with("  policy  mean JCT"));
   CHECK(text.find("vs fifo") != std::string::npos);

@@ -41,9 +41,7 @@ class Fingerprint final : public Observer {
   [[nodiscard]] std::uint64_t value() const { return hash_; }
 
  private:
-  void add(std::int64_t v) {
-    hash_ = hash64(std::string_view(reinterpret_cast<const char*>(&v), sizeof v), hash_);
-  }
+  void add(std::int64_t v) { hash_ = hash64(std::string_view(reinterpret_cast<const char*>(&v), sizeof v), hash_); }
   std::uint64_t hash_ = hash64("");
   std::string text_;
 };

@@ -1,5 +1,5 @@
-#include "orrery_paths.hpp"
 #include "tests/support/traces.hpp"
+#include "orrery_paths.hpp"
 
 #include <catch2/catch.hpp>
 #include <cstdlib>

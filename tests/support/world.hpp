@@ -25,7 +25,7 @@ struct TinyJob {
 };
 
 struct Outcome {
-  double start_s = -1;   // first launch
+  double start_s = -1;  // first launch
   double finish_s = -1;
   std::uint32_t preemptions = 0;
   JobState state = JobState::submitted;

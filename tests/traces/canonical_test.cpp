@@ -6,12 +6,14 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/support/text.hpp"
 #include "traces/canonical.hpp"
 #include "traces/text_file.hpp"
 
 namespace {
 
 using namespace orrery;
+using orrery::test::text_of;
 namespace fs = std::filesystem;
 
 const std::string kHeader = "job_id,submit_s,gpus,duration_s";
@@ -31,11 +33,6 @@ struct TempDir {
 void put(const std::string& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
 }
-std::string get(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 const std::string kFull =
     "job_id,submit_s,gpus,duration_s,tenant,kind,model,min_gpus,max_gpus,gpu_fraction,gpu_type,cpus,mem_bytes,"
     "estimate_s,deadline_s,weight,batch,after,iterations,iteration_s\n"
@@ -192,7 +189,7 @@ TEST_CASE("packed files are read by their bytes, whatever their name", "[traces]
     fs::copy_file(dir.file(name), dir.file("renamed"), fs::copy_options::overwrite_existing);
     CHECK(read_text_file(dir.file("renamed")).value() == text);
   }
-  const std::string gz = get(dir.file("t.csv.gz"));
+  const std::string gz = text_of(dir.file("t.csv.gz"));
   put(dir.file("two"), gz + gz);  // two gzip members are one text
   CHECK(read_text_file(dir.file("two")).value() == text + text);
 }
@@ -208,7 +205,7 @@ TEST_CASE("a file that is cut off, damaged or no text is one clear error", "[tra
   };
   for (const char* name : {"t.gz", "t.zst"}) {
     REQUIRE(write_text_file(dir.file(name), text));
-    const std::string bytes = get(dir.file(name));
+    const std::string bytes = text_of(dir.file(name));
     INFO(name);
     for (const std::size_t cut : {bytes.size() / 2, bytes.size() - 1, std::size_t{12}})
       CHECK(error(bytes.substr(0, cut)).find("end too early") != std::string::npos);

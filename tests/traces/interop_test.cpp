@@ -14,7 +14,7 @@ namespace {
 
 using namespace orrery;
 
-Trace read_ok(const std::string& text, const std::string& format = "auto", bool skip = false) {
+Trace foreign(const std::string& text, const std::string& format = "auto", bool skip = false) {
   auto t = read_trace_text("t", text, {format, skip});
   if (!t) FAIL(render(t.error()));
   return std::move(*t);
@@ -69,7 +69,7 @@ std::string batsim(const std::string& jobs, const std::string& profiles = R"("d"
 }  // namespace
 
 TEST_CASE("fields of SWF are read as its standard has them", "[traces]") {
-  const Trace t = read_ok("; Version: 2.2\n;\n\n" +                            //
+  const Trace t = foreign("; Version: 2.2\n;\n\n" +                            //
                           swf_row("7 10.5 3 60 4 -1 -1 8 30 -1 1 12") +        // asks for 8, was given 4
                           "; between jobs\n" +                                 //
                           swf_row("  8   20 -1 0.25 4 -1 -1 -1 -1 -1 0 -1") +  // 4 allocated, nothing asked
@@ -101,12 +101,12 @@ TEST_CASE("fields of SWF are read as its standard has them", "[traces]") {
 
 TEST_CASE("SWF is known by its comments or by its 18 or 21 numbers", "[traces]") {
   const std::string row = "1 0 -1 60 4 -1 -1 4 -1 -1 1 -1" + kRest;
-  CHECK(read_ok(row).report.format == "swf");
-  const Trace wide = read_ok(row + " 0.5 x 3\n2 5 -1 60 4 -1 -1 4 -1 -1 1 -1" + kRest + "\n", "swf");
+  CHECK(foreign(row).report.format == "swf");
+  const Trace wide = foreign(row + " 0.5 x 3\n2 5 -1 60 4 -1 -1 4 -1 -1 1 -1" + kRest + "\n", "swf");
   CHECK(wide.jobs.size() == 2);
   CHECK_FALSE(wide.has_estimates);
   CHECK(has_note(wide.report.notes, "1 rows have 21 fields"));
-  CHECK(read_ok(row + " 1 2 3").report.format == "swf");
+  CHECK(foreign(row + " 1 2 3").report.format == "swf");
   // Of 19, no format's.
   CHECK(error_of(row + " 1").find("this has no header: `1` is no name of a column") != std::string::npos);
 }
@@ -120,7 +120,7 @@ TEST_CASE("errors of SWF show line and column, all of them at once", "[traces]")
   CHECK(error.find("4 fields, but a row has 18 or 21\n  --> t:3:3\n") != std::string::npos);
   CHECK(error.find("`submit_time` is `-5`; it must be >= 0\n  --> t:4:3\n") != std::string::npos);
   CHECK(error.find("`run_time` is `ten`; it must be a number\n  --> t:4:9\n") != std::string::npos);
-  const Trace kept = read_ok(text, "swf", true);
+  const Trace kept = foreign(text, "swf", true);
   CHECK(kept.jobs.size() == 1);
   CHECK(kept.report.dropped.at("bad allocated_processors") == 1);
   CHECK(kept.report.dropped.at("wrong number of fields") == 1);
@@ -148,8 +148,8 @@ TEST_CASE("KTH SP2 is read and survives export and import", "[traces]") {
   CHECK(too_short == 475);
   const ExportedTrace out = export_swf(*t, {});
   CHECK(out.notes.empty());
-  CHECK(canonical_text(read_ok(out.text)) == canonical_text(*t));
-  CHECK(canonical_text(read_ok(export_batsim(*t, {}).text)) == canonical_text(without_tenants(*t)));
+  CHECK(canonical_text(foreign(out.text)) == canonical_text(*t));
+  CHECK(canonical_text(foreign(export_batsim(*t, {}).text)) == canonical_text(without_tenants(*t)));
 }
 
 TEST_CASE("Lublin's model has its processors among the allocated ones", "[traces]") {
@@ -170,21 +170,21 @@ TEST_CASE("a trace comes back from SWF as it was", "[traces]") {
   CHECK(out.jobs == 300);
   CHECK(out.text.find("; Version: 2.2\n; Conversion: a test\n; MaxJobs: 300\n; MaxRecords: 300\n; MaxProcs: 512\n") ==
         0);
-  CHECK(canonical_text(read_ok(out.text)) == canonical_text(t));
+  CHECK(canonical_text(foreign(out.text)) == canonical_text(t));
 }
 
 TEST_CASE("a trace comes back from Batsim's JSON as it was, but for tenants", "[traces]") {
   const Trace t = generated();
   const ExportedTrace out = export_batsim(t, {512, ""});
   CHECK(out.notes == std::vector<std::string>{"lost columns: tenant"});
-  const Trace back = read_ok(out.text);
+  const Trace back = foreign(out.text);
   CHECK(back.report.format == "batsim");
   CHECK(has_note(back.report.notes, "512 resources"));
   CHECK(canonical_text(back) == canonical_text(without_tenants(t)));
 }
 
 TEST_CASE("what a format cannot hold is said", "[traces]") {
-  const Trace t = read_ok(
+  const Trace t = foreign(
       "job_id,submit_s,gpus,duration_s,tenant,gpu_fraction,cpus,deadline_s\n"
       "a,0,1,5,zoe,0.5,,60\nb,1,0,5,ann,,4,\n\"c\"\"\n\",2,2,5,\"b\nb\",,,\n");
   const ExportedTrace swf = export_swf(t, {});
@@ -193,16 +193,16 @@ TEST_CASE("what a format cannot hold is said", "[traces]") {
   CHECK(has_note(swf.notes, "job ids are numbers there: 1 to 2"));
   CHECK(has_note(swf.notes, "tenants are numbers there: 1 to 3"));
   CHECK(swf.text.find("; Note: user 3 is b?b\n1 0 -1 5 1 ") != std::string::npos);
-  const Trace from_swf = read_ok(swf.text);
+  const Trace from_swf = foreign(swf.text);
   CHECK(from_swf.jobs[0].tenant == "u1");
   CHECK(from_swf.jobs[1].tenant == "u3");
   const ExportedTrace json = export_batsim(t, {1, ""});
   CHECK(has_note(json.notes, "the largest job asks for 2 GPUs, more than the 1"));
-  CHECK(read_ok(json.text).jobs[1].job_id == "c\"\n");
+  CHECK(foreign(json.text).jobs[1].job_id == "c\"\n");
 }
 
 TEST_CASE("jobs of Batsim are read wherever their profiles stand", "[traces]") {
-  const Trace t = read_ok(
+  const Trace t = foreign(
       R"({"profiles": {"p": {"type": "delay", "delay": 0.1, "more": [1, {"type": "x"}]}, "z": {"type": "delay",
       "delay": 0}, "m": {"type": "parallel_homogeneous", "cpu": 1e9}}, "jobs": [
       {"id": 5, "subtime": 1.000000001, "res": 4, "profile": "p", "walltime": -1, "extra": {"id": 9}},
@@ -271,7 +271,7 @@ TEST_CASE("bad jobs of Batsim are all shown, or passed over", "[traces]") {
     jobs += fmt::format("{{\"id\": {}, \"subtime\": 0, \"res\": -1, \"profile\": \"d\"}},\n", i);
   jobs += R"({"id": "good", "subtime": 0, "res": 1, "profile": "d"})";
   CHECK(error_of(batsim(jobs)).find("10 more errors in this file") != std::string::npos);
-  const Trace t = read_ok(batsim(jobs), "auto", true);
+  const Trace t = foreign(batsim(jobs), "auto", true);
   CHECK(t.jobs.size() == 1);
   CHECK(t.report.dropped.at("bad res") == 30);
 }

@@ -14,13 +14,13 @@ namespace {
 using namespace orrery;
 using Dropped = std::map<std::string, std::int64_t>;
 
-Trace read_ok(const std::string& text, const std::string& format = "auto") {
+Trace published(const std::string& text, const std::string& format = "auto") {
   auto t = read_trace_text("t.csv", text, {format, false});
   if (!t) FAIL(render(t.error()));
   return std::move(*t);
 }
 
-std::string error_of(const std::string& text, const std::string& format = "auto") {
+std::string refusal(const std::string& text, const std::string& format = "auto") {
   const auto t = read_trace_text("t.csv", text, {format, false});
   REQUIRE_FALSE(t);
   CHECK(t.error().items.size() == 1);
@@ -36,7 +36,7 @@ bool has_note(const Trace& t, const std::string& part) {
 }  // namespace
 
 TEST_CASE("PAI's task table is read as published", "[traces]") {
-  const Trace t = read_ok(
+  const Trace t = published(
       "j1,worker,2.0,Terminated,100.0,160.5,600.0,29.296875,50.0,T4\n"
       "j1,ps,1.0,Terminated,100.0,160.0,600.0,29.296875,,\n"    // no plan for GPUs
       "j2,worker,1.0,Failed,110.0,130.0,,,200.0,MISC\n"         // no plan for CPUs
@@ -57,12 +57,12 @@ TEST_CASE("PAI's task table is read as published", "[traces]") {
   CHECK(t.jobs[2].gpu_milli == 250);
   CHECK(has_note(t, "no header"));
   const std::string error =
-      error_of("j1,worker,2.0,Terminated,100.0,160.0,600.0,29.3,50.0,T4\nj2,worker,,Terminated,1,2,,,50,\n");
+      refusal("j1,worker,2.0,Terminated,100.0,160.0,600.0,29.3,50.0,T4\nj2,worker,,Terminated,1,2,,,50,\n");
   CHECK(error.find("`inst_num` is empty; it must be given\n  --> t.csv:2:11\n") != std::string::npos);
 }
 
 TEST_CASE("an openb pod without an end is dropped, not a job of a second", "[traces]") {
-  const Trace t = read_ok(
+  const Trace t = published(
       "name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos,pod_phase,creation_time,deletion_time,scheduled_"
       "time\n"
       "p0,12000,16384,1,1000,,LS,Running,0,,10\np1,12000,16384,1,1000,,LS,Running,5,95,10\n"
@@ -74,7 +74,7 @@ TEST_CASE("an openb pod without an end is dropped, not a job of a second", "[tra
 }
 
 TEST_CASE("Acme's logs are read as published: run time is without the queue", "[traces]") {
-  const Trace kalos = read_ok(
+  const Trace kalos = published(
       "job_id,user,node_num,gpu_num,cpu_num,mem_per_pod_GB,shared_mem_per_pod,type,state,submit_time,start_time,"
       "end_time,fail_time,stop_time,duration,queue,gpu_time\n"
       "a,u1,8,64,960,1000,100.0,Pretrain,FAILED,2023-05-17 11:00:58+00:00,2023-05-17 11:01:08+00:00,"
@@ -91,7 +91,7 @@ TEST_CASE("Acme's logs are read as published: run time is without the queue", "[
   CHECK(kalos.jobs[1].gpus == 64);
   CHECK(kalos.jobs[0].kind == "pretrain");
   CHECK(kalos.jobs[0].mem_bytes == 8'000'000'000'000);
-  const Trace seren = read_ok(
+  const Trace seren = published(
       "job_id,user,node_num,gpu_num,cpu_num,type,state,submit_time,start_time,end_time,duration,queue,gpu_time\n"
       "5778432,u5907,1,8,128,Other,FAILED,2023-03-01 00:18:22+08:00,2023-03-01 00:18:54+08:00,"
       "2023-03-01 00:20:51+08:00,117,32,936.0\n"
@@ -113,9 +113,9 @@ TEST_CASE("Philly's job log is read as published", "[traces]") {
   const std::string first = attempt("\"2017-10-07 01:12:09\"", "\"2017-10-07 01:13:23\"", "\"gpu0\", \"gpu1\"");
   const std::string second =
       attempt("\"2017-10-07 01:13:30\"", "\"2017-10-07 02:13:30\"", "\"gpu0\", \"gpu1\", \"gpu2\"");
-  const Trace t = read_ok("[\n" + job("a", first + ", " + second) + ",\n" + job("b", "") + ",\n" +
-                          job("c", first + ", " + attempt("\"2017-10-07 01:13:30\"", "null", "\"gpu0\"")) + ",\n" +
-                          job("d", attempt("null", "\"2017-10-07 01:13:30\"", "\"gpu0\"") + ", " + first) + "]\n");
+  const Trace t = published("[\n" + job("a", first + ", " + second) + ",\n" + job("b", "") + ",\n" +
+                            job("c", first + ", " + attempt("\"2017-10-07 01:13:30\"", "null", "\"gpu0\"")) + ",\n" +
+                            job("d", attempt("null", "\"2017-10-07 01:13:30\"", "\"gpu0\"") + ", " + first) + "]\n");
   CHECK(t.report.format == "philly-log");
   CHECK(t.report.rows == 4);
   CHECK(t.report.dropped ==
@@ -125,12 +125,12 @@ TEST_CASE("Philly's job log is read as published", "[traces]") {
   CHECK(t.jobs[0].gpus == 3);
   CHECK(t.jobs[0].tenant == "ee9e8c");
   const std::string bad = "[" + job("a", first) + ",\n\n  " + job("", first) + "]";
-  CHECK(error_of(bad).find("a job has no `jobid`\n  --> t.csv:4:3\n") != std::string::npos);
-  CHECK(error_of("[{\"jobid\": \"a\", \"attempts\": ]").find("this is no JSON from here") != std::string::npos);
+  CHECK(refusal(bad).find("a job has no `jobid`\n  --> t.csv:4:3\n") != std::string::npos);
+  CHECK(refusal("[{\"jobid\": \"a\", \"attempts\": ]").find("this is no JSON from here") != std::string::npos);
 }
 
 TEST_CASE("what sacct prints is read, or the command that it wants is said", "[traces]") {
-  const Trace t = read_ok(
+  const Trace t = published(
       "JobID|User|Account|Partition|Submit|Elapsed|State|AllocTRES|ReqTRES|Timelimit\n"
       "7|u|acc|p|2023-05-17T11:00:58|1-00:00:10|COMPLETED|billing=8,cpu=8,gres/gpu:a100=4,gres/gpu=4,mem=64G|"
       "gres/gpu=4|2-00:00:00\n"
@@ -152,7 +152,7 @@ TEST_CASE("what sacct prints is read, or the command that it wants is said", "[t
   CHECK(t.jobs[1].gpu_type.empty());
   CHECK(t.jobs[1].tenant == "u");
   CHECK_FALSE(t.jobs[1].estimate);
-  const std::string error = error_of("JobID|JobName|State|ExitCode\n1|a|COMPLETED|0:0\n");
+  const std::string error = refusal("JobID|JobName|State|ExitCode\n1|a|COMPLETED|0:0\n");
   CHECK(error.find("column `Submit` is missing") == std::string::npos);
   CHECK(error.find("ask for it: sacct -P") != std::string::npos);
 }
@@ -160,19 +160,19 @@ TEST_CASE("what sacct prints is read, or the command that it wants is said", "[t
 TEST_CASE("a unit that nothing in a file says is said to be assumed", "[traces]") {
   const std::string plain =
       "job_id,num_gpu,submit_time,iterations,model_name,duration,interval\n1,2,30,9,vgg16,200,5\n";
-  CHECK(has_note(read_ok(plain), "times are taken as seconds"));
-  CHECK_FALSE(has_note(read_ok(plain, "tiresias"), "times are taken as"));  // it was asked for
+  CHECK(has_note(published(plain), "times are taken as seconds"));
+  CHECK_FALSE(has_note(published(plain, "tiresias"), "times are taken as"));  // it was asked for
   const std::string mix =
       "job_id,user,num_gpu,submit_time,iterations,model_name,duration,interval,expect_time_list,expect_value_list,"
       "best_effort,job_type\n0,vc1,1,8555,5049,vgg16,747,14,1105,10,0,strict\n";
-  const Trace minutes = read_ok(mix);
+  const Trace minutes = published(mix);
   CHECK(minutes.report.format == "chronus");
   CHECK(has_note(minutes, "times are taken as minutes"));
   CHECK(minutes.jobs[0].submit == at_seconds(8555 * 60));
   CHECK(minutes.jobs[0].duration == seconds(747 * 60));
   CHECK(minutes.jobs[0].deadline == at_seconds((8555 + 1105) * 60));
   CHECK(minutes.jobs[0].tenant == "vc1");
-  CHECK(read_ok(mix, "tiresias").jobs[0].duration == seconds(747));
+  CHECK(published(mix, "tiresias").jobs[0].duration == seconds(747));
   if (const auto path = test::recorded("philly-2017/chronus/trace_job_Philly_MIX1.csv.gz")) {
     const auto t = read_trace(*path);
     REQUIRE(t);
@@ -191,9 +191,9 @@ TEST_CASE("whole numbers may be written as decimals, others may not", "[traces]"
 }
 
 TEST_CASE("processors are GPUs wherever a format counts nothing else", "[traces]") {
-  CHECK(read_ok("arrival_time,length,cpus\n0,60,3\n5,60,1\n").jobs[0].gpus == 3);
-  CHECK(read_ok("1 0 -1 60 3 -1 -1 3 -1 -1 1 -1 -1 -1 -1 -1 -1 -1\n").jobs[0].gpus == 3);
-  CHECK(read_ok(
+  CHECK(published("arrival_time,length,cpus\n0,60,3\n5,60,1\n").jobs[0].gpus == 3);
+  CHECK(published("1 0 -1 60 3 -1 -1 3 -1 -1 1 -1 -1 -1 -1 -1 -1 -1\n").jobs[0].gpus == 3);
+  CHECK(published(
             R"({"jobs":[{"id":"1","subtime":0,"res":3,"profile":"p"}],"profiles":{"p":{"type":"delay","delay":9}}})")
             .jobs[0]
             .gpus == 3);
@@ -201,7 +201,7 @@ TEST_CASE("processors are GPUs wherever a format counts nothing else", "[traces]
 
 TEST_CASE("SWF of 21 fields is known without a header, whatever stands after the first 18", "[traces]") {
   for (const char* rest : {" 1 2 3", " 0.5 x 3", " -1 nodes=1:ppn=4 q_long"}) {
-    const Trace t = read_ok(std::string("1 0 -1 60 4 -1 -1 4 -1 -1 1 -1 -1 -1 -1 -1 -1 -1") + rest + "\n");
+    const Trace t = published(std::string("1 0 -1 60 4 -1 -1 4 -1 -1 1 -1 -1 -1 -1 -1 -1 -1") + rest + "\n");
     CHECK(t.report.format == "swf");
     CHECK(t.jobs.size() == 1);
   }
@@ -224,7 +224,7 @@ TEST_CASE("what is no table of jobs is said in one sentence", "[traces]") {
     for (const char* format : {"auto", "canonical", "tiresias"}) {
       if (c.text.front() == '{' && std::string(format) != "auto") continue;
       INFO(c.text << format);
-      CHECK(error_of(c.text, format).find(c.part) != std::string::npos);
+      CHECK(refusal(c.text, format).find(c.part) != std::string::npos);
     }
   // A table of jobs whose columns are other ones is told which it lacks.
   const auto t = read_trace_text("t.csv", "job_id,submit,gpus,duration\na,0,1,5\n");
@@ -233,12 +233,12 @@ TEST_CASE("what is no table of jobs is said in one sentence", "[traces]") {
 }
 
 TEST_CASE("columns that nothing reads are named once", "[traces]") {
-  const Trace t = read_ok("job_id,submit_s,gpus,duration_s,priority,partition,durationn,weight\na,0,1,5,9,p,1,2\n");
+  const Trace t = published("job_id,submit_s,gpus,duration_s,priority,partition,durationn,weight\na,0,1,5,9,p,1,2\n");
   CHECK(t.report.notes == std::vector<std::string>{"columns `priority`, `partition`, `durationn` are ignored",
                                                    "weights are kept, but no policy reads them"});
-  CHECK(read_ok("job_id,submit_s,gpus,duration_s,tenantt\na,0,1,5,9\n").report.notes ==
+  CHECK(published("job_id,submit_s,gpus,duration_s,tenantt\na,0,1,5,9\n").report.notes ==
         std::vector<std::string>{"column `tenantt` is ignored (did you mean `tenant`?)"});
-  const Trace helios = read_ok(
+  const Trace helios = published(
       "job_id,user,vc,gpu_num,cpu_num,state,submit_time,duration\n1,u,vcA,8,64,COMPLETED,2020-04-01 00:00:10,60\n");
   CHECK(helios.report.notes == std::vector<std::string>{"columns `user`, `state` are ignored"});
 }

@@ -116,7 +116,7 @@ TEST_CASE("a trace that cannot be drawn again says why", "[resample]") {
   lineage.jobs[150].after = "j20@soft";
   CHECK(Resampler(lineage).refused().starts_with(
       "blocks of the trace would cut its lineages, the longest of which spans 13"));  // and bursts at its ends
-  lineage.jobs[150].after = "nobody@soft";  // left out by a slice
+  lineage.jobs[150].after = "nobody@soft";                                            // left out by a slice
   CHECK(Resampler(lineage).refused().empty());
   lineage.jobs[150].gain = "j20:0.5";  // a gain alone ties as well
   CHECK_FALSE(Resampler(lineage).refused().empty());

@@ -163,8 +163,9 @@ TEST_CASE("GPU types are compared without case, and those that are not there are
   for (const char* name : {"A100", "a100", "A100|H100", "h100 | a100"}) CHECK((type_mask(name, topology) & 1) == 1);
   CHECK(type_mask("V100|A100", topology) == 3);
   const auto t = read_trace_text(
-      "t.csv", "job_id,submit_s,gpus,duration_s,gpu_type\na,0,1,5,a100\nb,0,1,5,H100\nc,0,1,5,V100|H100\nd,0,1,5,\n"
-               "e,0,2,5,H100\n");
+      "t.csv",
+      "job_id,submit_s,gpus,duration_s,gpu_type\na,0,1,5,a100\nb,0,1,5,H100\nc,0,1,5,V100|H100\nd,0,1,5,\n"
+      "e,0,2,5,H100\n");
   REQUIRE(t);
   CHECK(absent_types(*t, topology) == std::map<std::string, std::int64_t>{{"H100", 2}});
 }

@@ -102,8 +102,7 @@ class Handler {
     if (open_.back() == In::profile && key_ == "delay") to = &profile_->delay;
     if (to != nullptr) *to = {kind, std::move(text)};
     // What stands for a job and is none: a job without anything, which is an error further on.
-    if (open_.back() == In::jobs)
-      out_.jobs.emplace_back().at = progress_.place();
+    if (open_.back() == In::jobs) out_.jobs.emplace_back().at = progress_.place();
     return true;
   }
   Value* field_of(RawJob& j) const {

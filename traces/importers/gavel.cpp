@@ -18,7 +18,9 @@ std::size_t fields_of(std::string_view line) {
   return line.empty() ? 0 : static_cast<std::size_t>(std::count(line.begin(), line.end(), '\t')) + 1;
 }
 
-std::string_view first_line(std::string_view text) { return text.substr(0, text.find_first_of("\r\n")); }
+std::string_view first_line(std::string_view text) {
+  return text.substr(0, text.find_first_of("\r\n"));
+}
 
 // 32 of "ResNet-18 (batch size 32)"; 0 where there is none.
 std::int64_t batch_of(std::string_view job_type) {

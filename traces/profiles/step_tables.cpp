@@ -11,14 +11,15 @@
 namespace orrery {
 namespace {
 
-constexpr double kMost = 1e30;
+constexpr double kMostMeasured = 1e30;
 
 // A decimal with or without exponent, in [least, 1e30].
 double number(TableReader& rows, int column, double least) {
   const std::string_view text = rows.text(column);
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error == std::errc{} && end == text.data() + text.size() && value >= least && value <= kMost) return value;
+  if (error == std::errc{} && end == text.data() + text.size() && value >= least && value <= kMostMeasured)
+    return value;
   rows.complain(column, least > 0 ? "must be a number above 0" : "must be a number, 0 or more");
   return least > 0 ? 1 : 0;
 }
@@ -42,8 +43,8 @@ Expected<std::vector<StepPoint>> read_step_points(const std::string& file, std::
   const int placement = rows.column("placement");
   const bool exact = placement != TableReader::kAbsent;
   const int nodes = exact ? TableReader::kAbsent : rows.required("num_nodes"),
-            gpus = exact ? TableReader::kAbsent : rows.required("num_replicas"),
-            batch = rows.required("local_bsz"), step = rows.required("step_time"), sync = rows.required("sync_time");
+            gpus = exact ? TableReader::kAbsent : rows.required("num_replicas"), batch = rows.required("local_bsz"),
+            step = rows.required("step_time"), sync = rows.required("sync_time");
   std::vector<StepPoint> points;
   while (rows.next()) {
     StepPoint p;

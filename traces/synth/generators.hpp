@@ -19,7 +19,7 @@ namespace orrery {
 // overestimate and seed; the mix and the law of run times are the poisson model's own.
 struct GenerateSpec : PoissonSpec {
   std::string model = "poisson";
-  double zipf = 1.1;            // lineage: how unevenly children choose their parents
+  double zipf = 1.1;  // lineage: how unevenly children choose their parents
   // lineage: the kinds of jobs (not null), at which of their sizes, and what a GPU does, for size `cluster`
   std::shared_ptr<const Catalogue> catalogue{};
   SizeName size = SizeName::cluster;
