@@ -20,6 +20,7 @@ else()
   endif()
 endif()
 
+include(cmake/trainer_sources.cmake)
 if(TorchWheel_FOUND)
   # Of our layers just what the trainer needs, with a fmt of its own: LibTorch and libc are all that it asks of a
   # machine. (The wheel ships headers of a newer fmt than Debian's library, and its include folder comes first.)

@@ -3,13 +3,10 @@
 #   orrery_trainer_base_sources    protocol, checkpoints, data, descriptions of models: no LibTorch
 #   orrery_trainer_torch_sources   everything on LibTorch but the programs' main files and what only CUDA compiles
 get_filename_component(_root ${CMAKE_CURRENT_LIST_DIR}/.. ABSOLUTE)
-set(orrery_worker_protocol checkpoint_dir checkpoint_manifest crc32c files line_buffer protocol start_json)
-list(TRANSFORM orrery_worker_protocol REPLACE "(.+)" "${_root}/backend/live/\\1.cpp")
 set(_models device_speed job_schema multimodal_config multimodal_cost multimodal_model)
-list(TRANSFORM _models REPLACE "(.+)" "${_root}/sim/models/\\1.cpp")
+list(TRANSFORM _models REPLACE "(.+)" "${_root}/sim/models/training/\\1.cpp")
 
-file(GLOB orrery_trainer_base_sources CONFIGURE_DEPENDS ${_root}/backend/worker/*.cpp ${_root}/backend/data/*.cpp)
-list(APPEND orrery_trainer_base_sources ${orrery_worker_protocol} ${_models} ${_root}/sim/core/assert.cpp
-     ${_root}/sim/core/error.cpp)
+file(GLOB orrery_trainer_base_sources CONFIGURE_DEPENDS ${_root}/backend/protocol/*.cpp ${_root}/backend/data/*.cpp)
+list(APPEND orrery_trainer_base_sources ${_models} ${_root}/sim/core/assert.cpp ${_root}/sim/core/error.cpp)
 file(GLOB orrery_trainer_torch_sources CONFIGURE_DEPENDS ${_root}/backend/trainer/*.cpp ${_root}/backend/models/*.cpp)
 list(FILTER orrery_trainer_torch_sources EXCLUDE REGEX "/backend/trainer/(main|main_cuda|cuda_.*)\\.cpp$")

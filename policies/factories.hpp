@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <memory>
 
-#include "policies/options.hpp"
-#include "policies/policy.hpp"
-#include "sim/core/placement.hpp"
+#include "sim/api/options.hpp"
+#include "sim/api/placement.hpp"
+#include "sim/api/policy.hpp"
 
 namespace orrery {
 

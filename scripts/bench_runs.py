@@ -62,7 +62,7 @@ with tempfile.TemporaryDirectory() as folder:
         for policy in policies:
             for flags in ((), ("--no-check",)):
                 key = (policy, flags)
-                seconds = timed("run", "scenarios/philly-full.yaml", "--policy", policy, *flags,
+                seconds = timed("run", "scenarios/recorded/philly-full.yaml", "--policy", policy, *flags,
                                 "-o", f"{folder}/run", "--force")
                 best[key] = min(best.get(key, 1e9), seconds)
 first = best[(policies[0], ())]

@@ -12,7 +12,7 @@
 #include "backend/data/sample.hpp"
 #include "backend/data/tokenizer.hpp"
 #include "sim/core/error.hpp"
-#include "sim/models/multimodal_model.hpp"
+#include "sim/models/training/multimodal_model.hpp"
 
 namespace orrery::data {
 

@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "backend/live/engine.hpp"
+#include "backend/engine/engine.hpp"
 
 namespace orrery::live {
 

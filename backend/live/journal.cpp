@@ -11,8 +11,8 @@
 #include <type_traits>
 #include <utility>
 
-#include "backend/live/crc32c.hpp"
-#include "sim/observe/plan_text.hpp"
+#include "backend/protocol/crc32c.hpp"
+#include "sim/observe/log/plan_text.hpp"
 
 namespace orrery::live {
 namespace {

@@ -12,10 +12,10 @@
 #include <string_view>
 #include <vector>
 
-#include "backend/live/files.hpp"
+#include "backend/protocol/files.hpp"
+#include "sim/api/plan.hpp"
 #include "sim/core/error.hpp"
 #include "sim/core/event.hpp"
-#include "sim/core/plan.hpp"
 
 namespace orrery::live {
 

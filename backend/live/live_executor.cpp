@@ -6,7 +6,7 @@
 #include <utility>
 #include <variant>
 
-#include "backend/live/process.hpp"
+#include "backend/engine/local/process.hpp"
 #include "sim/core/assert.hpp"
 
 namespace orrery::live {

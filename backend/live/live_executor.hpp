@@ -12,10 +12,10 @@
 #include "backend/live/io_thread.hpp"
 #include "sim/control/executor.hpp"
 #include "sim/core/truth.hpp"
-#include "sim/models/failures.hpp"
-#include "sim/models/overheads.hpp"
-#include "sim/models/performance.hpp"
-#include "sim/models/transfer.hpp"
+#include "sim/models/lifecycle/failures.hpp"
+#include "sim/models/lifecycle/overheads.hpp"
+#include "sim/models/lifecycle/transfer.hpp"
+#include "sim/models/speed/performance.hpp"
 
 namespace orrery::live {
 

@@ -1,12 +1,12 @@
 // The live world's versions: a parent is asked to publish where an edge of a child wants it, and a child is told
-// which version it starts from. Both as in the simulated world (sim/exec/sim_versions.cpp).
+// which version it starts from. Both as in the simulated world (sim/world/sim_versions.cpp).
 #include <fmt/format.h>
 
 #include <filesystem>
 
-#include "backend/live/checkpoint_dir.hpp"
-#include "backend/live/files.hpp"
 #include "backend/live/live_executor.hpp"
+#include "backend/protocol/checkpoint_dir.hpp"
+#include "backend/protocol/files.hpp"
 
 namespace orrery::live {
 

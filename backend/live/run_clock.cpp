@@ -9,8 +9,8 @@
 #include <charconv>
 #include <string_view>
 
-#include "backend/live/crc32c.hpp"
-#include "backend/live/process.hpp"
+#include "backend/engine/local/process.hpp"
+#include "backend/protocol/crc32c.hpp"
 #include "sim/core/units.hpp"
 
 namespace orrery::live {

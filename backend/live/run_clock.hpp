@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-#include "backend/live/files.hpp"
+#include "backend/protocol/files.hpp"
 #include "sim/core/error.hpp"
 #include "sim/core/time.hpp"
 

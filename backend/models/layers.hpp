@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "backend/models/parameters.hpp"
-#include "sim/models/multimodal_model.hpp"
+#include "sim/models/training/multimodal_model.hpp"
 
 namespace orrery::models {
 

@@ -99,8 +99,8 @@ void MultimodalModel::build() {
   }
 }
 
-// The parts are scopes of torch's profilers, by the names of sim/models/multimodal_cost.hpp and in the order of its
-// phases; they cost nothing when nobody looks.
+// The parts are scopes of torch's profilers, by the names of sim/models/training/multimodal_cost.hpp and in the order
+// of its phases; they cost nothing when nobody looks.
 Features MultimodalModel::text_features(const at::Tensor& tokens, const at::Tensor& valid) const {
   RECORD_USER_SCOPE("text");
   return text_(tokens, valid);

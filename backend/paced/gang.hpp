@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "backend/live/files.hpp"
-#include "backend/live/protocol.hpp"
+#include "backend/protocol/files.hpp"
+#include "backend/protocol/protocol.hpp"
 
 namespace orrery::paced {
 

@@ -1,5 +1,5 @@
-// orrery-paced: one rank of a paced job. Speaks the worker protocol (backend/live/PROTOCOL.md) on stdin and stdout,
-// so a person can play the controller:
+// orrery-paced: one rank of a paced job. Speaks the worker protocol (backend/protocol/PROTOCOL.md) on stdin and
+// stdout, so a person can play the controller:
 //   orrery-paced --rank 0 --world 1 --run-folder DIR
 #include <fmt/format.h>
 
@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
-#include "backend/live/protocol.hpp"
 #include "backend/paced/worker.hpp"
-#include "backend/worker/log.hpp"
+#include "backend/protocol/log.hpp"
+#include "backend/protocol/protocol.hpp"
 
 namespace {
 

@@ -8,11 +8,11 @@
 #include <memory>
 #include <string>
 
-#include "backend/live/checkpoint_dir.hpp"
-#include "backend/live/protocol.hpp"
 #include "backend/paced/gang.hpp"
-#include "backend/worker/log.hpp"
-#include "backend/worker/wire.hpp"
+#include "backend/protocol/checkpoint_dir.hpp"
+#include "backend/protocol/log.hpp"
+#include "backend/protocol/protocol.hpp"
+#include "backend/protocol/wire.hpp"
 
 namespace orrery::paced {
 

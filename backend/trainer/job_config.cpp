@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "sim/models/job_schema.hpp"
+#include "sim/models/training/job_schema.hpp"
 
 namespace orrery::trainer {
 namespace {

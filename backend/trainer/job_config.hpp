@@ -29,7 +29,7 @@ struct JobConfig {
 // Reads the keys of the loop: steps, global_batch, micro_batch, seed, precision (fp32 | bf16), threads, save_every,
 // report_every, evaluate_every, bucket_bytes, from, optimizer {lr, betas, eps, weight_decay, warmup, schedule
 // (constant | cosine), min_lr_ratio, clip}. All are optional. Fails on everything that job_faults()
-// (sim/models/job_schema.hpp) finds, in the keys of the task as well.
+// (sim/models/training/job_schema.hpp) finds, in the keys of the task as well.
 [[nodiscard]] Expected<JobConfig> job_config(const nlohmann::json& json);
 
 }  // namespace orrery::trainer

@@ -21,7 +21,7 @@
 #include "backend/trainer/collate.hpp"
 #include "backend/trainer/pretrained.hpp"
 #include "sim/core/random.hpp"
-#include "sim/models/multimodal_config.hpp"
+#include "sim/models/training/multimodal_config.hpp"
 
 namespace orrery::trainer {
 namespace {

@@ -8,8 +8,8 @@
 #include <memory>
 #include <string>
 
-#include "backend/live/files.hpp"
-#include "backend/live/protocol.hpp"
+#include "backend/protocol/files.hpp"
+#include "backend/protocol/protocol.hpp"
 #include "backend/trainer/communicator.hpp"
 
 namespace orrery::trainer {

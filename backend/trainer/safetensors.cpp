@@ -6,9 +6,9 @@
 
 #include <cstring>
 
-#include "backend/live/checkpoint_dir.hpp"
-#include "backend/live/files.hpp"
-#include "backend/worker/safetensors_header.hpp"
+#include "backend/protocol/checkpoint_dir.hpp"
+#include "backend/protocol/files.hpp"
+#include "backend/protocol/safetensors_header.hpp"
 #include "sim/core/assert.hpp"
 
 namespace orrery::trainer {

@@ -12,9 +12,9 @@
 #include <mutex>
 #include <stdexcept>
 
-#include "backend/live/crc32c.hpp"
+#include "backend/protocol/crc32c.hpp"
+#include "backend/protocol/safetensors_header.hpp"
 #include "backend/trainer/safetensors.hpp"
-#include "backend/worker/safetensors_header.hpp"
 
 namespace orrery::trainer {
 namespace {

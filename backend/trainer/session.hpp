@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "backend/live/checkpoint_dir.hpp"
-#include "backend/live/files.hpp"
+#include "backend/protocol/checkpoint_dir.hpp"
+#include "backend/protocol/files.hpp"
 #include "backend/trainer/adamw.hpp"
 #include "backend/trainer/buckets.hpp"
 #include "backend/trainer/flat.hpp"

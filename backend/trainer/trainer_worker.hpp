@@ -1,6 +1,6 @@
-// One rank of a training job behind the worker protocol (backend/live/PROTOCOL.md): the life cycle of orrery-paced
-// with a Session in the middle. Ranks agree by one MAX-reduced word per step on saving and stopping, so all do so
-// after the same step; the controller's lines, signals and leases are looked at between steps.
+// One rank of a training job behind the worker protocol (backend/protocol/PROTOCOL.md): the life cycle of
+// orrery-paced with a Session in the middle. Ranks agree by one MAX-reduced word per step on saving and stopping, so
+// all do so after the same step; the controller's lines, signals and leases are looked at between steps.
 #pragma once
 
 #include <cstdint>
@@ -8,12 +8,12 @@
 #include <memory>
 #include <string>
 
-#include "backend/live/checkpoint_dir.hpp"
-#include "backend/live/protocol.hpp"
+#include "backend/protocol/checkpoint_dir.hpp"
+#include "backend/protocol/log.hpp"
+#include "backend/protocol/protocol.hpp"
+#include "backend/protocol/wire.hpp"
 #include "backend/trainer/rendezvous.hpp"
 #include "backend/trainer/session.hpp"
-#include "backend/worker/log.hpp"
-#include "backend/worker/wire.hpp"
 
 namespace orrery::trainer {
 

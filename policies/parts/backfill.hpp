@@ -1,5 +1,5 @@
-// Backfilling, EASY and conservative: see policies/easy.cpp for what it does and for its reservations. This is its
-// state and its parts: what it makes of events is in backfill_events.cpp, what may start now, past jobs with
+// Backfilling, EASY and conservative: see policies/backfill/easy.cpp for what it does and for its reservations. This
+// is its state and its parts: what it makes of events is in backfill_events.cpp, what may start now, past jobs with
 // reservations, in backfill_scan.cpp.
 #pragma once
 
@@ -11,7 +11,7 @@
 
 #include "policies/parts/arrival_index.hpp"
 #include "policies/parts/timetable.hpp"
-#include "policies/policy.hpp"
+#include "sim/api/policy.hpp"
 
 namespace orrery {
 

@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "sim/core/plan.hpp"
-#include "sim/core/view.hpp"
+#include "sim/api/plan.hpp"
+#include "sim/api/view.hpp"
 
 namespace orrery {
 

@@ -4,8 +4,8 @@
 #include <optional>
 #include <vector>
 
-#include "sim/core/plan.hpp"
-#include "sim/core/view.hpp"
+#include "sim/api/plan.hpp"
+#include "sim/api/view.hpp"
 
 namespace orrery {
 

@@ -12,8 +12,8 @@
 #include "policies/parts/class_queues.hpp"
 #include "policies/parts/ranked_running.hpp"
 #include "policies/parts/room_maker.hpp"
-#include "sim/core/plan.hpp"
-#include "sim/core/view.hpp"
+#include "sim/api/plan.hpp"
+#include "sim/api/view.hpp"
 
 namespace orrery {
 

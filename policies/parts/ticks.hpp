@@ -3,8 +3,8 @@
 // otherwise.
 #pragma once
 
-#include "sim/core/plan.hpp"
-#include "sim/core/view.hpp"
+#include "sim/api/plan.hpp"
+#include "sim/api/view.hpp"
 
 namespace orrery {
 

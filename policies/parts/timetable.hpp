@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "policies/parts/availability_profile.hpp"
-#include "sim/core/placement.hpp"
+#include "sim/api/placement.hpp"
 
 namespace orrery {
 

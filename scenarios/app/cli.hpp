@@ -5,19 +5,10 @@
 #include <string_view>
 #include <vector>
 
+#include "scenarios/run/exit_codes.hpp"
 #include "sim/core/error.hpp"
 
 namespace orrery::app {
-
-// Exit codes: 0 ok; 1 a run failed; 2 usage or input; 3 a gate failed; 4 engine unavailable;
-// 5 finished with failed points; 130 interrupted.
-inline constexpr int kOk = 0;
-inline constexpr int kRunFailed = 1;
-inline constexpr int kUsage = 2;
-inline constexpr int kGateFailed = 3;
-inline constexpr int kEngineUnavailable = 4;
-inline constexpr int kFailedPoints = 5;
-inline constexpr int kInterrupted = 130;
 
 struct Verb {
   std::string_view name;

@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "backend/live/files.hpp"
-#include "backend/live/process.hpp"
+#include "backend/engine/local/process.hpp"
+#include "backend/protocol/files.hpp"
 
 namespace orrery::app {
 namespace {
@@ -54,14 +54,15 @@ std::string slots_text(const Topology& topology, const std::vector<const JobReco
 
 }  // namespace
 
-LiveScreen::LiveScreen(const Prepared& prepared, std::vector<double> expected_jct_s, Options options)
-    : prepared_(&prepared),
-      expected_jct_s_(std::move(expected_jct_s)),
-      options_(std::move(options)),
-      terminal_(::isatty(STDERR_FILENO) == 1) {}
+MakeLiveView live_screen(bool quiet) {
+  return [quiet](LiveViewSetup setup) { return std::make_unique<LiveScreen>(std::move(setup), quiet); };
+}
+
+LiveScreen::LiveScreen(LiveViewSetup setup, bool quiet)
+    : setup_(std::move(setup)), prepared_(setup_.prepared), quiet_(quiet), terminal_(::isatty(STDERR_FILENO) == 1) {}
 
 void LiveScreen::line(const std::string& text) {
-  if (options_.quiet) return;
+  if (quiet_) return;
   std::string out;
   if (drawn_lines_ > 0) out = fmt::format("\x1b[{}A\x1b[J", drawn_lines_);
   drawn_lines_ = 0;
@@ -80,7 +81,7 @@ void LiveScreen::on_event(const Event& e) {
     if (!e.node.valid()) ++failures_;
     if (e.value2 == 1) ++failed_;
   }
-  if (terminal_ || options_.quiet || e.at < options_.resumed_from) return;
+  if (terminal_ || quiet_ || e.at < setup_.resumed_from) return;
   const bool shown = e.kind == EventKind::started || e.kind == EventKind::finished || e.kind == EventKind::stopped ||
                      e.kind == EventKind::failed || e.kind == EventKind::launch_failed;
   if (!shown) return;
@@ -90,9 +91,9 @@ void LiveScreen::on_event(const Event& e) {
 }
 
 void LiveScreen::drifted(const Event& e) {
-  if (e.job.index() >= expected_jct_s_.size() || std::isnan(expected_jct_s_[e.job.index()])) return;
+  if (e.job.index() >= setup_.expected_jct_s.size() || std::isnan(setup_.expected_jct_s[e.job.index()])) return;
   const JobSpec& spec = *(*context_.records)[e.job.index()].spec;
-  const double later_s = to_seconds(e.at - spec.submit) - expected_jct_s_[e.job.index()];
+  const double later_s = to_seconds(e.at - spec.submit) - setup_.expected_jct_s[e.job.index()];
   ++drift_.jobs;
   drift_.sum_s += later_s;
   if (std::abs(later_s) < std::abs(drift_.largest_s)) return;
@@ -113,7 +114,7 @@ void LiveScreen::on_batch_end(Time now) {
 void LiveScreen::beat(Time now) {
   const std::int64_t clock = live::monotonic_ns();
   if (clock - written_ns_ >= kSecond) write_status(now, false);
-  if (terminal_ && !options_.quiet && clock - drawn_ns_ >= kSecond / 5) {
+  if (terminal_ && !quiet_ && clock - drawn_ns_ >= kSecond / 5) {
     drawn_ns_ = clock;
     redraw(now);
   }
@@ -125,7 +126,7 @@ void LiveScreen::interrupted(Time now) {
 }
 
 void LiveScreen::on_end(Time now) {
-  if (terminal_ && !options_.quiet) redraw(now);
+  if (terminal_ && !quiet_) redraw(now);
   if (!terminal_ && drift_.jobs > 0) line(fmt::format("{:>9.1f} s  {}", to_seconds(now), drift_text()));
   write_status(now, true);
 }
@@ -133,7 +134,7 @@ void LiveScreen::on_end(Time now) {
 // Not synced: it is for people, and the run matters more.
 void LiveScreen::write_status(Time now, bool ended) {
   written_ns_ = live::monotonic_ns();
-  const std::string path = options_.folder + "/status.json", aside = path + ".tmp";
+  const std::string path = setup_.folder + "/status.json", aside = path + ".tmp";
   if (live::write_file(aside, status_json(now, ended))) (void)std::rename(aside.c_str(), path.c_str());
 }
 
@@ -149,8 +150,8 @@ std::string LiveScreen::block(Time now) const {
   std::string out = fmt::format(
       "{:.0f} s ({:.0f} s of wall clock)   {} of {} jobs finished, {} running, {} waiting, "
       "{} launches, {} failures\n",
-      to_seconds(now), to_seconds(now) / static_cast<double>(options_.time_scale), finished_,
-      context_.records->size(), c.holding.size(), c.waiting.size(), launches_, failures_);
+      to_seconds(now), to_seconds(now) / static_cast<double>(setup_.time_scale), finished_, context_.records->size(),
+      c.holding.size(), c.waiting.size(), launches_, failures_);
   out += slots_text(*prepared_->topology, c.holding);
   for (const JobRecord* r : c.holding)
     out += fmt::format("  {:<16} {:<14} {}\n", r->held.to_string(), r->spec->name, to_string(r->state));
@@ -172,7 +173,7 @@ std::string LiveScreen::status_json(Time now, bool ended) const {
   j["ended"] = ended;
   j["interrupted"] = stopped_;
   j["time_s"] = to_seconds(now);
-  j["time_scale"] = options_.time_scale;
+  j["time_scale"] = setup_.time_scale;
   j["jobs"] = context_.records->size();
   j["finished"] = finished_;
   j["failed"] = failed_;
@@ -188,8 +189,8 @@ std::string LiveScreen::status_json(Time now, bool ended) const {
                                {"id", r->spec->id.value},
                                {"launch", r->incarnation}};
     const Work total = prepared_->workload.truths[r->spec->id.index()].work;
-    if (options_.done && total.ns > 0)
-      job["progress"] = static_cast<double>(options_.done(r->spec->id).ns) / static_cast<double>(total.ns);
+    if (setup_.done && total.ns > 0)
+      job["progress"] = static_cast<double>(setup_.done(r->spec->id).ns) / static_cast<double>(total.ns);
     j["running"].push_back(std::move(job));
   }
   j["waiting"] = nlohmann::ordered_json::array();

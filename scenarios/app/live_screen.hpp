@@ -7,36 +7,23 @@
 #include <string>
 #include <vector>
 
-#include "scenarios/app/simulate.hpp"
-#include "sim/control/observer.hpp"
+#include "scenarios/run/live_view.hpp"
 
 namespace orrery::app {
 
-class LiveScreen final : public Observer {
+class LiveScreen final : public LiveView {
  public:
-  struct Options {
-    std::string folder;  // where status.json goes
-    bool quiet = false;
-    std::int64_t time_scale = 1;
-    Time resumed_from{};                // what was before is replayed: counted, not shown again
-    std::function<Work(JobId)> done{};  // how far its work has got, as last reported
-  };
-  // `prepared` must outlive it. `expected_jct_s`: by job, what a simulation of the same run says, NaN where it says
-  // nothing; may be empty.
-  LiveScreen(const Prepared& prepared, std::vector<double> expected_jct_s, Options options);
+  // Quiet: no line but the status file.
+  LiveScreen(LiveViewSetup setup, bool quiet);
 
   void on_begin(const RunContext& context) override { context_ = context; }
   void on_event(const Event& e) override;
   void on_batch_end(Time now) override;
   void on_end(Time now) override;
-  // While nothing happens: what one sees is not older than a second.
-  void beat(Time now);
-  // The run was interrupted: nothing runs any more.
-  void interrupted(Time now);
-  // A gang failed; one line for people.
-  void failure(const std::string& why);
-  // A line of the run's own.
-  void line(const std::string& text);
+  void beat(Time now) override;
+  void interrupted(Time now) override;
+  void failure(const std::string& why) override;
+  void line(const std::string& text) override;
 
  private:
   void redraw(Time now);
@@ -52,9 +39,9 @@ class LiveScreen final : public Observer {
   void drifted(const Event& finished);
   [[nodiscard]] std::string drift_text() const;
 
+  LiveViewSetup setup_;
   const Prepared* prepared_;
-  std::vector<double> expected_jct_s_;
-  Options options_;
+  bool quiet_;
   RunContext context_{};
   bool terminal_ = false, stopped_ = false;
   int drawn_lines_ = 0;
@@ -62,5 +49,8 @@ class LiveScreen final : public Observer {
   std::int64_t finished_ = 0, failures_ = 0, launches_ = 0, failed_ = 0, rejected_ = 0;
   Drift drift_{};
 };
+
+// For a LiveRequest.
+[[nodiscard]] MakeLiveView live_screen(bool quiet);
 
 }  // namespace orrery::app

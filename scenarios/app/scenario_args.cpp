@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "policies/registry.hpp"
-#include "scenarios/app/make_policy.hpp"
+#include "scenarios/spec/make_policy.hpp"
 
 namespace orrery::app {
 namespace po = boost::program_options;

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "scenarios/app/args.hpp"
-#include "scenarios/app/scenario_reader.hpp"
-#include "scenarios/app/simulate.hpp"
+#include "scenarios/run/simulate.hpp"
+#include "scenarios/spec/scenario_reader.hpp"
 
 namespace orrery::app {
 

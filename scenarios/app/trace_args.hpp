@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "scenarios/app/args.hpp"
-#include "traces/canonical.hpp"
+#include "traces/format/canonical.hpp"
 
 namespace orrery::app {
 

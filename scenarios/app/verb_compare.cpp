@@ -10,14 +10,14 @@
 #include <thread>
 
 #include "scenarios/app/cli.hpp"
-#include "scenarios/app/ended_badly.hpp"
-#include "scenarios/app/make_policy.hpp"
-#include "scenarios/app/output_folder.hpp"
-#include "scenarios/app/resample_runs.hpp"
 #include "scenarios/app/scenario_args.hpp"
 #include "scenarios/report/progress.hpp"
 #include "scenarios/report/table.hpp"
-#include "traces/text_file.hpp"
+#include "scenarios/run/ended_badly.hpp"
+#include "scenarios/run/output_folder.hpp"
+#include "scenarios/run/resample_runs.hpp"
+#include "scenarios/spec/make_policy.hpp"
+#include "traces/format/text_file.hpp"
 
 namespace orrery::app {
 namespace po = boost::program_options;

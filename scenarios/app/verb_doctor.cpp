@@ -13,18 +13,18 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "backend/live/files.hpp"
-#include "backend/live/priority.hpp"
-#include "backend/live/process.hpp"
+#include "backend/engine/local/priority.hpp"
+#include "backend/engine/local/process.hpp"
+#include "backend/protocol/files.hpp"
 #include "orrery_version.hpp"
-#include "policies/parts/placements.hpp"
+#include "policies/placement/placements.hpp"
 #include "policies/registry.hpp"
 #include "scenarios/app/args.hpp"
 #include "scenarios/app/cli.hpp"
-#include "scenarios/app/live_run.hpp"
-#include "scenarios/app/live_tasks.hpp"
+#include "scenarios/run/live_run.hpp"
+#include "scenarios/run/live_tasks.hpp"
 #include "sim/core/error.hpp"
-#include "traces/canonical.hpp"
+#include "traces/format/canonical.hpp"
 
 namespace orrery::app {
 namespace {

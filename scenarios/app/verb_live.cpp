@@ -5,18 +5,19 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "backend/live/files.hpp"
-#include "backend/live/process.hpp"
+#include "backend/engine/local/process.hpp"
+#include "backend/protocol/files.hpp"
 #include "scenarios/app/cli.hpp"
-#include "scenarios/app/ended_badly.hpp"
-#include "scenarios/app/live_folder.hpp"
-#include "scenarios/app/live_run.hpp"
-#include "scenarios/app/live_tasks.hpp"
-#include "scenarios/app/make_policy.hpp"
-#include "scenarios/app/output_folder.hpp"
+#include "scenarios/app/live_screen.hpp"
 #include "scenarios/app/scenario_args.hpp"
 #include "scenarios/report/table.hpp"
-#include "sim/observe/run_folder.hpp"
+#include "scenarios/run/ended_badly.hpp"
+#include "scenarios/run/live_folder.hpp"
+#include "scenarios/run/live_run.hpp"
+#include "scenarios/run/live_tasks.hpp"
+#include "scenarios/run/output_folder.hpp"
+#include "scenarios/spec/make_policy.hpp"
+#include "sim/observe/log/run_folder.hpp"
 
 namespace orrery::app {
 namespace po = boost::program_options;
@@ -74,7 +75,7 @@ int run_action(const std::vector<std::string>& arguments) {
   auto worker = workers_of(*prepared, args.text("worker"));
   if (!worker) return report_error(worker.error()), kEngineUnavailable;
   request.worker = *worker;
-  request.quiet = args.has("quiet");
+  request.view = live_screen(args.has("quiet"));
   request.run.policy = s.policy;
   request.run.seed = seed;
   request.run.command = command_text("live run", arguments);
@@ -98,7 +99,7 @@ int resume_action(const std::vector<std::string>& arguments) {
   LiveRequest request;
   request.resume = true;
   request.count_outage = args.has("count-outage");
-  request.quiet = args.has("quiet");
+  request.view = live_screen(args.has("quiet"));
   // The one it began with, or the one beside this program where that is gone, as after a clone was moved.
   std::error_code ignored;
   const bool gone = !std::filesystem::exists(unfinished->worker, ignored);

@@ -9,14 +9,14 @@
 #include <map>
 #include <set>
 
-#include "backend/live/checkpoint_dir.hpp"
-#include "backend/live/local_engine.hpp"
+#include "backend/engine/local/local_engine.hpp"
+#include "backend/protocol/checkpoint_dir.hpp"
 #include "scenarios/app/cli.hpp"
-#include "scenarios/app/job_file.hpp"
-#include "scenarios/app/live_tasks.hpp"
 #include "scenarios/app/scenario_args.hpp"
+#include "scenarios/run/live_tasks.hpp"
+#include "scenarios/spec/job_file.hpp"
 #include "sim/core/assert.hpp"
-#include "traces/profile_table.hpp"
+#include "traces/profiles/profile_table.hpp"
 
 namespace orrery::app {
 namespace po = boost::program_options;

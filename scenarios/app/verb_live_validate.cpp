@@ -7,19 +7,20 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "backend/live/files.hpp"
+#include "backend/protocol/files.hpp"
 #include "scenarios/app/cli.hpp"
-#include "scenarios/app/ended_badly.hpp"
-#include "scenarios/app/live_folder.hpp"
-#include "scenarios/app/live_run.hpp"
-#include "scenarios/app/live_tasks.hpp"
-#include "scenarios/app/live_times.hpp"
-#include "scenarios/app/make_policy.hpp"
-#include "scenarios/app/output_folder.hpp"
+#include "scenarios/app/live_screen.hpp"
 #include "scenarios/app/scenario_args.hpp"
 #include "scenarios/report/fidelity.hpp"
-#include "sim/observe/digest.hpp"
-#include "sim/observe/run_folder.hpp"
+#include "scenarios/run/ended_badly.hpp"
+#include "scenarios/run/live_folder.hpp"
+#include "scenarios/run/live_run.hpp"
+#include "scenarios/run/live_tasks.hpp"
+#include "scenarios/run/live_times.hpp"
+#include "scenarios/run/output_folder.hpp"
+#include "scenarios/spec/make_policy.hpp"
+#include "sim/observe/log/digest.hpp"
+#include "sim/observe/log/run_folder.hpp"
 
 namespace orrery::app {
 namespace po = boost::program_options;
@@ -272,7 +273,7 @@ int live_validate_action(const std::vector<std::string>& arguments) {
   for (const PolicyConfig& policy : *policies) {
     LiveRequest request;
     request.worker = *worker;
-    request.quiet = true;
+    request.view = live_screen(true);
     request.run.policy = policy;
     request.run.seed = seed;
     request.run.command = command_text("live validate", arguments);

@@ -1,13 +1,13 @@
 // `orrery policy list|show` and `orrery metrics`: the tables the program itself works from.
 #include <fmt/format.h>
 
-#include "policies/parts/placements.hpp"
+#include "policies/placement/placements.hpp"
 #include "policies/registry.hpp"
 #include "scenarios/app/args.hpp"
 #include "scenarios/app/cli.hpp"
-#include "scenarios/app/make_policy.hpp"
 #include "scenarios/report/table.hpp"
-#include "sim/observe/tables.hpp"
+#include "scenarios/spec/make_policy.hpp"
+#include "sim/observe/metrics/tables.hpp"
 
 namespace orrery::app {
 namespace {

@@ -2,11 +2,11 @@
 #include <fmt/format.h>
 
 #include "scenarios/app/cli.hpp"
-#include "scenarios/app/ended_badly.hpp"
-#include "scenarios/app/make_policy.hpp"
-#include "scenarios/app/output_folder.hpp"
 #include "scenarios/app/scenario_args.hpp"
 #include "scenarios/report/table.hpp"
+#include "scenarios/run/ended_badly.hpp"
+#include "scenarios/run/output_folder.hpp"
+#include "scenarios/spec/make_policy.hpp"
 
 namespace orrery::app {
 namespace po = boost::program_options;

@@ -8,8 +8,8 @@
 #include "scenarios/app/cli.hpp"
 #include "scenarios/app/trace_args.hpp"
 #include "scenarios/report/table.hpp"
-#include "traces/lineage_stats.hpp"
-#include "traces/stats.hpp"
+#include "traces/edit/lineage_stats.hpp"
+#include "traces/edit/stats.hpp"
 
 namespace orrery::app {
 namespace po = boost::program_options;

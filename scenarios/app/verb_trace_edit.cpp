@@ -6,11 +6,11 @@
 #include "scenarios/app/cli.hpp"
 #include "scenarios/app/trace_args.hpp"
 #include "sim/core/quantity.hpp"
-#include "traces/edit.hpp"
+#include "traces/edit/edit.hpp"
+#include "traces/edit/stats.hpp"
 #include "traces/exporters/exporters.hpp"
-#include "traces/formats.hpp"
-#include "traces/stats.hpp"
-#include "traces/text_file.hpp"
+#include "traces/format/formats.hpp"
+#include "traces/format/text_file.hpp"
 
 namespace orrery::app {
 namespace po = boost::program_options;

@@ -4,9 +4,9 @@
 #include <algorithm>
 
 #include "scenarios/app/args.hpp"
-#include "scenarios/app/catalogue_file.hpp"
 #include "scenarios/app/cli.hpp"
 #include "scenarios/app/trace_args.hpp"
+#include "scenarios/spec/catalogue_file.hpp"
 #include "sim/core/quantity.hpp"
 #include "traces/profiles/profiles.hpp"
 #include "traces/synth/generators.hpp"
@@ -111,7 +111,7 @@ Expected<GenerateSpec> generate_spec(const Args& args, const Generator& generato
   s.size = args.text("size") == "live" ? SizeName::live : SizeName::cluster;
   const bool lineage = std::find(generator.keys.begin(), generator.keys.end(), "size") != generator.keys.end();
   if (lineage && !args.has("catalogue"))
-    wrong("`trace gen lineage` draws its jobs from a catalogue", "--catalogue scenarios/models/catalogue.yaml");
+    wrong("`trace gen lineage` draws its jobs from a catalogue", "--catalogue scenarios/jobs/catalogue.yaml");
   if (!lineage && args.has("catalogue"))
     wrong(fmt::format("--catalogue is no option of the generator `{}`", generator.name));
   for (const char* key : {"zipf", "size", "gains", "deadlines", "priorities"})

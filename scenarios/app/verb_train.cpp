@@ -5,13 +5,13 @@
 #include <filesystem>
 #include <fstream>
 
-#include "backend/live/checkpoint_dir.hpp"
-#include "backend/live/local_engine.hpp"
+#include "backend/engine/local/local_engine.hpp"
+#include "backend/protocol/checkpoint_dir.hpp"
 #include "scenarios/app/args.hpp"
 #include "scenarios/app/cli.hpp"
-#include "scenarios/app/job_file.hpp"
-#include "scenarios/app/live_tasks.hpp"
-#include "scenarios/app/stop_signals.hpp"
+#include "scenarios/run/live_tasks.hpp"
+#include "scenarios/run/stop_signals.hpp"
+#include "scenarios/spec/job_file.hpp"
 #include "sim/core/gpu_mask.hpp"
 
 namespace orrery::app {
@@ -19,9 +19,9 @@ namespace po = boost::program_options;
 namespace fs = std::filesystem;
 namespace {
 
-constexpr Work kStepWork{1'000'000};
-constexpr Duration kGrace = seconds(60);       // for a stop: a step and a checkpoint
-constexpr Duration kSlowStart = seconds(120);  // loading LibTorch on a busy machine
+constexpr Work kTrainStepWork{1'000'000};
+constexpr Duration kTrainGrace = seconds(60);       // for a stop: a step and a checkpoint
+constexpr Duration kTrainSlowStart = seconds(120);  // loading LibTorch on a busy machine
 
 struct Run {
   JobFile job;
@@ -85,11 +85,11 @@ live::GangSpec gang_of(const Run& run, const std::string& trainer, const std::st
   s.run_folder = run.launch;
   s.checkpoint_dir = run.checkpoints;
   s.restore = true;
-  s.total_work = {run.job.steps * kStepWork.ns};
-  s.step_work = kStepWork;
+  s.total_work = {run.job.steps * kTrainStepWork.ns};
+  s.step_work = kTrainStepWork;
   const nlohmann::json every = run.job.config.value("report_every", nlohmann::json(10));
   s.report_every_steps = every.is_number_integer() ? std::max<std::int64_t>(1, every.get<std::int64_t>()) : 10;
-  s.costs.start = kSlowStart;
+  s.costs.start = kTrainSlowStart;
   s.task = task;
   return spec;
 }
@@ -155,7 +155,7 @@ int train(Run& run, const std::string& trainer) {
   Screen screen(run);
   while (true) {
     const auto events = engine.poll(kNever.ns);
-    if (stop.exchange(false)) engine.stop({1}, kGrace);
+    if (stop.exchange(false)) engine.stop({1}, kTrainGrace);
     for (const live::EngineEvent& e : events) {
       screen.show(e);
       if (e.kind != live::EngineEvent::Kind::gone) continue;
@@ -183,7 +183,7 @@ int train_verb(const std::vector<std::string>& arguments) {
   args.within("steps", 1, 1'000'000'000'000);
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
   if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
-  if (!args.has("file")) return report_error(Error(Diagnostic{"which job file? such as scenarios/models/*.yaml"}));
+  if (!args.has("file")) return report_error(Error(Diagnostic{"which job file? such as scenarios/jobs/*.yaml"}));
   Run run;
   auto job = read_job_file(args.text("file"));
   if (!job) return report_error(job.error());

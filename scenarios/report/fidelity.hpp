@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "sim/observe/metrics.hpp"
+#include "sim/observe/metrics/metrics.hpp"
 
 namespace orrery::report {
 

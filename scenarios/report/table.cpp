@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
-#include "sim/observe/tables.hpp"
+#include "sim/observe/metrics/tables.hpp"
 
 namespace orrery::report {
 namespace {

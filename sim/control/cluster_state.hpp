@@ -5,9 +5,9 @@
 
 #include <vector>
 
+#include "sim/api/plan.hpp"
+#include "sim/api/view.hpp"
 #include "sim/core/event.hpp"
-#include "sim/core/plan.hpp"
-#include "sim/core/view.hpp"
 
 namespace orrery {
 

@@ -5,7 +5,7 @@
 #include <functional>
 #include <vector>
 
-#include "policies/policy.hpp"
+#include "sim/api/policy.hpp"
 #include "sim/control/cluster_state.hpp"
 #include "sim/control/executor.hpp"
 #include "sim/control/job_source.hpp"

@@ -6,8 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "sim/api/plan.hpp"
 #include "sim/core/event.hpp"
-#include "sim/core/plan.hpp"
 #include "sim/core/topology.hpp"
 
 namespace orrery {

@@ -5,10 +5,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "sim/api/plan.hpp"
+#include "sim/api/view.hpp"
 #include "sim/core/event.hpp"
-#include "sim/core/plan.hpp"
 #include "sim/core/topology.hpp"
-#include "sim/core/view.hpp"
 
 namespace orrery {
 

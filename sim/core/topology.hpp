@@ -1,7 +1,7 @@
 // The machine: GPUs in nodes, nodes in racks, racks under a spine, with the bandwidth of every link. Built
 // once per run from the scenario's groups; immutable afterwards (nodes that fail stay in it; their capacity
 // is the inventory's business) and so shared by every run of a comparison. Flat arrays only; the graph of its
-// links is `sim/models/link_tree.hpp`.
+// links is `sim/models/network/link_tree.hpp`.
 #pragma once
 
 #include <cstdint>

@@ -11,7 +11,7 @@
 
 namespace orrery {
 
-// How much a child inherits from one of its parents; see transfer_work() in sim/models/transfer.hpp.
+// How much a child inherits from one of its parents; see transfer_work() in sim/models/lifecycle/transfer.hpp.
 struct SourceGain {
   JobId parent{};
   std::int32_t gain_per_mille = 0;  // of the child's work that the finished parent saves; negative: it costs work

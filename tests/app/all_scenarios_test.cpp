@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "orrery_paths.hpp"
-#include "scenarios/app/scenario_reader.hpp"
-#include "scenarios/app/simulate.hpp"
+#include "scenarios/run/simulate.hpp"
+#include "scenarios/spec/scenario_reader.hpp"
 #include "tests/support/summary_properties.hpp"
 #include "tests/support/traces.hpp"
 
@@ -18,10 +18,12 @@ using namespace orrery::app;
 
 TEST_CASE("every scenario runs under every policy that it compares", "[app]") {
   std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(std::string(ORRERY_SOURCE_DIR) + "/scenarios"))
-    if (entry.path().extension() == ".yaml") files.push_back(entry.path());
+  for (const char* room : {"", "/quick", "/recorded", "/studies"})
+    for (const auto& entry :
+         std::filesystem::directory_iterator(std::string(ORRERY_SOURCE_DIR) + "/scenarios" + room))
+      if (entry.path().extension() == ".yaml") files.push_back(entry.path());
   std::sort(files.begin(), files.end());
-  REQUIRE(files.size() > 10);
+  REQUIRE(files.size() > 25);
   for (const auto& file : files) {
     INFO(file.filename().string());
     auto scenario = read_scenario(file.string());

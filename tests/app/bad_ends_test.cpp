@@ -7,11 +7,11 @@
 #include <iterator>
 
 #include "scenarios/app/cli.hpp"
-#include "scenarios/app/ended_badly.hpp"
-#include "scenarios/app/live_tasks.hpp"
-#include "scenarios/app/scenario_reader.hpp"
-#include "sim/observe/event_log.hpp"
-#include "sim/observe/event_log_reader.hpp"
+#include "scenarios/run/ended_badly.hpp"
+#include "scenarios/run/live_tasks.hpp"
+#include "scenarios/spec/scenario_reader.hpp"
+#include "sim/observe/log/event_log.hpp"
+#include "sim/observe/log/event_log_reader.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/text.hpp"
 

@@ -7,12 +7,12 @@
 #include <map>
 #include <set>
 
-#include "scenarios/app/live_tasks.hpp"
-#include "scenarios/app/scenario_reader.hpp"
-#include "scenarios/app/simulate.hpp"
+#include "scenarios/run/live_tasks.hpp"
+#include "scenarios/run/simulate.hpp"
+#include "scenarios/spec/scenario_reader.hpp"
 #include "tests/support/catalogue.hpp"
 #include "tests/support/temp_dir.hpp"
-#include "traces/text_file.hpp"
+#include "traces/format/text_file.hpp"
 
 namespace {
 
@@ -20,7 +20,7 @@ using namespace orrery;
 using namespace orrery::app;
 namespace fs = std::filesystem;
 
-const std::string kSimulated = std::string(ORRERY_SOURCE_DIR) + "/scenarios/lineage.yaml";
+const std::string kSimulated = std::string(ORRERY_SOURCE_DIR) + "/scenarios/studies/lineage.yaml";
 const std::string kLive = std::string(ORRERY_SOURCE_DIR) + "/scenarios/live/lineage.yaml";
 
 // A scenario with the catalogue of another folder; empty = its own.

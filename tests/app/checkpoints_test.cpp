@@ -5,8 +5,8 @@
 #include <fstream>
 
 #include "orrery_paths.hpp"
-#include "scenarios/app/scenario_reader.hpp"
-#include "scenarios/app/simulate.hpp"
+#include "scenarios/run/simulate.hpp"
+#include "scenarios/spec/scenario_reader.hpp"
 #include "tests/support/prepared.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/text.hpp"
@@ -96,7 +96,7 @@ TEST_CASE("a job whose checkpoint nobody knows the size of is named", "[app][che
 
 TEST_CASE("in the lineage scenario every job restarts from the parameters of its catalogue entry",
           "[app][checkpoints][lineage]") {
-  auto scenario = read_scenario(std::string(ORRERY_SOURCE_DIR) + "/scenarios/lineage.yaml");
+  auto scenario = read_scenario(std::string(ORRERY_SOURCE_DIR) + "/scenarios/studies/lineage.yaml");
   REQUIRE(scenario);
   scenario->workload.generate->jobs = 300;
   const auto p = prepare(std::move(*scenario));

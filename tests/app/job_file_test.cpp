@@ -1,5 +1,5 @@
 // Job files: the trainer's JSON, and errors with the place in the file.
-#include "scenarios/app/job_file.hpp"
+#include "scenarios/spec/job_file.hpp"
 
 #include <catch2/catch.hpp>
 #include <filesystem>
@@ -50,7 +50,7 @@ TEST_CASE("What a job file lacks, and every job file of ours", "[app][job]") {
   CHECK(job->global_batch == 16);
   CHECK(job->from == "pairs");
   int files = 0;
-  const std::string folder = std::string(ORRERY_SOURCE_DIR) + "/scenarios/models";
+  const std::string folder = std::string(ORRERY_SOURCE_DIR) + "/scenarios/jobs";
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string path = entry.path().string();
     if (!path.ends_with(".yaml") || path.ends_with("catalogue.yaml")) continue;

@@ -6,9 +6,9 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "scenarios/app/live_folder.hpp"
-#include "scenarios/app/output_folder.hpp"
-#include "scenarios/app/scenario_reader.hpp"
+#include "scenarios/run/live_folder.hpp"
+#include "scenarios/run/output_folder.hpp"
+#include "scenarios/spec/scenario_reader.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/text.hpp"
 

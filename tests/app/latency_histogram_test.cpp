@@ -1,6 +1,6 @@
 #include <catch2/catch.hpp>
 
-#include "scenarios/app/latency_histogram.hpp"
+#include "scenarios/run/latency_histogram.hpp"
 
 using namespace std::chrono_literals;
 using orrery::app::LatencyHistogram;

@@ -6,8 +6,8 @@
 #include <fstream>
 
 #include "orrery_paths.hpp"
-#include "scenarios/app/scenario_reader.hpp"
-#include "scenarios/app/simulate.hpp"
+#include "scenarios/run/simulate.hpp"
+#include "scenarios/spec/scenario_reader.hpp"
 #include "sim/core/random.hpp"
 #include "tests/support/summary_properties.hpp"
 #include "tests/support/temp_dir.hpp"
@@ -74,7 +74,7 @@ TEST_CASE("GPUs that idle for want of CPUs are fragments of a run", "[app]") {
 
 TEST_CASE("elastic policies: shares of GPU-time are shares", "[app]") {
   if (!test::recorded("pollux/workloads/workload-4.csv") || !test::recorded("sia/profiles")) return;
-  const std::string file = std::string(ORRERY_SOURCE_DIR) + "/scenarios/pollux.yaml";
+  const std::string file = std::string(ORRERY_SOURCE_DIR) + "/scenarios/recorded/pollux.yaml";
   for (const std::string policy : {"optimus", "titan", "tiresias"}) {
     INFO(policy);
     const Summary s =

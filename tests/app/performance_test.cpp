@@ -6,8 +6,8 @@
 #include <fstream>
 
 #include "orrery_paths.hpp"
-#include "scenarios/app/scenario_reader.hpp"
-#include "scenarios/app/simulate.hpp"
+#include "scenarios/run/simulate.hpp"
+#include "scenarios/spec/scenario_reader.hpp"
 #include "tests/support/prepared.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/text.hpp"
@@ -132,7 +132,7 @@ TEST_CASE("missing: clamp makes up no speed on a type where a model was never me
 
 TEST_CASE("Sia's workload on its three types of GPU: A100 are the fastest, for every application", "[app][models]") {
   if (!test::recorded("sia/profiles")) return;
-  auto scenario = read_scenario(std::string(ORRERY_SOURCE_DIR) + "/scenarios/sia.yaml");
+  auto scenario = read_scenario(std::string(ORRERY_SOURCE_DIR) + "/scenarios/recorded/sia.yaml");
   REQUIRE(scenario);
   scenario->log_events = false;
   const auto p = prepare(std::move(*scenario));

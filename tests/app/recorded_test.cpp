@@ -5,12 +5,12 @@
 
 #include <algorithm>
 
-#include "scenarios/app/scenario_reader.hpp"
-#include "scenarios/app/simulate.hpp"
 #include "scenarios/app/trace_args.hpp"
+#include "scenarios/run/simulate.hpp"
+#include "scenarios/spec/scenario_reader.hpp"
 #include "tests/support/prepared.hpp"
 #include "tests/support/traces.hpp"
-#include "traces/capacity.hpp"
+#include "traces/format/capacity.hpp"
 
 namespace {
 

@@ -9,11 +9,11 @@
 #include <nlohmann/json.hpp>
 
 #include "orrery_paths.hpp"
-#include "policies/parts/placements.hpp"
+#include "policies/placement/placements.hpp"
 #include "policies/registry.hpp"
-#include "scenarios/app/resample_runs.hpp"
 #include "scenarios/app/scenario_args.hpp"
-#include "scenarios/app/scenario_reader.hpp"
+#include "scenarios/run/resample_runs.hpp"
+#include "scenarios/spec/scenario_reader.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/text.hpp"
 

@@ -3,7 +3,11 @@
 
 #include <algorithm>
 
-#include "scenarios/app/scenario_reader.hpp"
+#include "orrery_paths.hpp"
+#include "scenarios/spec/job_file.hpp"
+#include "scenarios/spec/moved_file.hpp"
+#include "scenarios/spec/scenario_reader.hpp"
+#include "tests/support/text.hpp"
 
 namespace {
 
@@ -262,4 +266,21 @@ TEST_CASE("keys of another generator are refused", "[app][lineage]") {
                   "workload: { load: 1, catalogue: c.yaml, generate: { model: gavel } }\n")
             .find("of no use to the generator `gavel`") != std::string::npos);
   CHECK(errors_of(minimal("publish: { every: 1.5 }\n")).find("a number from 0.001 to 0.999") != std::string::npos);
+}
+
+TEST_CASE("A scenario or job file that is asked for where it used to lie is shown where it is", "[app][scenario]") {
+  const std::string root = ORRERY_SOURCE_DIR;
+  const auto said = [&root](const std::string& path) {
+    const auto s = read_scenario(root + path);
+    return s ? std::string() : render(s.error());
+  };
+  using orrery::test::has;
+  CHECK(has(said("/scenarios/load.yaml"), "it is at `" + root + "/scenarios/studies/load.yaml`"));
+  CHECK(has(said("/scenarios/philly-full.yaml"), "it is at `" + root + "/scenarios/recorded/philly-full.yaml`"));
+  CHECK(has(said("/scenarios/live/quickstart.yaml"), "it is at `" + root + "/scenarios/quickstart.yaml`"));
+  CHECK_FALSE(has(said("/scenarios/nobody.yaml"), "it is at"));
+  const auto job = read_job_file(root + "/scenarios/models/toy.yaml");
+  REQUIRE_FALSE(job);
+  CHECK(has(render(job.error()), "it is at `" + root + "/scenarios/jobs/toy.yaml`"));
+  CHECK(where_now(root + "/scenarios/quickstart.yaml").empty());
 }

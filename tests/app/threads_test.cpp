@@ -13,8 +13,8 @@
 
 #include "orrery_paths.hpp"
 #include "policies/registry.hpp"
-#include "scenarios/app/scenario_reader.hpp"
-#include "scenarios/app/simulate.hpp"
+#include "scenarios/run/simulate.hpp"
+#include "scenarios/spec/scenario_reader.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/text.hpp"
 
@@ -99,7 +99,7 @@ struct Files : test::TempFolder {
          fmt::format(
              "version: 1\ncluster: {{ groups: [ {{ name: h, count: 16, gpus_per_node: 8, gpu: h200, gpu_memory: "
              "141GB, rack_size: 8, nvlink: 900GB/s, nic: 400Gb/s, peak_tflops: 989 }} ] }}\n"
-             "workload: {{ catalogue: '{}/scenarios/models/catalogue.yaml', generate: {{ model: lineage, jobs: "
+             "workload: {{ catalogue: '{}/scenarios/jobs/catalogue.yaml', generate: {{ model: lineage, jobs: "
              "60, tenants: 3 }}, load: 0.8 }}\n",
              ORRERY_SOURCE_DIR) +
              "overheads: { launch: 10s, restart: { by: checkpoint, bandwidth: 2GB/s }, stop: 20s }\n"
@@ -191,7 +191,7 @@ TEST_CASE("every section of a scenario is run on threads", "[threads]") {
   std::string all;
   for (const Case& c : files.cases()) all += "\n" + c.text;
   const std::set<std::string> elsewhere{"version", "name", "policy", "live", "seeds", "check", "output", "intervals"};
-  const std::string reader = text_of(std::string(ORRERY_SOURCE_DIR) + "/scenarios/app/scenario_reader.cpp");
+  const std::string reader = text_of(std::string(ORRERY_SOURCE_DIR) + "/scenarios/spec/scenario_reader.cpp");
   const std::size_t from = reader.find("w.section(w.root(), {");
   REQUIRE(from != std::string::npos);
   const std::string table = reader.substr(from, reader.find("// clang-format on", from) - from);
@@ -234,10 +234,10 @@ TEST_CASE("compare -j 4 writes what compare -j 1 writes", "[threads]") {
     std::filesystem::remove_all(four);
   };
   check(
-      "scenarios/load.yaml --set workload.generate.jobs=60 --set failures.node_mtbf=2d "
+      "scenarios/studies/load.yaml --set workload.generate.jobs=60 --set failures.node_mtbf=2d "
       "--set failures.stragglers.node_mtbs=6h --set failures.lemons.share=0.2 --set failures.lemons.rate=3 --seeds 3",
       {"fifo-s1", "easy-s2", "tiresias-s3"});
   // The graph of the links was once made by whoever asked first, all at once.
-  check("scenarios/network.yaml --set workload.generate.jobs=40 --set cluster.groups.0.count=200 --seeds 2",
+  check("scenarios/quick/network.yaml --set workload.generate.jobs=40 --set cluster.groups.0.count=200 --seeds 2",
         {"easy-s1", "easy-random-s2", "srtf-s2"});
 }

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <fstream>
 
-#include "scenarios/app/scenario_reader.hpp"
-#include "scenarios/app/simulate.hpp"
+#include "scenarios/run/simulate.hpp"
+#include "scenarios/spec/scenario_reader.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace {

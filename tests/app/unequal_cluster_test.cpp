@@ -5,14 +5,14 @@
 
 #include <fstream>
 
-#include "scenarios/app/scenario_reader.hpp"
-#include "scenarios/app/simulate.hpp"
+#include "scenarios/run/simulate.hpp"
+#include "scenarios/spec/scenario_reader.hpp"
 #include "sim/core/node_widths.hpp"
-#include "sim/models/network_model.hpp"
-#include "sim/models/throughputs.hpp"
+#include "sim/models/network/network_model.hpp"
+#include "sim/models/speed/throughputs.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/world.hpp"
-#include "traces/capacity.hpp"
+#include "traces/format/capacity.hpp"
 
 using namespace orrery;
 using namespace orrery::app;

@@ -7,14 +7,14 @@
 #include <stdexcept>
 
 #include "orrery_paths.hpp"
-#include "policies/parts/placements.hpp"
+#include "policies/placement/placements.hpp"
 #include "policies/registry.hpp"
 #include "scenarios/app/args.hpp"
-#include "scenarios/app/make_policy.hpp"
-#include "scenarios/app/run_parts.hpp"
-#include "scenarios/app/scenario_reader.hpp"
-#include "scenarios/app/simulate.hpp"
-#include "sim/models/network_model.hpp"
+#include "scenarios/run/run_parts.hpp"
+#include "scenarios/run/simulate.hpp"
+#include "scenarios/spec/make_policy.hpp"
+#include "scenarios/spec/scenario_reader.hpp"
+#include "sim/models/network/network_model.hpp"
 
 namespace {
 

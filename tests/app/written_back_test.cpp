@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <catch2/catch.hpp>
 
-#include "scenarios/app/scenario_reader.hpp"
+#include "scenarios/spec/scenario_reader.hpp"
 #include "sim/core/random.hpp"
 
 namespace {

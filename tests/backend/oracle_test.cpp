@@ -17,7 +17,7 @@
 #include "backend/trainer/flat.hpp"
 #include "backend/trainer/safetensors.hpp"
 #include "orrery_paths.hpp"
-#include "sim/models/multimodal_config.hpp"
+#include "sim/models/training/multimodal_config.hpp"
 #include "tests/backend/support_catch.hpp"
 #include "tests/backend/support_models.hpp"
 #include "tests/support/temp_dir.hpp"

@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "backend/live/checkpoint_dir.hpp"
-#include "backend/live/files.hpp"
+#include "backend/protocol/checkpoint_dir.hpp"
+#include "backend/protocol/files.hpp"
 #include "orrery_paths.hpp"
 #include "tests/backend/support_catch.hpp"
 #include "tests/support/temp_dir.hpp"

@@ -10,7 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "backend/live/files.hpp"
+#include "backend/protocol/files.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/traces.hpp"
 

@@ -13,8 +13,8 @@
 
 #include "backend/trainer/rendezvous.hpp"
 #include "backend/trainer/session.hpp"
-#include "sim/models/multimodal_config.hpp"
-#include "sim/models/trainer_step.hpp"
+#include "sim/models/training/multimodal_config.hpp"
+#include "sim/models/training/trainer_step.hpp"
 #include "tests/backend/support_step_times.hpp"
 #include "tests/support/temp_dir.hpp"
 

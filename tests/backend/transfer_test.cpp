@@ -16,7 +16,7 @@
 #include <nlohmann/json.hpp>
 
 #include "backend/data/maker.hpp"
-#include "backend/live/checkpoint_dir.hpp"
+#include "backend/protocol/checkpoint_dir.hpp"
 #include "backend/trainer/adamw.hpp"
 #include "backend/trainer/flat.hpp"
 #include "backend/trainer/safetensors.hpp"

@@ -7,8 +7,8 @@
 #include <cstdlib>
 #include <string>
 
-#include "backend/live/checkpoint_dir.hpp"
-#include "backend/live/files.hpp"
+#include "backend/protocol/checkpoint_dir.hpp"
+#include "backend/protocol/files.hpp"
 #include "orrery_paths.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -37,7 +37,7 @@ double last(const std::string& text, const std::string& key) {
 
 TEST_CASE("orrery train: the loss falls, the job is resumable, on other ranks as well", "[torch][train]") {
   const test::TempFolder folder;
-  const std::string base = fmt::format("train scenarios/models/toy.yaml -o '{}'", folder.file("run"));
+  const std::string base = fmt::format("train scenarios/jobs/toy.yaml -o '{}'", folder.file("run"));
   const Outcome first = orrery_says(base + " --steps 100", folder);
   INFO(first.text);
   REQUIRE(first.status == 0);
@@ -140,7 +140,7 @@ TEST_CASE("orrery live validate: jobs of a catalogue are gated on measured times
   REQUIRE(live::write_file(folder.file("live.yaml"), fmt::format(R"(version: 1
 name: one
 cluster: {{ groups: [{{ name: slots, count: 1, gpus_per_node: 1, gpu: cpu }}] }}
-workload: {{ trace: jobs.csv, catalogue: {}/scenarios/models/catalogue.yaml }}
+workload: {{ trace: jobs.csv, catalogue: {}/scenarios/jobs/catalogue.yaml }}
 policy: {{ name: fifo }}
 live: {{ time_scale: 1 }}
 )",

@@ -10,8 +10,8 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
-#include "backend/live/checkpoint_dir.hpp"
-#include "backend/live/local_engine.hpp"
+#include "backend/engine/local/local_engine.hpp"
+#include "backend/protocol/checkpoint_dir.hpp"
 #include "backend/trainer/safetensors.hpp"
 #include "orrery_paths.hpp"
 #include "sim/core/random.hpp"

@@ -7,11 +7,11 @@
 #include <algorithm>
 #include <chrono>
 
-#include "policies/parts/placements.hpp"
+#include "policies/placement/placements.hpp"
 #include "policies/registry.hpp"
 #include "sim/control/controller.hpp"
 #include "sim/core/random.hpp"
-#include "sim/exec/sim_executor.hpp"
+#include "sim/world/sim_executor.hpp"
 
 namespace {
 

@@ -4,8 +4,8 @@
 #include <queue>
 #include <vector>
 
+#include "sim/core/event_queue.hpp"
 #include "sim/core/random.hpp"
-#include "sim/engine/event_queue.hpp"
 
 namespace {
 

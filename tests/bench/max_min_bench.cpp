@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "sim/core/random.hpp"
-#include "sim/models/fabric.hpp"
+#include "sim/models/network/fabric.hpp"
 
 namespace {
 

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "sim/core/random.hpp"
-#include "sim/models/profiled_model.hpp"
-#include "sim/models/throughputs.hpp"
+#include "sim/models/speed/profiled_model.hpp"
+#include "sim/models/speed/throughputs.hpp"
 
 namespace {
 

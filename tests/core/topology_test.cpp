@@ -7,7 +7,7 @@
 #include <map>
 
 #include "sim/core/topology.hpp"
-#include "sim/models/link_tree.hpp"
+#include "sim/models/network/link_tree.hpp"
 
 using namespace orrery;
 

@@ -74,14 +74,14 @@ P
 check "what a kill left aside is gone" bash -c "! compgen -G '$tmp/cut.tmp-*' >/dev/null"
 
 # ---- jobs that train: what is missing is found before anything starts
-sed "s|workload:.*|workload:|; s|trace: .*|trace: $tmp/toy.csv|; s|\.\./models|$root/scenarios/models|" \
+sed "s|workload:.*|workload:|; s|trace: .*|trace: $tmp/toy.csv|; s|\.\./jobs|$root/scenarios/jobs|" \
   scenarios/live/toy.yaml >"$tmp/toy.yaml"
 sed 's/pretrain,toy/pretrain,tooy/' scenarios/live/toy.csv >"$tmp/toy.csv"
 exits "a model that nobody names" 2 'did you mean `toy`?' "$orrery" live run "$tmp/toy.yaml" -o "$tmp/models"
 check "it is shown where it is" grep -q "toy.csv:3" "$tmp/err"
 cp scenarios/live/toy.csv "$tmp/toy.csv"
 sed "s|^  folder: data/pairs\$|  folder: $tmp/no-data|; /^  make: { kind: pairs, samples: 8192/d" \
-  scenarios/models/pretrain-tiny.yaml >"$tmp/nodata.yaml"
+  scenarios/jobs/pretrain-tiny.yaml >"$tmp/nodata.yaml"
 exits "a data folder that is not there" 2 "there is no folder" \
   "$orrery" live run "$tmp/toy.yaml" --set "live.models.toy=$tmp/nodata.yaml" -o "$tmp/models"
 exits "nor for train" 2 "there is no folder" "$orrery" train "$tmp/nodata.yaml" -o "$tmp/models"

@@ -33,7 +33,7 @@ while IFS= read -r line; do
   line=${line%%#*}
   read -ra words <<<"${line#*./scripts/orrery }"
   name="README: ${words[*]}"
-  if [[ $line == *../shared/traces* || $line == *scenarios/philly.yaml* ]]; then
+  if [[ $line == *../shared/traces* || $line == *scenarios/recorded/philly.yaml* ]]; then
     if [[ ! -d ${ORRERY_TRACES:-../shared/traces} ]]; then
       echo "skip $name (no recorded traces)"
       continue
@@ -243,7 +243,7 @@ if [[ -f $philly ]]; then
   check "philly import keeps 82,247 jobs" grep -q 'kept 82247, dropped 0' "$tmp/report"
   "$orrery" trace stats "$tmp/p.csv.zst" --gpus 64x8 >"$tmp/stats"
   check "its statistics survive the import" grep -q 'mean 13135.9 s, median 1144 s' "$tmp/stats"
-  "$orrery" compare scenarios/philly.yaml --policies fifo,srtf --json >"$tmp/foreign.json" 2>/dev/null
+  "$orrery" compare scenarios/recorded/philly.yaml --policies fifo,srtf --json >"$tmp/foreign.json" 2>/dev/null
   check "a foreign trace is taken directly" \
     python3 -c "import json; assert json.load(open('$tmp/foreign.json'))[0]['mean_jct_s'] == 30511.264"
 else

@@ -6,7 +6,7 @@
 #include "backend/data/codecs.hpp"
 #include "backend/data/dataset.hpp"
 #include "backend/data/maker.hpp"
-#include "sim/models/multimodal_config.hpp"
+#include "sim/models/training/multimodal_config.hpp"
 #include "tests/fuzz/require.hpp"
 
 namespace orrery::test {

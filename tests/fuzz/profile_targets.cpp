@@ -1,12 +1,12 @@
 #include "tests/fuzz/profile_targets.hpp"
 
-#include "sim/models/gpu_share.hpp"
-#include "sim/models/step_times.hpp"
-#include "sim/models/throughputs.hpp"
+#include "sim/models/speed/gpu_share.hpp"
+#include "sim/models/speed/step_times.hpp"
+#include "sim/models/speed/throughputs.hpp"
 #include "tests/fuzz/require.hpp"
-#include "traces/capacity.hpp"
+#include "traces/format/capacity.hpp"
+#include "traces/format/text_file.hpp"
 #include "traces/profiles/profiles.hpp"
-#include "traces/text_file.hpp"
 
 namespace orrery::test {
 namespace {

@@ -7,24 +7,24 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "backend/live/checkpoint_manifest.hpp"
 #include "backend/live/journal.hpp"
-#include "backend/live/line_buffer.hpp"
-#include "backend/worker/safetensors_header.hpp"
+#include "backend/protocol/checkpoint_manifest.hpp"
+#include "backend/protocol/line_buffer.hpp"
+#include "backend/protocol/safetensors_header.hpp"
 #include "orrery_paths.hpp"
 #include "policies/parts/script.hpp"
-#include "scenarios/app/job_file.hpp"
-#include "scenarios/app/scenario_reader.hpp"
+#include "scenarios/spec/job_file.hpp"
+#include "scenarios/spec/scenario_reader.hpp"
 #include "sim/core/quantity.hpp"
-#include "sim/observe/event_log_reader.hpp"
+#include "sim/observe/log/event_log_reader.hpp"
 #include "tests/fuzz/catalogue_target.hpp"
 #include "tests/fuzz/data_targets.hpp"
 #include "tests/fuzz/profile_targets.hpp"
 #include "tests/fuzz/require.hpp"
 #include "traces/exporters/exporters.hpp"
-#include "traces/formats.hpp"
-#include "traces/profile_table.hpp"
-#include "traces/text_file.hpp"
+#include "traces/format/formats.hpp"
+#include "traces/format/text_file.hpp"
+#include "traces/profiles/profile_table.hpp"
 
 namespace orrery::test {
 namespace {
@@ -261,7 +261,8 @@ std::vector<std::string> trace_seeds() {
 
 std::vector<std::string> scenario_seeds() {
   std::vector<std::string> seeds;
-  for (const char* name : {"quickstart", "failures", "load", "philly", "pollux", "titan", "lineage", "gavel"}) {
+  for (const char* name : {"quickstart", "quick/failures", "studies/load", "recorded/philly", "recorded/pollux",
+                           "recorded/titan", "studies/lineage", "studies/gavel"}) {
     std::ifstream in(fmt::format("{}/scenarios/{}.yaml", ORRERY_SOURCE_DIR, name));
     seeds.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
   }

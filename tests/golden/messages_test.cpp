@@ -12,10 +12,10 @@
 #include <sstream>
 
 #include "orrery_paths.hpp"
-#include "scenarios/app/scenario_reader.hpp"
+#include "scenarios/spec/scenario_reader.hpp"
 #include "tests/support/catalogue.hpp"
-#include "traces/canonical.hpp"
-#include "traces/text_file.hpp"
+#include "traces/format/canonical.hpp"
+#include "traces/format/text_file.hpp"
 
 namespace {
 

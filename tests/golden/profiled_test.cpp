@@ -8,8 +8,8 @@
 #include <ctime>
 #include <map>
 
-#include "scenarios/app/scenario_reader.hpp"
-#include "scenarios/app/simulate.hpp"
+#include "scenarios/run/simulate.hpp"
+#include "scenarios/spec/scenario_reader.hpp"
 #include "tests/support/text.hpp"
 #include "tests/support/traces.hpp"
 

@@ -10,8 +10,8 @@
 #include <string>
 #include <utility>
 
-#include "sim/exec/chaos_executor.hpp"
-#include "sim/exec/sim_executor.hpp"
+#include "sim/world/chaos_executor.hpp"
+#include "sim/world/sim_executor.hpp"
 #include "tests/support/live_world.hpp"
 
 namespace {

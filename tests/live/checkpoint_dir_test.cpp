@@ -1,5 +1,5 @@
 // Checkpoint folders survive a crash at any step of a commit and any damage to their bytes.
-#include "backend/live/checkpoint_dir.hpp"
+#include "backend/protocol/checkpoint_dir.hpp"
 
 #include <catch2/catch.hpp>
 #include <filesystem>

@@ -10,10 +10,10 @@
 #include <functional>
 #include <map>
 
-#include "backend/live/checkpoint_dir.hpp"
-#include "backend/live/local_engine.hpp"
+#include "backend/engine/local/local_engine.hpp"
+#include "backend/protocol/checkpoint_dir.hpp"
+#include "sim/control/replay_executor.hpp"
 #include "sim/core/random.hpp"
-#include "sim/exec/replay_executor.hpp"
 #include "tests/support/live_world.hpp"
 
 namespace {

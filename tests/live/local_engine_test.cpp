@@ -1,5 +1,5 @@
 // The local engine with real processes: orrery-paced, and shell scripts that play bad workers.
-#include "backend/live/local_engine.hpp"
+#include "backend/engine/local/local_engine.hpp"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -9,9 +9,9 @@
 #include <functional>
 #include <thread>
 
-#include "backend/live/checkpoint_dir.hpp"
+#include "backend/protocol/checkpoint_dir.hpp"
 #include "orrery_paths.hpp"
-#include "sim/observe/metrics.hpp"
+#include "sim/observe/metrics/metrics.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace {

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "backend/live/run_clock.hpp"
-#include "scenarios/app/journalled_executor.hpp"
+#include "scenarios/run/journalled_executor.hpp"
 #include "sim/core/random.hpp"
-#include "sim/observe/fold.hpp"
+#include "sim/observe/metrics/fold.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/world.hpp"
 

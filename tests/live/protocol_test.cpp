@@ -1,11 +1,11 @@
 // The words of the worker protocol, one by one: every message comes back as it was, every malformed line is one
 // error.
-#include "backend/live/protocol.hpp"
+#include "backend/protocol/protocol.hpp"
 
 #include <catch2/catch.hpp>
 
-#include "backend/live/crc32c.hpp"
-#include "backend/live/line_buffer.hpp"
+#include "backend/protocol/crc32c.hpp"
+#include "backend/protocol/line_buffer.hpp"
 
 namespace {
 

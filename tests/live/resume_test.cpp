@@ -12,12 +12,12 @@
 #include <fstream>
 #include <iterator>
 
-#include "backend/live/checkpoint_dir.hpp"
+#include "backend/engine/local/local_engine.hpp"
+#include "backend/engine/local/process.hpp"
 #include "backend/live/journal.hpp"
-#include "backend/live/local_engine.hpp"
-#include "backend/live/process.hpp"
+#include "backend/protocol/checkpoint_dir.hpp"
 #include "orrery_paths.hpp"
-#include "scenarios/app/journalled_executor.hpp"
+#include "scenarios/run/journalled_executor.hpp"
 #include "sim/core/assert.hpp"
 #include "sim/core/random.hpp"
 #include "tests/support/temp_dir.hpp"

@@ -6,11 +6,11 @@
 
 #include "sim/core/assert.hpp"
 #include "sim/core/random.hpp"
-#include "sim/models/checkpoint_cost.hpp"
-#include "sim/models/collectives.hpp"
-#include "sim/models/colocation.hpp"
-#include "sim/models/memory.hpp"
-#include "sim/models/roofline.hpp"
+#include "sim/models/lifecycle/checkpoint_cost.hpp"
+#include "sim/models/network/collectives.hpp"
+#include "sim/models/speed/colocation.hpp"
+#include "sim/models/training/memory.hpp"
+#include "sim/models/training/roofline.hpp"
 
 using namespace orrery;
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "sim/core/random.hpp"
-#include "sim/models/goodput.hpp"
+#include "sim/models/speed/goodput.hpp"
 
 using namespace orrery;
 

@@ -2,7 +2,7 @@
 // the speeds measured for their batches, until one of them ends. Vectors worked out by hand.
 #include <catch2/catch.hpp>
 
-#include "sim/models/profiled_model.hpp"
+#include "sim/models/speed/profiled_model.hpp"
 #include "tests/support/world.hpp"
 
 namespace {

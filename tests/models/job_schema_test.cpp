@@ -1,5 +1,5 @@
 // Keys of training jobs: what is unknown or of a wrong type is named by its path.
-#include "sim/models/job_schema.hpp"
+#include "sim/models/training/job_schema.hpp"
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>

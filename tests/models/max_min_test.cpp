@@ -5,8 +5,8 @@
 #include <map>
 
 #include "sim/core/random.hpp"
-#include "sim/models/fabric.hpp"
-#include "sim/models/max_min.hpp"
+#include "sim/models/network/fabric.hpp"
+#include "sim/models/network/max_min.hpp"
 
 using namespace orrery;
 

@@ -1,9 +1,9 @@
 // Speeds by how many ranks share a core: what `live validate --profile` believes of slots that share cores.
-#include "sim/models/measured.hpp"
+#include "sim/models/speed/measured.hpp"
 
 #include <catch2/catch.hpp>
 
-#include "sim/exec/neighbours.hpp"
+#include "sim/world/neighbours.hpp"
 #include "tests/support/world.hpp"
 
 using namespace orrery;

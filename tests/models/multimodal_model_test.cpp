@@ -1,11 +1,11 @@
 // What a model costs, worked out by hand for small configurations, and its spelling as JSON. That the numbers are
 // those of the real model is tested where there is LibTorch (tests/backend/multimodal_test.cpp).
-#include "sim/models/multimodal_model.hpp"
+#include "sim/models/training/multimodal_model.hpp"
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
-#include "sim/models/multimodal_config.hpp"
+#include "sim/models/training/multimodal_config.hpp"
 
 namespace {
 using namespace orrery;

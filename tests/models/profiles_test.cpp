@@ -2,9 +2,9 @@
 // application's batch is split. Vectors worked out by hand.
 #include <catch2/catch.hpp>
 
+#include "sim/api/unmeasured.hpp"
 #include "sim/core/random.hpp"
-#include "sim/models/profiled_model.hpp"
-#include "sim/models/unmeasured.hpp"
+#include "sim/models/speed/profiled_model.hpp"
 
 namespace {
 
@@ -34,7 +34,7 @@ StepPoint point(std::uint64_t placement, int nodes, int gpus, double batch) {
   return {placement, nodes, gpus, batch, step_s(nodes, gpus, batch), 0.1 * nodes};
 }
 
-ApplicationProfile profile() {
+ApplicationProfile application_profile() {
   ApplicationProfile p;
   p.name = "net";
   p.hardware = "k9";
@@ -51,7 +51,7 @@ ApplicationProfile profile() {
 }
 
 StepTimes times() {
-  return StepTimes::compile("net on k9", profile().exact, profile().scaling).value();
+  return StepTimes::compile("net on k9", application_profile().exact, application_profile().scaling).value();
 }
 
 }  // namespace
@@ -123,7 +123,7 @@ TEST_CASE("step times: measured placements, points between, points outside", "[m
 
 // M0 = 32, local batches of 4 to 16: policies.md 3.1.
 TEST_CASE("a batch is split over GPUs and accumulation steps", "[models]") {
-  ApplicationProfile p = profile();
+  ApplicationProfile p = application_profile();
   p.initial_batch = 32;
   p.max_batch = 256;
   const Application a = Application::compile(p).value();
@@ -144,7 +144,7 @@ TEST_CASE("a batch is split over GPUs and accumulation steps", "[models]") {
 // Two epochs that end at progress 100 and 300; with var = 3 and sqr = 1, doubling the batch gains (3 + 1) / (3/2 + 1)
 // = 1.6 iterations of the initial size per step. On its requested GPU a step takes 0.16 + 0.1 + 0.02 = 0.28 s.
 TEST_CASE("work of a profiled job is time on its requested GPUs, in stretches of one epoch", "[models]") {
-  ApplicationProfile p = profile();
+  ApplicationProfile p = application_profile();
   p.batches = {{16, {{100, 100, 1, 3}, {300, 300, 1, 3}}}, {32, {{110, 60, 1, 3}, {300, 190, 1, 3}}}};
   const auto model = ProfiledModel::compile({p}, 4, ProfileBelief::consistent).value();
   REQUIRE(model->add({"net", 16, 1, 0}, false));
@@ -173,7 +173,7 @@ TEST_CASE("work of a profiled job is time on its requested GPUs, in stretches of
 }
 
 TEST_CASE("a job without a profile, or whose profile lacks its size, is named", "[models]") {
-  const auto model = ProfiledModel::compile({profile()}, 4, ProfileBelief::consistent).value();
+  const auto model = ProfiledModel::compile({application_profile()}, 4, ProfileBelief::consistent).value();
   const auto unknown = model->add({"nett", 16, 1, 0}, false);
   REQUIRE_FALSE(unknown);
   CHECK(render(unknown.error()).find("did you mean `net`?") != std::string::npos);
@@ -190,12 +190,13 @@ TEST_CASE("each type of GPU has its own step times; a gang over two types is as 
   a.name = a.gpu = "a", a.count = 1, a.gpus_per_node = 4;
   b.name = b.gpu = "b", b.count = 2, b.gpus_per_node = 4;
   const Topology topology({a, b});
-  ApplicationProfile fast = profile();
+  ApplicationProfile fast = application_profile();
   fast.hardware = "k10";
   for (std::vector<StepPoint>* points : {&fast.exact, &fast.scaling})
     for (StepPoint& p : *points) p.step_s /= 2, p.sync_s /= 2;
   const auto model =
-      ProfiledModel::compile({profile(), fast}, topology, {"k9", "k10"}, ProfileBelief::consistent).value();
+      ProfiledModel::compile({application_profile(), fast}, topology, {"k9", "k10"}, ProfileBelief::consistent)
+          .value();
   REQUIRE(model->add({"net", 16, 2, 1600}, false));
   CHECK(to_seconds(model->reference_time()) == Approx(100 * step_s(1, 2, 8)));  // counted on type a
   REQUIRE(model->add({"net", 16, 2, 1600}, false, topology.type_bit("b")));
@@ -225,10 +226,10 @@ TEST_CASE("each type of GPU has its own step times; a gang over two types is as 
   view.held = &both;
   CHECK(to_seconds(model->time_left(view, 4)) == Approx(100 * step_s(1, 4, 4)));
 
-  ApplicationProfile other = profile();
+  ApplicationProfile other = application_profile();
   other.name = "other";
-  const auto some =
-      ProfiledModel::compile({profile(), fast, other}, topology, {"k9", "k10"}, ProfileBelief::consistent);
+  const auto some = ProfiledModel::compile({application_profile(), fast, other}, topology, {"k9", "k10"},
+                                           ProfileBelief::consistent);
   const auto missing = (*some)->add({"other", 16, 1, 100}, false);
   REQUIRE_FALSE(missing);
   CHECK(render(missing.error()).find("no profile of `other` on GPUs of type `b`, whose tables are called `k10`") !=

@@ -5,9 +5,9 @@
 
 #include "sim/core/assert.hpp"
 #include "sim/core/random.hpp"
-#include "sim/models/collectives.hpp"
-#include "sim/models/pipeline.hpp"
-#include "sim/models/training_step.hpp"
+#include "sim/models/network/collectives.hpp"
+#include "sim/models/training/pipeline.hpp"
+#include "sim/models/training/training_step.hpp"
 
 using namespace orrery;
 

@@ -2,11 +2,11 @@
 // on one GPU slow each other down by what was measured.
 #include <catch2/catch.hpp>
 
-#include "sim/models/throughputs.hpp"
-#include "sim/models/unmeasured.hpp"
+#include "sim/api/unmeasured.hpp"
+#include "sim/models/speed/throughputs.hpp"
 #include "tests/support/traces.hpp"
 #include "tests/support/world.hpp"
-#include "traces/canonical.hpp"
+#include "traces/format/canonical.hpp"
 #include "traces/profiles/profiles.hpp"
 
 namespace {

@@ -1,5 +1,5 @@
 // A rank's step as the trainer runs it, against sums that can be done by hand; speeds fitted to measured work.
-#include "sim/models/trainer_step.hpp"
+#include "sim/models/training/trainer_step.hpp"
 
 #include <catch2/catch.hpp>
 

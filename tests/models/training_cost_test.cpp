@@ -1,8 +1,8 @@
 // What training costs on a cluster, against the sums written out.
 #include <catch2/catch.hpp>
 
-#include "sim/models/collectives.hpp"
-#include "sim/models/training_cost.hpp"
+#include "sim/models/network/collectives.hpp"
+#include "sim/models/training/training_cost.hpp"
 
 using namespace orrery;
 

@@ -3,9 +3,9 @@
 #include <catch2/catch.hpp>
 
 #include "sim/core/random.hpp"
-#include "sim/observe/event_log.hpp"
-#include "sim/observe/event_log_reader.hpp"
-#include "sim/observe/study.hpp"
+#include "sim/observe/log/event_log.hpp"
+#include "sim/observe/log/event_log_reader.hpp"
+#include "sim/observe/metrics/study.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/world.hpp"
 

@@ -6,9 +6,9 @@
 #include <fstream>
 #include <iostream>
 
-#include "sim/observe/event_log.hpp"
-#include "sim/observe/event_log_reader.hpp"
-#include "sim/observe/tables.hpp"
+#include "sim/observe/log/event_log.hpp"
+#include "sim/observe/log/event_log_reader.hpp"
+#include "sim/observe/metrics/tables.hpp"
 #include "tests/observe/stream.hpp"
 
 using namespace orrery;

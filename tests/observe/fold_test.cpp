@@ -1,7 +1,7 @@
 #include <catch2/catch.hpp>
 
-#include "sim/observe/digest.hpp"
-#include "sim/observe/tables.hpp"
+#include "sim/observe/log/digest.hpp"
+#include "sim/observe/metrics/tables.hpp"
 #include "tests/observe/stream.hpp"
 
 using namespace orrery;

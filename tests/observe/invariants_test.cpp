@@ -4,7 +4,7 @@
 #include <iostream>
 
 #include "sim/core/assert.hpp"
-#include "sim/observe/invariants.hpp"
+#include "sim/observe/check/invariants.hpp"
 #include "tests/observe/stream.hpp"
 
 using namespace orrery;

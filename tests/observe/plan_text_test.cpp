@@ -1,6 +1,6 @@
 // What a decision says is what is recorded, compared and replayed: over random plans of every field, the stored log
 // gives back the plan that it was told, and a plan that differs in any one field has another line and another digest.
-#include "sim/observe/plan_text.hpp"
+#include "sim/observe/log/plan_text.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -10,9 +10,9 @@
 
 #include "backend/live/journal.hpp"
 #include "sim/core/random.hpp"
-#include "sim/observe/event_log.hpp"
-#include "sim/observe/event_log_reader.hpp"
-#include "sim/observe/rejection.hpp"
+#include "sim/observe/log/event_log.hpp"
+#include "sim/observe/log/event_log_reader.hpp"
+#include "sim/observe/log/rejection.hpp"
 #include "tests/observe/stream.hpp"
 #include "tests/support/temp_dir.hpp"
 

@@ -1,6 +1,6 @@
 // One clock for everything that a run reports of its jobs: rows and summary under a clock that rounds, over random
 // worlds, against what the events say when they are counted by hand.
-#include "sim/observe/run_clock.hpp"
+#include "sim/observe/metrics/run_clock.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -8,7 +8,7 @@
 #include <map>
 
 #include "sim/core/random.hpp"
-#include "sim/observe/study.hpp"
+#include "sim/observe/metrics/study.hpp"
 #include "tests/support/world.hpp"
 
 namespace {

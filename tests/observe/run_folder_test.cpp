@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "sim/observe/digest.hpp"
-#include "sim/observe/run_folder.hpp"
+#include "sim/observe/log/digest.hpp"
+#include "sim/observe/log/run_folder.hpp"
 
 using namespace orrery;
 namespace fs = std::filesystem;

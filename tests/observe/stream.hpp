@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "sim/observe/fold.hpp"
+#include "sim/observe/metrics/fold.hpp"
 
 namespace orrery::test {
 

@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "sim/observe/study.hpp"
+#include "sim/observe/metrics/study.hpp"
 #include "tests/observe/stream.hpp"
 
 namespace orrery::test {

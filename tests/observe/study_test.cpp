@@ -1,7 +1,7 @@
 // The metrics of a study on hand-worked streams.
 #include <catch2/catch.hpp>
 
-#include "sim/observe/tables.hpp"
+#include "sim/observe/metrics/tables.hpp"
 #include "tests/observe/study_stream.hpp"
 
 using namespace orrery;

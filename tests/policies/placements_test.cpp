@@ -1,7 +1,7 @@
 // Each placement on a small cluster with some GPUs taken: the very GPUs, worked out by hand from its rule.
 #include <catch2/catch.hpp>
 
-#include "policies/parts/placements.hpp"
+#include "policies/placement/placements.hpp"
 #include "tests/support/world.hpp"
 
 namespace {

@@ -10,8 +10,8 @@
 #include <cstdlib>
 #include <thread>
 
-#include "scenarios/app/resample_runs.hpp"
-#include "scenarios/app/scenario_reader.hpp"
+#include "scenarios/run/resample_runs.hpp"
+#include "scenarios/spec/scenario_reader.hpp"
 #include "sim/core/random.hpp"
 
 using namespace orrery;

@@ -8,11 +8,11 @@
 #include <string>
 
 #include "orrery_paths.hpp"
-#include "scenarios/app/catalogue_file.hpp"
+#include "scenarios/spec/catalogue_file.hpp"
 
 namespace orrery::test {
 
-inline const std::string kShippedCatalogue = std::string(ORRERY_SOURCE_DIR) + "/scenarios/models/catalogue.yaml";
+inline const std::string kShippedCatalogue = std::string(ORRERY_SOURCE_DIR) + "/scenarios/jobs/catalogue.yaml";
 
 inline Expected<app::JobFile> load_small(const std::string& path) {
   const std::string image = "model: { preset: tiny, image: { size: 32, patch: 8 }, ";

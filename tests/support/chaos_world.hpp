@@ -1,9 +1,9 @@
 // A small random world with bad luck: everything that a chaos run needs, recorded so that it can be replayed.
 #pragma once
 
+#include "sim/control/replay_executor.hpp"
 #include "sim/core/random.hpp"
-#include "sim/exec/chaos_executor.hpp"
-#include "sim/exec/replay_executor.hpp"
+#include "sim/world/chaos_executor.hpp"
 #include "tests/support/fingerprint.hpp"
 #include "tests/support/world.hpp"
 

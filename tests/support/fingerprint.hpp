@@ -7,8 +7,8 @@
 
 #include "sim/control/observer.hpp"
 #include "sim/core/random.hpp"
-#include "sim/observe/event_log.hpp"
-#include "sim/observe/plan_text.hpp"
+#include "sim/observe/log/event_log.hpp"
+#include "sim/observe/log/plan_text.hpp"
 
 namespace orrery::test {
 

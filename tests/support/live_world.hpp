@@ -9,8 +9,8 @@
 #include <variant>
 #include <vector>
 
+#include "backend/engine/local/local_engine.hpp"
 #include "backend/live/live_executor.hpp"
-#include "backend/live/local_engine.hpp"
 #include "orrery_paths.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/world.hpp"

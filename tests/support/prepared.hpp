@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "scenarios/app/simulate.hpp"
-#include "scenarios/app/scenario_reader.hpp"
+#include "scenarios/run/simulate.hpp"
+#include "scenarios/spec/scenario_reader.hpp"
 
 namespace orrery::test {
 

@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include "sim/observe/tables.hpp"
+#include "sim/observe/metrics/tables.hpp"
 
 namespace orrery::test {
 

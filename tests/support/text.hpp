@@ -9,7 +9,9 @@
 
 namespace orrery::test {
 
-inline bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+inline bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 // With as many decimals as the source that is compared with printed.
 inline std::string as_printed(double value, const std::string& like) {

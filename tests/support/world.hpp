@@ -8,11 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "policies/parts/placements.hpp"
+#include "policies/placement/placements.hpp"
 #include "policies/registry.hpp"
 #include "sim/control/controller.hpp"
-#include "sim/exec/sim_executor.hpp"
-#include "sim/observe/invariants.hpp"
+#include "sim/observe/check/invariants.hpp"
+#include "sim/world/sim_executor.hpp"
 
 namespace orrery::test {
 

@@ -7,8 +7,8 @@
 #include <fstream>
 
 #include "tests/support/text.hpp"
-#include "traces/canonical.hpp"
-#include "traces/text_file.hpp"
+#include "traces/format/canonical.hpp"
+#include "traces/format/text_file.hpp"
 
 namespace {
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "sim/core/random.hpp"
-#include "traces/edit.hpp"
+#include "traces/edit/edit.hpp"
 
 namespace {
 

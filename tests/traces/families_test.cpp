@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "tests/support/traces.hpp"
-#include "traces/canonical.hpp"
+#include "traces/format/canonical.hpp"
 
 namespace {
 

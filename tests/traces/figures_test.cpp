@@ -7,11 +7,11 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/support/traces.hpp"
-#include "traces/canonical.hpp"
+#include "traces/edit/stats.hpp"
+#include "traces/format/canonical.hpp"
+#include "traces/format/table_reader.hpp"
+#include "traces/format/text_file.hpp"
 #include "traces/profiles/profiles.hpp"
-#include "traces/stats.hpp"
-#include "traces/table_reader.hpp"
-#include "traces/text_file.hpp"
 
 namespace {
 

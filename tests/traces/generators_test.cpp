@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <map>
 
-#include "sim/observe/digest.hpp"
+#include "sim/observe/log/digest.hpp"
 #include "tests/support/catalogue.hpp"
-#include "traces/lineage_stats.hpp"
-#include "traces/stats.hpp"
+#include "traces/edit/lineage_stats.hpp"
+#include "traces/edit/stats.hpp"
 #include "traces/synth/draws.hpp"
 #include "traces/synth/generators.hpp"
 

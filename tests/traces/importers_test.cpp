@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "tests/support/traces.hpp"
-#include "traces/canonical.hpp"
-#include "traces/stats.hpp"
+#include "traces/edit/stats.hpp"
+#include "traces/format/canonical.hpp"
 
 namespace {
 

@@ -5,9 +5,9 @@
 #include <algorithm>
 
 #include "tests/support/traces.hpp"
-#include "traces/canonical.hpp"
+#include "traces/edit/stats.hpp"
 #include "traces/exporters/exporters.hpp"
-#include "traces/stats.hpp"
+#include "traces/format/canonical.hpp"
 #include "traces/synth/poisson.hpp"
 
 namespace {

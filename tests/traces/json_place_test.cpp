@@ -1,8 +1,8 @@
 // Errors of meaning in JSON files are shown where they stand, as errors of syntax are.
 #include <catch2/catch.hpp>
 
-#include "traces/capacity.hpp"
-#include "traces/json_place.hpp"
+#include "traces/format/capacity.hpp"
+#include "traces/format/json_place.hpp"
 #include "traces/profiles/profiles.hpp"
 
 namespace {

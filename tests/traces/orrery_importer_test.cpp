@@ -3,7 +3,7 @@
 #include <fstream>
 
 #include "tests/support/temp_dir.hpp"
-#include "traces/canonical.hpp"
+#include "traces/format/canonical.hpp"
 
 TEST_CASE("a run folder is a trace of what ran", "[traces]") {
   using namespace orrery;

@@ -1,7 +1,7 @@
 // The table in which the simulator and the live backend meet.
 #include <catch2/catch.hpp>
 
-#include "traces/profile_table.hpp"
+#include "traces/profiles/profile_table.hpp"
 
 namespace {
 

@@ -6,12 +6,12 @@
 #include <algorithm>
 #include <set>
 
-#include "sim/models/application.hpp"
+#include "sim/models/speed/application.hpp"
 #include "tests/support/traces.hpp"
-#include "traces/canonical.hpp"
-#include "traces/capacity.hpp"
+#include "traces/edit/stats.hpp"
+#include "traces/format/canonical.hpp"
+#include "traces/format/capacity.hpp"
 #include "traces/profiles/profiles.hpp"
-#include "traces/stats.hpp"
 
 namespace {
 

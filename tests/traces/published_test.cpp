@@ -6,8 +6,8 @@
 #include <algorithm>
 
 #include "tests/support/traces.hpp"
-#include "traces/canonical.hpp"
-#include "traces/wall_clock.hpp"
+#include "traces/format/canonical.hpp"
+#include "traces/format/wall_clock.hpp"
 
 namespace {
 

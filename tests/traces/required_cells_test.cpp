@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <set>
 
-#include "traces/canonical.hpp"
+#include "traces/format/canonical.hpp"
 
 namespace {
 

@@ -6,7 +6,7 @@
 #include <set>
 
 #include "sim/core/random.hpp"
-#include "traces/resample.hpp"
+#include "traces/edit/resample.hpp"
 
 using namespace orrery;
 

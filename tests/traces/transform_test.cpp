@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "sim/core/random.hpp"
-#include "traces/canonical.hpp"
-#include "traces/stats.hpp"
+#include "traces/edit/stats.hpp"
+#include "traces/format/canonical.hpp"
 #include "traces/synth/poisson.hpp"
 
 using namespace orrery;

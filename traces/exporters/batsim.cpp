@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "traces/decimal.hpp"
 #include "traces/exporters/exporters.hpp"
+#include "traces/format/decimal.hpp"
 
 namespace orrery {
 namespace {

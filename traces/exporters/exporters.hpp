@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "traces/canonical.hpp"
+#include "traces/format/canonical.hpp"
 
 namespace orrery {
 

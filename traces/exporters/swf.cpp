@@ -6,8 +6,8 @@
 #include <optional>
 #include <unordered_map>
 
-#include "traces/decimal.hpp"
 #include "traces/exporters/exporters.hpp"
+#include "traces/format/decimal.hpp"
 
 namespace orrery {
 namespace {

@@ -3,8 +3,8 @@
 // Memory (Kalos only) is per node.
 #include <algorithm>
 
-#include "traces/formats.hpp"
-#include "traces/wall_clock.hpp"
+#include "traces/format/formats.hpp"
+#include "traces/format/wall_clock.hpp"
 
 namespace orrery {
 namespace {

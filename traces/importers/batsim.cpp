@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "sim/core/quantity.hpp"
-#include "traces/formats.hpp"
+#include "traces/format/formats.hpp"
 #include "traces/importers/batsim_json.hpp"
 
 namespace orrery {

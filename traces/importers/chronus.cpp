@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "sim/core/quantity.hpp"
-#include "traces/formats.hpp"
+#include "traces/format/formats.hpp"
 
 namespace orrery {
 namespace {

@@ -2,7 +2,7 @@
 // clock, by which a job must have ended.
 #include <limits>
 
-#include "traces/formats.hpp"
+#include "traces/format/formats.hpp"
 
 namespace orrery {
 

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "traces/formats.hpp"
+#include "traces/format/formats.hpp"
 
 namespace orrery {
 

@@ -1,8 +1,8 @@
 // cluster_log.csv of HeliosData (S-Lab-System-Group, SC'21), the format of SenseTime's logs: local wall clock of
 // China, which has no daylight saving; run times in seconds. The tenant is the virtual cluster. The logs themselves
 // are too large to be kept with the recorded traces.
-#include "traces/formats.hpp"
-#include "traces/wall_clock.hpp"
+#include "traces/format/formats.hpp"
+#include "traces/format/wall_clock.hpp"
 
 namespace orrery {
 

@@ -7,15 +7,15 @@
 namespace orrery {
 namespace {
 
-constexpr std::size_t kMaxLineText = 4096;
-constexpr std::size_t kShownErrors = 20;
+constexpr std::size_t kMaxJsonText = 4096;
+constexpr std::size_t kShownJsonErrors = 20;
 
 }  // namespace
 
 std::string line_of(std::string_view text, int line) {
   for (int i = 1; i < line; ++i) text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
   text = text.substr(0, text.find('\n'));
-  return text.size() <= kMaxLineText ? std::string(text) : std::string();
+  return text.size() <= kMaxJsonText ? std::string(text) : std::string();
 }
 
 void JsonComplaints::add(JsonPlace at, std::string message, const std::string& reason) {
@@ -23,7 +23,7 @@ void JsonComplaints::add(JsonPlace at, std::string message, const std::string& r
     ++trace_.report.dropped[reason];
     return;
   }
-  if (++count_ > kShownErrors) return;
+  if (++count_ > kShownJsonErrors) return;
   Diagnostic d{std::move(message)};
   d.where = {source_.file, at.line, at.column};
   d.line_text = line_of(source_.text, at.line);
@@ -32,8 +32,8 @@ void JsonComplaints::add(JsonPlace at, std::string message, const std::string& r
 
 Expected<void> JsonComplaints::finish() {
   if (errors_.empty()) return {};
-  if (count_ > kShownErrors)
-    errors_.back().notes.push_back(fmt::format("{} more errors in this file", count_ - kShownErrors));
+  if (count_ > kShownJsonErrors)
+    errors_.back().notes.push_back(fmt::format("{} more errors in this file", count_ - kShownJsonErrors));
   return tl::make_unexpected(Error(std::move(errors_)));
 }
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "sim/core/error.hpp"
-#include "traces/canonical.hpp"
+#include "traces/format/canonical.hpp"
 
 namespace orrery {
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "traces/formats.hpp"
+#include "traces/format/formats.hpp"
 
 namespace orrery {
 

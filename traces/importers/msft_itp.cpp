@@ -1,6 +1,6 @@
 // clusterNN.csv of microsoft/elasticflow-traces (ASPLOS'23): Microsoft ITP, 60 days of 2021. Seconds since the start
 // of the collection, which every cluster entered at another time: submits are counted from the first job.
-#include "traces/formats.hpp"
+#include "traces/format/formats.hpp"
 
 namespace orrery {
 

@@ -1,7 +1,7 @@
 // Job lists of the Muri simulator (Rivendile/Muri, SIGCOMM'22): submit, duration and iteration times in milliseconds.
 #include <limits>
 
-#include "traces/formats.hpp"
+#include "traces/format/formats.hpp"
 
 namespace orrery {
 

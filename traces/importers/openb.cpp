@@ -5,7 +5,7 @@
 // counted.
 #include <algorithm>
 
-#include "traces/formats.hpp"
+#include "traces/format/formats.hpp"
 
 namespace orrery {
 

@@ -3,7 +3,7 @@
 // estimates, fractions of a GPU) is not in the trace either.
 #include <fmt/format.h>
 
-#include "traces/formats.hpp"
+#include "traces/format/formats.hpp"
 
 namespace orrery {
 

@@ -9,7 +9,7 @@
 #include <array>
 
 #include "sim/core/quantity.hpp"
-#include "traces/formats.hpp"
+#include "traces/format/formats.hpp"
 
 namespace orrery {
 namespace {

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <tuple>
 
-#include "traces/formats.hpp"
-#include "traces/wall_clock.hpp"
+#include "traces/format/formats.hpp"
+#include "traces/format/wall_clock.hpp"
 
 namespace orrery {
 

@@ -2,7 +2,7 @@
 // derived from the traces of PCS (OSDI'24). Attempts of a job are joined into one duration there.
 #include <fmt/format.h>
 
-#include "traces/formats.hpp"
+#include "traces/format/formats.hpp"
 
 namespace orrery {
 

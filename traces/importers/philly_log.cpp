@@ -7,10 +7,10 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "traces/formats.hpp"
+#include "traces/format/formats.hpp"
+#include "traces/format/json_place.hpp"
+#include "traces/format/wall_clock.hpp"
 #include "traces/importers/json_jobs.hpp"
-#include "traces/json_place.hpp"
-#include "traces/wall_clock.hpp"
 
 namespace orrery {
 namespace {

@@ -2,7 +2,7 @@
 // what a rigid scheduler is asked for. There is no run time: it follows from the profile of the application.
 #include <limits>
 
-#include "traces/formats.hpp"
+#include "traces/format/formats.hpp"
 
 namespace orrery {
 

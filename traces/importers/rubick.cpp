@@ -1,7 +1,7 @@
 // Workloads of Rubick (Morphling's artefact): seconds; run times are those of the execution plan that a row names.
 #include <limits>
 
-#include "traces/formats.hpp"
+#include "traces/format/formats.hpp"
 
 namespace orrery {
 

@@ -6,14 +6,14 @@
 #include <algorithm>
 
 #include "sim/core/quantity.hpp"
-#include "traces/formats.hpp"
-#include "traces/wall_clock.hpp"
+#include "traces/format/formats.hpp"
+#include "traces/format/wall_clock.hpp"
 
 namespace orrery {
 namespace {
 
 constexpr const char* kAsk = "sacct -P -X --format=JobID,User,Submit,Elapsed,State,AllocTRES,ReqTRES,Timelimit";
-constexpr std::int64_t kMostGpus = 1'000'000;
+constexpr std::int64_t kMostGres = 1'000'000;
 constexpr std::int64_t kMostSeconds = kMaxTraceNs / kNsPerSecond;
 
 std::string_view header_of(std::string_view text) {
@@ -62,7 +62,7 @@ std::optional<Gpus> parse_tres(std::string_view tres) {
     const std::string_view name = item.substr(0, is);
     if (name.substr(0, kGpu.size()) != kGpu) continue;
     const auto n = parse_fixed(item.substr(is + 1), 0);
-    if (!n || *n < 0 || *n > kMostGpus) return std::nullopt;
+    if (!n || *n < 0 || *n > kMostGres) return std::nullopt;
     if (name == kGpu) {
       total = *n;
     } else if (name.size() > kGpu.size() + 1 && name[kGpu.size()] == ':') {
@@ -76,8 +76,8 @@ std::optional<Gpus> parse_tres(std::string_view tres) {
   return out;
 }
 
-struct Columns {
-  explicit Columns(TableReader& r)
+struct SacctColumns {
+  explicit SacctColumns(TableReader& r)
       : id(r.required("JobID")),
         submit(r.required("Submit")),
         state(r.column("State")),
@@ -100,16 +100,16 @@ bool goes_on(std::string_view state) {
   return false;
 }
 
-void read_gpus(TableReader& rows, const Columns& c, TraceJob& j) {
+void read_gpus(TableReader& rows, const SacctColumns& c, TraceJob& j) {
   const int column =
       rows.text(c.allocated).empty() && c.requested != TableReader::kAbsent ? c.requested : c.allocated;
   const auto gpus = parse_tres(rows.text(column));
   if (!gpus) return rows.complain(column, "must be resources as of sacct, such as cpu=8,gres/gpu=4");
-  j.gpus = static_cast<std::int32_t>(std::min(gpus->count, kMostGpus));
+  j.gpus = static_cast<std::int32_t>(std::min(gpus->count, kMostGres));
   j.gpu_type = gpus->type;
 }
 
-void read_times(TableReader& rows, const Columns& c, TraceJob& j) {
+void read_times(TableReader& rows, const SacctColumns& c, TraceJob& j) {
   if (const auto t = parse_wall_clock(rows.text(c.submit)))
     j.submit = at_seconds(*t);
   else
@@ -139,7 +139,7 @@ bool recognises_sacct(std::string_view text) {
 Expected<void> read_sacct(const TraceText& source, Trace& trace) {
   TableReader rows(source.file, source.text, '|');
   if (source.skip_bad_rows) rows.skip_bad_rows();
-  const Columns c(rows);
+  const SacctColumns c(rows);
   const bool times = c.elapsed != TableReader::kAbsent || c.raw != TableReader::kAbsent;
   if (!times || (c.allocated == TableReader::kAbsent && c.requested == TableReader::kAbsent)) {
     Diagnostic d{fmt::format("this is output of sacct, but without {}",

@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "sim/core/quantity.hpp"
-#include "traces/formats.hpp"
+#include "traces/format/formats.hpp"
 
 namespace orrery {
 namespace {
@@ -48,7 +48,7 @@ BareTable swf_table() {
 }
 
 // The first line that is not blank.
-std::string_view first_line(std::string_view text) {
+std::string_view header_line(std::string_view text) {
   const std::size_t from = std::min(text.find_first_not_of(" \t\r\n"), text.size());
   text.remove_prefix(from);
   return text.substr(0, text.find('\n'));
@@ -65,7 +65,7 @@ std::string_view reason_to_drop(std::int64_t run_ns, std::int64_t processors, st
 }  // namespace
 
 bool recognises_swf(std::string_view text) {
-  std::string_view line = first_line(text);
+  std::string_view line = header_line(text);
   if (!line.empty() && line.front() == ';') return true;
   std::size_t fields = 0;  // the first 18 are numbers, whatever some tools write after them
   while (!line.empty()) {

@@ -1,7 +1,7 @@
 // Job lists of the Tiresias simulator (SymbioticLab/Tiresias, NSDI'19): seconds; `interval` repeats submit_time.
 #include <limits>
 
-#include "traces/formats.hpp"
+#include "traces/format/formats.hpp"
 
 namespace orrery {
 

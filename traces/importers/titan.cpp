@@ -5,7 +5,7 @@
 #include <array>
 #include <limits>
 
-#include "traces/formats.hpp"
+#include "traces/format/formats.hpp"
 
 namespace orrery {
 namespace {

@@ -1,8 +1,8 @@
-// The table that live runs and `orrery live calibrate` write (traces/profile_table.hpp) as throughputs.
+// The table that live runs and `orrery live calibrate` write (traces/profiles/profile_table.hpp) as throughputs.
 #include <map>
 #include <tuple>
 
-#include "traces/profile_table.hpp"
+#include "traces/profiles/profile_table.hpp"
 #include "traces/profiles/profiles.hpp"
 
 namespace orrery {

@@ -10,9 +10,9 @@
 #include <optional>
 #include <tuple>
 
-#include "traces/json_place.hpp"
+#include "traces/format/json_place.hpp"
+#include "traces/format/text_file.hpp"
 #include "traces/profiles/profile_files.hpp"
-#include "traces/text_file.hpp"
 
 namespace orrery {
 namespace {

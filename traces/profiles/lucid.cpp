@@ -5,27 +5,27 @@
 
 #include <filesystem>
 
+#include "traces/format/table_reader.hpp"
 #include "traces/profiles/profile_files.hpp"
-#include "traces/table_reader.hpp"
 
 namespace orrery {
 namespace {
 
 namespace fs = std::filesystem;
 
-struct Columns {
+struct LucidColumns {
   int model = 0, dataset = 0, batch = 0, amp = 0, speed = 0;
 };
 
-Columns columns(TableReader& rows, std::string_view suffix) {
+LucidColumns columns(TableReader& rows, std::string_view suffix) {
   const auto at = [&](std::string_view name) { return rows.required(fmt::format("{}{}", name, suffix)); };
-  Columns c;
+  LucidColumns c;
   c.model = at("model"), c.dataset = at("dataset"), c.batch = at("batchsize"), c.amp = at("amp"),
   c.speed = at("speed");
   return c;
 }
 
-TrainingConfig read_lucid_config(TableReader& rows, const Columns& c) {
+TrainingConfig read_lucid_config(TableReader& rows, const LucidColumns& c) {
   TrainingConfig t;
   const std::string_view model = rows.given(c.model), dataset = rows.given(c.dataset);
   const bool amp = rows.integer(c.amp, 0, 0, 1) == 1;
@@ -43,7 +43,7 @@ double read_speed(TableReader& rows, int column, std::int64_t least) {
 
 Expected<std::vector<PairRate>> read_lucid_pairs(const std::string& file, std::string_view text) {
   TableReader rows(file, text);
-  const Columns a = columns(rows, "1"), b = columns(rows, "2");
+  const LucidColumns a = columns(rows, "1"), b = columns(rows, "2");
   std::vector<PairRate> pairs;
   while (rows.next()) {
     PairRate p;
@@ -60,7 +60,7 @@ Expected<std::vector<PairRate>> read_lucid_pairs(const std::string& file, std::s
 Expected<std::vector<AloneRate>> read_lucid_alone(const std::string& file, std::string_view text,
                                                   const std::string& gpu) {
   TableReader rows(file, text);
-  const Columns c = columns(rows, "");
+  const LucidColumns c = columns(rows, "");
   std::vector<AloneRate> alone;
   while (rows.next()) {
     AloneRate r;

@@ -6,8 +6,8 @@
 #include <filesystem>
 #include <set>
 
+#include "traces/format/text_file.hpp"
 #include "traces/profiles/profile_files.hpp"
-#include "traces/text_file.hpp"
 
 namespace orrery {
 namespace {

@@ -6,9 +6,9 @@
 #include <string_view>
 #include <vector>
 
-#include "sim/models/profiles.hpp"
-#include "sim/models/throughputs.hpp"
-#include "traces/profile_table.hpp"
+#include "sim/models/speed/profiles.hpp"
+#include "sim/models/speed/throughputs.hpp"
+#include "traces/profiles/profile_table.hpp"
 
 namespace orrery {
 

@@ -4,9 +4,9 @@
 #include <set>
 #include <utility>
 
+#include "traces/format/table_reader.hpp"
+#include "traces/format/text_file.hpp"
 #include "traces/profiles/profile_files.hpp"
-#include "traces/table_reader.hpp"
-#include "traces/text_file.hpp"
 
 namespace orrery {
 namespace {

@@ -11,7 +11,7 @@
 
 #include "sim/core/error.hpp"
 #include "sim/core/job.hpp"
-#include "sim/models/training_cost.hpp"
+#include "sim/models/training/training_cost.hpp"
 #include "traces/synth/draws.hpp"
 
 namespace orrery {

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "sim/core/assert.hpp"
-#include "traces/formats.hpp"
+#include "traces/format/formats.hpp"
 
 namespace orrery {
 namespace {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "sim/core/random.hpp"
-#include "traces/canonical.hpp"
+#include "traces/format/canonical.hpp"
 #include "traces/synth/poisson.hpp"
 
 namespace orrery {

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "sim/models/throughputs.hpp"
-#include "sim/models/transfer.hpp"
+#include "sim/models/lifecycle/transfer.hpp"
+#include "sim/models/speed/throughputs.hpp"
 #include "traces/synth/catalogue.hpp"
 #include "traces/synth/poisson.hpp"
 

@@ -7,8 +7,8 @@
 #include <map>
 #include <tuple>
 
-#include "sim/models/transfer.hpp"
-#include "traces/formats.hpp"
+#include "sim/models/lifecycle/transfer.hpp"
+#include "traces/format/formats.hpp"
 #include "traces/synth/catalogue.hpp"
 #include "traces/synth/draws.hpp"
 #include "traces/synth/generators.hpp"

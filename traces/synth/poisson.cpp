@@ -8,17 +8,18 @@
 
 #include "sim/core/quantity.hpp"
 #include "sim/core/random.hpp"
-#include "traces/formats.hpp"
+#include "traces/format/formats.hpp"
 #include "traces/synth/draws.hpp"
 
 namespace orrery {
 namespace {
 
-constexpr std::int64_t kNsPerMs = 1'000'000;
+constexpr std::int64_t kMillisecond = 1'000'000;
 
 // At most as long as a trace may last.
 std::int64_t to_whole_ms(double ns) {
-  return std::llround(std::min(ns, static_cast<double>(kMaxTraceNs)) / static_cast<double>(kNsPerMs)) * kNsPerMs;
+  return std::llround(std::min(ns, static_cast<double>(kMaxTraceNs)) / static_cast<double>(kMillisecond)) *
+         kMillisecond;
 }
 
 std::int32_t draw_gpus(RandomStream& rng, const PoissonSpec& spec, double total) {
@@ -61,7 +62,7 @@ Expected<Trace> generate_poisson(const PoissonSpec& spec) {
     j.submit = Time{std::llround(at_ns)};
     at_ns += exponential(arrivals, gap);
     j.gpus = draw_gpus(sizes, spec, total);
-    j.duration = Duration{std::max(kNsPerMs, to_whole_ms(draw_duration_ns(durations, spec)))};
+    j.duration = Duration{std::max(kMillisecond, to_whole_ms(draw_duration_ns(durations, spec)))};
     if (spec.tenants > 0)
       j.tenant = fmt::format("u{}", 1 + uniform_below(tenants, static_cast<std::uint64_t>(spec.tenants)));
     if (spec.overestimate > 0) {

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "traces/canonical.hpp"
+#include "traces/format/canonical.hpp"
 
 namespace orrery {
 

@@ -1,0 +1,73 @@
+#include "scenarios/spec/make_policy.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "policies/placement/placements.hpp"
+#include "policies/registry.hpp"
+
+namespace orrery::app {
+namespace {
+
+SourcePos where_of(const PolicyConfig& config, const std::string& key) {
+  const auto it = config.where.find(key);
+  return it == config.where.end() ? SourcePos{} : it->second;
+}
+
+Diagnostic unknown(std::string_view what, const std::string& name, const SourcePos& where,
+                   const std::vector<std::string_view>& names) {
+  Diagnostic d{fmt::format("unknown {} `{}`", what, name), where};
+  d.width = static_cast<int>(name.size());
+  if (const auto near = closest(name, names); !near.empty()) d.hint = fmt::format("did you mean `{}`?", near);
+  d.notes.push_back(fmt::format("known: {}", fmt::join(names, ", ")));
+  return d;
+}
+
+}  // namespace
+
+std::string placement_of(const PolicyConfig& config, const std::string& emulate) {
+  if (emulate == "tiresias") return "count";
+  if (emulate == "pollux") return "most_free";
+  if (emulate == "titan") return "fewest";
+  if (emulate == "muri") return config.name == "tiresias" ? "count" : "yarn";
+  return config.placement;
+}
+
+Expected<std::unique_ptr<Policy>> make_policy(const PolicyConfig& config, const std::string& emulate,
+                                              std::uint64_t seed) {
+  std::vector<Diagnostic> errors;
+  const PolicyInfo* info = find_policy(config.name);
+  if (info == nullptr) {
+    std::vector<std::string_view> names;
+    for (const PolicyInfo& p : policy_table()) names.push_back(p.name);
+    errors.push_back(unknown("policy", config.name, where_of(config, "name"), names));
+  }
+  PolicySetup setup;
+  setup.seed = seed;
+  setup.emulate_tiresias = emulate == "tiresias";
+  setup.emulate_muri = emulate == "muri";
+  setup.emulate_pollux = emulate == "pollux";
+  setup.emulate_titan = emulate == "titan";
+  setup.placement = make_placement(placement_of(config, emulate), seed);
+  if (setup.placement == nullptr) {
+    std::vector<std::string_view> names;
+    for (const PlacementInfo& p : placement_table()) names.push_back(p.name);
+    errors.push_back(unknown("placement", config.placement, where_of(config, "placement"), names));
+    setup.placement = make_placement("count", seed);  // so that wrong options are reported too
+  }
+  std::unique_ptr<Policy> policy;
+  if (info != nullptr) {
+    OptionReader options(config.name, config.options, config.where, info->options);
+    policy = info->make(std::move(setup), options);
+    if (auto ok = options.finish(); !ok)
+      errors.insert(errors.end(), ok.error().items.begin(), ok.error().items.end());
+  }
+  if (!errors.empty()) return tl::make_unexpected(Error(std::move(errors)));
+  return policy;
+}
+
+std::string policy_label(const PolicyConfig& config) {
+  return config.label.empty() ? config.name : config.label;
+}
+
+}  // namespace orrery::app

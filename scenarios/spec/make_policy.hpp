@@ -1,0 +1,21 @@
+// Makes a policy with its placement from a scenario's words, or says what is wrong with them.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "scenarios/spec/scenario.hpp"
+#include "sim/api/policy.hpp"
+
+namespace orrery::app {
+
+// The placement a policy runs with: the configured one, unless an emulation brings its own.
+[[nodiscard]] std::string placement_of(const PolicyConfig& config, const std::string& emulate);
+
+[[nodiscard]] Expected<std::unique_ptr<Policy>> make_policy(const PolicyConfig& config, const std::string& emulate,
+                                                            std::uint64_t seed);
+
+// What a policy is called in tables: its label, else its name.
+[[nodiscard]] std::string policy_label(const PolicyConfig& config);
+
+}  // namespace orrery::app

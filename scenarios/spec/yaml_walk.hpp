@@ -1,0 +1,95 @@
+// Reading YAML with positions: a walker over one document that turns scalars into typed values and collects every
+// error of the file. Sections are tables of keys, so that an unknown key can be told from the known ones.
+#pragma once
+
+#include <yaml-cpp/yaml.h>
+
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "scenarios/spec/scenario_reader.hpp"
+#include "sim/core/error.hpp"
+#include "sim/core/quantity.hpp"
+
+namespace orrery::app {
+
+// A node with its path from the root ("cluster.groups.0"), for messages and overrides.
+struct Place {
+  YAML::Node node;
+  std::string path;
+};
+
+class YamlWalk {
+ public:
+  // `wanted`: what a document is that is no map of keys.
+  YamlWalk(std::string file, const std::string& text, std::vector<Override> overrides,
+           std::string_view wanted = "a scenario is a map of keys (version, cluster, workload, policy, ...)");
+
+  // The document with the overrides applied; null after a syntax error.
+  [[nodiscard]] Place root() const { return {root_, ""}; }
+
+  using Handler = std::function<void(const Place&)>;
+  using Keys = std::vector<std::pair<std::string_view, Handler>>;
+  // Calls the handler of every key of a map; `other` takes the keys that are not in the table (else: errors).
+  void section(const Place& at, const Keys& keys,
+               const std::function<void(const std::string&, const Place&)>& other = {});
+  void each(const Place& list, const Handler& handler);
+
+  [[nodiscard]] std::string word(const Place& at);
+  [[nodiscard]] bool boolean(const Place& at);
+  [[nodiscard]] std::int64_t integer(const Place& at, std::int64_t min, std::int64_t max);
+  [[nodiscard]] double number(const Place& at);  // a decimal > 0
+  // A decimal from `least` to `most`; `least` when it is none.
+  [[nodiscard]] double number(const Place& at, double least, double most);
+  [[nodiscard]] std::string choice(const Place& at, const std::vector<std::string_view>& choices);
+  template <class T>
+  [[nodiscard]] T quantity(const Place& at, Quantity<T> (*parse)(std::string_view)) {
+    const std::string text = word(at);
+    if (text.empty()) return T{};
+    if (auto v = parse(text)) {
+      return *v;
+    } else {
+      complain(at, "`" + at.path + "` is `" + text + "`, which " + v.error().message, v.error().hint);
+      return T{};
+    }
+  }
+
+  // A quantity that is not nothing.
+  template <class T>
+  [[nodiscard]] T positive(const Place& at, Quantity<T> (*parse)(std::string_view)) {
+    const std::size_t before = errors_.size();
+    const T value = quantity(at, parse);
+    if (value == T{} && errors_.size() == before) complain(at, "`" + at.path + "` must be > 0");
+    return value;
+  }
+  // A time of at least `least`; where `or_none`, 0 says that there is none.
+  [[nodiscard]] Duration at_least(const Place& at, Duration least, bool or_none = false);
+  // The key `version`: 1 is the only one there is.
+  void version_1(const Place& at);
+
+  void complain(const Place& at, std::string message, std::string hint = {}, std::vector<std::string> notes = {});
+  void missing(const Place& section, std::string_view key, std::string_view what);
+  // Adds an error found elsewhere; fills in the line shown when it lies in this file.
+  void add(Diagnostic d);
+  // Errors of overridden values point at the --set, the others into the file.
+  [[nodiscard]] SourcePos where(const Place& at) const;
+  [[nodiscard]] std::vector<Diagnostic>& errors() { return errors_; }
+
+ private:
+  void apply(const Override& o);
+  [[nodiscard]] const Override* override_of(const std::string& path) const;
+  [[nodiscard]] std::string line_text(int line) const;
+
+  std::string file_;
+  std::vector<std::string> lines_;
+  std::vector<Override> overrides_;
+  YAML::Node root_;
+  std::vector<Diagnostic> errors_;
+};
+
+}  // namespace orrery::app

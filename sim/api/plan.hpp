@@ -1,0 +1,135 @@
+// Plans: what a policy wants changed. A plan sets standing targets ("job 7 should hold these GPUs"), never
+// steps to get there; the reconciler reaches them. PlanBuilder is what a policy writes a plan with: an
+// overlay on the planned inventory with a journal, so that trying something and taking it back costs only
+// what was tried.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "sim/api/placement.hpp"
+#include "sim/api/view.hpp"
+
+namespace orrery {
+
+// Why a job waits, for `explain` and the log; holds until changed.
+enum class ReasonCode : std::uint8_t {
+  none,
+  resources,    // does not fit now; argument = free GPUs
+  priority,     // others come first; argument = its rank, if known
+  reservation,  // would delay a reservation; argument = the reservation's time (ns)
+  infeasible,   // can never fit
+};
+[[nodiscard]] std::string_view to_string(ReasonCode c);
+
+struct Reason {
+  JobId job{};
+  ReasonCode code = ReasonCode::none;
+  std::int64_t argument = 0;
+  friend bool operator==(const Reason&, const Reason&) = default;
+};
+
+// Advisory, for explain; nothing enforces it.
+struct Reservation {
+  JobId job{};
+  Time start{};
+  friend bool operator==(const Reservation&, const Reservation&) = default;
+};
+
+struct Command {
+  enum class Kind : std::uint8_t { publish, checkpoint, reconfigure };
+  JobId job{};
+  Kind kind = Kind::checkpoint;
+  RunConfig config{};
+  friend bool operator==(const Command&, const Command&) = default;
+};
+
+struct Plan {
+  std::vector<std::pair<JobId, Target>> targets;  // each replaces that job's standing target; others stand
+  std::vector<Command> commands;
+  std::optional<Time> wake_at;  // replaces the previous one; none clears it
+  std::vector<Reason> reasons;
+  std::vector<Reservation> reservations;
+  friend bool operator==(const Plan&, const Plan&) = default;
+  void clear();
+};
+
+class PlanBuilder {
+ public:
+  // `planned` is what would be free if all standing targets were reached; the builder changes it in place and
+  // keeps a journal. One builder serves a whole run: begin() starts a plan, finish() ends it.
+  PlanBuilder(const std::vector<JobRecord>& records, const DemandTable& demands, Inventory& planned);
+
+  void begin(Time now);
+  // The plan, with changes that lead back to the standing target dropped. Valid until the next begin().
+  [[nodiscard]] Plan& finish();
+
+  // ---- for policies
+  // Places the job and sets its target to run there. False when it does not fit by `placement`; the answer is
+  // remembered per demand class until something is released.
+  bool start(JobId job, Placement& placement);
+  // Sets the target to run on exactly `gpus`, which must be free once the job's own planned GPUs are released
+  // (false and no change otherwise).
+  bool run(JobId job, const Allocation& gpus, const RunConfig& config = {}, Sharing sharing = Sharing::exclusive,
+           GroupId group = kNoGroup);
+  void preempt(JobId job) { end(job, Act::preempt); }
+  void suspend(JobId job);
+  void reject(JobId job) { end(job, Act::reject); }
+  void cancel(JobId job) { end(job, Act::cancel); }
+  void command(const Command& c) { plan_.commands.push_back(c); }
+  void wake_at(Time t);  // the earliest of all calls counts
+  void reason(JobId job, ReasonCode code, std::int64_t argument = 0) {
+    plan_.reasons.push_back({job, code, argument});
+  }
+  void reserve(JobId job, Time start) { plan_.reservations.push_back({job, start}); }
+
+  // Free capacity under the plan so far.
+  [[nodiscard]] const Inventory& free() const { return *planned_; }
+  // The allocation the job would hold under the plan so far, or null.
+  [[nodiscard]] const Allocation* planned(JobId job) const;
+
+  // Tentative changes: everything since the mark is undone by rollback.
+  struct Mark {
+    std::size_t journal = 0;
+  };
+  [[nodiscard]] Mark mark() const { return {journal_.size()}; }
+  void rollback(Mark m);
+
+ private:
+  struct Entry {  // one job's target under this plan
+    JobId job;
+    bool has_target = false;
+    Target target;
+  };
+  struct Undo {
+    JobId job;
+    std::size_t entry = 0;
+    bool fresh = false;  // the entry was created by this step
+    bool had_target = false;
+    Target before;
+  };
+
+  void end(JobId job, Act act);
+  void release(JobId job, const Target& t);
+  [[nodiscard]] std::optional<std::size_t> find(JobId job) const;
+  [[nodiscard]] const Target* current(JobId job) const;
+  void set(JobId job, Target t);
+  void set_no_check(JobId job, Target&& t);
+
+  const std::vector<JobRecord>* records_;
+  const DemandTable* demands_;
+  Inventory* planned_;
+  Plan plan_;
+  std::vector<Entry> entries_;
+  std::vector<Undo> journal_;
+  std::vector<std::pair<std::uint64_t, std::uint32_t>> slot_;  // [job] -> (plan number, entry)
+  std::vector<std::uint64_t> misfit_;                          // [demand class] -> generation in which it did not fit
+  const Placement* misfit_placement_ = nullptr;
+  std::uint64_t plan_number_ = 0;
+  std::uint64_t generation_ = 0;  // grows whenever capacity is released
+  Allocation scratch_;
+};
+
+}  // namespace orrery

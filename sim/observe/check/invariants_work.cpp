@@ -1,0 +1,111 @@
+// The checker's view of work: what jobs say they have done, keep and finish against what they can have done, reckoned
+// from events and models alone (work_book.hpp).
+#include <fmt/format.h>
+
+#include "sim/observe/check/invariants.hpp"
+
+namespace orrery {
+
+void InvariantChecker::watch_work(std::function<std::optional<Work>(JobId)> true_work, WorldModel world) {
+  options_.true_work = std::move(true_work);
+  options_.world = std::move(world);
+}
+
+// What the job has to do from where it started.
+std::optional<Work> InvariantChecker::total(JobId job) const {
+  const std::optional<Work> all = options_.true_work(job);
+  return all ? std::optional(*all - jobs_[job.index()].saved) : std::nullopt;
+}
+
+void InvariantChecker::note_work(const Event& e) {
+  Job& j = jobs_[e.job.index()];
+  switch (e.kind) {
+    case EventKind::started:
+    case EventKind::resumed: work_.run(e.job, e.at); break;
+    case EventKind::stop:
+    case EventKind::suspend:
+      if (work_.prompt()) work_.stand(e.job, e.at);
+      break;
+    case EventKind::suspended:
+      work_.stand(e.job, e.at);
+      check_broken_save(e, e.value2);
+      break;
+    case EventKind::inherited:
+      j.saved = Work{e.value2};
+      if (const auto all = total(e.job)) work_.set_total(e.job, *all);
+      break;
+    case EventKind::checkpointed: check_saved(e); break;
+    case EventKind::progress: check_progress(e); break;
+    case EventKind::stopped:
+    case EventKind::launch_failed:
+    case EventKind::failed: check_left(e); break;
+    case EventKind::finished: check_finish(e); break;
+    default: break;
+  }
+}
+
+void InvariantChecker::check_most(const Event& e, const char* what) {
+  const WorkBook::Reckoned most = work_.done(e.job, e.at);
+  if (e.value < 0 || Work{e.value} > most.done)
+    report(e.at, e.job, "work", fmt::format("{} of {} ns of work, at most {} done", what, e.value, most.done.ns));
+}
+
+// A checkpoint commits what was done; the time the job stood still for it was no progress.
+void InvariantChecker::check_saved(const Event& e) {
+  Job& j = jobs_[e.job.index()];
+  if (j.state != JobState::running && j.state != JobState::stopping) return;
+  if (!work_.stood_still(e.job, Duration{e.value2}))
+    report(e.at, e.job, "work", fmt::format("a save of {} ns, longer than it ran", e.value2));
+  if (!options_.true_work(e.job)) return;
+  check_most(e, "checkpoint");
+  const WorkBook::Reckoned r = work_.done(e.job, e.at);
+  if (work_.prompt() && e.value < r.done.ns - r.slack_ns)
+    report(e.at, e.job, "work", fmt::format("checkpoint of {} ns of work, {} done", e.value, r.done.ns));
+  j.committed = Work{e.value};
+}
+
+// What ended while the job stood still to save was no progress either.
+void InvariantChecker::check_broken_save(const Event& e, std::int64_t ns) {
+  if (ns <= 0) return;
+  if (!work_.stood_still(e.job, Duration{ns}))
+    report(e.at, e.job, "work", fmt::format("a save broken off after {} ns, longer than it ran", ns));
+}
+
+void InvariantChecker::check_progress(const Event& e) {
+  if (!options_.true_work(e.job)) return;
+  check_most(e, "progress");
+  const WorkBook::Reckoned r = work_.done(e.job, e.at);
+  // While it stands still to save it has done less than can be known from outside.
+  if (work_.prompt() && !work_.saves_take_time() && e.value < r.done.ns - r.slack_ns)
+    report(e.at, e.job, "work", fmt::format("progress of {} ns of work, {} done", e.value, r.done.ns));
+}
+
+// What a stop or failure says it leaves behind cannot be more than there was; nor, of a stop, less, unless the job
+// was killed and keeps what it last saved, as after a failure.
+void InvariantChecker::check_left(const Event& e) {
+  Job& j = jobs_[e.job.index()];
+  work_.stand(e.job, e.at);
+  check_broken_save(e, e.kind == EventKind::stopped ? e.value2 : -e.value2);
+  if (options_.true_work(e.job)) {
+    check_most(e, "end");
+    const WorkBook::Reckoned r = work_.done(e.job, e.at);
+    const bool all = e.kind == EventKind::stopped && e.value >= r.done.ns - r.slack_ns;
+    if (work_.prompt() && !all && Work{e.value} != j.committed)
+      report(e.at, e.job, "work",
+             fmt::format("left {} ns of work: {} were saved, {} done", e.value, j.committed.ns, r.done.ns));
+  }
+  j.committed = Work{e.value};
+}
+
+void InvariantChecker::check_finish(const Event& e) {
+  const std::optional<Work> has = total(e.job);
+  if (!has) return;
+  const Duration late = work_.overdue(e.job, e.at, *has);
+  if (late.ns == 0) return;
+  const Work done = work_.done(e.job, e.at).done;
+  report(e.at, e.job, "work",
+         late.ns < 0 ? fmt::format("finished after {} ns of work, has {}", done.ns, has->ns)
+                     : fmt::format("had done its {} ns of work {} ns before it finished", has->ns, late.ns));
+}
+
+}  // namespace orrery

@@ -1,0 +1,105 @@
+#include "sim/observe/check/ledger.hpp"
+
+#include <fmt/format.h>
+
+#include "sim/core/assert.hpp"
+
+namespace orrery {
+namespace {
+
+bool grouped(Sharing s) {
+  return s == Sharing::interleaved || s == Sharing::merged;
+}
+bool takes_whole(const NodeSlice& s, Sharing sharing) {
+  return s.milli_per_gpu == kMilliPerGpu && !grouped(sharing);
+}
+
+}  // namespace
+
+Ledger::Ledger(const Topology& topology) : nodes_(topology.node_count()) {
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    const NodeInfo& info = topology.node(NodeId(static_cast<std::uint32_t>(i)));
+    Node& n = nodes_[i];
+    n.all = GpuMask::first(info.gpus);
+    n.usable = info.gpus;
+    n.cpu_milli = info.cpu_milli;
+    n.mem_bytes = info.mem_bytes;
+    n.cpu_modelled = info.cpu_milli > 0;
+    n.mem_modelled = info.mem_bytes > 0;
+  }
+}
+
+std::string Ledger::bounds(const Allocation& a) const {
+  for (const NodeSlice& s : a.slices()) {
+    if (s.node.index() >= nodes_.size()) return fmt::format("there is no node {}", s.node.value);
+    if ((s.gpus & ~nodes_[s.node.index()].all).any()) return fmt::format("node {} has no such GPUs", s.node.value);
+    if (s.milli_per_gpu <= 0 || s.milli_per_gpu > kMilliPerGpu)
+      return fmt::format("{} thousandths of a GPU on node {}", s.milli_per_gpu, s.node.value);
+  }
+  return {};
+}
+
+std::string Ledger::conflict(const NodeSlice& s, Sharing sharing, GroupId group) const {
+  const Node& n = nodes_[s.node.index()];
+  if (const GpuMask both = s.gpus & n.whole; both.any())
+    return fmt::format("GPU {} of node {} is held by another job", both.lowest(), s.node.value);
+  if (n.cpu_modelled && s.cpu_milli > n.cpu_milli) return fmt::format("node {} has no such CPUs left", s.node.value);
+  if (n.mem_modelled && s.mem_bytes > n.mem_bytes)
+    return fmt::format("node {} has no such memory left", s.node.value);
+  if (n.shared == 0) return {};
+  for (GpuMask rest = s.gpus; rest.any(); rest.drop_lowest()) {
+    const auto at = shares_.find({s.node, rest.lowest()});
+    if (at == shares_.end()) continue;
+    const Share& share = at->second;
+    const bool same_group = grouped(sharing) && group.valid() && share.group == group;
+    const bool fits = !grouped(sharing) && !share.group.valid() && share.milli + s.milli_per_gpu <= kMilliPerGpu;
+    if (!same_group && !fits)
+      return fmt::format("GPU {} of node {} is shared by others", at->first.second, s.node.value);
+  }
+  return {};
+}
+
+std::string Ledger::take(const Allocation& a, Sharing sharing, GroupId group) {
+  if (std::string why = bounds(a); !why.empty()) return why;
+  for (const NodeSlice& s : a.slices())
+    if (std::string why = conflict(s, sharing, group); !why.empty()) return why;
+  for (const NodeSlice& s : a.slices()) {
+    Node& n = nodes_[s.node.index()];
+    n.cpu_milli -= s.cpu_milli;
+    n.mem_bytes -= s.mem_bytes;
+    if (takes_whole(s, sharing)) {
+      n.whole |= s.gpus;
+      continue;
+    }
+    for (GpuMask rest = s.gpus; rest.any(); rest.drop_lowest()) {
+      Share& share = shares_[{s.node, rest.lowest()}];
+      if (share.holders == 0) n.shared += 1;
+      share.holders += 1;
+      share.milli += s.milli_per_gpu;
+      share.group = grouped(sharing) ? group : kNoGroup;
+    }
+  }
+  return {};
+}
+
+void Ledger::give(const Allocation& a, Sharing sharing, GroupId) {
+  for (const NodeSlice& s : a.slices()) {
+    Node& n = nodes_[s.node.index()];
+    n.cpu_milli += s.cpu_milli;
+    n.mem_bytes += s.mem_bytes;
+    if (takes_whole(s, sharing)) {
+      n.whole &= ~s.gpus;
+      continue;
+    }
+    for (GpuMask rest = s.gpus; rest.any(); rest.drop_lowest()) {
+      const auto at = shares_.find({s.node, rest.lowest()});
+      ORRERY_ASSERT(at != shares_.end(), "{} given back but not booked", a.to_string());
+      at->second.milli -= s.milli_per_gpu;
+      if (--at->second.holders > 0) continue;
+      shares_.erase(at);
+      n.shared -= 1;
+    }
+  }
+}
+
+}  // namespace orrery

@@ -1,0 +1,138 @@
+// How far every job is: the checker's own reckoning of progress. It follows from what the events say (where a job
+// runs and when, which nodes are slow, when it stood still) and from the models' pure functions of (spec, allocation,
+// config, neighbours, links); it looks at no executor. Sums are exact, while executors round down whenever they
+// settle an account: what may be missing for that is the slack. O(1) per event where speed is constant between a
+// start and a stop; else work follows the jobs whose speed changes. Owned by the checker.
+#pragma once
+
+#include <boost/container/small_vector.hpp>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "sim/control/observer.hpp"
+#include "sim/models/lifecycle/emulation.hpp"
+#include "sim/models/lifecycle/failures.hpp"
+#include "sim/models/network/network_model.hpp"
+#include "sim/models/speed/performance.hpp"
+
+namespace orrery {
+
+// The simulated world as far as progress depends on it. What is pointed to outlives the run.
+struct WorldModel {
+  const PerformanceModel* speed = nullptr;  // null: unit rate, wherever a job runs
+  const NetworkModel* network = nullptr;    // set: running jobs share its links
+  bool slow_nodes = false;                  // `slowed` events may come
+  Duration longest_save{};                  // how long a job may stand still to save or publish
+  // Stops take hold when they are asked for, and what jobs report is exact: a simulation without chaos.
+  bool prompt = false;
+  std::vector<Duration> pause_per_event{};  // emulation of Muri, see SimOptions
+  StepRounding rounding{};                  // emulation of Pollux
+};
+
+class WorkBook {
+ public:
+  void begin(const RunContext& context, WorldModel world);
+  [[nodiscard]] bool prompt() const { return world_.prompt; }
+  [[nodiscard]] bool saves_take_time() const { return world_.longest_save.ns > 0; }
+
+  // Before anything of `now` is noted: what changed at the instant before takes effect.
+  void pass(Time now);
+  // A launch, with what earlier ones left. `total`: what the job has to do, for models in stretches.
+  void launch(JobId job, const Allocation& gpus, const RunConfig& config, GroupId group, Work from, Work total);
+  void set_total(JobId job, Work total);
+  // The job makes steps from now on, or no longer; both do nothing when that is so already.
+  void run(JobId job, Time now);
+  void stand(JobId job, Time now);
+  // Of its latest running time, up to now or until it ceased to run, the job stood still for so long; false when it
+  // did not run for so long.
+  [[nodiscard]] bool stood_still(JobId job, Duration d);
+  // It has given its allocation back.
+  void leave(JobId job, Time now);
+  void slow(NodeId node, Slowdown slowdown);
+
+  struct Reckoned {
+    Work done{};
+    std::int64_t slack_ns = 0;  // of work; an executor may say that much less
+  };
+  [[nodiscard]] Reckoned done(JobId job, Time now) const;
+  // How long before `now` the job, which ends now, has done `total`, as far as it is no rounding; below 0: it has
+  // not.
+  [[nodiscard]] Duration overdue(JobId job, Time now, Work total) const;
+
+ private:
+  static constexpr std::uint32_t kNone = 0xffffffff;
+  // Progress from `since` on, until something changes.
+  struct Segment {
+    Time since{};
+    std::int64_t ns = 0;    // work done by then
+    std::int64_t frac = 0;  // and billionths of a nanosecond
+    Rate rate = kUnitRate;
+    // Of models in stretches:
+    Work until{};
+    Duration left = kForever;
+    Time end = kNever;
+  };
+  struct Entry {  // of a job
+    Segment now{};
+    std::uint32_t settled = 0;  // how often an executor may have rounded down in this launch
+    std::uint32_t slot = kNone;
+    bool runs = false;
+  };
+  // What is kept of a job that holds GPUs, where its speed may change while it runs.
+  struct Launch {
+    JobId job{};
+    Allocation gpus;
+    RunConfig config{};
+    Rate base = kUnitRate;
+    std::int64_t turns = 1;
+    Slowdown slowdown = kFullSpeed;
+    Work total{};
+    bool takes_turns = false, dirty = false, fresh = false;
+    boost::container::small_vector<Segment, 4> history;  // before the present one, where saves take time
+  };
+
+  [[nodiscard]] bool in_stretches() const { return world_.speed != nullptr && world_.speed->in_stretches(); }
+  [[nodiscard]] const JobSpec& spec(JobId job) const { return *(*context_.records)[job.index()].spec; }
+  void advance(const Launch* l, Segment& s, Time to) const;
+  void begin_stretch(const Launch& l, Segment& s) const;
+  void resolve();
+  void refresh(Entry& e, Launch& l);
+  void remember(Entry& e, Launch& l);
+  void mark(Launch& l);
+  void meet(const Launch& l, bool comes);
+  void find_rate(Launch& l);
+  [[nodiscard]] Launch* launch_of(const Entry& e) { return e.slot == kNone ? nullptr : &launches_[e.slot]; }
+  [[nodiscard]] const Launch* launch_of(const Entry& e) const {
+    return e.slot == kNone ? nullptr : &launches_[e.slot];
+  }
+  template <class Do>
+  void for_places(const Allocation& gpus, Do act);
+
+  // Emulation of Muri: what each event takes, and what all of them together have left of the time so far.
+  struct Pause {
+    Duration takes{};
+    std::int64_t left_ns = 0, last_ns = 0;
+  };
+  void pause(Time now);
+
+  RunContext context_{};
+  WorldModel world_{};
+  Time now_{};
+  std::vector<Entry> entries_;   // [job]
+  std::deque<Launch> launches_;  // by slot; those that exist stay where they are
+  std::vector<std::uint32_t> free_slots_, dirty_;
+  std::optional<NetworkContention> links_;
+  std::vector<Slowdown> slowdown_;                 // [node]
+  std::vector<std::vector<std::uint32_t>> there_;  // [node] launches, where nodes are slow
+  std::vector<std::size_t> first_gpu_;             // [node]
+  std::vector<std::size_t> place_of_;              // [GPU]; empty: one of its own
+  std::vector<boost::container::small_vector<JobId, 2>> on_place_;
+  std::vector<JobId> with_;
+  std::vector<Pause> pauses_;
+  std::vector<std::uint32_t> pause_of_;  // [job]
+  Duration last_dt_{};
+};
+
+}  // namespace orrery

@@ -1,0 +1,82 @@
+// The stored log: the event stream as one JSON object per line, zstd-compressed (events.jsonl.zst). A decision is
+// one line with its epoch and all that its plan says (plan_text.hpp); a reason is written when it changes, as it
+// holds until then. The first line describes the schema, and a `submit` line binds a job's name to its id, so the
+// log reads back without anything beside it (event_log_reader.hpp). The writer owns its file and its buffers.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sim/core/error.hpp"
+#include "sim/observe/log/digest.hpp"
+#include "sim/observe/log/plan_text.hpp"
+#include "sim/observe/metrics/fold.hpp"
+
+namespace orrery {
+
+inline constexpr int kEventLogSchema = 1;
+
+struct EventLogOptions {
+  std::string path;             // empty: nothing is stored, only the digest is computed
+  int level = 1;                // of zstd
+  std::string* text = nullptr;  // also gets the uncompressed lines; for tests
+};
+
+class EventLog : public Observer {
+ public:
+  EventLog(std::shared_ptr<const JobTable> jobs, const std::vector<std::int32_t>& node_gpus, EventLogOptions options);
+  ~EventLog() override;
+  EventLog(const EventLog&) = delete;
+  EventLog& operator=(const EventLog&) = delete;
+
+  void on_event(const Event& e) override;
+  void on_plan(Time now, std::uint64_t epoch, const Plan& plan) override;
+  void on_batch_end(Time now) override;
+  void on_end(Time now) override;
+
+  // Ends the log; the SHA-256 of the uncompressed lines, or what went wrong with the file.
+  [[nodiscard]] Expected<std::string> close();
+  [[nodiscard]] std::uint64_t lines() const { return lines_; }
+
+ private:
+  class File;
+  struct LastReason {
+    ReasonCode code = ReasonCode::none;
+    std::int64_t argument = 0;
+  };
+
+  void begin_line(Time at, std::string_view kind);
+  void end_line();
+  void number(std::string_view key, std::int64_t value);
+  void job_key(JobId job);
+  void allocation(const Allocation& a);
+  void write(const Event& e);
+  void who_and_where(const Event& e);
+  void write_decide_start(const Event& e);
+  void write_decide(const Event& e, bool with_plan);
+  void settle_decide();
+  bool reason_is_new(JobId job, ReasonCode code, std::int64_t argument);
+  void quoted(JobId job);
+  void flush();
+
+  std::shared_ptr<const JobTable> jobs_;
+  EventLogOptions options_;
+  PlanWords words_;  // appends to out_, whatever it is given
+  std::unique_ptr<File> file_;
+  Sha256 hash_;
+  std::string out_;
+  std::string plan_text_;  // the rendered plan of epoch plan_epoch_, to go into its decide line
+  std::uint64_t plan_epoch_ = 0;
+  bool has_plan_ = false;
+  bool has_decide_ = false;  // a decide event that waits for its plan
+  Event decide_{};
+  std::vector<LastReason> reasons_;  // [job], as last written
+  std::uint64_t lines_ = 0;
+};
+
+// "n3:0-3+5@250" for each slice, as Allocation::to_string, without allocating.
+void append_allocation(std::string& out, const Allocation& a);
+
+}  // namespace orrery

@@ -1,0 +1,362 @@
+#include "sim/observe/log/plan_text.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "sim/observe/log/event_log.hpp"
+#include "sim/observe/log/log_json.hpp"
+#include "sim/observe/log/text.hpp"
+
+namespace orrery {
+namespace {
+
+using Json = nlohmann::json;
+using namespace std::string_view_literals;
+
+// ---- the one list of everything ---------------------------------------------------------------------------------
+// The name of every member, in order of declaration. tie() below takes the struct apart into as many members as there
+// are names here, which does not compile unless that is how many it has.
+
+template <class T>
+inline constexpr auto kNames = nullptr;
+template <>
+inline constexpr auto kNames<RunConfig> =
+    std::array{"batch"sv, "accumulation"sv, "execution_plan"sv, "start_version"sv, "start_parent"sv};
+template <>
+inline constexpr auto kNames<Target> = std::array{"act"sv, "gpus"sv, "config"sv, "group"sv, "sharing"sv};
+template <>
+inline constexpr auto kNames<Command> = std::array{"job"sv, "kind"sv, "config"sv};
+template <>
+inline constexpr auto kNames<Reason> = std::array{"job"sv, "code"sv, "argument"sv};
+template <>
+inline constexpr auto kNames<Reservation> = std::array{"job"sv, "start"sv};
+template <>
+inline constexpr auto kNames<Plan> = std::array{"targets"sv, "commands"sv, "wake"sv, "reasons"sv, "reservations"sv};
+
+// How many of its members stand by their place in a row; the rest follow by name, those that are not their defaults.
+template <class T>
+inline constexpr std::size_t kByPlace = 2;
+template <>
+inline constexpr std::size_t kByPlace<RunConfig> = 0;
+template <>
+inline constexpr std::size_t kByPlace<Reason> = 3;
+
+// The order of a plan's members in a line, by their index above.
+using PlanOrder = std::index_sequence<2, 3, 4, 0, 1>;
+static_assert(PlanOrder::size() == kNames<Plan>.size());
+
+template <class T>
+constexpr auto tie(T& x) {
+  constexpr std::size_t n = kNames<std::remove_const_t<T>>.size();
+  static_assert(n >= 2 && n <= 5, "add a line here");
+  if constexpr (n == 2) {
+    auto& [a, b] = x;
+    return std::tie(a, b);
+  } else if constexpr (n == 3) {
+    auto& [a, b, c] = x;
+    return std::tie(a, b, c);
+  } else if constexpr (n == 4) {
+    auto& [a, b, c, d] = x;
+    return std::tie(a, b, c, d);
+  } else {
+    auto& [a, b, c, d, e] = x;
+    return std::tie(a, b, c, d, e);
+  }
+}
+
+// Calls f(index, name, member) for every member, in order; the index as a constant.
+template <class T, class F>
+void each(T& x, F&& f) {
+  const auto members = tie(x);
+  const auto all = [&]<std::size_t... I>(std::index_sequence<I...>) {
+    (f(std::integral_constant<std::size_t, I>{}, kNames<std::remove_const_t<T>>[I], std::get<I>(members)), ...);
+  };
+  all(std::make_index_sequence<kNames<std::remove_const_t<T>>.size()>{});
+}
+
+// ---- words of enumerations; one without a word is not read back, which a test would see -------------------------
+
+std::string_view word(Act a) {
+  switch (a) {
+    case Act::run: return "run";
+    case Act::suspend: return "suspend";
+    case Act::preempt: return "preempt";
+    case Act::reject: return "reject";
+    case Act::cancel: return "cancel";
+  }
+  return {};
+}
+
+std::string_view word(Sharing s) {
+  switch (s) {
+    case Sharing::exclusive: return "exclusive";
+    case Sharing::fraction: return "fraction";
+    case Sharing::interleaved: return "interleaved";
+    case Sharing::merged: return "merged";
+  }
+  return {};
+}
+
+std::string_view word(Command::Kind k) {
+  switch (k) {
+    case Command::Kind::publish: return "publish";
+    case Command::Kind::checkpoint: return "checkpoint";
+    case Command::Kind::reconfigure: return "reconfigure";
+  }
+  return {};
+}
+
+std::string_view word(ReasonCode c) {
+  const std::string_view known = to_string(c);
+  return known == "?" ? std::string_view{} : known;
+}
+
+// The value of that name. Enumerations count from 0 without gaps.
+template <class Enum>
+Enum value_of(const std::string& name, std::string_view what) {
+  for (int v = 0; v < 256; ++v) {
+    const auto e = static_cast<Enum>(v);
+    if (word(e).empty()) break;
+    if (word(e) == name) return e;
+  }
+  throw BadLine{fmt::format("unknown {} `{}`", what, name)};
+}
+
+// ---- writing ----------------------------------------------------------------------------------------------------
+
+class PlanWriter {
+ public:
+  PlanWriter(std::string& out, const PlanWords& words) : out_(&out), words_(&words) {}
+
+  void plan(const Plan& p) { in_order(p, PlanOrder{}); }
+
+ private:
+  template <std::size_t... I>
+  void in_order(const Plan& p, std::index_sequence<I...>) {
+    const auto members = tie(p);
+    (member(kNames<Plan>[I], std::get<I>(members)), ...);
+  }
+
+  void key(std::string_view name) {
+    *out_ += ",\"";
+    *out_ += name;
+    *out_ += "\":";
+  }
+  // A member of a line: a list of rows, or an instant.
+  template <class Row>
+  void member(std::string_view name, const std::vector<Row>& rows) {
+    bool open = false;
+    for (const Row& r : rows) {
+      if (!is_news(r)) continue;
+      if (!open) key(name);
+      *out_ += open ? ",[" : "[[";
+      open = true;
+      row(r);
+      out_->push_back(']');
+    }
+    if (open) out_->push_back(']');
+  }
+  void member(std::string_view name, const std::optional<Time>& t) {
+    if (!t) return;
+    key(name);
+    value(*t);
+  }
+
+  bool is_news(const Reason& r) const { return !words_->is_news || words_->is_news(r); }
+  template <class Row>
+  bool is_news(const Row&) const {
+    return true;
+  }
+
+  void row(const std::pair<JobId, Target>& r) {
+    value(r.first);
+    out_->push_back(',');
+    row(r.second);
+  }
+  // "[a,b" and then, where there is one, an object of the rest.
+  template <class T>
+  void row(const T& x) {
+    bool first = true;
+    each(x, [&](auto i, std::string_view, const auto& m) {
+      if constexpr (i.value < kByPlace<T>) {
+        if constexpr (std::is_same_v<std::remove_cvref_t<decltype(m)>, Allocation>)
+          if (m.empty()) return;
+        if (!std::exchange(first, false)) out_->push_back(',');
+        value(m);
+      }
+    });
+    const std::size_t from = out_->size();
+    rest(x);
+    if (out_->size() == from) return;
+    out_->insert(from + 1, 1, '{');  // after the comma of its first member
+    out_->push_back('}');
+  }
+  // `,"name":value` for every member that is not in its place and not its default.
+  template <class T>
+  void rest(const T& x) {
+    static const T kDefault{};
+    const auto defaults = tie(kDefault);
+    each(x, [&](auto i, std::string_view name, const auto& m) {
+      if constexpr (std::is_same_v<std::remove_cvref_t<decltype(m)>, Allocation>) append_host_shares(*out_, m);
+      if constexpr (i.value >= kByPlace<T>) {
+        if (m == std::get<i.value>(defaults)) return;
+        key(name);
+        value(m);
+      }
+    });
+  }
+
+  void value(JobId job) {
+    if (words_->job)
+      words_->job(*out_, job);
+    else
+      append_int(*out_, job.value);
+  }
+  void value(GroupId group) { append_int(*out_, group.value); }
+  void value(Time t) { append_int(*out_, t.ns); }
+  template <class T>
+  std::enable_if_t<std::is_integral_v<T>> value(T v) {
+    append_int(*out_, static_cast<std::int64_t>(v));
+  }
+  template <class T>
+  std::enable_if_t<std::is_enum_v<T>> value(T v) {
+    out_->push_back('"');
+    *out_ += word(v);
+    out_->push_back('"');
+  }
+  void value(const Allocation& a) {
+    out_->push_back('"');
+    append_allocation(*out_, a);
+    out_->push_back('"');
+  }
+  void value(const RunConfig& c) {
+    const std::size_t from = out_->size();
+    rest(c);
+    if (out_->size() == from)
+      *out_ += "{";
+    else
+      (*out_)[from] = '{';
+    out_->push_back('}');
+  }
+
+  std::string* out_;
+  const PlanWords* words_;
+};
+
+// ---- reading ----------------------------------------------------------------------------------------------------
+
+class PlanReader {
+ public:
+  explicit PlanReader(const std::function<JobId(const Json&)>& job) : job_(&job) {}
+
+  void plan(const Json& line, Plan& p) {
+    each(p, [&](auto, std::string_view name, auto& m) {
+      if (const auto at = line.find(name); at != line.end()) member(*at, m);
+    });
+  }
+
+ private:
+  template <class Row>
+  void member(const Json& j, std::vector<Row>& rows) {
+    if (!j.is_array()) throw BadLine{fmt::format("{} where a list should be", j.dump())};
+    for (const Json& r : j) {
+      if (!r.is_array() || r.empty()) throw BadLine{fmt::format("{} where a list should be", r.dump())};
+      row(r, rows.emplace_back());
+    }
+  }
+  void member(const Json& j, std::optional<Time>& t) { value(j, t.emplace()); }
+
+  void row(const Json& j, std::pair<JobId, Target>& r) {
+    value(j.at(0), r.first);
+    row(j, r.second, 1);
+  }
+  template <class T>
+  void row(const Json& j, T& x, std::size_t at = 0) {
+    static const Json kNothing = Json::object();
+    const bool more = j.size() > at && j.back().is_object();
+    const Json& named = more ? j.back() : kNothing;
+    const std::size_t places = j.size() - (more ? 1 : 0);
+    each(x, [&](auto i, std::string_view, auto& m) {
+      if constexpr (i.value < kByPlace<T>) {
+        if constexpr (std::is_same_v<std::remove_cvref_t<decltype(m)>, Allocation>) {
+          const bool given = at < places;
+          read_allocation(given ? text(j.at(at)) : std::string(), named, m);
+          at += given ? 1 : 0;
+        } else {
+          value(j.at(at++), m);
+        }
+      }
+    });
+    if (at < places) throw BadLine{fmt::format("nothing is known about {} here", j.at(at).dump())};
+    rest(named, x);
+  }
+  template <class T>
+  void rest(const Json& j, T& x) {
+    if (!j.is_object()) throw BadLine{fmt::format("{} where an object should be", j.dump())};
+    std::size_t known = 0;
+    each(x, [&](auto i, std::string_view name, auto& m) {
+      if constexpr (std::is_same_v<std::remove_cvref_t<decltype(m)>, Allocation>)
+        known += j.count("cpu_milli") + j.count("mem_bytes");
+      if constexpr (i.value >= kByPlace<T>) {
+        const auto at = j.find(name);
+        if (at == j.end()) return;
+        value(*at, m);
+        ++known;
+      }
+    });
+    if (known != j.size()) throw BadLine{fmt::format("nothing is known about a key of {}", j.dump())};
+  }
+
+  static const std::string& text(const Json& j) {
+    if (!j.is_string()) throw BadLine{fmt::format("{} where a word should be", j.dump())};
+    return j.get_ref<const std::string&>();
+  }
+  void value(const Json& j, JobId& job) { job = (*job_)(j); }
+  void value(const Json& j, GroupId& group) { group = GroupId(whole<std::uint32_t>(j)); }
+  void value(const Json& j, Time& t) { t = Time{whole<std::int64_t>(j)}; }
+  template <class T>
+  std::enable_if_t<std::is_integral_v<T>> value(const Json& j, T& v) {
+    v = whole<T>(j);
+  }
+  void value(const Json& j, ReasonCode& c) { c = reason_code(text(j)); }
+  void value(const Json& j, Act& a) { a = value_of<Act>(text(j), "act"); }
+  void value(const Json& j, Sharing& s) { s = value_of<Sharing>(text(j), "sharing"); }
+  void value(const Json& j, Command::Kind& k) { k = value_of<Command::Kind>(text(j), "command"); }
+  void value(const Json& j, RunConfig& c) { rest(j, c); }
+
+  const std::function<JobId(const Json&)>* job_;
+};
+
+}  // namespace
+
+void append_plan(std::string& out, const Plan& plan, const PlanWords& words) {
+  PlanWriter(out, words).plan(plan);
+}
+
+std::string plan_text(const Plan& plan) {
+  std::string out;
+  append_plan(out, plan, {});
+  return out;
+}
+
+Plan read_plan(const Json& line, const std::function<JobId(const Json&)>& job) {
+  Plan plan;
+  PlanReader(job).plan(line, plan);
+  return plan;
+}
+
+bool is_plan_key(std::string_view key) {
+  return std::find(kNames<Plan>.begin(), kNames<Plan>.end(), key) != kNames<Plan>.end();
+}
+
+ReasonCode reason_code(const std::string& name) {
+  return value_of<ReasonCode>(name, "reason");
+}
+
+}  // namespace orrery

@@ -1,0 +1,143 @@
+// The metrics of a study beyond JCT and utilisation (policies.md section 4): fairness, slowdowns, deadlines,
+// fragmentation, goodput, cost, energy, transfer, per tenant and kind. A second fold over the event stream beside
+// MetricsFold, whose rows it reads at the end. Costs O(groups) when time passes and O(GPUs of the nodes) when an
+// allocation changes; everything else is done once, at the end. What the inputs do not say has no value.
+//
+// Every GPU-second held is one of four, which the events alone decide (a job's own: GPUs that jobs interleave on
+// count for each of them):
+//   overhead     held but not running: starts, stops, suspensions;
+//   checkpoint   running, but standing still to save or publish;
+//   lost         running, for work that was rolled back: a failure, or a kill, left less than had been done;
+//   productive   the rest.
+// What a slow placement, neighbours, slow nodes or a size that scales badly cost is none of these: the job makes
+// progress, only slowly. That is the stretch: productive GPU-time over what the same work takes undisturbed on the
+// requested GPUs.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/observe/metrics/fold.hpp"
+#include "sim/observe/metrics/fragmentation.hpp"
+#include "sim/observe/metrics/gpu_meter.hpp"
+
+namespace orrery {
+
+struct StudyJob {
+  std::optional<Duration>
+      exclusive;  // run time undisturbed on the requested GPUs; of a child: from its base checkpoint
+  std::optional<Time> deadline;
+  std::int64_t tflop = 0;  // of the work that `exclusive` is; 0 = unknown
+  std::vector<JobId> parents;
+};
+
+// What the events do not say. Owned by the caller.
+struct StudyInputs {
+  std::vector<StudyJob> jobs;             // by JobId
+  std::vector<FragmentShape> shapes;      // the most frequent demands: 95 % of the jobs, at most 32
+  std::vector<std::int32_t> node_gpus;    // by NodeId
+  std::vector<std::uint32_t> node_group;  // by NodeId, index into groups
+  std::vector<NodeGroup> groups;          // prices, powers, peaks, CPUs, memory
+  std::vector<GpuTypeMask> group_type;    // by group
+  RunClock clock{};                       // as the base fold's
+  // How many times as fast as on one of these GPUs the job is on all of them, alone there; nothing where that is not
+  // known. Asked once per launch. Empty = nobody knows.
+  std::function<std::optional<double>(JobId, const Allocation&)> speedup;
+};
+// All but `exclusive`, which is no public knowledge, and `speedup`.
+[[nodiscard]] StudyInputs make_study_inputs(const std::vector<JobSpec>& specs, const Topology& topology);
+
+class StudyFold : public Observer {
+ public:
+  StudyFold(std::shared_ptr<const JobTable> table, StudyInputs inputs);
+
+  void on_event(const Event& e) override;
+  void on_end(Time now) override;
+
+  // After on_end of both folds; `base` has folded the same events.
+  [[nodiscard]] StudySummary summary(const MetricsFold& base) const;
+
+ private:
+  struct Job {
+    Int128 contending = 0, usable = 0;              // integrals at submit
+    Int128 share = 0;                               // integral at ready
+    double contention = 0;                          // at its end: jobs per usable GPU over its life
+    double deserved_gpu_s = 0;                      // at its end: see share_jain
+    double peak_tflop = 0, cost = 0, energy_j = 0;  // of what it held
+    Allocation held;                                // its present or last one
+    Time ready{}, held_since{}, run_since{};
+    std::int64_t saved_ns = 0;       // inherited work
+    std::int64_t committed_ns = 0;   // work that it would keep, as it last said
+    std::int64_t unsaved_ns = 0;     // of running in this launch, since it last saved
+    std::int64_t ran_ns = 0;         // of running since held_since
+    std::int64_t ahead_ns = 0;       // of that, by which the run's clock is ahead of the cluster's
+    std::int64_t life_ahead_ns = 0;  // likewise, since it was submitted
+    std::int64_t speedup_milli = 0;
+    std::uint32_t launches = 0;
+    std::uint32_t waste = 0;  // 1 + index into waste_; 0 = none
+    bool heir = false, holds = false, runs = false, stopping = false, contends = false, ended = false;
+  };
+  struct Group {
+    Int128 held = 0, running = 0;  // integrals, milli-GPU x ns
+    std::int64_t held_milli = 0, running_milli = 0;
+  };
+  // Of a job's running time, milli-GPU x ns.
+  struct Waste {
+    Int128 checkpoint = 0, lost = 0;
+  };
+  // Integrals over time.
+  struct Totals {
+    Int128 contending = 0, usable = 0, share = 0, idle = 0, fragment = 0, unusable = 0, speedup = 0;
+  };
+
+  void advance(Time now);
+  void hold(Job& j, const Event& e);
+  void release(Job& j, Time now);
+  void book(Job& j, Time now);
+  void run(Job& j, bool on);
+  void settle(Job& j);
+  void stand_still(Job& j, std::int64_t ns);
+  void keep(Job& j, std::int64_t work_ns);
+  void end(Job& j, Time now);
+  void change_capacity(const Event& e);
+  void change_contention(int by_jobs, std::int64_t by_gpus);
+  [[nodiscard]] Waste& waste_of(Job& j);
+  // The parts of summary().
+  void add_fairness(StudySummary& s, const MetricsFold& base) const;
+  void add_shares(StudySummary& s, const MetricsFold& base) const;
+  void add_work(StudySummary& s, const MetricsFold& base) const;
+  void add_cluster(StudySummary& s) const;
+  void add_economy(StudySummary& s, const MetricsFold& base) const;
+  void add_transfer(StudySummary& s) const;
+  void add_lineages(StudySummary& s, const MetricsFold& base) const;
+  void add_groups(StudySummary& s, const MetricsFold& base) const;
+  // Run time without disturbance from what the job started from; nothing where it is not known.
+  [[nodiscard]] std::optional<double> exclusive_s(JobId id) const;
+  // FLOPs of the work that the job really had, in 10^12; nothing where they or the peak are not known.
+  [[nodiscard]] std::optional<double> computed_tflop(JobId id) const;
+  [[nodiscard]] std::optional<double> rho(const JobRow& row) const;
+  [[nodiscard]] double productive_gpu_s(const JobRow& row) const;
+  [[nodiscard]] bool priced() const;
+  [[nodiscard]] bool powered() const;
+
+  std::shared_ptr<const JobTable> table_;
+  StudyInputs in_;
+  GpuMeter held_, running_;
+  FragmentMeter fragments_;
+  std::vector<Job> jobs_;
+  std::vector<Group> groups_;
+  std::vector<Waste> waste_;  // of the jobs that had any
+  Time now_{};
+  std::int64_t contending_ = 0, usable_ = 0;
+  std::int64_t share_micro_ = 0;  // of each job that contends, millionths of a GPU
+  std::int64_t speedup_milli_ = 0;
+  bool speeds_known_ = true;
+  Totals totals_{}, at_first_submit_{}, at_last_finish_{};
+  std::int64_t restarts_ = 0, migrations_ = 0;
+  Time first_submit_ = kNever, last_finish_{};
+};
+
+}  // namespace orrery

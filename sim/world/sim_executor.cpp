@@ -1,0 +1,388 @@
+#include "sim/world/sim_executor.hpp"
+
+#include <algorithm>
+
+#include "sim/core/assert.hpp"
+#include "sim/models/lifecycle/emulation.hpp"
+
+namespace orrery {
+namespace {
+
+// Marks, in queued events, a checkpoint by the clock (one asked for by a command carries the work it saved) and a
+// node's planned outage (after one by chance the node's next change is drawn).
+constexpr std::int64_t kPlanned = -1;
+
+}  // namespace
+
+SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, const PerformanceModel& model,
+                         SimOptions options)
+    : topology_(&topology),
+      workload_(&workload),
+      model_(&model),
+      options_(std::move(options)),
+      in_stretches_(model.in_stretches()),
+      gangs_(workload.specs.size()),
+      points_(publish_points(options_.publishes, workload.specs)),
+      versions_(points_.size()) {
+  if (options_.network != nullptr) contention_.emplace(*options_.network);
+  if (model.minds_neighbours()) neighbours_.emplace(topology, workload.specs.size(), model.places());
+  if (!options_.failures.active()) return;
+  gangs_on_.resize(topology.node_count());
+  away_.resize(topology.node_count());
+  plan_slow_spells();
+  Event e;
+  e.kind = EventKind::capacity;
+  for (const Outage& o : merged(options_.failures.outages)) {
+    e.node = o.node;
+    e.value2 = kPlanned;
+    e.value = 0;
+    queue_.push(o.from, kNodeClass, e);
+    e.value = topology.node(o.node).gpus;
+    queue_.push(o.to, kNodeClass, e);
+  }
+  e.value = e.value2 = 0;
+  if (options_.failures.node_mtbf.ns == 0) return;
+  for (std::uint32_t n = 0; n < topology.node_count(); ++n) {
+    e.node = NodeId(n);
+    node_failures_.emplace_back(options_.failures, n);
+    queue_.push(Time{} + node_failures_.back().next(), kNodeClass, e);
+  }
+}
+
+SimExecutor::Queue::Handle SimExecutor::schedule(const Gang& g, Time at, Class event_class, EventKind kind,
+                                                 std::int64_t value, std::int64_t value2) {
+  Event e;
+  e.at = at;
+  e.kind = kind;
+  e.job = g.job;
+  e.gang = g.id;
+  e.incarnation = g.incarnation;
+  e.value = value;
+  e.value2 = value2;
+  return queue_.push(at, event_class, e);
+}
+
+SimExecutor::Gang* SimExecutor::find(GangId gang, Incarnation incarnation) {
+  if (gang.index() >= job_of_gang_.size()) return nullptr;
+  Gang& g = gangs_[job_of_gang_[gang.index()].index()];
+  return g.id == gang && g.incarnation == incarnation && g.phase != Phase::idle ? &g : nullptr;
+}
+
+void SimExecutor::launch(const LaunchRequest& request) {
+  ORRERY_ASSERT(request.members.size() == 1, "a gang of {} jobs: merging is not modelled yet",
+                request.members.size());
+  const JobId job = request.members[0].job;
+  Gang& g = gangs_[job.index()];
+  ORRERY_ASSERT(g.phase == Phase::idle, "job {} launched twice", job.value);
+  if (request.gang.index() >= job_of_gang_.size()) job_of_gang_.resize(request.gang.index() + 1);
+  job_of_gang_[request.gang.index()] = job;
+  g.job = job;
+  g.id = request.gang;
+  g.incarnation = request.incarnation;
+  g.phase = Phase::starting;
+  const JobSpec& spec = workload_->specs[job.index()];
+  if (in_stretches_) {
+    g.gpus = *request.gpus;
+    g.config = request.members[0].config;
+    g.healthy = kUnitRate;
+  } else {
+    g.healthy = model_->rate(spec, *request.gpus, request.members[0].config, {});
+  }
+  inherit(g, request.members[0].config);
+  const Time start =
+      now_ + options_.overheads.start_cost(spec, request.incarnation) + model_->start_cost(spec, *request.gpus);
+  g.next = schedule(g, start, kStartClass, EventKind::started, 0);
+  if (contention_ || neighbours_) {
+    g.gpus = *request.gpus;
+    g.config = request.members[0].config;
+  }
+  g.turns = 1;
+  g.in_group = request.group.valid() && !model_->knows_sharing();
+  if (g.in_group) {
+    if (!neighbours_) neighbours_.emplace(*topology_, gangs_.size());
+    g.gpus = *request.gpus;
+  }
+  g.rate = g.healthy;
+  if (gangs_on_.empty()) return;
+  g.gpus = *request.gpus;
+  for (const NodeSlice& s : g.gpus.slices()) gangs_on_[s.node.index()].push_back(job);
+  g.slowdown = slowest_node(g);
+  g.rate = present_rate(g);
+}
+
+// Progress up to now is added to the job's work done.
+void SimExecutor::settle(Gang& g) {
+  if (g.phase != Phase::running || g.saving) return;
+  if (in_stretches_) {
+    const Duration gone = now_ - g.since;
+    if (gone >= g.stretch.left) {
+      g.done = g.stretch.until;
+      g.stretch.left = Duration{0};
+    } else {
+      const Int128 work = static_cast<Int128>((g.stretch.until - g.done).ns) * gone.ns / g.stretch.left.ns;
+      g.done = g.done + Work{static_cast<std::int64_t>(work)};
+      g.stretch.left -= gone;
+    }
+  } else {
+    g.done = g.done + work_in(now_ - g.since, g.rate);
+  }
+  g.since = now_;
+}
+
+// When the job will finish, or its speed changes.
+void SimExecutor::plan_end(Gang& g) {
+  if (in_stretches_) return begin_stretch(g);
+  const Duration needed = time_for(g.total - g.done, g.rate);
+  if (needed != kForever) g.next = schedule(g, now_ + needed, kFinishClass, EventKind::finished, 0);
+}
+
+void SimExecutor::cancel_pending(Gang& g) {
+  if (contention_) contention_->stop(g.job);  // whatever ends its steps comes by here
+  if (neighbours_) neighbours_->stop(g.job);
+  if (g.next != Queue::kNone) queue_.cancel(g.next);
+  if (g.report != Queue::kNone) queue_.cancel(g.report);
+  if (g.save != Queue::kNone) queue_.cancel(g.save);
+  if (g.publish != Queue::kNone) queue_.cancel(g.publish);
+  g.next = g.report = g.save = g.publish = Queue::kNone;
+  g.saving = false;
+}
+
+// The next checkpoint, unless the job finishes first.
+void SimExecutor::plan_checkpoint(Gang& g) {
+  const Duration every = options_.checkpoints.every;
+  if (every.ns <= 0) return;
+  const Work left = g.total - g.done;
+  if (!in_stretches_ && time_for(left, g.rate) <= every) return;
+  if (in_stretches_ && g.stretch.until - g.done == left && g.stretch.left <= every) return;
+  g.save = schedule(g, now_ + every, kProgressClass, EventKind::checkpointed, kPlanned);
+}
+
+// A checkpoint begins (false: nothing is said yet) or ends.
+bool SimExecutor::checkpoint(Gang& g, Event& e) {
+  g.save = Queue::kNone;
+  const Duration cost = options_.checkpoints.cost_of(g.job);
+  if (!g.saving) {
+    settle(g);
+    if (cost.ns > 0) {
+      g.saving = true;
+      if (g.next != Queue::kNone) queue_.cancel(g.next);
+      if (g.publish != Queue::kNone) queue_.cancel(g.publish);
+      g.next = g.publish = Queue::kNone;
+      g.save = schedule(g, now_ + cost, kProgressClass, EventKind::checkpointed, kPlanned);
+      return false;
+    }
+  }
+  g.committed = g.done;
+  e.value = g.committed.ns;
+  e.value2 = cost.ns;
+  if (g.saving) {
+    g.saving = false;
+    g.since = now_;
+    plan_end(g);
+  }
+  plan_publication(g);
+  plan_checkpoint(g);
+  return true;
+}
+
+// One cause of a node's being away begins, or ends: it is up while there is none, known or by chance. What ran there
+// has failed before the capacity is gone.
+void SimExecutor::change_node(Event& e) {
+  const bool fails = e.value == 0;
+  const bool by_chance = e.value2 != kPlanned;
+  int& causes = away_[e.node.index()];
+  const bool was_up = causes == 0;
+  causes += fails ? 1 : -1;
+  e.at = now_;
+  e.value2 = 0;
+  if (was_up) fail_gangs_on(e.node);
+  if (was_up || causes == 0) batch_.push_back(e);
+  if (!by_chance) return;
+  e.value = fails ? topology_->node(e.node).gpus : 0;
+  queue_.push(now_ + node_failures_[e.node.index()].next(), kNodeClass, e);
+}
+
+void SimExecutor::fail_gangs_on(NodeId node) {
+  const std::vector<JobId> hit = gangs_on_[node.index()];
+  for (const JobId job : hit) {
+    Gang& g = gangs_[job.index()];
+    const std::int64_t stood_still = stood_still_ns(g);
+    leave_nodes(g);
+    cancel_pending(g);
+    g.done = g.committed;
+    g.phase = Phase::idle;
+    Event e;
+    e.at = now_;
+    e.kind = EventKind::failed;
+    e.job = g.job;
+    e.gang = g.id;
+    e.incarnation = g.incarnation;
+    e.node = node;
+    e.value = g.committed.ns;
+    e.value2 = -stood_still;
+    batch_.push_back(e);
+  }
+}
+
+void SimExecutor::leave_nodes(const Gang& g) {
+  if (gangs_on_.empty()) return;
+  for (const NodeSlice& s : g.gpus.slices()) {
+    std::vector<JobId>& there = gangs_on_[s.node.index()];
+    there.erase(std::find(there.begin(), there.end(), g.job));
+  }
+}
+
+// For a save that is broken off: what it stood still for was for nothing, and is told.
+std::int64_t SimExecutor::stood_still_ns(const Gang& g) const {
+  return g.saving ? (now_ - g.since).ns : 0;
+}
+
+void SimExecutor::run_from_now(Gang& g) {
+  g.phase = Phase::running;
+  g.since = now_;
+  g.saving = false;
+  if (contention_) contention_->start(g.job, g.gpus);
+  if (neighbours_ && (g.in_group || model_->minds_neighbours())) neighbours_->start(g.job, g.gpus);
+  plan_end(g);
+  if (options_.progress_every.ns > 0)
+    g.report = schedule(g, now_ + options_.progress_every, kProgressClass, EventKind::progress, 0);
+  plan_checkpoint(g);
+  plan_publication(g);
+}
+
+void SimExecutor::stop(GangId gang, Incarnation incarnation, StopHow how, Duration) {
+  Gang* g = find(gang, incarnation);
+  if (g == nullptr) return;  // it has just ended: its event is on the way
+  if (g->phase == Phase::stopping && how != StopHow::kill) return;
+  settle(*g);
+  const std::int64_t stood_still = stood_still_ns(*g);
+  cancel_pending(*g);
+  if (how == StopHow::suspend) {
+    g->phase = Phase::suspended;
+    g->next = schedule(*g, now_, kStopClass, EventKind::suspended, g->done.ns, stood_still);
+    return;
+  }
+  g->phase = Phase::stopping;
+  const bool kill = how == StopHow::kill;
+  const JobSpec& spec = workload_->specs[g->job.index()];
+  const Duration takes = kill ? Duration{} : options_.overheads.stop_cost(spec, incarnation);
+  g->next =
+      schedule(*g, now_ + takes, kStopClass, EventKind::stopped, kill ? g->committed.ns : g->done.ns, stood_still);
+}
+
+void SimExecutor::resume(GangId gang, Incarnation incarnation) {
+  Gang* g = find(gang, incarnation);
+  if (g == nullptr || g->phase != Phase::suspended) return;
+  cancel_pending(*g);
+  g->next = schedule(*g, now_, kStartClass, EventKind::resumed, 0);
+}
+
+void SimExecutor::command(GangId gang, Incarnation incarnation, const Command& command) {
+  Gang* g = find(gang, incarnation);
+  if (g == nullptr) return;
+  settle(*g);
+  if (command.kind == Command::Kind::publish && g->phase == Phase::running && !g->saving && !versions_.empty()) {
+    if (g->publish != Queue::kNone) queue_.cancel(g->publish);
+    g->publish = schedule(*g, now_, kProgressClass, EventKind::published, 0);
+    return;
+  }
+  const bool saves = command.kind == Command::Kind::checkpoint && g->phase == Phase::running && !g->saving;
+  if (saves) g->committed = g->done;
+  schedule(*g, now_, kProgressClass, saves ? EventKind::checkpointed : EventKind::command_failed, g->done.ns);
+}
+
+// What an event means for the gang it belongs to; then it goes into the batch.
+void SimExecutor::happen(Event e) {
+  if (e.kind == EventKind::capacity) return change_node(e);
+  if (e.kind == EventKind::slowed) return change_speed(e);
+  Gang& g = gangs_[e.job.index()];
+  if (g.incarnation != e.incarnation) return;
+  e.at = now_;  // it may have been rescheduled since it was queued
+  switch (e.kind) {
+    case EventKind::started:
+    case EventKind::resumed:
+      g.next = Queue::kNone;
+      tell_inheritance(g);
+      run_from_now(g);
+      break;
+    case EventKind::finished:
+      g.next = Queue::kNone;
+      settle(g);
+      cancel_pending(g);
+      g.phase = Phase::idle;
+      publish_last(g);
+      leave_nodes(g);
+      break;
+    case EventKind::published:
+      if (!publish(g, e)) return;
+      break;
+    case EventKind::stopped:
+      g.next = Queue::kNone;
+      g.phase = Phase::idle;
+      g.done = g.committed = Work{e.value};
+      leave_nodes(g);
+      break;
+    case EventKind::checkpointed:
+      if (e.value == kPlanned && !checkpoint(g, e)) return;
+      break;
+    case EventKind::suspended: g.next = Queue::kNone; break;
+    case EventKind::progress:
+      if (e.value2 == kStretch) {
+        end_stretch(g, e);
+        break;
+      }
+      settle(g);
+      e.value = g.done.ns;
+      g.report = schedule(g, now_ + options_.progress_every, kProgressClass, EventKind::progress, 0);
+      break;
+    default: break;
+  }
+  batch_.push_back(e);
+}
+
+// Emulation of Muri: whatever happens, every job that goes on running has progressed by max(elapsed - pause, 0).
+void SimExecutor::pause_running(Duration elapsed) {
+  for (Gang& g : gangs_) {
+    if (g.phase != Phase::running) continue;
+    const Duration pause = options_.pause_per_event[g.job.index()];
+    g.done = g.done + Work{std::max<std::int64_t>(elapsed.ns - pause.ns, 0)};
+    g.since = now_;
+    queue_.reschedule(g.next, now_ + time_for(g.total - g.done, kUnitRate));
+    Event e;
+    e.at = now_;
+    e.kind = EventKind::progress;
+    e.job = g.job;
+    e.gang = g.id;
+    e.incarnation = g.incarnation;
+    e.value = g.done.ns;
+    batch_.push_back(e);
+  }
+}
+
+std::span<const Event> SimExecutor::wait_until(Time deadline) {
+  batch_.clear();
+  change_rates();           // what was stopped since the last call
+  while (batch_.empty()) {  // some events concern only the executor: a checkpoint begins
+    const Time next = queue_.next_time();
+    const Time before = now_;
+    const bool nothing = next > deadline || next == kNever;
+    if (!nothing) {
+      ORRERY_ASSERT(next >= now_, "time runs backwards: {} after {}", next.ns, now_.ns);
+      now_ = next;
+      bool ends = false;
+      while (!queue_.empty() && (queue_.next_time() == now_ || (ends && muri_same_end(now_, queue_.next_time())))) {
+        const Event e = queue_.pop().payload;
+        ends = options_.merge_ends && (ends || e.kind == EventKind::finished);
+        happen(e);
+      }
+      change_rates();
+    } else if (deadline != kNever) {
+      now_ = std::max(now_, deadline);
+    }
+    if (!options_.pause_per_event.empty() && now_ > before) pause_running(now_ - before);
+    if (nothing) break;
+  }
+  return batch_;
+}
+
+}  // namespace orrery

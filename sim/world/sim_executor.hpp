@@ -1,0 +1,143 @@
+// The simulated world: gangs that start after an overhead, progress at a model's rate, save their work now and then
+// and finish when their true work is done; nodes that fail and come back, or are slow for a while. Knows the truth;
+// nothing above it does.
+// Work that is not saved is lost when a gang is killed or its node fails. Single-threaded, one per run.
+#pragma once
+
+#include <boost/container/small_vector.hpp>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "sim/control/executor.hpp"
+#include "sim/core/event_queue.hpp"
+#include "sim/core/truth.hpp"
+#include "sim/models/lifecycle/emulation.hpp"
+#include "sim/models/lifecycle/failures.hpp"
+#include "sim/models/lifecycle/overheads.hpp"
+#include "sim/models/lifecycle/transfer.hpp"
+#include "sim/models/network/network_model.hpp"
+#include "sim/models/speed/performance.hpp"
+#include "sim/world/neighbours.hpp"
+
+namespace orrery {
+
+struct SimOptions {
+  OverheadModel overheads;
+  FailureModel failures;
+  CheckpointModel checkpoints;
+  PublishModel publishes{};
+  const NetworkModel* network = nullptr;  // set: running jobs share its links; outlives the executor
+  Duration progress_every{};              // cadence of `progress` events of running jobs; 0 = none
+  // Emulation of Muri's simulator only (`emulate: muri`): [job] time that every event takes from a running job.
+  std::vector<Duration> pause_per_event{};
+  // Emulation of fixed-step simulators only (`emulate: pollux`, `titan`): when stretches end.
+  using Rounding = StepRounding;
+  Rounding rounding{};
+  bool merge_ends = false;  // likewise: ends that its floating-point clock takes for one are one (muri_same_end)
+};
+
+class SimExecutor : public Executor {
+ public:
+  // `topology`, `workload` and `model` must outlive the executor.
+  SimExecutor(const Topology& topology, const Workload& workload, const PerformanceModel& model, SimOptions options);
+
+  [[nodiscard]] Time now() const override { return now_; }
+  [[nodiscard]] const Topology& describe() override { return *topology_; }
+  void launch(const LaunchRequest& request) override;
+  void stop(GangId gang, Incarnation incarnation, StopHow how, Duration grace) override;
+  void resume(GangId gang, Incarnation incarnation) override;
+  void command(GangId gang, Incarnation incarnation, const Command& command) override;
+  [[nodiscard]] std::span<const Event> wait_until(Time deadline) override;
+
+ private:
+  enum class Phase : std::uint8_t { idle, starting, running, suspended, stopping };
+  // Order of simultaneous events, by reason: ends free capacity before anything new begins.
+  enum Class : std::uint8_t { kProgressClass = 0, kFinishClass = 1, kStopClass = 2, kStartClass = 3, kNodeClass = 4 };
+  using Queue = EventQueue<Event>;
+  struct Gang {
+    JobId job{};
+    GangId id{};
+    Incarnation incarnation = 0;
+    Phase phase = Phase::idle;
+    Rate rate{};                           // where speed comes in stretches: the share of theirs
+    Rate healthy{};                        // what `rate` is, or would be, on nodes at full speed, nobody taking turns
+    std::int64_t turns = 1;                // jobs that take turns on one of its GPUs, itself included
+    Slowdown slowdown = kFullSpeed;        // of the slowest of its nodes
+    Time since{};                          // running: progress counted up to here; saving: since then
+    Work done{};                           // of the job, kept between its gangs
+    Work committed{};                      // what survives a failure
+    Work total{};                          // until it finishes: of a child, from the version it starts from
+    JobId heir_of{};                       // starting: inherits from this job
+    bool saving = false;                   // stands still for a checkpoint
+    bool in_group = false;                 // others of its group may be on its GPUs; the model knows nothing of it
+    Allocation gpus;                       // kept where nodes fail, links or GPUs are shared, or in stretches
+    RunConfig config{};                    // kept where speed comes in stretches
+    PerformanceModel::Stretch stretch{};   // the present one: `left` counts from `since`
+    Queue::Handle next = Queue::kNone;     // its start, finish or stop
+    Queue::Handle report = Queue::kNone;   // its next progress report
+    Queue::Handle save = Queue::kNone;     // begin or end of its next checkpoint
+    Queue::Handle publish = Queue::kNone;  // begin or end of its next publication
+  };
+
+  [[nodiscard]] Gang* find(GangId gang, Incarnation incarnation);
+  void run_from_now(Gang& g);
+  void plan_end(Gang& g);
+  void begin_stretch(Gang& g);
+  [[nodiscard]] Duration time_to(const Gang& g, Work at) const;
+  void end_stretch(Gang& g, Event& e);
+  void settle(Gang& g);
+  void cancel_pending(Gang& g);
+  void plan_checkpoint(Gang& g);
+  bool checkpoint(Gang& g, Event& e);
+  // Publishing and inheriting, in sim_versions.cpp.
+  void inherit(Gang& g, const RunConfig& config);
+  void tell_inheritance(Gang& g);
+  void plan_publication(Gang& g);
+  bool publish(Gang& g, Event& e);
+  void publish_last(const Gang& g);
+  void change_node(Event& e);
+  void fail_gangs_on(NodeId node);
+  void leave_nodes(const Gang& g);
+  Queue::Handle schedule(const Gang& g, Time at, Class event_class, EventKind kind, std::int64_t value,
+                         std::int64_t value2 = 0);
+  void happen(Event e);
+  void pause_running(Duration elapsed);
+  void change_rates();
+  [[nodiscard]] std::int64_t stood_still_ns(const Gang& g) const;
+  void change_rate(Gang& g, Rate healthy, std::int64_t turns);
+  [[nodiscard]] static Rate present_rate(const Gang& g);
+  // Slow nodes, in sim_rates.cpp.
+  void plan_slow_spells();
+  void plan_onset(NodeId node);
+  void change_speed(Event& e);
+  [[nodiscard]] Slowdown slowest_node(const Gang& g) const;
+
+  static constexpr std::int64_t kStretch = -2;  // value2 of a progress event: where speed changes
+
+  const Topology* topology_;
+  const Workload* workload_;
+  const PerformanceModel* model_;
+  SimOptions options_;
+  bool in_stretches_;
+  Time now_{};
+  Queue queue_;
+  std::vector<Gang> gangs_;         // [job]: the job's present or last gang
+  std::vector<JobId> job_of_gang_;  // [gang]
+  std::vector<Event> batch_;
+  std::vector<std::vector<std::int32_t>> points_;    // [job] where it publishes; empty where no job has parents
+  std::vector<std::vector<std::int32_t>> versions_;  // [job] progress of each, per mille; likewise
+  std::optional<NetworkContention> contention_;
+  std::optional<Neighbours> neighbours_;      // where the model minds them; else, from the first group on, of groups
+  std::vector<NodeFailures> node_failures_;   // [node], where nodes fail
+  std::vector<int> away_;                     // [node], where nodes fail: how many outages hold
+  std::vector<std::vector<JobId>> gangs_on_;  // [node], where nodes fail or are slow: in order of launch
+  struct NodeSpeed {
+    boost::container::small_vector<Slowdown, 2> spells;  // that go on
+    Slowdown slowdown = kFullSpeed;                      // the worst of them
+  };
+  std::vector<NodeSpeed> node_speed_;           // [node], where nodes are slow
+  std::vector<NodeSlowSpells> slow_by_chance_;  // [node], where they are so by chance
+};
+
+}  // namespace orrery

@@ -1,0 +1,210 @@
+// The canonical format: reading, writing and its rules. What a column means stands once, in kColumns.
+#include "traces/format/canonical.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "traces/format/decimal.hpp"
+#include "traces/format/formats.hpp"
+#include "traces/format/table_reader.hpp"
+#include "traces/format/text_file.hpp"
+
+namespace orrery {
+namespace {
+
+constexpr std::int64_t kMaxGpus = 1'000'000;
+constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+constexpr std::array<std::string_view, 23> kColumns{
+    "job_id",   "submit_s",     "gpus",       "duration_s",  "tenant",    "kind",       "model",      "min_gpus",
+    "max_gpus", "gpu_fraction", "gpu_type",   "cpus",        "mem_bytes", "estimate_s", "deadline_s", "weight",
+    "batch",    "after",        "iterations", "iteration_s", "samples",   "gain",       "tflop"};
+
+struct Columns {
+  explicit Columns(const TableReader& r) {
+    for (std::size_t i = 0; i < kColumns.size(); ++i) at[i] = r.column(kColumns[i]);
+  }
+  [[nodiscard]] int operator[](std::string_view name) const {
+    return at[static_cast<std::size_t>(std::find(kColumns.begin(), kColumns.end(), name) - kColumns.begin())];
+  }
+  std::array<int, kColumns.size()> at{};
+};
+
+void check_gpus(TableReader& rows, const Columns& c, TraceJob& j) {
+  if (j.gpus == 0 && j.cpu_milli == 0) rows.complain(c["gpus"], "may be 0 only where `cpus` is > 0");
+  if (j.min_gpus && *j.min_gpus > j.gpus)
+    rows.complain(c["min_gpus"], fmt::format("must be at most gpus ({})", j.gpus));
+  if (j.max_gpus && *j.max_gpus < j.gpus)
+    rows.complain(c["max_gpus"], fmt::format("must be at least gpus ({})", j.gpus));
+  if (j.gpu_milli && (*j.gpu_milli < 1 || *j.gpu_milli > kMilliPerGpu))
+    rows.complain(c["gpu_fraction"], "must be in (0, 1], in steps of 0.001");
+  if (j.gpu_milli && *j.gpu_milli < kMilliPerGpu && j.gpus != 1)
+    rows.complain(c["gpu_fraction"], fmt::format("may be below 1 only for one GPU, not for {}", j.gpus));
+}
+
+}  // namespace
+
+void read_kind(TableReader& rows, int column, TraceJob& j) {
+  j.kind = rows.text(column);
+  if (j.kind.empty()) return;
+  std::vector<std::string_view> kinds;
+  for (const JobKind k : {JobKind::pretrain, JobKind::transfer, JobKind::eval, JobKind::hpo}) {
+    kinds.push_back(to_string(k));
+    if (kinds.back() == j.kind) return;
+  }
+  const std::string_view near = closest(j.kind, kinds);
+  rows.complain(column, fmt::format("must be one of {}", fmt::join(kinds, ", ")),
+                near.empty() ? "" : fmt::format("did you mean `{}`?", near));
+}
+
+void read_canonical(TableReader& rows, Trace& trace) {
+  const Columns c(rows);
+  trace.has_estimates = c["estimate_s"] != TableReader::kAbsent;
+  note_unread(rows, trace, {kColumns.begin(), kColumns.end()});
+  while (rows.next()) {
+    TraceJob j;
+    j.line = rows.line();
+    j.job_id = rows.given(c["job_id"]);
+    j.submit = Time{rows.fixed(c["submit_s"], 9, 0, 0)};
+    j.gpus = static_cast<std::int32_t>(rows.integer(c["gpus"], 1, 0, kMaxGpus));
+    j.duration = Duration{rows.maybe_fixed(c["duration_s"], 9, 1).value_or(0)};
+    if (rows.text(c["duration_s"]).empty() && rows.text(c["model"]).empty())
+      rows.complain(c["duration_s"], "must be given");
+    if (j.submit.ns > kMaxTraceNs) rows.complain(c["submit_s"], "is more than 73 years");
+    if (j.duration.ns > kMaxTraceNs) rows.complain(c["duration_s"], "is more than 73 years");
+    j.tenant = rows.text(c["tenant"]);
+    read_kind(rows, c["kind"], j);
+    j.model = rows.text(c["model"]);
+    if (const auto n = rows.maybe_integer(c["min_gpus"], 1, kMaxGpus)) j.min_gpus = static_cast<std::int32_t>(*n);
+    if (const auto n = rows.maybe_integer(c["max_gpus"], 1, kMaxGpus)) j.max_gpus = static_cast<std::int32_t>(*n);
+    if (const auto f = rows.maybe_fixed(c["gpu_fraction"], 3, 0))
+      j.gpu_milli = static_cast<std::int32_t>(std::min<std::int64_t>(*f, 1'000'000));
+    j.gpu_type = rows.text(c["gpu_type"]);
+    j.cpu_milli = rows.maybe_fixed(c["cpus"], 3, 0).value_or(0);
+    j.mem_bytes = rows.maybe_fixed(c["mem_bytes"], 0, 0).value_or(0);
+    if (const auto e = rows.maybe_fixed(c["estimate_s"], 9, 1)) j.estimate = Duration{*e};
+    if (const auto d = rows.maybe_fixed(c["deadline_s"], 9, 0)) j.deadline = Time{*d};
+    j.weight = static_cast<double>(rows.maybe_fixed(c["weight"], 6, 1).value_or(1'000'000)) / 1e6;
+    j.batch = rows.maybe_integer(c["batch"], 0, kMost).value_or(0);
+    j.after = rows.text(c["after"]);
+    j.iterations = rows.maybe_integer(c["iterations"], 0, kMost).value_or(0);
+    j.iteration_time = Duration{rows.maybe_fixed(c["iteration_s"], 9, 0).value_or(0)};
+    j.samples = rows.maybe_integer(c["samples"], 0, kMost).value_or(0);
+    j.gain = rows.text(c["gain"]);
+    j.tflop = rows.maybe_integer(c["tflop"], 0, kMost).value_or(0);
+    check_gpus(rows, c, j);
+    if (rows.row_ok()) trace.jobs.push_back(std::move(j));
+  }
+}
+
+namespace {
+
+struct Column {
+  std::string_view name;
+  bool (*used)(const TraceJob&);  // null = always written
+  void (*append)(std::string&, const TraceJob&);
+};
+
+const std::array<Column, kColumns.size()>& columns() {
+  static const std::array<Column, kColumns.size()> table{{
+      {"job_id", nullptr, [](std::string& o, const TraceJob& j) { append_field(o, j.job_id); }},
+      {"submit_s", nullptr, [](std::string& o, const TraceJob& j) { append_fixed(o, j.submit.ns, 9); }},
+      {"gpus", nullptr, [](std::string& o, const TraceJob& j) { append_fixed(o, j.gpus, 0); }},
+      {"duration_s", nullptr,
+       [](std::string& o, const TraceJob& j) {
+         if (j.duration.ns > 0) append_fixed(o, j.duration.ns, 9);
+       }},
+      {"tenant", [](const TraceJob& j) { return !j.tenant.empty(); },
+       [](std::string& o, const TraceJob& j) { append_field(o, j.tenant); }},
+      {"kind", [](const TraceJob& j) { return !j.kind.empty(); },
+       [](std::string& o, const TraceJob& j) { append_field(o, j.kind); }},
+      {"model", [](const TraceJob& j) { return !j.model.empty(); },
+       [](std::string& o, const TraceJob& j) { append_field(o, j.model); }},
+      {"min_gpus", [](const TraceJob& j) { return j.min_gpus.has_value(); },
+       [](std::string& o, const TraceJob& j) {
+         if (j.min_gpus) append_fixed(o, *j.min_gpus, 0);
+       }},
+      {"max_gpus", [](const TraceJob& j) { return j.max_gpus.has_value(); },
+       [](std::string& o, const TraceJob& j) {
+         if (j.max_gpus) append_fixed(o, *j.max_gpus, 0);
+       }},
+      {"gpu_fraction", [](const TraceJob& j) { return j.gpu_milli.has_value(); },
+       [](std::string& o, const TraceJob& j) {
+         if (j.gpu_milli) append_fixed(o, *j.gpu_milli, 3);
+       }},
+      {"gpu_type", [](const TraceJob& j) { return !j.gpu_type.empty(); },
+       [](std::string& o, const TraceJob& j) { append_field(o, j.gpu_type); }},
+      {"cpus", [](const TraceJob& j) { return j.cpu_milli != 0; },
+       [](std::string& o, const TraceJob& j) { append_fixed(o, j.cpu_milli, 3); }},
+      {"mem_bytes", [](const TraceJob& j) { return j.mem_bytes != 0; },
+       [](std::string& o, const TraceJob& j) { append_fixed(o, j.mem_bytes, 0); }},
+      {"estimate_s", [](const TraceJob& j) { return j.estimate.has_value(); },
+       [](std::string& o, const TraceJob& j) {
+         if (j.estimate) append_fixed(o, j.estimate->ns, 9);
+       }},
+      {"deadline_s", [](const TraceJob& j) { return j.deadline.has_value(); },
+       [](std::string& o, const TraceJob& j) {
+         if (j.deadline) append_fixed(o, j.deadline->ns, 9);
+       }},
+      {"weight", [](const TraceJob& j) { return j.weight != 1.0; },
+       [](std::string& o, const TraceJob& j) {
+         append_fixed(o, static_cast<std::int64_t>(j.weight * 1e6 + 0.5), 6);
+       }},
+      {"batch", [](const TraceJob& j) { return j.batch != 0; },
+       [](std::string& o, const TraceJob& j) { append_fixed(o, j.batch, 0); }},
+      {"after", [](const TraceJob& j) { return !j.after.empty(); },
+       [](std::string& o, const TraceJob& j) { append_field(o, j.after); }},
+      {"iterations", [](const TraceJob& j) { return j.iterations != 0; },
+       [](std::string& o, const TraceJob& j) { append_fixed(o, j.iterations, 0); }},
+      {"iteration_s", [](const TraceJob& j) { return j.iteration_time.ns != 0; },
+       [](std::string& o, const TraceJob& j) { append_fixed(o, j.iteration_time.ns, 9); }},
+      {"samples", [](const TraceJob& j) { return j.samples != 0; },
+       [](std::string& o, const TraceJob& j) { append_fixed(o, j.samples, 0); }},
+      {"gain", [](const TraceJob& j) { return !j.gain.empty(); },
+       [](std::string& o, const TraceJob& j) { append_field(o, j.gain); }},
+      {"tflop", [](const TraceJob& j) { return j.tflop != 0; },
+       [](std::string& o, const TraceJob& j) { append_fixed(o, j.tflop, 0); }},
+  }};
+  return table;
+}
+
+std::vector<const Column*> written_columns(const Trace& trace) {
+  std::vector<const Column*> written;
+  for (const Column& c : columns())
+    if (c.used == nullptr || (c.name == "estimate_s" && trace.has_estimates) ||
+        std::any_of(trace.jobs.begin(), trace.jobs.end(), c.used))
+      written.push_back(&c);
+  return written;
+}
+
+}  // namespace
+
+std::vector<std::string_view> used_columns(const Trace& trace) {
+  std::vector<std::string_view> names;
+  for (const Column* c : written_columns(trace)) names.push_back(c->name);
+  return names;
+}
+
+std::string canonical_text(const Trace& trace, const std::vector<std::string>& comments) {
+  const std::vector<const Column*> written = written_columns(trace);
+  std::string out;
+  for (const std::string& line : comments) out += fmt::format("# {}\n", line);
+  for (const Column* c : written) out += fmt::format("{}{}", c == written.front() ? "" : ",", c->name);
+  out += '\n';
+  for (const TraceJob& j : trace.jobs) {
+    for (const Column* c : written) {
+      if (c != written.front()) out += ',';
+      c->append(out, j);
+    }
+    out += '\n';
+  }
+  return out;
+}
+
+Expected<void> write_trace(const std::string& path, const Trace& trace, const std::vector<std::string>& comments) {
+  return write_text_file(path, canonical_text(trace, comments));
+}
+
+}  // namespace orrery
