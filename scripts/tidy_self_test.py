@@ -6,8 +6,8 @@ import tempfile
 
 H = "// A header.\n#pragma once\n"
 HOME = "/" + "home/somebody/traces"  # in two pieces, or this file would break the rule it tests
-REGISTRY = 'const Row rows[] = {{"fifo", "strict order", make_fifo}, {"by-size", "small", make_size}};\n'
-FACTORIES = H + "P make_fifo(S s);\nP make_size(S s);\n"
+LISTED = "// Listed.\nP(fifo)\nP(size)\n"
+ROWS = "const PolicyInfo fifo_policy = {};\nconst PolicyInfo size_policy = {};\n"
 
 # (rule, files, lines where it must fire). No lines: the tree must pass every rule.
 CASES = [
@@ -50,14 +50,15 @@ CASES = [
     ("using", {"tests/a.hpp": H + "using namespace std;\n"}, [3]),
     ("using", {"tests/a.hpp": H + "using Time = int;\n", "tests/a.cpp": "using namespace orrery;\n"}, []),
     ("fast-math", {"CMakeLists.txt": "add_compile_options(-O2\n  -f" + "fast-math)\n"}, [2]),
-    ("registration", {"policies/factories.hpp": FACTORIES, "policies/registry.cpp": REGISTRY,
-                      "tests/a.cpp": 'run("fifo");\n'}, [4]),
-    ("registration", {"policies/factories.hpp": FACTORIES + "P make_new(S s);\n", "policies/registry.cpp": REGISTRY,
-                      "tests/a.cpp": 'run("fifo", "by-size", make_new);\n'}, [5]),
+    ("registration", {"policies/registry.inc": LISTED, "policies/order/a.cpp": ROWS, "tests/a.cpp": 'run("fifo");\n'},
+     [3]),
+    ("registration", {"policies/registry.inc": LISTED + "P(new)\n", "policies/order/a.cpp": ROWS,
+                      "tests/a.cpp": 'run("fifo", "size", "new");\n'}, [4]),
+    ("registration", {"policies/registry.inc": LISTED,
+                      "policies/order/a.cpp": ROWS + "const PolicyInfo z_policy = {};\n", "tests/a.cpp": 'run("fifo", "size");\n'}, [3]),
     ("registration", {"policies/order/lonely.cpp": "int x;\n"}, [1]),
-    ("registration", {"policies/factories.hpp": FACTORIES, "policies/registry.cpp": REGISTRY,
-                      "policies/order/fifo.cpp": "P make_fifo(S s) {}\n", "sim/api/options.cpp": "int x;\n",
-                      "policies/parts/a.cpp": "int x;\n", "tests/a.yaml": "policies: [fifo, by-size]\n"}, []),
+    ("registration", {"policies/registry.inc": LISTED, "policies/order/fifo.cpp": ROWS,
+                      "policies/parts/a.cpp": "int x;\n", "sim/api/options.cpp": "int x;\n", "tests/a.yaml": "policies: [fifo, size]\n"}, []),
     ("header", {"sim/core/a.hpp": "#pragma once\nint x;\n"}, [1]),
     ("header", {"sim/core/a.hpp": "// A header.\nint x;  // #pragma once\n"}, [1]),
     ("form", {"sim/core/a.cpp": "int x;\n" * 400}, [400]),

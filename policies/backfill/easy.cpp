@@ -16,8 +16,8 @@
 // a reserved one of unknown length, who passes it ends before that one starts.
 #include <algorithm>
 
-#include "policies/factories.hpp"
 #include "policies/parts/backfill.hpp"
+#include "policies/registry.hpp"
 
 namespace orrery {
 
@@ -223,6 +223,8 @@ void Backfill::schedule(const ClusterView& view, PlanBuilder& plan) {
   }
 }
 
+namespace {
+
 std::unique_ptr<Policy> make_easy(PolicySetup setup, OptionReader& options) {
   const std::int64_t depth = options.integer("depth");
   return std::make_unique<Backfill>(std::move(setup.placement),
@@ -232,5 +234,33 @@ std::unique_ptr<Policy> make_easy(PolicySetup setup, OptionReader& options) {
 std::unique_ptr<Policy> make_conservative(PolicySetup setup, OptionReader&) {
   return std::make_unique<Backfill>(std::move(setup.placement), static_cast<std::size_t>(-1));
 }
+
+}  // namespace
+
+const PolicyInfo easy_policy = {
+    .name = "easy",
+    .title = "EASY backfilling: the first blocked job has a reservation, later ones may not delay it",
+    .doc =
+        "FIFO, and a reservation for the first job that does not fit at the earliest time the running jobs' "
+        "estimates and the placement allow. Any later job may start if it fits now and delays no reservation. "
+        "While the first one waits for a running job without an estimate, nobody passes it.",
+    .source = "Lifka, JSSPP 1995; Mu'alem and Feitelson, TPDS 2001",
+    .make = make_easy,
+    .options = {{"depth", "integer", "1", "how many blocked jobs hold a reservation (1 = EASY)", {}, 1, kMany}},
+    .conserves = Conserves::order,
+    .capabilities = {.needs_estimates = true},
+};
+
+const PolicyInfo conservative_policy = {
+    .name = "conservative",
+    .title = "conservative backfilling: every blocked job has a reservation",
+    .doc =
+        "EASY with unlimited reservation depth. When a job ends early, reservations are re-placed one by one "
+        "in order of submission with the others in place, so that none moves to a later time.",
+    .source = "Mu'alem and Feitelson, TPDS 2001",
+    .make = make_conservative,
+    .conserves = Conserves::order,
+    .capabilities = {.needs_estimates = true},
+};
 
 }  // namespace orrery

@@ -6,8 +6,8 @@
 #include <map>
 #include <set>
 
-#include "policies/factories.hpp"
 #include "policies/parts/class_queues.hpp"
+#include "policies/registry.hpp"
 
 namespace orrery {
 namespace {
@@ -15,7 +15,6 @@ namespace {
 class DominantShare final : public Policy {
  public:
   explicit DominantShare(std::unique_ptr<Placement> placement) : placement_(std::move(placement)) {}
-  [[nodiscard]] Capabilities capabilities() const override { return {}; }
 
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     const Inventory& all = plan.free();
@@ -111,10 +110,20 @@ class DominantShare final : public Policy {
   ClassScan<std::int64_t> scan_;
 };
 
-}  // namespace
-
 std::unique_ptr<Policy> make_drf(PolicySetup setup, OptionReader&) {
   return std::make_unique<DominantShare>(std::move(setup.placement));
 }
+
+}  // namespace
+
+const PolicyInfo drf_policy = {
+    .name = "drf",
+    .title = "dominant resource fairness between tenants, no preemption",
+    .doc =
+        "Again and again the tenant with the smallest dominant share (the largest of its shares of GPUs, CPUs "
+        "and memory) starts its first job that fits.",
+    .source = "Ghodsi et al., DRF, NSDI 2011",
+    .make = make_drf,
+};
 
 }  // namespace orrery

@@ -1,7 +1,7 @@
 // Earliest deadline first: strict priority by deadline with preemption; jobs without a deadline come last, in order
 // of arrival. Optimal on one GPU when all deadlines can be met (Liu and Layland 1973).
-#include "policies/factories.hpp"
 #include "policies/parts/strict_priority.hpp"
+#include "policies/registry.hpp"
 
 namespace orrery {
 namespace {
@@ -9,7 +9,6 @@ namespace {
 class EarliestDeadline final : public Policy {
  public:
   explicit EarliestDeadline(std::unique_ptr<Placement> placement) : placement_(std::move(placement)) {}
-  [[nodiscard]] Capabilities capabilities() const override { return {.preempts = true}; }
 
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last) follow(view, e);
@@ -37,10 +36,19 @@ class EarliestDeadline final : public Policy {
   StrictPriority jobs_;
 };
 
-}  // namespace
-
 std::unique_ptr<Policy> make_edf(PolicySetup setup, OptionReader&) {
   return std::make_unique<EarliestDeadline>(std::move(setup.placement));
 }
+
+}  // namespace
+
+const PolicyInfo edf_policy = {
+    .name = "edf",
+    .title = "earliest deadline first, with preemption",
+    .doc = "Strict priority by deadline; jobs without one come last, in order of arrival.",
+    .source = "Liu and Layland, JACM 1973",
+    .make = make_edf,
+    .capabilities = {.preempts = true},
+};
 
 }  // namespace orrery

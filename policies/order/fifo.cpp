@@ -1,7 +1,7 @@
 // FIFO, fit-job-first, and the non-preemptive orders by estimate, SJF and QSSF. FIFO starts jobs in order of
 // arrival and stops at the first that does not fit; the others go on past it (policies.md 1.1, 1.4). No preemption.
-#include "policies/factories.hpp"
 #include "policies/parts/class_queues.hpp"
+#include "policies/registry.hpp"
 
 namespace orrery {
 namespace {
@@ -9,7 +9,6 @@ namespace {
 class Fifo final : public Policy {
  public:
   explicit Fifo(std::unique_ptr<Placement> placement) : placement_(std::move(placement)) {}
-  [[nodiscard]] Capabilities capabilities() const override { return {}; }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const JobId job : view.pending().ids()) {
       if (plan.start(job, *placement_)) continue;
@@ -27,7 +26,6 @@ class FitFirst final : public Policy {
  public:
   enum class Key { arrival, estimate, service };
   FitFirst(std::unique_ptr<Placement> placement, Key key) : placement_(std::move(placement)), key_(key) {}
-  [[nodiscard]] Capabilities capabilities() const override { return {.needs_estimates = key_ != Key::arrival}; }
 
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last) follow(view, e);
@@ -69,8 +67,6 @@ class FitFirst final : public Policy {
   ClassScan<std::int64_t> scan_;
 };
 
-}  // namespace
-
 std::unique_ptr<Policy> make_fifo(PolicySetup setup, OptionReader&) {
   return std::make_unique<Fifo>(std::move(setup.placement));
 }
@@ -83,5 +79,43 @@ std::unique_ptr<Policy> make_qssf(PolicySetup setup, OptionReader&) {
 std::unique_ptr<Policy> make_sjf(PolicySetup setup, OptionReader&) {
   return std::make_unique<FitFirst>(std::move(setup.placement), FitFirst::Key::estimate);
 }
+
+}  // namespace
+
+const PolicyInfo fifo_policy = {
+    .name = "fifo",
+    .title = "strict order of arrival; the first job that does not fit holds up the rest",
+    .doc =
+        "Starts jobs in order of submission while they fit, and stops at the first that does not. No "
+        "preemption.",
+    .make = make_fifo,
+    .conserves = Conserves::order,
+};
+
+const PolicyInfo fjf_policy = {
+    .name = "fjf",
+    .title = "fit-job-first: FIFO that goes on past jobs that do not fit",
+    .doc = "Starts every job that fits, in order of submission. Wide jobs may starve. No preemption.",
+    .make = make_fjf,
+};
+
+const PolicyInfo sjf_policy = {
+    .name = "sjf",
+    .title = "shortest estimated run time first, no preemption",
+    .doc = "Starts every job that fits, in order of estimated run time. Jobs without an estimate come last.",
+    .make = make_sjf,
+    .capabilities = {.needs_estimates = true},
+};
+
+const PolicyInfo qssf_policy = {
+    .name = "qssf",
+    .title = "quasi-shortest service first: smallest predicted GPU-time first, no preemption",
+    .doc =
+        "Starts every job that fits, in order of predicted run time x GPUs. Meant for `workload.estimates: "
+        "history`, which predicts from the tenant's earlier jobs.",
+    .source = "Hu et al., Helios, SC 2021",
+    .make = make_qssf,
+    .capabilities = {.needs_estimates = true},
+};
 
 }  // namespace orrery

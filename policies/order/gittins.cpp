@@ -7,9 +7,9 @@
 #include <optional>
 #include <set>
 
-#include "policies/factories.hpp"
 #include "policies/parts/gittins_index.hpp"
 #include "policies/parts/strict_priority.hpp"
+#include "policies/registry.hpp"
 
 namespace orrery {
 namespace {
@@ -18,7 +18,6 @@ class Gittins final : public Policy {
  public:
   Gittins(std::unique_ptr<Placement> placement, Duration quantum, Duration hold, bool sup)
       : placement_(std::move(placement)), quantum_(quantum), hold_(hold), sup_(sup) {}
-  [[nodiscard]] Capabilities capabilities() const override { return {.preempts = true}; }
 
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last) follow(view, e);
@@ -138,12 +137,37 @@ class Gittins final : public Policy {
   std::vector<Look> crosses_;                   // [job]
 };
 
-}  // namespace
-
 std::unique_ptr<Policy> make_gittins(PolicySetup setup, OptionReader& options) {
   const Duration quantum = options.time("quantum"), hold = options.time("hold");
   const bool sup = options.choice("horizon") == "sup";
   return std::make_unique<Gittins>(std::move(setup.placement), quantum, hold, sup);
 }
+
+}  // namespace
+
+const PolicyInfo gittins_policy = {
+    .name = "gittins",
+    .title = "largest Gittins index first, from the service of finished jobs, with preemption",
+    .doc =
+        "Strict priority by the chance to finish within a quantum over the service expected to be spent, "
+        "given what a job has attained and what earlier jobs needed. Least attained service until 16 jobs "
+        "have finished.",
+    .source = "Gittins, 1979; Gu et al., Tiresias (2D-Gittins), NSDI 2019",
+    .make = make_gittins,
+    .options = {{"quantum",
+                 "gpu_time",
+                 "3250GPUs",
+                 "quantum of the index; a running job is compared anew after it",
+                 {},
+                 1,
+                 kMostTime},
+                {"hold", "time", "5m", "run time after its start before which it is not", {}, 0, kMostTime},
+                {"horizon",
+                 "choice",
+                 "quantum",
+                 "the index over one quantum, or the largest over all quanta (sup)",
+                 {"quantum", "sup"}}},
+    .capabilities = {.preempts = true},
+};
 
 }  // namespace orrery

@@ -7,8 +7,8 @@
 // running job falls behind one of those, not at every quantum, and counts quanta where it decides anyway.
 #include <algorithm>
 
-#include "policies/factories.hpp"
 #include "policies/parts/strict_priority.hpp"
+#include "policies/registry.hpp"
 
 namespace orrery {
 namespace {
@@ -17,7 +17,6 @@ class Las final : public Policy {
  public:
   Las(std::unique_ptr<Placement> placement, Duration quantum, Duration hold)
       : placement_(std::move(placement)), quantum_(gpu_time(quantum, kMilliPerGpu).milli_gpu_ns), hold_(hold) {}
-  [[nodiscard]] Capabilities capabilities() const override { return {.preempts = true}; }
   // A job that still starts up is looked at when it may have run for `hold`, or, where that is next to nothing, when
   // it has started.
   [[nodiscard]] EventMask wakes_on() const override {
@@ -233,10 +232,25 @@ class Las final : public Policy {
   std::vector<JobId> due_;
 };
 
-}  // namespace
-
 std::unique_ptr<Policy> make_las(PolicySetup setup, OptionReader& options) {
   return std::make_unique<Las>(std::move(setup.placement), options.time("quantum"), options.time("hold"));
 }
+
+}  // namespace
+
+const PolicyInfo las_policy = {
+    .name = "las",
+    .title = "least attained service first, with preemption",
+    .doc =
+        "Strict priority by attained GPU-time, compared in whole quanta: two equal jobs alternate once per "
+        "quantum, or once per `hold` where that is longer. Tiresias is its discretised form with fewer "
+        "preemptions.",
+    .source = "Nuyens and Wierman, 2008; Gu et al., Tiresias, NSDI 2019",
+    .make = make_las,
+    .options =
+        {{"quantum", "gpu_time", "300GPUs", "GPU-time after which a running job is compared anew", {}, 1, kMostTime},
+         {"hold", "time", "5m", "run time after its start before which it is not", {}, 0, kMostTime}},
+    .capabilities = {.preempts = true},
+};
 
 }  // namespace orrery

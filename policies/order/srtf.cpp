@@ -3,9 +3,8 @@
 // the order of a list that is stably sorted again at every event, as the reference simulators keep it.
 #include <algorithm>
 
-#include "policies/factories.hpp"
 #include "policies/parts/strict_priority.hpp"
-#include "policies/reference/interval_policies.hpp"
+#include "policies/registry.hpp"
 
 namespace orrery {
 namespace {
@@ -15,10 +14,6 @@ enum class Key { remaining, remaining_service, gpus };
 class SmallestFirst final : public Policy {
  public:
   SmallestFirst(std::unique_ptr<Placement> placement, Key key) : placement_(std::move(placement)), key_(key) {}
-
-  [[nodiscard]] Capabilities capabilities() const override {
-    return {.preempts = true, .needs_estimates = key_ != Key::gpus};
-  }
 
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last) follow(view, e);
@@ -89,84 +84,44 @@ class SmallestFirst final : public Policy {
   StrictPriority jobs_;
 };
 
-// The reference simulators' way: one list of all runnable jobs, stably re-sorted at every event, and (with
-// placements that do not merely count) every job placed again from an empty cluster; moves are free there.
-class ReferenceList final : public Policy {
- public:
-  ReferenceList(std::unique_ptr<Placement> placement, Key key) : placement_(std::move(placement)), key_(key) {}
-  [[nodiscard]] Capabilities capabilities() const override {
-    return {.preempts = true, .needs_estimates = key_ != Key::gpus};
-  }
-
-  void schedule(const ClusterView& view, PlanBuilder& plan) override {
-    for (const Event& e : view.since_last) {
-      if (e.kind == EventKind::ready) list_.push_back({0, e.job});
-      if (e.job.valid() && is_final(view.job(e.job).state))
-        list_.erase(std::remove_if(list_.begin(), list_.end(), [&e](const Item& i) { return i.job == e.job; }),
-                    list_.end());
-    }
-    for (Item& i : list_) i.key = key(view.job(i.job));
-    std::stable_sort(list_.begin(), list_.end(), [](const Item& a, const Item& b) { return a.key < b.key; });
-
-    if (!placement_->counting()) {
-      for (const Item& i : list_)
-        if (plan.planned(i.job) != nullptr) plan.preempt(i.job);
-      for (const Item& i : list_) (void)plan.start(i.job, *placement_);
-      return;
-    }
-    std::int64_t free = plan.free().free_gpus();
-    for (const Item& i : list_) free += plan.planned(i.job) != nullptr ? view.job(i.job).gpus() : 0;
-    std::vector<JobId> start;
-    for (const Item& i : list_) {
-      const std::int32_t gpus = view.job(i.job).gpus();
-      const bool runs = plan.planned(i.job) != nullptr;
-      if (gpus <= free) {
-        free -= gpus;
-        if (!runs) start.push_back(i.job);
-      } else if (runs) {
-        plan.preempt(i.job);
-      }
-    }
-    for (const JobId job : start) (void)plan.start(job, *placement_);
-  }
-
- private:
-  struct Item {
-    Rank key{};
-    JobId job{};
-  };
-  [[nodiscard]] Rank key(const JobView& v) const {
-    switch (key_) {
-      case Key::remaining: return v.remaining().ns;
-      case Key::remaining_service: return static_cast<Rank>(v.remaining().ns) * v.gpus();
-      case Key::gpus: return v.gpus();
-    }
-    return 0;
-  }
-
-  std::unique_ptr<Placement> placement_;
-  Key key_;
-  std::vector<Item> list_;
-};
-
-std::unique_ptr<Policy> make(PolicySetup setup, Key key) {
-  if (setup.emulate_tiresias || setup.emulate_muri)
-    return std::make_unique<ReferenceList>(std::move(setup.placement), key);
-  return std::make_unique<SmallestFirst>(std::move(setup.placement), key);
+std::unique_ptr<Policy> make_srtf(PolicySetup setup, OptionReader&) {
+  return std::make_unique<SmallestFirst>(std::move(setup.placement), Key::remaining);
+}
+std::unique_ptr<Policy> make_srsf(PolicySetup setup, OptionReader&) {
+  return std::make_unique<SmallestFirst>(std::move(setup.placement), Key::remaining_service);
+}
+std::unique_ptr<Policy> make_smallest(PolicySetup setup, OptionReader&) {
+  return std::make_unique<SmallestFirst>(std::move(setup.placement), Key::gpus);
 }
 
 }  // namespace
 
-std::unique_ptr<Policy> make_srtf(PolicySetup setup, OptionReader& options) {
-  const bool preempts = options.choice("running") == "preempted";
-  if (setup.emulate_titan) return interval_srtf(std::move(setup), preempts);
-  return make(std::move(setup), Key::remaining);
-}
-std::unique_ptr<Policy> make_srsf(PolicySetup setup, OptionReader&) {
-  return make(std::move(setup), Key::remaining_service);
-}
-std::unique_ptr<Policy> make_smallest(PolicySetup setup, OptionReader&) {
-  return make(std::move(setup), Key::gpus);
-}
+const PolicyInfo smallest_policy = {
+    .name = "smallest",
+    .title = "fewest GPUs first, with preemption",
+    .doc =
+        "At every event serves {running, waiting} jobs by number of GPUs (ties: running first, then arrival), "
+        "goes on past jobs that do not fit, and preempts running jobs that are not served.",
+    .make = make_smallest,
+    .capabilities = {.preempts = true},
+};
+
+const PolicyInfo srtf_policy = {
+    .name = "srtf",
+    .title = "shortest remaining time first, with preemption",
+    .doc =
+        "At every event serves {running, waiting} jobs by estimated remaining time (ties: running first, then "
+        "arrival), goes on past jobs that do not fit, and preempts running jobs that are not served.",
+    .make = make_srtf,
+    .capabilities = {.preempts = true, .needs_estimates = true},
+};
+
+const PolicyInfo srsf_policy = {
+    .name = "srsf",
+    .title = "shortest remaining service (time x GPUs) first, with preemption",
+    .doc = "Like srtf, ordered by estimated remaining time multiplied by the number of GPUs.",
+    .make = make_srsf,
+    .capabilities = {.preempts = true, .needs_estimates = true},
+};
 
 }  // namespace orrery

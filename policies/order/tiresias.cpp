@@ -1,86 +1,9 @@
-// Tiresias (Gu et al., NSDI'19): discretised least attained service. Jobs sink through queues as their attained
-// service (executed time, times GPUs for `dlas-gpu`) crosses limits; queues are served in order, each as a list
-// that is kept from decision to decision: after every decision its running jobs stand before its waiting ones,
-// their order otherwise unchanged. Strict-priority fill, the rest is preempted. With `starvation: N` a job that
-// has waited N times as long as it has run (both since its first run or last promotion) returns to the first queue
-// with its service forgotten. policies.md 1.5.
-#include <algorithm>
-#include <set>
+#include "policies/order/tiresias.hpp"
 
-#include "policies/factories.hpp"
-#include "policies/parts/strict_priority.hpp"
-#include "policies/reference/interval_policies.hpp"
+#include "policies/registry.hpp"
 #include "sim/core/assert.hpp"
 
 namespace orrery {
-namespace {
-
-// When a job's service reaches its queue's limit is what the reference simulators compute in ways of their own.
-enum class Crossing { exact, tiresias, muri };
-
-struct TiresiasOptions {
-  bool count_gpus = true;        // dlas-gpu
-  std::vector<Duration> limits;  // GPU-time (dlas-gpu) or executed time (dlas), increasing
-  std::int64_t starvation = 0;   // 0 = never promote
-  Crossing crossing = Crossing::exact;
-};
-
-class Tiresias final : public Policy {
- public:
-  Tiresias(std::unique_ptr<Placement> placement, TiresiasOptions options)
-      : placement_(std::move(placement)),
-        options_(std::move(options)),
-        back_(options_.limits.size() + 1, 0),
-        front_(back_.size(), 0),
-        run_(back_.size(), kRunRegion) {}
-  [[nodiscard]] Capabilities capabilities() const override { return {.preempts = true}; }
-  void schedule(const ClusterView& view, PlanBuilder& plan) override;
-
- private:
-  // Positions within a queue: running jobs stand in the first region, waiting ones behind it; a waiting job that
-  // was just preempted goes to the front of its region, everything else to the back.
-  static constexpr std::int64_t kRunRegion = -(std::int64_t{1} << 62);
-  static constexpr std::int64_t kWaitRegion = -(std::int64_t{1} << 61);
-
-  struct Job {
-    std::size_t queue = 0;
-    std::int64_t position = 0;
-    Duration ran_base{};  // `ran`, `attained`, `waited` at the last promotion (or first run)
-    GpuTime attained_base{};
-    Duration waited_base{};
-    Time crosses = kNever;  // its entry in crossings_
-    Time starves = kNever;  // its entry in starving_
-    bool has_run = false;   // since submission or the last promotion
-  };
-
-  Job& job(JobId id) {
-    if (id.index() >= jobs_.size()) jobs_.resize(std::max(id.index() + 1, 2 * jobs_.size()));
-    return jobs_[id.index()];
-  }
-  [[nodiscard]] static Rank rank(const Job& j) {
-    return (static_cast<Rank>(j.queue) << 64) + j.position - kRunRegion;
-  }
-  [[nodiscard]] bool sinks(const Job& j) const { return j.queue < options_.limits.size(); }
-
-  void follow(const ClusterView& view, const Event& e);
-  [[nodiscard]] Int128 service_left(const Job& j, const JobView& v) const;
-  void expect_crossing(Job& j, const JobView& v, Time now);
-  void expect_starvation(Job& j, const JobView& v, Time now);
-  void forget_times(Job& j, JobId id);
-  void demote(Job& j, const JobView& v);
-  void promote(Job& j, const JobView& v);
-  void settle_lists(const ClusterView& view, const StrictPriority::Result& result);
-  void ask_for_wake(const ClusterView& view, PlanBuilder& plan);
-
-  std::unique_ptr<Placement> placement_;
-  TiresiasOptions options_;
-  StrictPriority order_;
-  std::vector<Job> jobs_;
-  std::vector<std::int64_t> back_, front_, run_;  // [queue]: next positions
-  std::set<std::pair<Time, JobId>> crossings_;    // running jobs: no earlier than this their limit is reached
-  std::set<std::pair<Time, JobId>> starving_;     // waiting jobs: when they are promoted
-  std::vector<JobId> demoted_;                    // in this decision
-};
 
 // GPU-time (milli-GPU-ns) or time (ns) until the limit of the job's queue.
 Int128 Tiresias::service_left(const Job& j, const JobView& v) const {
@@ -195,29 +118,26 @@ void Tiresias::settle_lists(const ClusterView& view, const StrictPriority::Resul
   }
 }
 
-void Tiresias::ask_for_wake(const ClusterView& view, PlanBuilder& plan) {
-  const auto later = [&view](const std::set<std::pair<Time, JobId>>& times) {
-    const auto it = times.upper_bound({view.now, JobId{}});
-    return it == times.end() ? kNever : it->first;
-  };
-  if (const Time starves = later(starving_); starves != kNever) plan.wake_at(starves);
-  if (options_.crossing == Crossing::exact || !options_.count_gpus) {
-    if (const Time crosses = later(crossings_); crosses != kNever) plan.wake_at(crosses);
-    return;
-  }
+namespace {
+
+Time later(const std::set<std::pair<Time, JobId>>& times, Time now) {
+  const auto it = times.upper_bound({now, JobId{}});
+  return it == times.end() ? kNever : it->first;
+}
+
+}  // namespace
+
+void Tiresias::wake_for_limits(const ClusterView& view, PlanBuilder& plan) {
+  if (const Time crosses = later(crossings_, view.now); crosses != kNever) plan.wake_at(crosses);
+}
+
+std::vector<Tiresias::Sinking> Tiresias::sinking(const ClusterView& view) const {
+  std::vector<Sinking> out;
   for (const StrictPriority::Running& r : order_.running()) {
-    const Job& j = job(r.job);
-    if (!sinks(j)) continue;
-    const std::int64_t executed = (view.job(r.job).ran - j.ran_base).ns;
-    const std::int64_t limit = options_.limits[j.queue].ns;
-    const std::int64_t g = r.gpus;
-    // Tiresias: whole seconds, executed time not multiplied by the GPUs; its clock goes on by a second at least.
-    // Muri: the limit alone is divided.
-    const Duration left = options_.crossing == Crossing::tiresias
-                              ? std::max(seconds((limit - executed) / kNsPerSecond / g), seconds(1))
-                              : seconds((limit / kNsPerSecond + g - 1) / g) - Duration{executed};
-    plan.wake_at(view.now + std::max(left, Duration{1}));
+    const Job& j = jobs_[r.job.index()];
+    if (sinks(j)) out.push_back({r.job, r.gpus, view.job(r.job).ran - j.ran_base, options_.limits[j.queue]});
   }
+  return out;
 }
 
 void Tiresias::schedule(const ClusterView& view, PlanBuilder& plan) {
@@ -253,19 +173,55 @@ void Tiresias::schedule(const ClusterView& view, PlanBuilder& plan) {
     expect_crossing(j, v, view.now);
   }
   settle_lists(view, result);
-  ask_for_wake(view, plan);
+  if (const Time starves = later(starving_, view.now); starves != kNever) plan.wake_at(starves);
+  wake_for_limits(view, plan);
 }
 
-}  // namespace
-
-std::unique_ptr<Policy> make_tiresias(PolicySetup setup, OptionReader& options) {
+TiresiasOptions read_tiresias_options(OptionReader& options) {
   TiresiasOptions o;
   o.count_gpus = options.choice("service") == "dlas-gpu";
   o.limits = options.times("limits");
   o.starvation = options.integer("starvation");
-  if (setup.emulate_pollux || setup.emulate_titan) return interval_tiresias(std::move(setup));
-  o.crossing = setup.emulate_tiresias ? Crossing::tiresias : setup.emulate_muri ? Crossing::muri : Crossing::exact;
-  return std::make_unique<Tiresias>(std::move(setup.placement), std::move(o));
+  return o;
 }
+
+namespace {
+
+std::unique_ptr<Policy> make_tiresias(PolicySetup setup, OptionReader& options) {
+  return std::make_unique<Tiresias>(std::move(setup.placement), read_tiresias_options(options));
+}
+
+}  // namespace
+
+const PolicyInfo tiresias_policy = {
+    .name = "tiresias",
+    .title = "discretised least attained service (2D-LAS), with preemption",
+    .doc =
+        "Jobs sink through queues as their attained service crosses the limits; queues are served in order, "
+        "each in the order of its list, past jobs that do not fit; running jobs that are not served are "
+        "preempted.",
+    .source = "Gu et al., Tiresias, NSDI 2019",
+    .make = make_tiresias,
+    .options = {{"service",
+                 "choice",
+                 "dlas-gpu",
+                 "what is attained: executed time x GPUs, or executed time alone",
+                 {"dlas-gpu", "dlas"}},
+                {"limits",
+                 "gpu_time_list",
+                 "[3250GPUs, 7200GPUs]",
+                 "service at which a job moves to the next queue, one limit per queue but the last",
+                 {},
+                 1,
+                 kMostTime},
+                {"starvation",
+                 "integer",
+                 "0",
+                 "N > 0: a job that has waited N times as long as it ran returns to the first queue; 0 = never",
+                 {},
+                 0,
+                 kMany}},
+    .capabilities = {.preempts = true},
+};
 
 }  // namespace orrery

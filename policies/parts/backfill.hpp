@@ -19,7 +19,6 @@ class Backfill final : public Policy {
  public:
   Backfill(std::unique_ptr<Placement> placement, std::size_t depth)
       : placement_(std::move(placement)), depth_(depth) {}
-  [[nodiscard]] Capabilities capabilities() const override { return {.needs_estimates = true}; }
   void schedule(const ClusterView& view, PlanBuilder& plan) override;
 
  private:

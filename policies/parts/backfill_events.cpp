@@ -161,8 +161,8 @@ void Backfill::adopt_running(const ClusterView& view) {
 void Backfill::rebuild_profile(const ClusterView& view) {
   profile_.reset(view.now, view.physical->usable_gpus() * kMilliPerGpu);
   adopt_running(view);
-  for (const auto& [end, id] : running_) profile_.add(view.now, end, -view.job(id).spec->demand.milli_gpus());
-  for (const auto& [id, start] : reserved_) profile_.add(start, job(id).end, -view.job(id).spec->demand.milli_gpus());
+  for (const auto& [end, id] : running_) profile_.add(view.now, end, -view.spec(id).demand.milli_gpus());
+  for (const auto& [id, start] : reserved_) profile_.add(start, job(id).end, -view.spec(id).demand.milli_gpus());
   compress_ = contradicted_ = true;
 }
 
@@ -179,7 +179,7 @@ void Backfill::make_table(const ClusterView& view) {
   }
   for (const auto& [start, id] : due_) {
     Allocation where;
-    const bool found = table_->fits(*placement_, view.job(id).spec->demand, start, job(id).end, where);
+    const bool found = table_->fits(*placement_, view.spec(id).demand, start, job(id).end, where);
     contradicted_ = contradicted_ || !found;
     table_->add(id, start, job(id).end, where);
   }

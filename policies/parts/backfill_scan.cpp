@@ -93,7 +93,7 @@ bool Backfill::make_room(const ClusterView& view, const JobView& v, Allocation& 
     table_->remove(id);
     Allocation other = entry.where;
     room = table_->free(other, entry.from, entry.to) ||
-           table_->fits(*placement_, view.job(id).spec->demand, entry.from, entry.to, other);
+           table_->fits(*placement_, view.spec(id).demand, entry.from, entry.to, other);
     if (room) table_->add(id, entry.from, entry.to, other);
   }
   table_->remove(v.id());

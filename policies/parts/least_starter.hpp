@@ -35,7 +35,7 @@ class LeastStarter {
     scan_.begin(waiting_);
     while (!scan_.done()) {
       const JobId job = scan_.head().second;
-      const std::int32_t least = (*view.records)[job.index()].spec->min_gpus;
+      const std::int32_t least = view.spec(job).min_gpus;
       if (start_sized(view, plan, placement, job, least, least) == kNowhere) {
         scan_.drop_class();
         continue;

@@ -4,7 +4,7 @@ namespace orrery {
 
 bool RoomMaker::start(JobId job, std::size_t from, const ClusterView& view, PlanBuilder& plan, Placement& placement) {
   if (plan.start(job, placement)) return true;
-  const Demand& demand = (*view.records)[job.index()].spec->demand;
+  const Demand& demand = view.spec(job).demand;
   std::int64_t reachable = plan.free().free_gpus();
   for (std::size_t v = from; v < jobs_.size(); ++v) reachable += kept_[v] != 0 ? jobs_[v].gpus : 0;
   if (demand.milli_per_gpu == kMilliPerGpu && reachable < demand.gpus) return false;
@@ -26,8 +26,8 @@ bool RoomMaker::start(JobId job, std::size_t from, const ClusterView& view, Plan
   }
   for (std::size_t k = victims_.size(); k-- > 0;) {  // highest rank first
     const auto& [v, gpus] = victims_[k];
-    const JobRecord& r = (*view.records)[jobs_[v].job.index()];
-    kept_[v] = plan.run(jobs_[v].job, gpus, r.target.config, r.target.sharing, r.target.group) ? 1 : 0;
+    const Target& t = *view.target(jobs_[v].job);
+    kept_[v] = plan.run(jobs_[v].job, gpus, t.config, t.sharing, t.group) ? 1 : 0;
   }
   return placed;
 }

@@ -10,8 +10,8 @@
 #include <set>
 #include <string>
 
-#include "policies/factories.hpp"
 #include "policies/parts/script.hpp"
+#include "policies/registry.hpp"
 #include "sim/core/assert.hpp"
 
 namespace orrery {
@@ -24,9 +24,6 @@ class Scripted final : public Policy {
   Scripted(std::unique_ptr<Placement> placement, std::string file, std::vector<ScriptLine> lines)
       : placement_(std::move(placement)), file_(std::move(file)), lines_(std::move(lines)) {
     for (std::size_t i = 0; i < lines_.size(); ++i) jobs_[lines_[i].job].steps.push_back(i);
-  }
-  [[nodiscard]] Capabilities capabilities() const override {
-    return {.preempts = true, .elastic = true, .shares = true};
   }
   [[nodiscard]] EventMask wakes_on() const override {
     return Policy::wakes_on() | kStop | mask_of(EventKind::started);
@@ -54,7 +51,7 @@ class Scripted final : public Policy {
 
   void meet(const ClusterView& view, const Event& e) {
     if (!e.job.valid() || (e.kind != EventKind::ready && e.kind != EventKind::submit)) return;
-    const auto it = jobs_.find(view.job(e.job).spec->name);
+    const auto it = jobs_.find(view.spec(e.job).name);
     if (it == jobs_.end()) return;
     it->second.job = e.job;
     named_.insert(e.job);
@@ -99,7 +96,7 @@ class Scripted final : public Policy {
 
   bool run(const ClusterView& view, PlanBuilder& plan, JobId job, const ScriptLine& line) {
     if (!line.gpus) return plan.planned(job) != nullptr || plan.start(job, *placement_);
-    const JobSpec& spec = *view.job(job).spec;
+    const JobSpec& spec = view.spec(job);
     Allocation gpus;
     for (NodeSlice slice : line.gpus->slices()) {
       const bool there = slice.node.index() < view.topology->node_count() &&
@@ -127,7 +124,7 @@ class Scripted final : public Policy {
         blocked = blocked || !plan.start(job, *placement_);
         continue;
       }
-      Scene& s = jobs_.at(view.job(job).spec->name);
+      Scene& s = jobs_.at(view.spec(job).name);
       if (s.last_run != nullptr && plan.planned(job) == nullptr) run(view, plan, job, *s.last_run);
     }
   }
@@ -138,8 +135,6 @@ class Scripted final : public Policy {
   std::map<std::string, Scene, std::less<>> jobs_;  // by name
   std::set<JobId> named_;                           // the jobs of the script that have come
 };
-
-}  // namespace
 
 std::unique_ptr<Policy> make_scripted(PolicySetup setup, OptionReader& options) {
   const std::string path = options.path("file");
@@ -157,5 +152,20 @@ std::unique_ptr<Policy> make_scripted(PolicySetup setup, OptionReader& options) 
   }
   return std::make_unique<Scripted>(std::move(setup.placement), path, std::move(lines));
 }
+
+}  // namespace
+
+const PolicyInfo scripted_policy = {
+    .name = "scripted",
+    .title = "what a file says, step by step; for tests and for trying things out by hand",
+    .doc =
+        "Lines of WHEN JOB ACTION: `90s a run n0:0-1`, `@12 a preempt`; WHEN is a time of the run or the "
+        "number of a decision, the actions are run, preempt, suspend, cancel, checkpoint and publish. Jobs "
+        "that the file does not name are scheduled first-in, first-out.",
+    .make = make_scripted,
+    .options = {{"file", "file", "", "the script, relative to the scenario that names it; none = no job is named"}},
+    .conserves = Conserves::nothing,
+    .capabilities = {.preempts = true, .elastic = true, .shares = true},
+};
 
 }  // namespace orrery

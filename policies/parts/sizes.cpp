@@ -21,23 +21,23 @@ void wanting_jobs(const ClusterView& view, std::vector<JobId>& out) {
 }
 
 std::optional<SizedJob> sized(const ClusterView& view, JobId job) {
-  const JobRecord& r = (*view.records)[job.index()];
-  if (r.spec->demand.gpus == 0) return std::nullopt;
+  const JobSpec& spec = view.spec(job);
+  if (spec.demand.gpus == 0) return std::nullopt;
   SizedJob j;
   j.id = job;
-  j.least = std::max(r.spec->min_gpus, 1);
-  j.most = std::max(r.spec->max_gpus, j.least);
-  if (r.has_target) j.before = static_cast<std::int32_t>(r.target.gpus.gpu_count());
+  j.least = std::max(spec.min_gpus, 1);
+  j.most = std::max(spec.max_gpus, j.least);
+  if (const Target* t = view.target(job)) j.before = static_cast<std::int32_t>(t->gpus.gpu_count());
   return j;
 }
 
 void drop_ended(const ClusterView& view, std::vector<JobId>& list) {
-  std::erase_if(list, [&view](JobId id) { return is_final((*view.records)[id.index()].state); });
+  std::erase_if(list, [&view](JobId id) { return is_final(view.state(id)); });
 }
 
 std::int32_t start_sized(const ClusterView& view, PlanBuilder& plan, Placement& placement, JobId job,
                          std::int32_t gpus, std::int32_t least) {
-  const Demand& asked = (*view.records)[job.index()].spec->demand;
+  const Demand& asked = view.spec(job).demand;
   Allocation where;
   for (std::int32_t g = gpus; g >= least; --g) {
     where.clear();

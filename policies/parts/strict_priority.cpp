@@ -91,7 +91,7 @@ bool StrictPriority::some_arrival_can_run(const ClusterView& view, const PlanBui
   for (const JobId job : arrivals_) {
     if (!is_waiting(job)) continue;
     const Rank rank = place_[job.index()].rank;
-    const std::int32_t wanted = (*view.records)[job.index()].spec->demand.gpus;
+    const std::int32_t wanted = view.spec(job).demand.gpus;
     if (wanted <= plan.free().free_gpus() + ranked_.gpus_behind(rank)) return true;
   }
   return false;

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "policies/parts/ticks.hpp"
-#include "policies/reference/interval_policies.hpp"
+#include "policies/reference/versions.hpp"
 
 namespace orrery {
 namespace {
@@ -14,9 +14,6 @@ class IntervalSrtf final : public Policy {
  public:
   IntervalSrtf(std::unique_ptr<Placement> placement, bool preempts)
       : placement_(std::move(placement)), preempts_(preempts) {}
-  [[nodiscard]] Capabilities capabilities() const override {
-    return {.preempts = preempts_, .needs_estimates = true};
-  }
 
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     if (ticks_.due(view.now)) decide(view, plan);
@@ -38,9 +35,9 @@ class IntervalSrtf final : public Policy {
     };
     candidates_.clear();
     for (const JobId id : view.pending().ids()) candidates_.push_back(candidate(id, false));
-    running_.erase(std::remove_if(running_.begin(), running_.end(),
-                                  [&view](JobId id) { return !(*view.records)[id.index()].has_target; }),
-                   running_.end());
+    running_.erase(
+        std::remove_if(running_.begin(), running_.end(), [&view](JobId id) { return view.target(id) == nullptr; }),
+        running_.end());
     for (const JobId id : running_) candidates_.push_back(candidate(id, true));
     std::stable_sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) {
       return a.left != b.left ? a.left < b.left : a.id < b.id;
@@ -74,8 +71,8 @@ class IntervalSrtf final : public Policy {
 
 }  // namespace
 
-std::unique_ptr<Policy> interval_srtf(PolicySetup setup, bool preempts) {
-  return std::make_unique<IntervalSrtf>(std::move(setup.placement), preempts);
+std::unique_ptr<Policy> titan_srtf(PolicySetup setup, OptionReader& options) {
+  return std::make_unique<IntervalSrtf>(std::move(setup.placement), options.choice("running") == "preempted");
 }
 
 }  // namespace orrery

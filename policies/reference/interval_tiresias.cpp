@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "policies/parts/ticks.hpp"
-#include "policies/reference/interval_policies.hpp"
 #include "policies/reference/titan_clock.hpp"
+#include "policies/reference/versions.hpp"
 
 namespace orrery {
 namespace {
@@ -15,8 +15,6 @@ class IntervalTiresias final : public Policy {
  public:
   IntervalTiresias(std::unique_ptr<Placement> placement, bool titan)
       : placement_(std::move(placement)), titan_(titan), ticks_(seconds(titan ? 300 : 60)) {}
-
-  [[nodiscard]] Capabilities capabilities() const override { return {.preempts = true}; }
 
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last)
@@ -37,9 +35,9 @@ class IntervalTiresias final : public Policy {
   };
 
   void add(const ClusterView& view, JobId id) {
-    if (id.index() >= jobs_.size()) jobs_.resize(view.records->size());
+    if (id.index() >= jobs_.size()) jobs_.resize(id.index() + 1);
     Job& j = jobs_[id.index()];
-    j.running = (*view.records)[id.index()].has_target;
+    j.running = view.target(id) != nullptr;
     j.checked = view.now;
     if (j.known) return;
     j.known = true;
@@ -50,7 +48,7 @@ class IntervalTiresias final : public Policy {
   void account(const ClusterView& view) {
     here_.clear();
     for (std::vector<JobId>& queue : queues_) {
-      const auto ended = [&view](JobId id) { return is_final((*view.records)[id.index()].state); };
+      const auto ended = [&view](JobId id) { return is_final(view.state(id)); };
       queue.erase(std::remove_if(queue.begin(), queue.end(), ended), queue.end());
       here_.insert(here_.end(), queue.begin(), queue.end());
     }
@@ -66,14 +64,14 @@ class IntervalTiresias final : public Policy {
       j.queue = 1;
     }
     if (!titan_) return;
-    const auto submit = [&view](JobId id) { return (*view.records)[id.index()].spec->submit; };
+    const auto submit = [&view](JobId id) { return view.spec(id).submit; };
     for (std::vector<JobId>& queue : queues_)
       std::stable_sort(queue.begin(), queue.end(), [&](JobId a, JobId b) { return submit(a) < submit(b); });
   }
 
   [[nodiscard]] bool over_limit(const ClusterView& view, const Job& j, JobId id) const {
     if (titan_) return j.clock.attained_gpu_s >= 14400;
-    return gpu_time(j.executed, (*view.records)[id.index()].spec->demand.milli_gpus()) >= kPolluxLimit;
+    return gpu_time(j.executed, view.spec(id).demand.milli_gpus()) >= kPolluxLimit;
   }
 
   void decide(const ClusterView& view, PlanBuilder& plan) {
@@ -82,7 +80,7 @@ class IntervalTiresias final : public Policy {
     to_start_.clear();
     for (const std::vector<JobId>& queue : queues_) {
       for (const JobId id : queue) {
-        const std::int32_t gpus = (*view.records)[id.index()].spec->demand.gpus;
+        const std::int32_t gpus = view.spec(id).demand.gpus;
         Job& j = jobs_[id.index()];
         const bool fits = gpus <= left;
         if (fits) left -= gpus;
@@ -91,7 +89,7 @@ class IntervalTiresias final : public Policy {
         j.running = fits;
       }
     }
-    const auto gpus_of = [&view](JobId id) { return (*view.records)[id.index()].spec->demand.gpus; };
+    const auto gpus_of = [&view](JobId id) { return view.spec(id).demand.gpus; };
     if (titan_)
       std::stable_sort(to_start_.begin(), to_start_.end(), [&](JobId a, JobId b) { return gpus_of(a) > gpus_of(b); });
     for (const JobId id : to_start_) jobs_[id.index()].running = plan.start(id, *placement_);
@@ -107,8 +105,12 @@ class IntervalTiresias final : public Policy {
 
 }  // namespace
 
-std::unique_ptr<Policy> interval_tiresias(PolicySetup setup) {
-  return std::make_unique<IntervalTiresias>(std::move(setup.placement), setup.emulate_titan);
+std::unique_ptr<Policy> pollux_tiresias(PolicySetup setup, OptionReader&) {
+  return std::make_unique<IntervalTiresias>(std::move(setup.placement), false);
+}
+
+std::unique_ptr<Policy> titan_tiresias(PolicySetup setup, OptionReader&) {
+  return std::make_unique<IntervalTiresias>(std::move(setup.placement), true);
 }
 
 }  // namespace orrery

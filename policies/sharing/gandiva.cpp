@@ -12,8 +12,8 @@
 #include <map>
 #include <set>
 
-#include "policies/factories.hpp"
 #include "policies/parts/class_queues.hpp"
+#include "policies/registry.hpp"
 
 namespace orrery {
 namespace {
@@ -22,7 +22,6 @@ class Gandiva final : public Policy {
  public:
   Gandiva(std::unique_ptr<Placement> placement, Duration quantum, std::size_t most)
       : placement_(std::move(placement)), quantum_(quantum), most_(most) {}
-  [[nodiscard]] Capabilities capabilities() const override { return {.shares = true}; }
 
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     bool released = false;
@@ -116,7 +115,7 @@ class Gandiva final : public Policy {
   }
 
   bool start_alone(const ClusterView& view, PlanBuilder& plan, JobId job) {
-    const JobSpec& spec = *view.job(job).spec;
+    const JobSpec& spec = view.spec(job);
     if (!may_share(spec.demand)) return plan.start(job, *placement_);
     scratch_.clear();
     if (!placement_->place(spec.demand, plan.free(), scratch_)) return false;
@@ -269,12 +268,25 @@ class Gandiva final : public Policy {
   Allocation scratch_;
 };
 
-}  // namespace
-
 std::unique_ptr<Policy> make_gandiva(PolicySetup setup, OptionReader& options) {
   const Duration quantum = options.time("quantum");
   const auto most = static_cast<std::size_t>(options.integer("most"));
   return std::make_unique<Gandiva>(std::move(setup.placement), quantum, most);
 }
+
+}  // namespace
+
+const PolicyInfo gandiva_policy = {
+    .name = "gandiva",
+    .title = "time slicing: a job without free GPUs shares those of jobs of its size, in turns",
+    .doc =
+        "Members of a set of GPUs run one quantum each, the others are suspended on the GPUs. The least "
+        "crowded set of the same demand is joined; members not yet launched move to GPUs that become free.",
+    .source = "Xiao et al., Gandiva, OSDI 2018",
+    .make = make_gandiva,
+    .options = {{"quantum", "time", "60s", "how long a turn lasts", {}, 1, kMostTime},
+                {"most", "integer", "4", "most jobs that share a set of GPUs; more wait", {}, 1, kMany}},
+    .capabilities = {.shares = true},
+};
 
 }  // namespace orrery

@@ -12,12 +12,6 @@
 namespace orrery::app {
 namespace {
 
-Capabilities capabilities_of(const PolicyInfo& info) {
-  PolicyConfig c;
-  c.name = info.name;
-  return make_policy(c, "none", 1).value()->capabilities();
-}
-
 std::string capability_words(const Capabilities& c) {
   std::string out;
   const auto add = [&out](bool has, std::string_view word) {
@@ -52,7 +46,7 @@ std::string wrapped(std::string_view text, std::size_t indent, std::size_t width
 int list_policies() {
   std::string out;
   for (const PolicyInfo& p : policy_table()) {
-    const std::string can = capability_words(capabilities_of(p));
+    const std::string can = capability_words(p.capabilities);
     out += fmt::format("{:<13} {}{}\n", p.name, p.title, can.empty() ? "" : fmt::format("  [{}]", can));
   }
   out += "\nplacements (policy.placement):\n";
@@ -67,7 +61,7 @@ int show_policy(const std::string& name) {
   const PolicyInfo& info = *find_policy(name);
   std::string out = fmt::format("{}: {}\n\n{}", info.name, info.title, wrapped(info.doc, 2));
   if (!info.source.empty()) out += fmt::format("\n  source: {}\n", info.source);
-  const std::string can = capability_words(capabilities_of(info));
+  const std::string can = capability_words(info.capabilities);
   if (!can.empty()) out += fmt::format("  {}\n", can);
   if (info.conserves == Conserves::work) out += "  leaves nothing free beside a waiting job that fits\n";
   out += "\noptions (keys beside policy.name):\n";

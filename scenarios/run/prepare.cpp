@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "policies/reference/emulations.hpp"
 #include "scenarios/run/apply_checkpoints.hpp"
 #include "scenarios/run/apply_profiles.hpp"
 #include "scenarios/run/simulate.hpp"
@@ -26,10 +27,7 @@ bool fixed_steps(const std::string& emulate) {
 Expected<void> apply_emulation(Prepared& p, const Trace& trace) {
   Scenario& s = p.scenario;
   if (s.emulate == "none") return {};
-  const std::string placement = s.emulate == "muri"     ? "yarn (count under tiresias)"
-                                : s.emulate == "pollux" ? "most_free"
-                                : s.emulate == "titan"  ? "fewest"
-                                                        : "count";
+  const std::string_view placement = find_emulation(s.emulate)->placement_text;
   p.notes.push_back(
       fmt::format("emulate: {} reproduces that simulator's quirks; it overrides overheads{}, failures, checkpoints "
                   "(none) and policy.placement ({})",

@@ -180,6 +180,8 @@ ControllerOptions RunParts::controller_options() {
 #ifndef NDEBUG
   o.check_views = true;  // the debug preset rebuilds and compares the cluster state after every event
 #endif
+  const PolicyInfo* info = find_policy(request_.policy.name);
+  o.elastic = info != nullptr && info->capabilities.elastic;
   o.feasible = [this](const Demand& d) {
     Allocation a;
     return feasibility_->place(d, empty_, a);
@@ -248,7 +250,7 @@ RunManifest RunParts::manifest_of(const RunReport& report) const {
   m.policy = request_.policy.name;
   m.placement = placement_of(request_.policy, p.scenario.emulate);
   if (const PolicyInfo* info = find_policy(request_.policy.name))
-    for (const OptionSpec& o : info->options) m.policy_options[o.name] = o.default_value;
+    for (const OptionSpec& o : policy_options(*info, p.scenario.emulate)) m.policy_options[o.name] = o.default_value;
   for (const auto& [name, value] : request_.policy.options) m.policy_options[name] = value;
   m.versions = {kVersion, kCommit, kCompiler, kBuildType};
   m.summary = report.result.summary;

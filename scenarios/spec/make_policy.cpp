@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "policies/placement/placements.hpp"
+#include "policies/reference/emulations.hpp"
 #include "policies/registry.hpp"
 
 namespace orrery::app {
@@ -26,11 +27,16 @@ Diagnostic unknown(std::string_view what, const std::string& name, const SourceP
 }  // namespace
 
 std::string placement_of(const PolicyConfig& config, const std::string& emulate) {
-  if (emulate == "tiresias") return "count";
-  if (emulate == "pollux") return "most_free";
-  if (emulate == "titan") return "fewest";
-  if (emulate == "muri") return config.name == "tiresias" ? "count" : "yarn";
-  return config.placement;
+  const Emulation* e = find_emulation(emulate);
+  return e == nullptr ? config.placement : std::string(e->placement(config.name));
+}
+
+std::vector<OptionSpec> policy_options(const PolicyInfo& info, const std::string& emulate) {
+  std::vector<OptionSpec> out = info.options;
+  const Emulation* e = find_emulation(emulate);
+  if (e == nullptr || e->options == nullptr) return out;
+  for (OptionSpec& o : e->options(info.name)) out.push_back(std::move(o));
+  return out;
 }
 
 Expected<std::unique_ptr<Policy>> make_policy(const PolicyConfig& config, const std::string& emulate,
@@ -44,10 +50,6 @@ Expected<std::unique_ptr<Policy>> make_policy(const PolicyConfig& config, const 
   }
   PolicySetup setup;
   setup.seed = seed;
-  setup.emulate_tiresias = emulate == "tiresias";
-  setup.emulate_muri = emulate == "muri";
-  setup.emulate_pollux = emulate == "pollux";
-  setup.emulate_titan = emulate == "titan";
   setup.placement = make_placement(placement_of(config, emulate), seed);
   if (setup.placement == nullptr) {
     std::vector<std::string_view> names;
@@ -57,8 +59,11 @@ Expected<std::unique_ptr<Policy>> make_policy(const PolicyConfig& config, const 
   }
   std::unique_ptr<Policy> policy;
   if (info != nullptr) {
-    OptionReader options(config.name, config.options, config.where, info->options);
-    policy = info->make(std::move(setup), options);
+    const std::vector<OptionSpec> known = policy_options(*info, emulate);
+    OptionReader options(config.name, config.options, config.where, known);
+    const Emulation* e = find_emulation(emulate);
+    const PolicyFactory theirs = e == nullptr ? nullptr : e->policy(info->name);
+    policy = (theirs == nullptr ? info->make : theirs)(std::move(setup), options);
     if (auto ok = options.finish(); !ok)
       errors.insert(errors.end(), ok.error().items.begin(), ok.error().items.end());
   }

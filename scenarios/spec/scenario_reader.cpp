@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <set>
 
+#include "policies/reference/emulations.hpp"
 #include "scenarios/spec/failures_reader.hpp"
 #include "scenarios/spec/make_policy.hpp"
 #include "scenarios/spec/moved_file.hpp"
@@ -19,6 +20,12 @@
 
 namespace orrery::app {
 namespace {
+
+std::vector<std::string_view> emulate_choices() {
+  std::vector<std::string_view> names{"none"};
+  for (const Emulation& e : emulations()) names.push_back(e.name);
+  return names;
+}
 
 namespace fs = std::filesystem;
 constexpr double kLeastLoad = 0.001, kMostLoad = 1e6;
@@ -245,7 +252,7 @@ void read_all(YamlWalk& w, Scenario& s) {
       {"publish", [&](const Place& p) { read_publish(w, p, s); }},
       {"network", [&](const Place& p) { s.network = read_network(w, p); }},
       {"live", [&](const Place& p) { s.live = read_live(w, p, s.file); }},
-      {"emulate", [&](const Place& p) { s.emulate = w.choice(p, {"none", "tiresias", "muri", "pollux", "titan"}); }},
+      {"emulate", [&](const Place& p) { s.emulate = w.choice(p, emulate_choices()); }},
       {"seeds", [&](const Place& p) { s.seeds = static_cast<int>(w.integer(p, 1, 1'000'000)); }},
       {"intervals", [&](const Place& p) {
          const std::string text = w.word(p);

@@ -133,12 +133,12 @@ void write_generate(std::string& out, const GenerateSpec& g) {
 
 // With all options of the policy, those that were not given with their defaults. What tables call it is nothing that
 // results depend on.
-std::string policy_line(const PolicyConfig& c, bool digest) {
+std::string policy_line(const Scenario& s, const PolicyConfig& c, bool digest) {
   std::string out = fmt::format("{{ name: {}, placement: {}", scalar(c.name), scalar(c.placement));
   if (!c.label.empty() && !digest) out += fmt::format(", label: {}", scalar(c.label));
   std::map<std::string, std::string> options = c.options;
   if (const PolicyInfo* info = find_policy(c.name))
-    for (const OptionSpec& o : info->options)
+    for (const OptionSpec& o : policy_options(*info, s.emulate))
       if (!o.default_value.empty()) options.try_emplace(o.name, o.default_value);
   for (const auto& [key, value] : options) out += fmt::format(", {}: {}", scalar(key), option(value));
   return out + " }";
@@ -213,10 +213,10 @@ std::string yaml_of(const Scenario& s, bool digest) {
   }
   if (w.load) out += fmt::format("  load: {}\n", decimal(*w.load));
   out += fmt::format("  estimates: {}\n", estimates_word(w.estimates));
-  out += fmt::format("policy: {}\n", policy_line(s.policy, digest));
+  out += fmt::format("policy: {}\n", policy_line(s, s.policy, digest));
   if (!s.compare_policies.empty() && !digest) {
     out += "compare:\n  policies:\n";
-    for (const PolicyConfig& c : s.compare_policies) out += fmt::format("    - {}\n", policy_line(c, digest));
+    for (const PolicyConfig& c : s.compare_policies) out += fmt::format("    - {}\n", policy_line(s, c, digest));
   }
   if (s.performance) write_performance(out, *s.performance, digest);
   const OverheadConfig& o = s.overheads;

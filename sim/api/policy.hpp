@@ -10,18 +10,9 @@
 
 namespace orrery {
 
-// What `orrery policy list` shows, and what scenarios are checked against.
-struct Capabilities {
-  bool preempts = false;
-  bool elastic = false;          // changes the number of GPUs of a job
-  bool shares = false;           // puts several jobs on one GPU
-  bool needs_estimates = false;  // useless without run-time estimates
-};
-
 class Policy {
  public:
   virtual ~Policy() = default;
-  [[nodiscard]] virtual Capabilities capabilities() const = 0;
   // Which events lead to a decision. Every event is in `since_last` of the next decision, asked for or not;
   // only that a node is slow (`slowed`) is told to nobody.
   [[nodiscard]] virtual EventMask wakes_on() const { return kArrive | kEnd | kFail | kCapacity | kPublish | kTimer; }

@@ -5,7 +5,7 @@
 namespace orrery {
 
 JobView ClusterView::job(JobId id) const {
-  const JobRecord& r = (*records)[id.index()];
+  const JobRecord& r = record(id);
   JobView v;
   v.spec = r.spec;
   v.state = r.state;

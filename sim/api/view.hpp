@@ -114,7 +114,7 @@ struct JobView {
   }
 };
 
-struct ClusterView;
+class ClusterView;
 
 // Jobs in (submit, id) order; begin() is O(1) and each step O(1).
 class JobRange {
@@ -169,29 +169,51 @@ struct Predictor {
   [[nodiscard]] virtual Duration time_left(const JobView& job, std::int32_t gpus) const;
 };
 
-struct ClusterView {
+// What a view looks at; owned by ClusterState.
+struct ViewTables {
+  const std::vector<JobRecord>* records = nullptr;               // [job]
+  const IdSet<JobId>* pending = nullptr;                         // ready, without a standing run target
+  const IdSet<JobId>* blocked = nullptr;                         // parents not ready
+  const IdSet<JobId>* active = nullptr;                          // with a standing run or suspend target
+  const std::vector<std::vector<Version>>* published = nullptr;  // [job]; empty where no job has parents
+};
+
+class ClusterView {
+ public:
+  ClusterView() = default;
+  explicit ClusterView(const ViewTables& tables) : tables_(tables) {}
+
   Time now{};
   std::uint64_t epoch = 0;  // counts decisions
   const Topology* topology = nullptr;
-  const Inventory* physical = nullptr;  // what is free now; plans are made on PlanBuilder::free()
-  std::span<const Event> since_last{};  // every event since the last decision
-  const Predictor* predict = nullptr;
-  const std::vector<JobRecord>* records = nullptr;
-  const DemandTable* demands = nullptr;
-  const IdSet<JobId>* pending_ids = nullptr;                     // ready, without a standing run target
-  const IdSet<JobId>* blocked_ids = nullptr;                     // parents not ready
-  const IdSet<JobId>* active_ids = nullptr;                      // with a standing run or suspend target
-  const std::vector<std::vector<Version>>* published = nullptr;  // by JobId; empty where no job has parents
+  const Inventory* physical = nullptr;   // what is free now; plans are made on PlanBuilder::free()
+  std::span<const Event> since_last{};   // every event since the last decision
+  const Predictor* predict = nullptr;    // believed speed
+  const DemandTable* demands = nullptr;  // by JobSpec::demand_class
 
+  // All about one job as of now, worked out; its parts below are cheaper where one of them is enough.
   [[nodiscard]] JobView job(JobId id) const;
+  [[nodiscard]] const JobSpec& spec(JobId id) const { return *record(id).spec; }
+  [[nodiscard]] JobState state(JobId id) const { return record(id).state; }
+  // Null when it holds nothing.
+  [[nodiscard]] const Allocation* held(JobId id) const {
+    return holds_gpus(record(id).state) ? &record(id).held : nullptr;
+  }
+  // Its standing target, null when there is none.
+  [[nodiscard]] const Target* target(JobId id) const { return record(id).has_target ? &record(id).target : nullptr; }
   // What the job has published so far, oldest first.
   [[nodiscard]] std::span<const Version> versions(JobId id) const {
-    if (published == nullptr || published->empty()) return {};
-    return (*published)[id.index()];
+    if (tables_.published == nullptr || tables_.published->empty()) return {};
+    return (*tables_.published)[id.index()];
   }
-  [[nodiscard]] JobRange pending() const { return {this, pending_ids}; }
-  [[nodiscard]] JobRange blocked() const { return {this, blocked_ids}; }
-  [[nodiscard]] JobRange active() const { return {this, active_ids}; }
+  [[nodiscard]] JobRange pending() const { return {this, tables_.pending}; }
+  [[nodiscard]] JobRange blocked() const { return {this, tables_.blocked}; }
+  [[nodiscard]] JobRange active() const { return {this, tables_.active}; }
+
+ private:
+  [[nodiscard]] const JobRecord& record(JobId id) const { return (*tables_.records)[id.index()]; }
+
+  ViewTables tables_;
 };
 
 inline JobView JobRange::iterator::operator*() const {

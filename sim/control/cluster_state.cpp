@@ -226,19 +226,14 @@ void ClusterState::call_off(JobId job) {
 }
 
 ClusterView ClusterState::view(Time now, std::uint64_t epoch, std::span<const Event> since_last) const {
-  ClusterView v;
+  ClusterView v(ViewTables{&records_, &pending_, &blocked_, &active_, &published_});
   v.now = now;
   v.epoch = epoch;
   v.topology = topology_;
   v.physical = &physical_;
   v.since_last = since_last;
   v.predict = predict_;
-  v.records = &records_;
   v.demands = demands_;
-  v.pending_ids = &pending_;
-  v.blocked_ids = &blocked_;
-  v.active_ids = &active_;
-  v.published = &published_;
   return v;
 }
 

@@ -162,8 +162,7 @@ void Controller::admit(const Event& submit) {
   if (spec.demand_class.index() >= feasible_.size()) feasible_.resize(spec.demand_class.index() + 1, -1);
   signed char& known = feasible_[spec.demand_class.index()];
   if (known < 0) known = options_.feasible(spec.demand) ? 1 : 0;
-  if (known == 0 && !(policy_->capabilities().elastic && fits_smaller(options_.feasible, spec)))
-    refuse(ReasonCode::infeasible);
+  if (known == 0 && !(options_.elastic && fits_smaller(options_.feasible, spec))) refuse(ReasonCode::infeasible);
 }
 
 // Releases the children of a job that has ended; those that can never run any more are rejected in turn.

@@ -20,6 +20,7 @@ struct ControllerOptions {
   bool check_views = false;  // rebuild and compare the state after every event (slow; tests and debug)
   // Whether a demand can ever be met on the empty cluster; jobs that cannot are rejected when they are submitted.
   std::function<bool(const Demand&)> feasible;
+  bool elastic = false;  // the policy changes sizes: a job is feasible if it can run on as few GPUs as it may
   // Asked before every decision (numbered from 1): a policy that takes over from now on, or null to go on. It has
   // seen nothing of the run; its first `since_last` holds one event per job that is there. For resumed runs.
   std::function<Policy*(std::uint64_t epoch)> take_over;

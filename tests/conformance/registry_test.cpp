@@ -108,11 +108,38 @@ TEST_CASE("the conformance scenarios use every placement", "[conformance]") {
 
 TEST_CASE("capabilities hold: policies that do not preempt, do not", "[conformance]") {
   for (const PolicyInfo& info : policy_table()) {
-    const auto policy = make_policy({std::string(info.name)});
-    if (policy->capabilities().preempts) continue;
+    if (info.capabilities.preempts) continue;
     for (const SmallScenario& s : scenarios()) {
       INFO("policy " << info.name << ", scenario " << s.name);
       CHECK(run_world(s.groups, s.jobs, {std::string(info.name), s.placement}, s.sim).preemptions == 0);
+    }
+  }
+}
+
+TEST_CASE("capabilities hold: other sizes and shared GPUs only where the row says so", "[conformance]") {
+  class Sees final : public Observer {
+   public:
+    void on_begin(const RunContext& context) override { context_ = context; }
+    void on_plan(Time, std::uint64_t, const Plan& plan) override {
+      for (const auto& [job, target] : plan.targets) {
+        if (target.act != Act::run) continue;
+        resizes += target.gpus.gpu_count() != (*context_.records)[job.index()].spec->demand.gpus;
+        shares += target.group != kNoGroup;
+      }
+    }
+    int resizes = 0, shares = 0;
+
+   private:
+    RunContext context_{};
+  };
+  for (const PolicyInfo& info : policy_table()) {
+    for (const SmallScenario& s : scenarios()) {
+      INFO("policy " << info.name << ", scenario " << s.name);
+      Sees sees;
+      const auto policy = make_policy({std::string(info.name), s.placement});
+      (void)run_world(s.groups, make_workload(s.jobs), *policy, s.sim, false, {&sees});
+      if (!info.capabilities.elastic) CHECK(sees.resizes == 0);
+      if (!info.capabilities.shares) CHECK(sees.shares == 0);
     }
   }
 }

@@ -166,7 +166,7 @@ TEST_CASE("no policy leaves free what a waiting job could use, unless its row sa
       for (const OptionSpec& o : info.options)
         if (o.type == "time" || o.type == "gpu_time") options[o.name] = "7s";
       const auto policy = make_policy({std::string(info.name), w.placement, options});
-      IdleBesideWork idle(info, policy->capabilities().elastic, w.placement);
+      IdleBesideWork idle(info, info.capabilities.elastic, w.placement);
       InvariantChecker checker{InvariantOptions{}};
       const RunResult r = run_world(w.groups, w.workload, *policy, w.sim, false, {&idle, &checker});
       CHECK(r.outcome.status == RunStatus::completed);

@@ -12,7 +12,6 @@ using namespace orrery::test;
 // Starts everything that fits and notes what finished jobs had attained, as the view says it.
 class Notes final : public Policy {
  public:
-  [[nodiscard]] Capabilities capabilities() const override { return {}; }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last)
       if (e.kind == EventKind::finished) attained[e.job.value] = to_gpu_seconds(view.job(e.job).attained);

@@ -220,8 +220,7 @@ TEST_CASE("live: what a worker says of preprocessing reaches the policy's view, 
   CHECK(r.records[1].cpu_per_sample == Duration{});
   CHECK(r.diary.count(EventKind::preprocessing, 0) == 2);
   CHECK(r.diary.count(EventKind::preprocessing, 1) == 0);
-  ClusterView view;
-  view.records = &r.records;
+  const ClusterView view(ViewTables{.records = &r.records});
   CHECK(view.job(JobId(0)).cpu_per_sample == Duration{31250});
 }
 

@@ -144,7 +144,6 @@ int compare(const Workload& w, int nodes, Policy& policy, const SimOptions& sim,
 class StopsAt final : public Policy {
  public:
   StopsAt(std::int64_t at_s, bool suspends) : at_(at_seconds(at_s)), suspends_(suspends) {}
-  [[nodiscard]] Capabilities capabilities() const override { return {.preempts = true}; }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     if (view.now < at_) plan.wake_at(at_);
     const bool now = view.now >= at_ && !stopped_;

@@ -19,7 +19,6 @@ class NaiveLas final : public Policy {
  public:
   NaiveLas(Duration quantum, Duration hold)
       : quantum_(gpu_time(quantum, kMilliPerGpu).milli_gpu_ns), hold_(hold), placement_(make_placement("count", 1)) {}
-  [[nodiscard]] Capabilities capabilities() const override { return {.preempts = true}; }
   [[nodiscard]] EventMask wakes_on() const override { return Policy::wakes_on() | mask_of(EventKind::started); }
 
   void schedule(const ClusterView& view, PlanBuilder& plan) override {

@@ -245,7 +245,6 @@ class NobodyWaitsForNothing final : public Policy {
  public:
   NobodyWaitsForNothing(std::unique_ptr<Policy> inner, std::unique_ptr<Placement> judge)
       : inner_(std::move(inner)), judge_(std::move(judge)) {}
-  [[nodiscard]] Capabilities capabilities() const override { return inner_->capabilities(); }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     inner_->schedule(view, plan);
     Time first_end = kNever;

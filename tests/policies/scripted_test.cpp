@@ -134,7 +134,6 @@ TEST_CASE("scripted: a job that is told to save or publish does so; one without 
 
   class Deaf final : public Policy {  // starts j0 and tells j1, which waits, to save
    public:
-    [[nodiscard]] Capabilities capabilities() const override { return {}; }
     void schedule(const ClusterView& view, PlanBuilder& plan) override {
       for (const JobView& v : view.pending())
         if (!plan.start(v.id(), *placement_)) plan.command({v.id(), Command::Kind::checkpoint});

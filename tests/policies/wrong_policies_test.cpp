@@ -37,7 +37,6 @@ Caught run_wrong(Policy& policy, const std::vector<TinyJob>& jobs) {
 // Starts everything that fits: the right policy that the wrong ones are variations of.
 class Greedy : public Policy {
  public:
-  [[nodiscard]] Capabilities capabilities() const override { return {}; }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     std::vector<JobId> waiting;
     for (const JobView& j : view.pending()) waiting.push_back(j.id());

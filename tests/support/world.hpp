@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "policies/placement/placements.hpp"
+#include "policies/reference/emulations.hpp"
 #include "policies/registry.hpp"
 #include "sim/control/controller.hpp"
 #include "sim/observe/check/invariants.hpp"
@@ -55,12 +56,13 @@ inline std::unique_ptr<Policy> make_policy(const PolicyChoice& choice, const Pla
   setup.placement = make_placement(choice.placement, 1);
   REQUIRE(setup.placement != nullptr);
   if (placement != nullptr) *placement = setup.placement.get();
-  setup.emulate_tiresias = choice.emulate == "tiresias";
-  setup.emulate_muri = choice.emulate == "muri";
-  setup.emulate_pollux = choice.emulate == "pollux";
-  setup.emulate_titan = choice.emulate == "titan";
-  OptionReader reader(choice.name, choice.options, {}, info->options);
-  auto policy = info->make(std::move(setup), reader);
+  const Emulation* e = find_emulation(choice.emulate);
+  std::vector<OptionSpec> known = info->options;
+  if (e != nullptr && e->options != nullptr)
+    for (OptionSpec& o : e->options(info->name)) known.push_back(std::move(o));
+  OptionReader reader(choice.name, choice.options, {}, known);
+  const PolicyFactory theirs = e == nullptr ? nullptr : e->policy(info->name);
+  auto policy = (theirs == nullptr ? info->make : theirs)(std::move(setup), reader);
   REQUIRE(reader.finish().has_value());
   return policy;
 }

@@ -17,7 +17,6 @@ SimOptions checkpoints(std::int64_t every_s, std::int64_t cost_s) {
 // Cancels job 0 when job 1 arrives, starts everything else.
 class CancelsFirst final : public Policy {
  public:
-  [[nodiscard]] Capabilities capabilities() const override { return {}; }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last)
       if (e.kind == EventKind::ready && e.job.value == 1) plan.cancel(JobId(0));

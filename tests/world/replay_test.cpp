@@ -12,7 +12,6 @@ using namespace orrery::test;
 class Deviating final : public Policy {
  public:
   explicit Deviating(std::unique_ptr<Policy> inner) : inner_(std::move(inner)) {}
-  [[nodiscard]] Capabilities capabilities() const override { return inner_->capabilities(); }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     if (++calls_ != 3) inner_->schedule(view, plan);
   }

@@ -30,7 +30,6 @@ double one_job_s(std::int64_t work_s, std::vector<SlowSpell> spells) {
 // Starts everything at once and writes down what it is told.
 class Spy final : public Policy {
  public:
-  [[nodiscard]] Capabilities capabilities() const override { return {}; }
   [[nodiscard]] EventMask wakes_on() const override { return ~EventMask{0}; }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last) told += e.kind == EventKind::slowed ? 1 : 0;

@@ -1,0 +1,60 @@
+// GPUs handed out one by one, each to the job that gains most by it: the core of Optimus (Peng et al., EuroSys'18).
+#pragma once
+
+#include <cstdint>
+#include <queue>
+#include <utility>
+#include <vector>
+
+#include "policies/parts/sizes.hpp"
+
+namespace orrery {
+
+// Time that `job` is expected to save by one GPU more than `gpus`, ns; 0 where nobody knows.
+[[nodiscard]] inline std::int64_t time_saved(const ClusterView& view, JobId job, std::int32_t gpus) {
+  const JobView v = view.job(job);
+  const Duration now = view.predict->time_left(v, gpus), then = view.predict->time_left(v, gpus + 1);
+  return now == kForever || then == kForever ? 0 : (now - then).ns;
+}
+
+// Sets `gpus` of every job: first its least number, in the order of the list and while `left` lasts, then one after
+// another. `first(job, left)` is its gain by one more once it has its least and `left` are left, `next(job)` after
+// each; no gain, no GPU. Of equal gains the first in the list wins. O((jobs + left) log jobs).
+template <class First, class Next>
+void give_by_gain(std::vector<SizedJob>& jobs, std::int64_t left, First first, Next next) {
+  using Candidate = std::pair<std::int64_t, std::int64_t>;  // gain, -index: the first of equals
+  std::priority_queue<Candidate> best;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    SizedJob& j = jobs[i];
+    if (j.least > left) continue;
+    j.gpus = j.least;
+    left -= j.least;
+    if (const std::int64_t gain = first(j, left); gain > 0) best.emplace(gain, -static_cast<std::int64_t>(i));
+  }
+  while (left > 0 && !best.empty()) {
+    const std::int64_t index = best.top().second;
+    SizedJob& j = jobs[static_cast<std::size_t>(-index)];
+    best.pop();
+    ++j.gpus;
+    --left;
+    if (const std::int64_t gain = next(j); gain > 0) best.emplace(gain, index);
+  }
+}
+
+// Ours and Pollux': no gain beyond the most GPUs that a job can use.
+inline void give_by_time_saved(const ClusterView& view, std::vector<SizedJob>& jobs, std::int64_t left) {
+  const auto gain = [&view](const SizedJob& j) { return j.gpus + 1 > j.most ? 0 : time_saved(view, j.id, j.gpus); };
+  give_by_gain(
+      jobs, left, [&gain](const SizedJob& j, std::int64_t rest) { return rest > 0 ? gain(j) : 0; }, gain);
+}
+
+// The jobs that want GPUs, those with the smallest least number first, else in order of arrival; `ids` is scratch.
+inline void smallest_least_first(const ClusterView& view, std::vector<JobId>& ids, std::vector<SizedJob>& jobs) {
+  wanting_jobs(view, ids);
+  jobs.clear();
+  for (const JobId id : ids)
+    if (const auto job = sized(view, id)) jobs.push_back(*job);
+  std::stable_sort(jobs.begin(), jobs.end(), [](const SizedJob& a, const SizedJob& b) { return a.least < b.least; });
+}
+
+}  // namespace orrery

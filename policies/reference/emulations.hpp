@@ -1,0 +1,14 @@
+// The simulators that a run can reproduce, by the name that `emulate:` gives them.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "sim/api/emulation.hpp"
+
+namespace orrery {
+
+[[nodiscard]] std::span<const Emulation> emulations();
+[[nodiscard]] const Emulation* find_emulation(std::string_view name);  // null for `none`
+
+}  // namespace orrery
