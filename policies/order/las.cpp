@@ -117,15 +117,20 @@ class Las final : public Policy {
     arrived_ = false;
   }
   void rerank_those_behind(const ClusterView& view) {
-    const Rank first = heads_.front();
+    const std::int64_t first = heads_.front();
     due_.clear();
     for (const StrictPriority::Running& r : jobs_.running())
-      if (view.now >= r.anchor && (r.rank >= first || view.now >= passes(r, first))) due_.push_back(r.job);
+      if (view.now >= r.anchor && (quanta(r) >= first || view.now >= passes(r, first))) due_.push_back(r.job);
     for (const JobId id : due_) jobs_.rerank_running(id, rank_now(view, *jobs_.find_running(id)));
   }
+  [[nodiscard]] static std::int64_t quanta(const StrictPriority::Running& r) {
+    return static_cast<std::int64_t>(r.rank);
+  }
   // When a job that is compared has a greater rank than `head`, or a little before; its rank is at most that now.
-  [[nodiscard]] static Time passes(const StrictPriority::Running& r, Rank head) {
-    return r.anchor + Duration{time_for((head - r.rank) * r.remaining.ns, 1)};
+  [[nodiscard]] static Time passes(const StrictPriority::Running& r, std::int64_t head) {
+    std::int64_t ns = 0;  // in 64 bits: every decision asks this of every running job
+    const bool far = __builtin_mul_overflow(head - quanta(r), r.remaining.ns, &ns);
+    return r.anchor + Duration{far ? kForever.ns : std::min(ns, kForever.ns)};
   }
 
   [[nodiscard]] Rank rank_now(const ClusterView& view, StrictPriority::Running& r) {
@@ -160,31 +165,29 @@ class Las final : public Policy {
   // now, if all run from now on, or a little before; kNever when none ever will.
   [[nodiscard]] Time next_to_fall_behind(Time now) {
     heads_.clear();
-    for (const auto& head : jobs_.waiting().heads()) heads_.push_back(head.item.first);
+    for (const auto& head : jobs_.waiting().heads()) heads_.push_back(static_cast<std::int64_t>(head.item.first));
     if (heads_.empty()) return kNever;
     std::sort(heads_.begin(), heads_.end());
     Time next = kNever;
     for (const StrictPriority::Running& r : jobs_.running()) {
-      Rank head = heads_.front();
-      if (r.rank > head) {
-        const auto later = std::lower_bound(heads_.begin(), heads_.end(), r.rank);
+      if (r.anchor >= next && r.anchor != kNever) continue;  // nothing becomes of it before
+      std::int64_t head = heads_.front();
+      if (quanta(r) > head) {
+        const auto later = std::lower_bound(heads_.begin(), heads_.end(), quanta(r));
         if (later == heads_.end()) continue;
         head = *later;
       }
-      if (r.remaining.ns == 0)
-        next = std::min(next, behind_when_compared(r, head, now, next));
-      else
-        next = std::min(next, head == r.rank ? r.anchor : passes(r, head));
+      next = std::min(next, r.remaining.ns == 0 ? behind_when_compared(r, head, now, next) : passes(r, head));
     }
     return std::max(next, now + Duration{1});
   }
   // The same of a job that is not compared yet; of no interest unless it is before `bound`.
-  [[nodiscard]] Time behind_when_compared(const StrictPriority::Running& r, Rank head, Time now, Time bound) {
+  [[nodiscard]] Time behind_when_compared(const StrictPriority::Running& r, std::int64_t head, Time now, Time bound) {
     const Course& c = course(r.job);
     if (c.since == kNever && waits_for_starts()) return bound;
     const Time compared = c.since == kNever ? now + c.first : r.anchor;
     if (c.speed == 0 || compared >= bound) return bound;
-    const Int128 need = (head + 1 - c.quanta) * quantum_ - c.beyond;
+    const Int128 need = static_cast<Int128>(head + 1 - c.quanta) * quantum_ - c.beyond;
     return std::max(compared, (c.since == kNever ? now : c.since) + Duration{time_for(need, c.speed)});
   }
 
@@ -228,7 +231,7 @@ class Las final : public Policy {
   bool steady_ = true;    // only GPUs are counted: no running job is moved, its course is known from its start on
   bool arrived_ = false;  // since the last decision
   Time falls_behind_ = kNever;
-  std::vector<Rank> heads_;  // of the classes that wait, after the last decision, in order
+  std::vector<std::int64_t> heads_;  // of the classes that wait, after the last decision, in order
   std::vector<JobId> due_;
 };
 

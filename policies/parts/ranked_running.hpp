@@ -21,6 +21,7 @@ class RankedRunning {
     Rank rank{};
     JobId job{};
     std::int32_t gpus = 0;
+    std::uint32_t slot = 0;  // the owner's, not looked at here
     [[nodiscard]] bool before(const Item& other) const {
       return rank != other.rank ? rank < other.rank : job < other.job;
     }
@@ -43,7 +44,7 @@ class RankedRunning {
 
   // Precondition: it is in here with this rank.
   void erase(Rank rank, JobId job) {
-    const Item item{rank, job, 0};
+    const Item item{rank, job};
     const std::size_t b = block_of(item);
     Block& block = blocks_[b];
     const auto at = std::lower_bound(block.items.begin(), block.items.end(), item, order);
@@ -52,6 +53,13 @@ class RankedRunning {
     --size_;
     block.items.erase(at);
     if (block.items.empty()) blocks_.erase(blocks_.begin() + static_cast<std::ptrdiff_t>(b));
+  }
+
+  // Precondition: as for erase().
+  void change_slot(Rank rank, JobId job, std::uint32_t slot) {
+    const Item item{rank, job};
+    std::vector<Item>& items = blocks_[block_of(item)].items;
+    std::lower_bound(items.begin(), items.end(), item, order)->slot = slot;
   }
 
   // GPUs held by jobs whose rank is greater than `rank`.
@@ -116,14 +124,14 @@ class RankedRunning {
       for (const Item& item : block.items) visit(item);
   }
 
-  // Gives every job a new rank and restores the order; cheap when the order hardly changes.
+  // Gives every job a new rank, rank_of(its slot), and restores the order; cheap when the order hardly changes.
   template <class RankOf>
   void rerank(RankOf rank_of) {
     bool sorted = true;
     const Item* last = nullptr;
     for (Block& block : blocks_) {
       for (Item& item : block.items) {
-        item.rank = rank_of(item.job);
+        item.rank = rank_of(item.slot);
         sorted = sorted && (last == nullptr || last->before(item));
         last = &item;
       }

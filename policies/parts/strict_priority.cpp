@@ -36,23 +36,27 @@ void StrictPriority::to_running(const JobView& job, Rank rank) {
   r.gpus = job.gpus();
   r.rank = rank;
   running_.push_back(r);
-  ranked_.insert({rank, r.job, r.gpus});
+  ranked_.insert({rank, r.job, r.gpus, p.index});
 }
 
 // The caller says where it goes instead.
 void StrictPriority::drop_running(JobId job) {
   const std::uint32_t at = place_[job.index()].index;
   ranked_.erase(running_[at].rank, job);
-  running_[at] = running_.back();
-  place_[running_[at].job.index()].index = at;
+  if (at + 1 != running_.size()) {
+    running_[at] = running_.back();
+    place_[running_[at].job.index()].index = at;
+    ranked_.change_slot(running_[at].rank, running_[at].job, at);
+  }
   running_.pop_back();
 }
 
 void StrictPriority::rerank_running(JobId job, Rank rank) {
-  Running& r = running_[place_[job.index()].index];
+  const std::uint32_t at = place_[job.index()].index;
+  Running& r = running_[at];
   ranked_.erase(r.rank, job);
   r.rank = rank;
-  ranked_.insert({rank, job, r.gpus});
+  ranked_.insert({rank, job, r.gpus, at});
 }
 
 void StrictPriority::add_waiting(const JobView& job, Rank rank) {

@@ -48,8 +48,8 @@ class StrictPriority {
   // New ranks for all running jobs: rank_of(const Running&).
   template <class RankOf>
   void rerank_all_running(RankOf rank_of) {
-    ranked_.rerank([this, &rank_of](JobId job) {
-      Running& r = running_[place_[job.index()].index];
+    ranked_.rerank([this, &rank_of](std::uint32_t slot) {
+      Running& r = running_[slot];
       return r.rank = rank_of(r);
     });
   }
@@ -81,7 +81,7 @@ class StrictPriority {
   void drop_running(JobId job);
 
   std::vector<Running> running_;               // in no order
-  RankedRunning ranked_;                       // the same jobs by rank
+  RankedRunning ranked_;                       // the same jobs by rank; their slots are indices in running_
   std::vector<RankedRunning::Item> in_order_;  // general path: ranked_ as a plain list
   ClassQueues<Rank> waiting_;
   ClassScan<Rank> scan_;

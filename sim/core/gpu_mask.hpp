@@ -29,7 +29,7 @@ class GpuMask {
   [[nodiscard]] constexpr bool has(int i) const {
     return i < 64 ? ((low_ >> i) & 1) != 0 : i < kMost && ((high_ >> (i - 64)) & 1) != 0;
   }
-  [[nodiscard]] constexpr int count() const { return std::popcount(low_) + (high_ != 0 ? std::popcount(high_) : 0); }
+  [[nodiscard]] constexpr int count() const { return bits(low_) + (high_ != 0 ? bits(high_) : 0); }
   // The number of the lowest GPU; kMost when there is none.
   [[nodiscard]] constexpr int lowest() const {
     return low_ != 0 ? std::countr_zero(low_) : 64 + std::countr_zero(high_);
@@ -54,6 +54,13 @@ class GpuMask {
  private:
   [[nodiscard]] static constexpr std::uint64_t ones(int n) {
     return n >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << n) - 1;
+  }
+  // std::popcount in sums of 2, 4 and 8 bits: code for any CPU of its kind would call a function with a table.
+  [[nodiscard]] static constexpr int bits(std::uint64_t v) {
+    v -= (v >> 1) & 0x5555'5555'5555'5555;
+    v = (v & 0x3333'3333'3333'3333) + ((v >> 2) & 0x3333'3333'3333'3333);
+    v = (v + (v >> 4)) & 0x0f0f'0f0f'0f0f'0f0f;
+    return static_cast<int>((v * 0x0101'0101'0101'0101) >> 56);
   }
 
   std::uint64_t low_ = 0;   // GPUs 0 to 63

@@ -130,3 +130,62 @@ TEST_CASE("study: the fragment meter is what a recount says", "[study]") {
   CHECK(meter.totals().idle_milli == 8000);
   CHECK(meter.totals().fragment_micro == 0);
 }
+
+TEST_CASE("study: the GPU meter is what a count of every GPU says", "[study]") {
+  // Whole GPUs, shares, and whole GPUs that are held by several: on a GPU each holder counts, up to the whole of it.
+  GpuMeter meter({4, 72});
+  std::vector<Allocation> jobs;
+  std::int64_t total = 0;
+  std::uint64_t state = 7;
+  const auto draw = [&state](std::uint64_t below) {
+    state = state * 6364136223846793005U + 1442695040888963407U;
+    return (state >> 33) % below;
+  };
+  const auto count = [&](const Allocation& a, int sign) {
+    meter.count(a, sign, [&total](std::size_t, std::int64_t milli) { total += milli; });
+  };
+  const std::vector<int> gpus_of{4, 72};
+  for (int step = 0; step < 3000; ++step) {
+    if (!jobs.empty() && draw(2) == 0) {
+      const std::size_t i = draw(jobs.size());
+      count(jobs[i], -1);
+      jobs.erase(jobs.begin() + static_cast<std::ptrdiff_t>(i));
+    } else {
+      Allocation a;
+      for (const std::uint32_t node : {0U, 1U}) {
+        const int first = static_cast<int>(draw(static_cast<std::uint64_t>(gpus_of[node])));
+        const std::int32_t milli = draw(3) == 0 ? 300 : kMilliPerGpu;
+        a.add({NodeId(node), milli, GpuMask::range(first, std::min(gpus_of[node], first + 3)), 0, 0});
+      }
+      jobs.push_back(a);
+      count(a, 1);
+    }
+    std::int64_t all = 0;
+    for (const std::uint32_t node : {0U, 1U}) {
+      bool only_whole = true;
+      int free = 0;
+      for (int g = 0; g < gpus_of[node]; ++g) {
+        std::int32_t used = 0;
+        for (const Allocation& a : jobs)
+          for (const NodeSlice& s : a.slices())
+            if (s.node.value == node && s.gpus.has(g)) used += s.milli_per_gpu;
+        used = std::min(used, kMilliPerGpu);
+        only_whole = only_whole && (used == 0 || used == kMilliPerGpu);
+        free += used == 0 ? 1 : 0;
+        all += used;
+        if (meter.left(node, static_cast<std::size_t>(g)) != kMilliPerGpu - used)
+          FAIL("GPU " << g << " after " << step);
+      }
+      if (!meter.only_whole(node)) continue;
+      if (!only_whole || meter.free(node) != free) FAIL("node " << node << " after " << step);
+    }
+    if (total != all) FAIL("total after " << step);
+  }
+  while (!jobs.empty()) {
+    count(jobs.back(), -1);
+    jobs.pop_back();
+  }
+  CHECK(total == 0);
+  CHECK(meter.only_whole(0));
+  CHECK(meter.free(1) == 72);
+}

@@ -128,8 +128,7 @@ Expected<MergedTrace> merge_traces(std::vector<MergeInput> inputs) {
   for (const TraceJob& j : out.trace.jobs)
     if (!ids.insert(j.job_id).second)
       return fail(fmt::format("job_id `{}` is in two of the traces even with their names before it", j.job_id));
-  std::stable_sort(out.trace.jobs.begin(), out.trace.jobs.end(),
-                   [](const TraceJob& a, const TraceJob& b) { return a.submit < b.submit; });
+  sort_rows(out.trace.jobs, [](const TraceJob& j) { return j.submit; });
   out.trace.report.format = "merged";
   out.trace.report.rows = out.trace.report.kept = static_cast<std::int64_t>(out.trace.jobs.size());
   return out;

@@ -13,6 +13,8 @@
 namespace orrery {
 namespace {
 
+constexpr std::size_t kMostReserved = std::size_t{1} << 20;  // rows, before they are read
+
 const TraceFormat* detect(const TraceText& source) {
   for (const TraceFormat& f : trace_formats())
     if (f.recognises != nullptr && f.recognises(source.text)) return &f;
@@ -95,6 +97,7 @@ Expected<void> read_table(TableReader& rows, const std::vector<std::string_view>
   if (std::any_of(columns.begin(), columns.end(), missing))
     if (auto d = misfit(source)) return fail(*std::move(d));
   for (const std::string_view column : columns) (void)rows.required(column);
+  trace.jobs.reserve(std::min(rows.lines_left(), kMostReserved));
   read(rows, trace);
   note_unread(rows, trace);
   return finish_rows(rows, trace);
@@ -336,8 +339,7 @@ Expected<Trace> read_trace_text(const std::string& file, std::string_view text, 
   }
   if (auto ok = check_jobs(trace, file); !ok) return tl::make_unexpected(std::move(ok.error()));
   if (auto ok = check_unique_ids(trace, file, text); !ok) return tl::make_unexpected(std::move(ok.error()));
-  std::stable_sort(trace.jobs.begin(), trace.jobs.end(),
-                   [](const TraceJob& a, const TraceJob& b) { return a.submit < b.submit; });
+  sort_rows(trace.jobs, [](const TraceJob& j) { return j.submit; });
   if (std::any_of(trace.jobs.begin(), trace.jobs.end(), [](const TraceJob& j) { return j.weight != 1.0; }))
     trace.report.notes.emplace_back("weights are kept, but no policy reads them");
   trace.report.kept = static_cast<std::int64_t>(trace.jobs.size());

@@ -3,7 +3,11 @@
 // format is no CSV with a header, returns them.
 #pragma once
 
+#include <algorithm>
 #include <limits>
+#include <type_traits>
+#include <utility>
+#include <vector>
 
 #include "traces/format/canonical.hpp"
 #include "traces/format/table_reader.hpp"
@@ -28,6 +32,30 @@ void note_unread(const TableReader& rows, Trace& trace, const std::vector<std::s
 [[nodiscard]] std::optional<Diagnostic> misfit(const TraceText& source);
 // The job's kind: empty, or one of ours; another is an error of the row.
 void read_kind(TableReader& rows, int column, TraceJob& job);
+// Puts rows in order of key_of(row), equal ones as they stand. Rows are large, so their keys are sorted, and each row
+// is moved once.
+template <class KeyOf>
+void sort_rows(std::vector<TraceJob>& jobs, KeyOf key_of) {
+  using Key = std::remove_cvref_t<decltype(key_of(jobs.front()))>;
+  std::vector<std::pair<Key, std::size_t>> from;  // key, present place
+  from.reserve(jobs.size());
+  for (std::size_t i = 0; i < jobs.size(); ++i) from.emplace_back(key_of(jobs[i]), i);
+  if (std::is_sorted(from.begin(), from.end())) return;
+  std::sort(from.begin(), from.end());
+  for (std::size_t first = 0; first < from.size();
+       ++first) {  // cycle by cycle; places that are done come from themselves
+    if (from[first].second == first) continue;
+    TraceJob aside = std::move(jobs[first]);
+    std::size_t to = first;
+    for (std::size_t next = from[to].second; next != first; next = from[to].second) {
+      jobs[to] = std::move(jobs[next]);
+      from[to].second = to;
+      to = next;
+    }
+    jobs[to] = std::move(aside);
+    from[to].second = to;
+  }
+}
 // Submit times counted from the earliest job.
 void count_from_first(Trace& trace);
 

@@ -4,6 +4,7 @@
 // its fields apart by blanks, is read the same way with the columns' names given.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -48,6 +49,10 @@ class TableReader {
   [[nodiscard]] int line() const { return line_; }
   [[nodiscard]] bool row_ok() const { return row_errors_ == 0; }
   [[nodiscard]] std::int64_t rows() const { return rows_; }
+  // At least as many as there are rows to come, but for one without an end of line.
+  [[nodiscard]] std::size_t lines_left() const {
+    return static_cast<std::size_t>(std::count(rest_.begin(), rest_.end(), '\n'));
+  }
   [[nodiscard]] std::int64_t wide_rows() const { return wide_rows_; }  // with BareTable::wide fields, so far
 
   // Fields of the current row. A wrong value is noted and a harmless one returned; of an absent column, the fallback.

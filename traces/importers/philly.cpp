@@ -3,7 +3,6 @@
 // (2017-11-05) is an hour short. `gpu_time` repeats duration x GPUs. Jobs are ordered by (timestamp, duration, GPUs).
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <tuple>
 
 #include "traces/format/formats.hpp"
@@ -27,9 +26,7 @@ void read_philly(TableReader& rows, Trace& trace) {
     j.tenant = rows.given(cluster);
     keep(rows, trace, std::move(j));
   }
-  std::stable_sort(trace.jobs.begin(), trace.jobs.end(), [](const TraceJob& a, const TraceJob& b) {
-    return std::tie(a.submit, a.duration, a.gpus) < std::tie(b.submit, b.duration, b.gpus);
-  });
+  sort_rows(trace.jobs, [](const TraceJob& j) { return std::make_tuple(j.submit, j.duration, j.gpus); });
   count_from_first(trace);
   trace.report.notes.emplace_back("local wall clock taken as it stands; ordered by (timestamp, duration, GPUs)");
 }

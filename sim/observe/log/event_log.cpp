@@ -1,72 +1,73 @@
 #include "sim/observe/log/event_log.hpp"
 
+#include <zstd.h>
+
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-
-#include <boost/iostreams/filter/zstd.hpp>
-#include <boost/iostreams/filtering_stream.hpp>
 
 #include "sim/observe/log/text.hpp"
 
 namespace orrery {
 namespace {
 
-constexpr std::size_t kFlushBytes = std::size_t{1} << 16;
+using namespace std::string_view_literals;
 
-// What lies below the compressor: remembers the first error, because streams forget them on closing.
-struct FileDevice {
-  using char_type = char;
-  using category = boost::iostreams::sink_tag;
-  std::FILE* file;
-  int* error;
-  std::streamsize write(const char* data, std::streamsize n) {
-    errno = 0;
-    if (std::fwrite(data, 1, static_cast<std::size_t>(n), file) != static_cast<std::size_t>(n) && *error == 0)
-      *error = errno != 0 ? errno : EIO;
-    return n;
-  }
-};
+constexpr std::size_t kFlushBytes = std::size_t{1} << 16;
 
 }  // namespace
 
+// The packed file. Lines repeat what stands a few lines before them: a window and a table of matches that stay in the
+// nearest caches pack them better, and in less time, than those of the level.
 class EventLog::File {
  public:
-  File(const std::string& path, int level) : file_(std::fopen(path.c_str(), "wb")) {
-    if (file_ == nullptr) {
-      error_ = errno;
-      return;
-    }
-    stream_.push(boost::iostreams::zstd_compressor(boost::iostreams::zstd_params(static_cast<std::uint32_t>(level)),
-                                                   static_cast<std::streamsize>(kFlushBytes)));
-    stream_.push(FileDevice{file_, &error_}, static_cast<std::streamsize>(kFlushBytes));
+  File(const std::string& path, int level) : file_(std::fopen(path.c_str(), "wb")), pack_(ZSTD_createCCtx()) {
+    if (file_ == nullptr) error_ = errno;
+    if (pack_ == nullptr && error_ == 0) error_ = ENOMEM;
+    if (error_ != 0) return;
+    ZSTD_CCtx_setParameter(pack_.get(), ZSTD_c_compressionLevel, level);
+    ZSTD_CCtx_setParameter(pack_.get(), ZSTD_c_windowLog, 17);
+    ZSTD_CCtx_setParameter(pack_.get(), ZSTD_c_hashLog, 11);
+    ZSTD_CCtx_setParameter(pack_.get(), ZSTD_c_minMatch, 7);
+    packed_.resize(ZSTD_CStreamOutSize());
   }
   ~File() { close(); }
   File(const File&) = delete;
   File& operator=(const File&) = delete;
 
-  void write(const std::string& text) {
-    if (file_ == nullptr) return;
-    stream_.write(text.data(), static_cast<std::streamsize>(text.size()));
-    if (!stream_.good() && error_ == 0) error_ = EIO;
-  }
+  void write(std::string_view text) { pack(text, ZSTD_e_continue); }
   // 0, or the errno of the first failure.
   int close() {
     if (file_ == nullptr) return error_;
-    try {
-      stream_.reset();
-    } catch (const std::exception&) {
-      if (error_ == 0) error_ = EIO;
-    }
+    pack({}, ZSTD_e_end);
     if (std::fclose(file_) != 0 && error_ == 0) error_ = errno;
     file_ = nullptr;
     return error_;
   }
 
  private:
+  void pack(std::string_view text, ZSTD_EndDirective how) {
+    ZSTD_inBuffer in{text.data(), text.size(), 0};
+    for (bool done = false; !done && error_ == 0;) {
+      ZSTD_outBuffer out{packed_.data(), packed_.size(), 0};
+      const std::size_t left = ZSTD_compressStream2(pack_.get(), &out, &in, how);
+      if (ZSTD_isError(left) != 0) {
+        error_ = EIO;
+        return;
+      }
+      errno = 0;
+      if (std::fwrite(packed_.data(), 1, out.pos, file_) != out.pos) error_ = errno != 0 ? errno : EIO;
+      done = how == ZSTD_e_end ? left == 0 : in.pos == in.size;
+    }
+  }
+
+  struct Free {
+    void operator()(ZSTD_CCtx* c) const { ZSTD_freeCCtx(c); }
+  };
   std::FILE* file_;
   int error_ = 0;
-  boost::iostreams::filtering_ostream stream_;
+  std::unique_ptr<ZSTD_CCtx, Free> pack_;
+  std::string packed_;
 };
 
 void append_allocation(std::string& out, const Allocation& a) {
@@ -98,17 +99,22 @@ void append_allocation(std::string& out, const Allocation& a) {
   }
 }
 
-EventLog::EventLog(std::shared_ptr<const JobTable> jobs, const std::vector<std::int32_t>& node_gpus,
+EventLog::EventLog(const std::shared_ptr<const JobTable>& jobs, const std::vector<std::int32_t>& node_gpus,
                    EventLogOptions options)
-    : jobs_(std::move(jobs)),
-      options_(std::move(options)),
+    : options_(std::move(options)),
       words_{[this](std::string&, JobId job) { quoted(job); },
              [this](const Reason& r) { return reason_is_new(r.job, r.code, r.argument); }},
-      reasons_(jobs_->size()) {
+      reasons_(jobs->size()) {
+  name_at_.reserve(jobs->size() + 1);
+  for (const auto& j : *jobs) {
+    name_at_.push_back(names_.size());
+    append_json(names_, j.name);
+  }
+  name_at_.push_back(names_.size());
   if (!options_.path.empty()) file_ = std::make_unique<File>(options_.path, options_.level);
-  out_ = R"({"orrery":"events","schema":)";
+  out_ = R"({"orrery":"events","schema":)"sv;
   append_int(out_, kEventLogSchema);
-  out_ += R"(,"jobs":"jobs.csv","nodes":[)";  // [count, GPUs of each] for runs of equal nodes
+  out_ += R"(,"jobs":"jobs.csv","nodes":[)"sv;  // [count, GPUs of each] for runs of equal nodes
   for (std::size_t i = 0; i < node_gpus.size();) {
     std::size_t last = i;
     while (last < node_gpus.size() && node_gpus[last] == node_gpus[i]) ++last;
@@ -120,7 +126,7 @@ EventLog::EventLog(std::shared_ptr<const JobTable> jobs, const std::vector<std::
     out_.push_back(']');
     i = last;
   }
-  out_ += "]}\n";
+  out_ += "]}\n"sv;
 }
 
 EventLog::~EventLog() = default;
@@ -132,25 +138,30 @@ void EventLog::flush() {
   out_.clear();
 }
 
+// Many lines begin with the same instant.
 void EventLog::begin_line(Time at, std::string_view kind) {
-  out_ += R"({"t_ns":)";
-  append_int(out_, at.ns);
-  out_ += R"(,"e":")";
+  if (begin_.empty() || begin_at_ != at) {
+    begin_at_ = at;
+    begin_ = R"({"t_ns":)"sv;
+    append_int(begin_, at.ns);
+    begin_ += R"(,"e":")"sv;
+  }
+  out_ += begin_;
   out_ += kind;
   out_.push_back('"');
 }
 
 void EventLog::end_line() {
-  out_ += "}\n";
+  out_ += "}\n"sv;
   ++lines_;
   if (out_.size() >= kFlushBytes) flush();
 }
 
 void EventLog::quoted(JobId job) {
-  if (job.index() < jobs_->size())
-    append_json(out_, (*jobs_)[job.index()].name);
+  if (job.index() + 1 < name_at_.size())
+    out_.append(names_, name_at_[job.index()], name_at_[job.index() + 1] - name_at_[job.index()]);
   else
-    out_ += "null";
+    out_ += "null"sv;
 }
 
 void EventLog::number(std::string_view key, std::int64_t value) {
@@ -159,12 +170,12 @@ void EventLog::number(std::string_view key, std::int64_t value) {
 }
 
 void EventLog::job_key(JobId job) {
-  out_ += R"(,"job":)";
+  out_ += R"(,"job":)"sv;
   quoted(job);
 }
 
 void EventLog::allocation(const Allocation& a) {
-  out_ += R"(,"gpus":")";
+  out_ += R"(,"gpus":")"sv;
   append_allocation(out_, a);
   out_.push_back('"');
   append_host_shares(out_, a);
@@ -196,9 +207,9 @@ void EventLog::on_plan(Time, std::uint64_t epoch, const Plan& plan) {
 
 void EventLog::write_decide_start(const Event& e) {
   begin_line(e.at, "decide");
-  out_ += R"(,"epoch":)";
+  out_ += R"(,"epoch":)"sv;
   append_int(out_, e.value);
-  out_ += R"(,"changes":)";
+  out_ += R"(,"changes":)"sv;
   append_int(out_, e.value2);
   who_and_where(e);
 }
@@ -253,13 +264,13 @@ void EventLog::write(const Event& e) {
       usual = -1;
       break;
     case EventKind::reason:
-      out_ += R"(,"code":")";
+      out_ += R"(,"code":")"sv;
       out_ += orrery::to_string(static_cast<ReasonCode>(e.value));
       out_.push_back('"');
       number(R"(,"arg":)", e.value2);
       break;
     case EventKind::reject:
-      out_ += R"(,"code":")";
+      out_ += R"(,"code":")"sv;
       out_ += to_string(rejection_of(e));
       out_.push_back('"');
       usual = e.value;

@@ -26,7 +26,8 @@ struct EventLogOptions {
 
 class EventLog : public Observer {
  public:
-  EventLog(std::shared_ptr<const JobTable> jobs, const std::vector<std::int32_t>& node_gpus, EventLogOptions options);
+  EventLog(const std::shared_ptr<const JobTable>& jobs, const std::vector<std::int32_t>& node_gpus,
+           EventLogOptions options);
   ~EventLog() override;
   EventLog(const EventLog&) = delete;
   EventLog& operator=(const EventLog&) = delete;
@@ -61,12 +62,15 @@ class EventLog : public Observer {
   void quoted(JobId job);
   void flush();
 
-  std::shared_ptr<const JobTable> jobs_;
   EventLogOptions options_;
   PlanWords words_;  // appends to out_, whatever it is given
   std::unique_ptr<File> file_;
   Sha256 hash_;
+  std::string names_;                 // of all jobs, in quotes
+  std::vector<std::size_t> name_at_;  // [job] where its name begins; one more at the end
   std::string out_;
+  std::string begin_;  // of a line at begin_at_, up to its kind; empty = none yet
+  Time begin_at_{};
   std::string plan_text_;  // the rendered plan of epoch plan_epoch_, to go into its decide line
   std::uint64_t plan_epoch_ = 0;
   bool has_plan_ = false;

@@ -18,6 +18,10 @@ namespace orrery {
 using TextSink = std::function<void(std::string_view)>;
 
 inline void append_int(std::string& out, std::int64_t v) {
+  if (v >= 0 && v < 10) {
+    out.push_back(static_cast<char>('0' + v));
+    return;
+  }
   const fmt::format_int text(v);
   out.append(text.data(), text.size());
 }

@@ -79,18 +79,16 @@ void FragmentMeter::refresh(std::size_t node, const GpuMeter& held) {
   KindTable& kind = kinds_[kind_of_[node]];
   Totals now;
   if (!n.down) {
-    left_.clear();
-    std::size_t whole = 0;
-    bool partial = false;
-    for (std::size_t i = 0; i < static_cast<std::size_t>(kind.kind.gpus); ++i) {
-      left_.push_back(held.left(node, i));
-      whole += left_.back() == kMilliPerGpu;
-      partial = partial || (left_.back() != 0 && left_.back() != kMilliPerGpu);
+    const bool look_up = kind.counts_gpus_only && held.only_whole(node);
+    Totals& known = kind.known[static_cast<std::size_t>(look_up ? held.free(node) : 0)];
+    if (look_up && known.idle_milli >= 0) {
+      now = known;
+    } else {
+      left_.clear();
+      for (std::size_t i = 0; i < static_cast<std::size_t>(kind.kind.gpus); ++i) left_.push_back(held.left(node, i));
+      now = totals_of(n);
+      if (look_up) known = now;
     }
-    Totals& known = kind.known[whole];
-    const bool look_up = kind.counts_gpus_only && !partial;
-    now = look_up && known.idle_milli >= 0 ? known : totals_of(n);
-    if (look_up) known = now;
   }
   totals_.idle_milli += now.idle_milli - n.now.idle_milli;
   totals_.fragment_micro += now.fragment_micro - n.now.fragment_micro;

@@ -36,7 +36,8 @@ struct NodeRest {
                                       std::span<const FragmentShape> shapes);
 
 // The idle GPUs of a whole cluster and how many of them are fragments, kept up to date: a change of one node costs
-// O(shapes x its GPUs), and O(its GPUs) where GPUs are free or taken whole and nothing else decides. Owns its counts.
+// O(shapes x its GPUs), and nothing to speak of where GPUs are free or taken whole and nothing else decides. Owns its
+// counts.
 class FragmentMeter {
  public:
   // One homogeneous group of nodes.
