@@ -7,6 +7,7 @@
 
 #include "scenarios/run/apply_checkpoints.hpp"
 #include "scenarios/run/apply_profiles.hpp"
+#include "scenarios/run/input_digest.hpp"
 #include "scenarios/run/simulate.hpp"
 #include "scenarios/spec/make_policy.hpp"
 #include "sim/models/lifecycle/emulation.hpp"
@@ -206,6 +207,9 @@ Expected<Prepared> prepare(Scenario scenario, std::uint64_t seed, Trace* keep) {
         fmt::format("workload.slice leaves no jobs: the trace has {}, skip is {}", p.trace_jobs, s.workload.skip));
   if (keep != nullptr) *keep = *trace;
   if (auto ok = apply_trace(p, *trace); !ok) return tl::make_unexpected(std::move(ok.error()));
+  auto inputs = inputs_sha256(s);
+  if (!inputs) return tl::make_unexpected(std::move(inputs.error()));
+  p.inputs_sha256 = *std::move(inputs);
   note_trace(p, *trace);
   return p;
 }

@@ -12,6 +12,7 @@
 #include "orrery_version.hpp"
 #include "policies/placement/placements.hpp"
 #include "policies/registry.hpp"
+#include "scenarios/run/input_digest.hpp"
 #include "scenarios/spec/make_policy.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
 #include "sim/api/unmeasured.hpp"
@@ -241,7 +242,7 @@ RunManifest RunParts::manifest_of(const RunReport& report) const {
   m.command = request_.command;
   Scenario effective = p.scenario;
   effective.policy = request_.policy;
-  m.config_sha256 = sha256_hex(config_digest_text(effective));
+  m.config_sha256 = config_sha256(effective, p.inputs_sha256);
   m.trace_file = p.scenario.workload.trace;
   m.trace_sha256 = p.trace_sha256;
   m.seed = request_.seed;
