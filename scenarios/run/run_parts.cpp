@@ -17,6 +17,8 @@
 #include "scenarios/spec/scenario_reader.hpp"
 #include "sim/api/unmeasured.hpp"
 #include "sim/core/assert.hpp"
+#include "sim/models/lifecycle/checkpoint_cost.hpp"
+#include "sim/models/lifecycle/transfer.hpp"
 #include "sim/observe/log/digest.hpp"
 #include "sim/observe/metrics/tables.hpp"
 
@@ -124,7 +126,11 @@ RunParts::RunParts(const Prepared& p, const RunRequest& request)
       request_(request),
       empty_(*p.topology),
       feasibility_(make_placement(placement_of(request.policy, p.scenario.emulate), request.seed)),
-      checker_(invariant_options(p)) {}
+      checker_(invariant_options(p)) {
+  const PublishConfig& publish = p.scenario.publish;
+  if (publish.cost.ns > 0)
+    points_ = publish_points({static_cast<std::int32_t>(publish.every_per_mille), publish.cost}, p.workload.specs);
+}
 
 Expected<std::unique_ptr<RunParts>> RunParts::make(const Prepared& p, const RunRequest& request) {
   std::unique_ptr<RunParts> parts(new RunParts(p, request));
@@ -162,7 +168,14 @@ std::optional<Duration> RunParts::estimate(const JobSpec& spec) const {
   switch (prepared_->estimates) {
     case EstimateSource::user: return spec.user_estimate;
     case EstimateSource::history: return history_.estimate(spec);
-    case EstimateSource::oracle: return Duration{prepared_->workload.truths[spec.id.index()].work.ns};
+    case EstimateSource::oracle: {
+      const CheckpointConfig& saves = prepared_->scenario.checkpoints;
+      const Duration run{prepared_->workload.truths[spec.id.index()].work.ns};
+      const std::size_t job = spec.id.index();
+      const std::span<const std::int32_t> points = points_.empty() ? std::span<const std::int32_t>() : points_[job];
+      const Duration cost = saves.costs.empty() ? saves.cost : saves.costs[job];
+      return run + stands_still(run, saves.every, cost, prepared_->scenario.publish.cost, points);
+    }
     default: return std::nullopt;
   }
 }
