@@ -304,6 +304,14 @@ class NobodyWaitsForNothing final : public Policy {
 
 }  // namespace
 
+// Seven GPUs are promised at 200, out of a block of eight, the last of which another job takes at 51. At 60 the seven
+// are free, though no block is.
+TEST_CASE("a reserved place is taken as soon as it is free, also of a broken block", "[policies][reservations]") {
+  const std::vector<Ask> asks{{0, gpus(4), 60, 200}, {0, gpus(4), 50, 150}, {1, gpus(7), 50}, {51, gpus(1), 300}};
+  for (const char* policy : {"easy", "conservative"})
+    CHECK(starts(cluster(1, 8), asks, {policy, "buddy"}) == std::vector<double>{0, 0, 60, 51});
+}
+
 TEST_CASE("easy: nobody waits who fits and ends before anything else does", "[policies][reservations][property]") {
   in_random_worlds("tests/reservations/idle", 12, true, {{"easy"}},
                    [](const auto& groups, const Workload& w, const PolicyChoice& choice) {
