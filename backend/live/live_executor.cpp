@@ -58,8 +58,11 @@ void LiveExecutor::beat() {
 }
 
 Time LiveExecutor::clock() const {
-  if (began_ns_ < 0) return from_;
-  const Int128 ns = static_cast<Int128>(monotonic_ns() - began_ns_) * options_.time_scale;
+  return began_ns_ < 0 ? from_ : clock_at(monotonic_ns());
+}
+
+Time LiveExecutor::clock_at(std::int64_t monotonic) const {
+  const Int128 ns = static_cast<Int128>(std::max<std::int64_t>(0, monotonic - began_ns_)) * options_.time_scale;
   return from_ + Duration{static_cast<std::int64_t>(std::min<Int128>(ns, kForever.ns))};
 }
 
@@ -130,6 +133,8 @@ void LiveExecutor::launch(const LaunchRequest& request) {
   g.at_start = g.committed;
   g.told_cpu = {};
   g.asked_at = 0;
+  g.saving = false;
+  g.saved_before = g.broken_save = {};
   g.began = now_;
   launches_.push_back({.job = job, .incarnation = request.incarnation, .launched = now_});
   launches_.back().ranks = std::max(1, request.gpus->gpu_count());
@@ -148,16 +153,20 @@ void LiveExecutor::stop(GangId gang, Incarnation incarnation, StopHow how, Durat
   Gang* g = find(gang, incarnation);
   if (g == nullptr || g->phase == Phase::killing) return;  // it has just ended: its event is on the way
   const GangHandle handle = g->handle;
+  const Duration still = g->phase == Phase::running ? stood_still(*g, now_) : Duration{};
   if (how == StopHow::suspend) {
     if (g->phase == Phase::running) launch_of(*g).ran += now_ - g->began;
+    g->saved_before += still;
     g->phase = Phase::suspended;
     io_.tell([handle](Engine& e) { e.freeze(handle); });
     verdicts_.push_back({});
     verdicts_.back().kind = EventKind::suspended;
     verdicts_.back().job = g->job;
     verdicts_.back().value = g->done.ns;
+    verdicts_.back().value2 = still.ns;
     return;
   }
+  g->broken_save = std::max(g->broken_save, still);
   if (how == StopHow::kill) {
     g->phase = Phase::killing;
     io_.tell([handle](Engine& e) { e.kill(handle); });
@@ -174,7 +183,7 @@ void LiveExecutor::resume(GangId gang, Incarnation incarnation) {
   Gang* g = find(gang, incarnation);
   if (g == nullptr || g->phase != Phase::suspended) return;
   g->phase = Phase::running;
-  g->began = now_;
+  g->began = g->saving_since = now_;
   io_.tell([handle = g->handle](Engine& e) { e.thaw(handle); });
   verdicts_.push_back({});
   verdicts_.back().kind = EventKind::resumed;
@@ -218,7 +227,7 @@ std::span<const Event> LiveExecutor::wait_until(Time deadline) {
     const std::vector<EngineEvent> events = io_.wait(std::min(until, add_ns(beat_ns_, kBeat)));
     if (interrupted_) throw Interrupted{};
     now_ = std::max(now_, clock());
-    for (const Event& v : std::exchange(verdicts_, {})) happen(gangs_[v.job.index()], v.kind, v.value);
+    for (const Event& v : std::exchange(verdicts_, {})) happen(gangs_[v.job.index()], v.kind, v.value, v.value2);
     for (const EngineEvent& e : events) translate(e);
   } while (batch_.empty() && now_ < deadline);
   return batch_;
@@ -228,7 +237,7 @@ void LiveExecutor::translate(const EngineEvent& e) {
   Gang& g = gangs_[launches_[e.gang.value - 1].job.index()];
   if (g.handle != e.gang) return;
   switch (e.kind) {
-    case EngineEvent::Kind::said: said(g, e.message); break;
+    case EngineEvent::Kind::said: said(g, e.message, std::min(clock_at(e.at_ns), now_)); break;
     case EngineEvent::Kind::gone: gone(g, e); break;
     case EngineEvent::Kind::launched:
     case EngineEvent::Kind::garbage:
@@ -236,7 +245,29 @@ void LiveExecutor::translate(const EngineEvent& e) {
   }
 }
 
-void LiveExecutor::said(Gang& g, const FromWorker& message) {
+// How long the gang has stood still for a checkpoint that is not committed, since it began or went on. A paced one
+// does so for as long as the scenario says, however late its word is heard.
+Duration LiveExecutor::stood_still(const Gang& g, Time until) const {
+  if (!g.saving) return {};
+  const Duration still = until > g.saving_since ? until - g.saving_since : Duration{};
+  if (task_of(g.job) != nullptr) return still;
+  return std::min(still, options_.checkpoints.cost - std::min(g.saved_before, options_.checkpoints.cost));
+}
+
+// A checkpoint is committed. One whose beginning was not told took what the scenario says, as a paced one does.
+void LiveExecutor::saved(Gang& g, const Saved& report, Time at) {
+  const bool measured = g.saving && task_of(g.job) != nullptr;
+  const Duration cost = options_.checkpoints.cost;
+  const Duration took = measured ? stood_still(g, at) : cost - std::min(g.saved_before, cost);
+  g.saving = false;
+  g.saved_before = {};
+  g.done = g.committed = report.done;
+  if (g.phase != Phase::running) return;
+  ++launch_of(g).saves;
+  happen(g, EventKind::checkpointed, g.committed.ns, took.ns);
+}
+
+void LiveExecutor::said(Gang& g, const FromWorker& message, Time at) {
   if (const auto* ready = std::get_if<Ready>(&message)) {
     g.done = g.committed = g.at_start = ready->done;
     if (g.phase != Phase::starting) return;  // it was asked to stop meanwhile
@@ -251,10 +282,11 @@ void LiveExecutor::said(Gang& g, const FromWorker& message) {
     tell_cpu(g, false);
     ask_for_versions(g);
     if (options_.progress_every.ns > 0 && g.phase == Phase::running) happen(g, EventKind::progress, g.done.ns);
-  } else if (const auto* saved = std::get_if<Saved>(&message)) {
-    g.done = g.committed = saved->done;
-    if (g.phase == Phase::running) ++launch_of(g).saves;
-    if (g.phase == Phase::running) happen(g, EventKind::checkpointed, g.committed.ns, options_.checkpoints.cost.ns);
+  } else if (std::holds_alternative<Saving>(message)) {
+    g.saving = true;
+    g.saving_since = std::max(at, g.began);
+  } else if (const auto* report = std::get_if<Saved>(&message)) {
+    saved(g, *report, at);
   } else if (const auto* published = std::get_if<Published>(&message)) {
     g.published_at = std::max(g.published_at, progress_of(g));
     if (g.phase == Phase::running) happen(g, EventKind::published, published->version, progress_of(g));
@@ -289,6 +321,7 @@ void LiveExecutor::gone(Gang& g, const EngineEvent& e) {
   if (was == Phase::running) l.ran += now_ - g.began;
   if (was == Phase::stopping) l.stop = now_ - g.began;
   const bool finished = e.verdict == kExitDone;
+  const Duration broken = was == Phase::running ? stood_still(g, std::min(clock_at(e.at_ns), now_)) : g.broken_save;
   if (finished) g.done = g.committed = workload_->truths[g.job.index()].work;
   if (was != Phase::killing && !finished) g.done = g.committed;
   l.done = g.committed - g.at_start;
@@ -297,11 +330,11 @@ void LiveExecutor::gone(Gang& g, const EngineEvent& e) {
   if (finished) return happen(g, EventKind::finished, 0);
   if (was == Phase::killing || (was == Phase::stopping && e.verdict == kExitStopped)) {
     g.done = g.committed;
-    return happen(g, EventKind::stopped, g.committed.ns);
+    return happen(g, EventKind::stopped, g.committed.ns, broken.ns);
   }
   l.failure = e.verdict == kExitStopped ? "it stopped without being asked" : e.text;
   if (options_.on_failure) options_.on_failure(l.failure);
-  happen(g, was == Phase::starting ? EventKind::launch_failed : EventKind::failed, g.committed.ns);
+  happen(g, was == Phase::starting ? EventKind::launch_failed : EventKind::failed, g.committed.ns, -broken.ns);
 }
 
 void LiveExecutor::interrupt() {

@@ -113,10 +113,14 @@ class LiveExecutor final : public Executor {
     Phase phase = Phase::idle;
     GangHandle handle{};  // 1 + its index in launches_
     Work done{}, committed{};
-    Work at_start{};       // done before this launch
-    Time began{};          // launched, running or stopping since
-    Duration saved_for{};  // standing still for one checkpoint
-    Duration told_cpu{};   // of this launch: the last `preprocessing` event
+    Work at_start{};  // done before this launch
+    Time began{};     // launched, running or stopping since
+    // Of a checkpoint that it is writing: since when it has stood still, or, after a suspension, gone on; how long
+    // that was before the suspension, which `suspended` has told; what an end has to tell.
+    bool saving = false;
+    Time saving_since{};
+    Duration saved_before{}, broken_save{};
+    Duration told_cpu{};  // of this launch: the last `preprocessing` event
     // Per mille of its work: at the last version; when this launch was last asked for one.
     std::int32_t published_at = 0, asked_at = 0;
   };
@@ -127,7 +131,10 @@ class LiveExecutor final : public Executor {
   [[nodiscard]] Launch& launch_of(const Gang& g) { return launches_[g.handle.value - 1]; }
   [[nodiscard]] std::vector<std::vector<int>> slots_of(const Allocation& gpus) const;
   void translate(const EngineEvent& e);
-  void said(Gang& g, const FromWorker& message);
+  void said(Gang& g, const FromWorker& message, Time at);
+  void saved(Gang& g, const Saved& report, Time at);
+  [[nodiscard]] Duration stood_still(const Gang& g, Time until) const;
+  [[nodiscard]] Time clock_at(std::int64_t monotonic) const;
   static void stepped(Launch& l, const Step& report);
   void gone(Gang& g, const EngineEvent& e);
   void tell_cpu(Gang& g, bool last);

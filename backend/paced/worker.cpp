@@ -149,6 +149,7 @@ void Worker::report(bool last) {
 
 // All ranks take the time; rank 0 then writes, as the last thing a real save does is to commit.
 void Worker::save() {
+  wire_.say(live::Saving{step_});
   anchor_ = add_ns(anchor_, start_.costs.save.ns);
   rest_until(anchor_);
   if (options_.rank != 0) return;

@@ -152,6 +152,7 @@ struct Formatter {
     const std::string line = fmt::format("step {} {} {}", m.step, m.done.ns, m.spent.ns);
     return m.cpu_per_sample.ns > 0 ? fmt::format("{} {}", line, m.cpu_per_sample.ns) : line;
   }
+  std::string operator()(Saving m) const { return fmt::format("saving {}", m.step); }
   std::string operator()(const Saved& m) const { return fmt::format("saved {} {} {}", m.step, m.done.ns, m.path); }
   std::string operator()(const Published& m) const {
     return fmt::format("published {} {} {}", m.version, m.step, m.path);
@@ -221,6 +222,7 @@ Expected<FromWorker> parse_from_worker(std::string_view line) {
     if (fields.more()) m.cpu_per_sample = {fields.number("cpu_ns", 1)};
     return fields.finish<FromWorker>(m);
   }
+  if (verb == "saving") return fields.finish<FromWorker>(Saving{fields.number("step")});
   if (verb == "saved") {
     Saved m;
     m.step = fields.number("step");
@@ -237,7 +239,7 @@ Expected<FromWorker> parse_from_worker(std::string_view line) {
   }
   if (verb == "done") return fields.finish<FromWorker>(Done{fields.number("step")});
   if (verb == "error") return fields.finish<FromWorker>(WorkerError{fields.rest("text")});
-  fields.complain("a controller knows hello, ready, step, saved, published, done, error");
+  fields.complain("a controller knows hello, ready, step, saving, saved, published, done, error");
   return fields.fail();
 }
 

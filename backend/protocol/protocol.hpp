@@ -91,6 +91,10 @@ struct Step {
   Duration cpu_per_sample{};
   friend bool operator==(Step, Step) = default;
 };
+struct Saving {
+  std::int64_t step = 0;  // of the checkpoint that it begins to write; what it has done is in it
+  friend bool operator==(Saving, Saving) = default;
+};
 struct Saved {
   std::int64_t step = 0;
   Work done;
@@ -111,7 +115,7 @@ struct WorkerError {
   std::string text;  // one line
   friend bool operator==(const WorkerError&, const WorkerError&) = default;
 };
-using FromWorker = std::variant<Hello, Ready, Step, Saved, Published, Done, WorkerError>;
+using FromWorker = std::variant<Hello, Ready, Step, Saving, Saved, Published, Done, WorkerError>;
 
 // The message in one line (without its newline). Errors have one diagnostic, which quotes the line, shortened: no
 // UTF-8, control characters, more than kMaxLineBytes, an unknown verb, missing or extra fields, a number that is

@@ -22,6 +22,7 @@ using worker::monotonic_ns;
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::int64_t kTick = 2'000'000;     // between two looks at the rendezvous
 constexpr std::int64_t kFlush = 2 * kSecond;  // for the last words
+constexpr std::int64_t kSoon = kSecond / 10;  // for a word that must not wait for the end of a save
 
 std::string first_line(const std::string& text) {
   return text.substr(0, text.find('\n'));
@@ -239,6 +240,8 @@ void TrainerWorker::save() {
   const std::int64_t step = session_->steps_done(), began = monotonic_ns();
   wire_.wants().save = false;
   if (saved_step_ != step) {
+    wire_.say(live::Saving{step});
+    wire_.flush(kSoon);  // it has to be heard before the save ends
     if (!session_->ranks_agree()) fail(fmt::format("the ranks' parameters differ after step {}", step));
     const std::vector<live::CheckpointFile> files = session_->save();
     saved_step_ = step;

@@ -102,6 +102,9 @@ bool Backfill::move_forward(const ClusterView& view, PlanBuilder& plan, const Jo
     return false;
   }
   Timetable::Slot slot = table_->earliest(*placement_, v.spec->demand, length(v), before);
+  // Its own place may be free by now where the placement would not give it any more: `buddy` wants whole blocks free
+  // of which it takes a part, and others may have got the rest since.
+  if (slot.start > view.now && table_->free(where, view.now, view.now + length(v))) slot = {view.now, where};
   const bool found = slot.start != kNever;
   if (found)
     freed(end);

@@ -78,14 +78,12 @@ Expected<std::string> workers_of(const Prepared& prepared, const std::string& na
 Expected<void> check_live(const Prepared& prepared, const std::string& beside) {
   std::vector<Diagnostic> errors;
   if (auto nodes = too_many_nodes(prepared)) errors.push_back(*std::move(nodes));
-  if (may_train(prepared)) {
-    using Key = std::pair<std::string, JobKind>;  // the model; the kind of jobs without one
-    std::map<Key, std::optional<JobFile>> known;
+  if (names_models(prepared)) {
+    std::map<std::string, std::optional<JobFile>> known;  // by model
     std::set<std::string> made;
     for (const JobSpec& spec : prepared.workload.specs) {
       if (errors.size() == kMostErrors) break;
-      const Key key{spec.model, spec.model.empty() ? spec.kind : JobKind::unknown};
-      if (known.contains(key)) continue;
+      if (known.contains(spec.model)) continue;
       auto job = trained_job(prepared, spec);
       if (!job) {
         for (Diagnostic& d : job.error().items) {
@@ -95,13 +93,13 @@ Expected<void> check_live(const Prepared& prepared, const std::string& beside) {
             d.where = {prepared.scenario.workload.trace, prepared.job_lines[spec.id.index()], 0};
           errors.push_back(std::move(d));
         }
-        known[key] = std::nullopt;
+        known[spec.model] = std::nullopt;
         continue;
       }
       if (*job) add_made(**job, made);
-      known[key] = *std::move(job);
+      known[spec.model] = *std::move(job);
     }
-    for (const auto& [key, job] : known)
+    for (const auto& [model, job] : known)
       if (job)
         if (auto ok = check_data(*job, beside, made); !ok)
           errors.insert(errors.end(), ok.error().items.begin(), ok.error().items.end());

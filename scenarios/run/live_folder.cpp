@@ -12,6 +12,7 @@
 #include "backend/protocol/checkpoint_dir.hpp"
 #include "backend/protocol/checkpoint_manifest.hpp"
 #include "backend/protocol/files.hpp"
+#include "scenarios/run/input_digest.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
 #include "sim/observe/log/digest.hpp"
 #include "sim/observe/log/run_folder.hpp"
@@ -41,6 +42,12 @@ Expected<void> same_run(const std::string& was, const std::string& is, const std
         no_run("the jobs are not those that the run began with: its trace, its catalogue or "
                "what generates them has changed since",
                "put them back as they were, or begin a new run with `orrery live run`"));
+  const nlohmann::json none = "";  // as in a journal of before there was this digest
+  if (then.value("inputs_sha256", none) != now.value("inputs_sha256", none))
+    return tl::make_unexpected(no_run(
+        "files that the scenario names (profiles, capacity, a catalogue, job files) are not those that the run "
+        "began with",
+        "put them back as they were, or begin a new run with `orrery live run`"));
   if (differs("seed")) return fail("the run began with another seed");
   return {};
 }
@@ -186,10 +193,11 @@ Expected<Unfinished> unfinished_run(const std::string& run) {
                     identity["worker"].get<std::string>()};
 }
 
-std::string run_identity(const Scenario& effective, const std::string& trace_sha256, std::uint64_t seed,
+std::string run_identity(const Scenario& effective, const Prepared& prepared, std::uint64_t seed,
                          const std::string& worker) {
-  return nlohmann::json{{"config_sha256", sha256_hex(config_digest_text(effective))},
-                        {"trace_sha256", trace_sha256},
+  return nlohmann::json{{"config_sha256", config_sha256(effective, {})},
+                        {"inputs_sha256", prepared.inputs_sha256},
+                        {"trace_sha256", prepared.trace_sha256},
                         {"seed", seed},
                         {"worker", worker}}
       .dump();

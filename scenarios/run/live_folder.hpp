@@ -10,6 +10,7 @@
 
 #include "backend/engine/engine.hpp"
 #include "backend/live/journal.hpp"
+#include "scenarios/run/simulate.hpp"
 #include "scenarios/spec/scenario.hpp"
 #include "sim/core/error.hpp"
 
@@ -69,7 +70,7 @@ struct Unfinished {
 [[nodiscard]] std::string run_folder_of(const std::string& named);
 
 // What must be equal for a journal to be a run's, and what a resumed run cannot know otherwise.
-[[nodiscard]] std::string run_identity(const Scenario& effective, const std::string& trace_sha256, std::uint64_t seed,
+[[nodiscard]] std::string run_identity(const Scenario& effective, const Prepared& prepared, std::uint64_t seed,
                                        const std::string& worker);
 
 }  // namespace orrery::app

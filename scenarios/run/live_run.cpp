@@ -130,7 +130,7 @@ Expected<LiveFolder::Journal> open_journal(const Prepared& prepared, const LiveR
                                            const LiveFolder& beside, const std::string& worker) {
   Scenario effective = prepared.scenario;
   effective.policy = request.run.policy;
-  const std::string identity = run_identity(effective, prepared.trace_sha256, request.run.seed, worker);
+  const std::string identity = run_identity(effective, prepared, request.run.seed, worker);
   if (request.resume) return beside.reopen(identity);
   auto writer = beside.create(effective_yaml(effective), identity, request.force);
   if (!writer) return tl::make_unexpected(std::move(writer.error()));

@@ -36,13 +36,24 @@ Expected<std::string> write_task(const nlohmann::json& config, const std::string
   return path;
 }
 
-bool may_train(const Prepared& prepared) {
+bool names_models(const Prepared& prepared) {
   return prepared.catalogue || (prepared.scenario.live && !prepared.scenario.live->models.empty());
+}
+
+bool may_train(const Prepared& prepared) {
+  if (!names_models(prepared)) return false;
+  std::set<std::string_view> seen;
+  for (const JobSpec& spec : prepared.workload.specs) {
+    if (!seen.insert(spec.model).second) continue;
+    if (const auto job = trained_job(prepared, spec); !job || *job) return true;
+  }
+  return false;
 }
 
 Expected<std::optional<JobFile>> trained_job(const Prepared& prepared, const JobSpec& spec) {
   const std::string& model = spec.model;
   std::vector<std::string_view> known;
+  bool trains = prepared.catalogue != nullptr;  // some model does
   if (const auto& live = prepared.scenario.live) {
     if (const auto named = live->models.find(model); named != live->models.end()) {
       if (named->second == kPacedModel) return std::optional<JobFile>();
@@ -50,14 +61,17 @@ Expected<std::optional<JobFile>> trained_job(const Prepared& prepared, const Job
       if (!job) return tl::make_unexpected(std::move(job.error()));
       return std::optional<JobFile>(*std::move(job));
     }
-    for (const auto& [name, file] : live->models) known.push_back(name);
+    for (const auto& [name, file] : live->models) {
+      known.push_back(name);
+      trains = trains || file != kPacedModel;
+    }
   }
   if (prepared.catalogue) {
     const auto& trained = prepared.catalogue->live;
     if (const auto at = trained.find(model); at != trained.end()) return std::optional<JobFile>(at->second);
     for (const auto& [name, job] : trained) known.push_back(name);
   }
-  if (known.empty() || (model.empty() && spec.kind == JobKind::unknown)) return std::optional<JobFile>();
+  if (known.empty() || (model.empty() && !trains)) return std::optional<JobFile>();
   Diagnostic d{model.empty() ? "the job names no model, but the scenario says what models train"
                              : fmt::format("neither `live.models` nor a catalogue names the model `{}`", model)};
   if (const auto near = closest(model, known); !near.empty()) d.hint = fmt::format("did you mean `{}`?", near);

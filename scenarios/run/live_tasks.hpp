@@ -14,11 +14,13 @@
 
 namespace orrery::app {
 
-// Whether jobs of the scenario may really train: it has `live.models` or `workload.catalogue`.
+// Whether the scenario says what models train: it has `live.models` or `workload.catalogue`.
+[[nodiscard]] bool names_models(const Prepared& prepared);
+// Whether jobs of the scenario really train, so that the trainer is needed; so it seems where that cannot be known.
 [[nodiscard]] bool may_train(const Prepared& prepared);
 // What a job of this model trains: as `live.models` says, else as the catalogue does at size `live`; nothing where
-// `live.models` says `paced`, nothing is said of training at all, or the job says nothing of it either. A model that
-// nobody names is an error, and so is none where the job's kind says that it trains.
+// `live.models` says `paced`, and where no model trains, of a job without one. A model that nobody names is an error,
+// and so is none where others train: such a job would be paced in silence.
 [[nodiscard]] Expected<std::optional<JobFile>> trained_job(const Prepared& prepared, const JobSpec& job);
 // The same of a model alone.
 [[nodiscard]] Expected<std::optional<JobFile>> trained_job(const Prepared& prepared, const std::string& model);

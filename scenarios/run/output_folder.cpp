@@ -10,6 +10,7 @@
 
 #include "backend/protocol/files.hpp"
 #include "orrery_version.hpp"
+#include "scenarios/run/input_digest.hpp"
 #include "scenarios/run/live_folder.hpp"
 #include "scenarios/spec/make_policy.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
@@ -52,8 +53,8 @@ std::string inputs_of(const std::string& dir) {
 std::string inputs_of(const Prepared& prepared, const RunRequest& request) {
   Scenario effective = prepared.scenario;
   effective.policy = request.policy;
-  return fmt::format("{} {} {} {} {}", sha256_hex(config_digest_text(effective)), prepared.trace_sha256, request.seed,
-                     kVersion, kCommit);
+  return fmt::format("{} {} {} {} {}", config_sha256(effective, prepared.inputs_sha256), prepared.trace_sha256,
+                     request.seed, kVersion, kCommit);
 }
 
 bool is_table(const std::string& name) {
@@ -95,7 +96,7 @@ std::string compare_digest(const std::vector<PolicyConfig>& policies, std::size_
   for (const PolicyConfig& policy : policies) {
     Scenario effective = prepared.front()->scenario;
     effective.policy = policy;
-    text += policy_label(policy) + "\n" + config_digest_text(effective);
+    text += policy_label(policy) + "\n" + config_sha256(effective, prepared.front()->inputs_sha256) + "\n";
   }
   for (const Prepared* p : prepared) text += p->trace_sha256 + "\n";
   return sha256_hex(text);

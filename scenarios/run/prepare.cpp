@@ -8,6 +8,7 @@
 #include "policies/reference/emulations.hpp"
 #include "scenarios/run/apply_checkpoints.hpp"
 #include "scenarios/run/apply_profiles.hpp"
+#include "scenarios/run/input_digest.hpp"
 #include "scenarios/run/simulate.hpp"
 #include "scenarios/spec/make_policy.hpp"
 #include "sim/models/lifecycle/emulation.hpp"
@@ -133,7 +134,7 @@ EstimateSource resolve_estimates(const Scenario& s, bool trace_has_estimates) {
 
 // Jobs without an estimate are expected to run for ever; backfilling lets nobody pass a job that waits for such a
 // one.
-std::string describe(EstimateSource e, const Workload& w) {
+std::string describe(EstimateSource e, const Workload& w, bool saves) {
   const auto without =
       std::count_if(w.specs.begin(), w.specs.end(), [](const JobSpec& s) { return !s.user_estimate; });
   switch (e) {
@@ -142,7 +143,8 @@ std::string describe(EstimateSource e, const Workload& w) {
       if (without == 0) return "user (the trace's estimates)";
       return fmt::format("user (the trace's estimates; {} of {} jobs have none)", without, w.specs.size());
     case EstimateSource::history: return "history (mean of the tenant's last two jobs)";
-    case EstimateSource::oracle: return "oracle (true run times)";
+    case EstimateSource::oracle:
+      return saves ? "oracle (true run times, with what checkpoints take)" : "oracle (true run times)";
     case EstimateSource::none:
       return "none; where nobody knows when a running job ends, easy and conservative let nobody pass who waits for "
              "it";
@@ -177,7 +179,9 @@ Expected<void> apply_trace(Prepared& p, Trace& trace) {
   p.estimates = resolve_estimates(s, trace.has_estimates);
   if (s.workload.estimates == EstimateSource::user && !trace.has_estimates)
     return fail("workload.estimates is `user`, but the trace has no estimate column");
-  p.notes.push_back(fmt::format("estimates: {}", describe(p.estimates, p.workload)));
+  const CheckpointConfig& c = s.checkpoints;
+  const bool saves = (c.every.ns > 0 && (c.cost.ns > 0 || c.save)) || s.publish.cost.ns > 0;
+  p.notes.push_back(fmt::format("estimates: {}", describe(p.estimates, p.workload, saves)));
   return {};
 }
 
@@ -204,6 +208,9 @@ Expected<Prepared> prepare(Scenario scenario, std::uint64_t seed, Trace* keep) {
         fmt::format("workload.slice leaves no jobs: the trace has {}, skip is {}", p.trace_jobs, s.workload.skip));
   if (keep != nullptr) *keep = *trace;
   if (auto ok = apply_trace(p, *trace); !ok) return tl::make_unexpected(std::move(ok.error()));
+  auto inputs = inputs_sha256(s);
+  if (!inputs) return tl::make_unexpected(std::move(inputs.error()));
+  p.inputs_sha256 = *std::move(inputs);
   note_trace(p, *trace);
   return p;
 }

@@ -12,10 +12,13 @@
 #include "orrery_version.hpp"
 #include "policies/placement/placements.hpp"
 #include "policies/registry.hpp"
+#include "scenarios/run/input_digest.hpp"
 #include "scenarios/spec/make_policy.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
 #include "sim/api/unmeasured.hpp"
 #include "sim/core/assert.hpp"
+#include "sim/models/lifecycle/checkpoint_cost.hpp"
+#include "sim/models/lifecycle/transfer.hpp"
 #include "sim/observe/log/digest.hpp"
 #include "sim/observe/metrics/tables.hpp"
 
@@ -123,7 +126,11 @@ RunParts::RunParts(const Prepared& p, const RunRequest& request)
       request_(request),
       empty_(*p.topology),
       feasibility_(make_placement(placement_of(request.policy, p.scenario.emulate), request.seed)),
-      checker_(invariant_options(p)) {}
+      checker_(invariant_options(p)) {
+  const PublishConfig& publish = p.scenario.publish;
+  if (publish.cost.ns > 0)
+    points_ = publish_points({static_cast<std::int32_t>(publish.every_per_mille), publish.cost}, p.workload.specs);
+}
 
 Expected<std::unique_ptr<RunParts>> RunParts::make(const Prepared& p, const RunRequest& request) {
   std::unique_ptr<RunParts> parts(new RunParts(p, request));
@@ -161,7 +168,14 @@ std::optional<Duration> RunParts::estimate(const JobSpec& spec) const {
   switch (prepared_->estimates) {
     case EstimateSource::user: return spec.user_estimate;
     case EstimateSource::history: return history_.estimate(spec);
-    case EstimateSource::oracle: return Duration{prepared_->workload.truths[spec.id.index()].work.ns};
+    case EstimateSource::oracle: {
+      const CheckpointConfig& saves = prepared_->scenario.checkpoints;
+      const Duration run{prepared_->workload.truths[spec.id.index()].work.ns};
+      const std::size_t job = spec.id.index();
+      const std::span<const std::int32_t> points = points_.empty() ? std::span<const std::int32_t>() : points_[job];
+      const Duration cost = saves.costs.empty() ? saves.cost : saves.costs[job];
+      return run + stands_still(run, saves.every, cost, prepared_->scenario.publish.cost, points);
+    }
     default: return std::nullopt;
   }
 }
@@ -243,7 +257,7 @@ RunManifest RunParts::manifest_of(const RunReport& report) const {
   m.command = request_.command;
   Scenario effective = p.scenario;
   effective.policy = request_.policy;
-  m.config_sha256 = sha256_hex(config_digest_text(effective));
+  m.config_sha256 = config_sha256(effective, p.inputs_sha256);
   m.trace_file = p.scenario.workload.trace;
   m.trace_sha256 = p.trace_sha256;
   m.seed = request_.seed;

@@ -60,6 +60,7 @@ class RunParts {
 
   const Prepared* prepared_;
   RunRequest request_;
+  std::vector<std::vector<std::int32_t>> points_{};  // [job] where it publishes, if that takes time
   HistoryEstimates history_{};
   Inventory empty_;
   std::unique_ptr<Placement> feasibility_;

@@ -28,6 +28,7 @@ struct Prepared {
   Scenario scenario;  // effective: emulation overrides applied
   ImportReport import;
   std::string trace_sha256;
+  std::string inputs_sha256{};  // of what else it reads (input_digest.hpp)
   std::int64_t trace_jobs = 0;
   std::optional<double> load{};  // offered by the slice that is run (offered_load()); none = all at one instant
   std::shared_ptr<const CatalogueFile> catalogue;    // `workload.catalogue`; null = there is none

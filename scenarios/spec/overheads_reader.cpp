@@ -59,14 +59,15 @@ void read_overheads(YamlWalk& w, const Place& at, OverheadConfig& o) {
 }
 
 void read_checkpoints(YamlWalk& w, const Place& at, CheckpointConfig& c) {
+  bool said = false;  // 0s, too: then jobs save only where a policy tells them to
   w.section(at, {
-      {"every", [&](const Place& p) { c.every = w.at_least(p, seconds(1), true); }},
+      {"every", [&](const Place& p) { said = true; c.every = w.at_least(p, seconds(1), true); }},
       {"cost", [&](const Place& p) {
          if (by_checkpoint(p)) c.save = read_transfer(w, p, false);
          else c.cost = w.quantity(p, parse_duration);
        }},
   });
-  if ((c.cost.ns > 0 || c.save) && c.every.ns == 0)
+  if ((c.cost.ns > 0 || c.save) && !said)
     w.complain(at, "`checkpoints.cost` does nothing without `checkpoints.every`");
 }
 // clang-format on

@@ -205,10 +205,12 @@ std::vector<Duration> OptionReader::times_of(const OptionSpec& s) const {
 
 std::string OptionReader::path(std::string_view name) {
   const Value v = value(name);
-  if (v.where.line == 0) return v.text;  // of the command line
-  const std::string_view folder = std::string_view(v.where.file).substr(0, v.where.file.rfind('/') + 1);
-  if (v.text.empty() || v.text.front() == '/') return v.text;
-  return std::string(folder) + v.text;
+  return path_from(v.text, v.where);
+}
+
+std::string path_from(const std::string& text, const SourcePos& where) {
+  if (where.line == 0 || text.empty() || text.front() == '/') return text;  // of the command line, or absolute
+  return where.file.substr(0, where.file.rfind('/') + 1) + text;
 }
 
 void OptionReader::refuse(std::string_view name, std::string message, std::string hint) {

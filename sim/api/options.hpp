@@ -27,6 +27,10 @@ struct OptionSpec {
 // The range as `policy show` and messages have it: "from 1 to 100", "from 1s to 36500d"; empty where there is none.
 [[nodiscard]] std::string range_text(const OptionSpec& spec);
 
+// A path that an option names, as it can be opened: relative to the file in which the option stands, or, for one of
+// the command line, to the working directory.
+[[nodiscard]] std::string path_from(const std::string& text, const SourcePos& where);
+
 class OptionReader {
  public:
   // `owner` names the policy in messages; `given` holds values as text, `where` their positions.
@@ -42,8 +46,7 @@ class OptionReader {
   // A list such as [3250GPUs, 2GPUh] or, for service counted in time alone, [30m, 1h]; increasing.
   [[nodiscard]] std::vector<Duration> times(std::string_view name);
 
-  // The name of a file, as it can be opened: relative to the file in which the option stands, or, for one of the
-  // command line, to the working directory. Empty when the option is not given.
+  // The name of a file: path_from() of the option; empty when it is not given.
   [[nodiscard]] std::string path(std::string_view name);
 
   // For options whose value is well-formed and yet wrong, and for what is wrong in a file that one names.

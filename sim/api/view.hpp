@@ -42,7 +42,7 @@ struct Target {
   friend bool operator==(const Target&, const Target&) = default;
 };
 
-// A claim about a job's total run time on its requested allocation.
+// A claim about a job's total run time on its requested allocation, the time that it stands still to save included.
 struct Estimate {
   Duration total{};
 };

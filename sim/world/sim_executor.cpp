@@ -6,14 +6,6 @@
 #include "sim/models/lifecycle/emulation.hpp"
 
 namespace orrery {
-namespace {
-
-// Marks, in queued events, a checkpoint by the clock (one asked for by a command carries the work it saved) and a
-// node's planned outage (after one by chance the node's next change is drawn).
-constexpr std::int64_t kPlanned = -1;
-
-}  // namespace
-
 SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, const PerformanceModel& model,
                          SimOptions options)
     : topology_(&topology),
@@ -144,45 +136,7 @@ void SimExecutor::cancel_pending(Gang& g) {
   if (g.save != Queue::kNone) queue_.cancel(g.save);
   if (g.publish != Queue::kNone) queue_.cancel(g.publish);
   g.next = g.report = g.save = g.publish = Queue::kNone;
-  g.saving = false;
-}
-
-// The next checkpoint, unless the job finishes first.
-void SimExecutor::plan_checkpoint(Gang& g) {
-  const Duration every = options_.checkpoints.every;
-  if (every.ns <= 0) return;
-  const Work left = g.total - g.done;
-  if (!in_stretches_ && time_for(left, g.rate) <= every) return;
-  if (in_stretches_ && g.stretch.until - g.done == left && g.stretch.left <= every) return;
-  g.save = schedule(g, now_ + every, kProgressClass, EventKind::checkpointed, kPlanned);
-}
-
-// A checkpoint begins (false: nothing is said yet) or ends.
-bool SimExecutor::checkpoint(Gang& g, Event& e) {
-  g.save = Queue::kNone;
-  const Duration cost = options_.checkpoints.cost_of(g.job);
-  if (!g.saving) {
-    settle(g);
-    if (cost.ns > 0) {
-      g.saving = true;
-      if (g.next != Queue::kNone) queue_.cancel(g.next);
-      if (g.publish != Queue::kNone) queue_.cancel(g.publish);
-      g.next = g.publish = Queue::kNone;
-      g.save = schedule(g, now_ + cost, kProgressClass, EventKind::checkpointed, kPlanned);
-      return false;
-    }
-  }
-  g.committed = g.done;
-  e.value = g.committed.ns;
-  e.value2 = cost.ns;
-  if (g.saving) {
-    g.saving = false;
-    g.since = now_;
-    plan_end(g);
-  }
-  plan_publication(g);
-  plan_checkpoint(g);
-  return true;
+  g.saving = g.publishes_now = false;
 }
 
 // One cause of a node's being away begins, or ends: it is up while there is none, known or by chance. What ran there
@@ -206,7 +160,7 @@ void SimExecutor::fail_gangs_on(NodeId node) {
   const std::vector<JobId> hit = gangs_on_[node.index()];
   for (const JobId job : hit) {
     Gang& g = gangs_[job.index()];
-    const std::int64_t stood_still = stood_still_ns(g);
+    const Duration broken = stood_still(g);
     leave_nodes(g);
     cancel_pending(g);
     g.done = g.committed;
@@ -219,7 +173,7 @@ void SimExecutor::fail_gangs_on(NodeId node) {
     e.incarnation = g.incarnation;
     e.node = node;
     e.value = g.committed.ns;
-    e.value2 = -stood_still;
+    e.value2 = -broken.ns;
     batch_.push_back(e);
   }
 }
@@ -230,11 +184,6 @@ void SimExecutor::leave_nodes(const Gang& g) {
     std::vector<JobId>& there = gangs_on_[s.node.index()];
     there.erase(std::find(there.begin(), there.end(), g.job));
   }
-}
-
-// For a save that is broken off: what it stood still for was for nothing, and is told.
-std::int64_t SimExecutor::stood_still_ns(const Gang& g) const {
-  return g.saving ? (now_ - g.since).ns : 0;
 }
 
 void SimExecutor::run_from_now(Gang& g) {
@@ -255,19 +204,19 @@ void SimExecutor::stop(GangId gang, Incarnation incarnation, StopHow how, Durati
   if (g == nullptr) return;  // it has just ended: its event is on the way
   if (g->phase == Phase::stopping && how != StopHow::kill) return;
   settle(*g);
-  const std::int64_t stood_still = stood_still_ns(*g);
+  g->broken_save = stood_still(*g);
   cancel_pending(*g);
   if (how == StopHow::suspend) {
     g->phase = Phase::suspended;
-    g->next = schedule(*g, now_, kStopClass, EventKind::suspended, g->done.ns, stood_still);
+    g->next = schedule(*g, now_, kStopClass, EventKind::suspended, g->done.ns, g->broken_save.ns);
     return;
   }
   g->phase = Phase::stopping;
   const bool kill = how == StopHow::kill;
   const JobSpec& spec = workload_->specs[g->job.index()];
   const Duration takes = kill ? Duration{} : options_.overheads.stop_cost(spec, incarnation);
-  g->next =
-      schedule(*g, now_ + takes, kStopClass, EventKind::stopped, kill ? g->committed.ns : g->done.ns, stood_still);
+  g->next = schedule(*g, now_ + takes, kStopClass, EventKind::stopped, kill ? g->committed.ns : g->done.ns,
+                     g->broken_save.ns);
 }
 
 void SimExecutor::resume(GangId gang, Incarnation incarnation) {
@@ -275,20 +224,6 @@ void SimExecutor::resume(GangId gang, Incarnation incarnation) {
   if (g == nullptr || g->phase != Phase::suspended) return;
   cancel_pending(*g);
   g->next = schedule(*g, now_, kStartClass, EventKind::resumed, 0);
-}
-
-void SimExecutor::command(GangId gang, Incarnation incarnation, const Command& command) {
-  Gang* g = find(gang, incarnation);
-  if (g == nullptr) return;
-  settle(*g);
-  if (command.kind == Command::Kind::publish && g->phase == Phase::running && !g->saving && !versions_.empty()) {
-    if (g->publish != Queue::kNone) queue_.cancel(g->publish);
-    g->publish = schedule(*g, now_, kProgressClass, EventKind::published, 0);
-    return;
-  }
-  const bool saves = command.kind == Command::Kind::checkpoint && g->phase == Phase::running && !g->saving;
-  if (saves) g->committed = g->done;
-  schedule(*g, now_, kProgressClass, saves ? EventKind::checkpointed : EventKind::command_failed, g->done.ns);
 }
 
 // What an event means for the gang it belongs to; then it goes into the batch.

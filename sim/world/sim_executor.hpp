@@ -69,7 +69,9 @@ class SimExecutor : public Executor {
     Work committed{};                      // what survives a failure
     Work total{};                          // until it finishes: of a child, from the version it starts from
     JobId heir_of{};                       // starting: inherits from this job
-    bool saving = false;                   // stands still for a checkpoint
+    bool saving = false;                   // stands still for a checkpoint or a publication
+    bool publishes_now = false;            // asked for at this instant: another save must not push it aside
+    Duration broken_save{};                // stopping: how long it had stood still for one when it was asked to
     bool in_group = false;                 // others of its group may be on its GPUs; the model knows nothing of it
     Allocation gpus;                       // kept where nodes fail, links or GPUs are shared, or in stretches
     RunConfig config{};                    // kept where speed comes in stretches
@@ -88,7 +90,9 @@ class SimExecutor : public Executor {
   void end_stretch(Gang& g, Event& e);
   void settle(Gang& g);
   void cancel_pending(Gang& g);
+  // Saves, in sim_saves.cpp.
   void plan_checkpoint(Gang& g);
+  void begin_save(Gang& g, EventKind what);
   bool checkpoint(Gang& g, Event& e);
   // Publishing and inheriting, in sim_versions.cpp.
   void inherit(Gang& g, const RunConfig& config);
@@ -104,7 +108,7 @@ class SimExecutor : public Executor {
   void happen(Event e);
   void pause_running(Duration elapsed);
   void change_rates();
-  [[nodiscard]] std::int64_t stood_still_ns(const Gang& g) const;
+  [[nodiscard]] Duration stood_still(const Gang& g) const;
   void change_rate(Gang& g, Rate healthy, std::int64_t turns);
   [[nodiscard]] static Rate present_rate(const Gang& g);
   // Slow nodes, in sim_rates.cpp.
@@ -113,6 +117,9 @@ class SimExecutor : public Executor {
   void change_speed(Event& e);
   [[nodiscard]] Slowdown slowest_node(const Gang& g) const;
 
+  // Marks, in queued events, a checkpoint that is still to be taken (one that took no time carries the work it saved)
+  // and a node's planned outage (after one by chance the node's next change is drawn).
+  static constexpr std::int64_t kPlanned = -1;
   static constexpr std::int64_t kStretch = -2;  // value2 of a progress event: where speed changes
 
   const Topology* topology_;

@@ -69,15 +69,12 @@ void SimExecutor::plan_publication(Gang& g) {
 // A publication begins (false: nothing is said yet) or ends. It is a checkpoint, and says that too.
 bool SimExecutor::publish(Gang& g, Event& e) {
   g.publish = Queue::kNone;
+  g.publishes_now = false;
   const Duration cost = options_.publishes.cost;
   if (!g.saving) {
     settle(g);
     if (cost.ns > 0) {
-      g.saving = true;
-      if (g.next != Queue::kNone) queue_.cancel(g.next);
-      if (g.save != Queue::kNone) queue_.cancel(g.save);
-      g.next = g.save = Queue::kNone;
-      g.publish = schedule(g, now_ + cost, kProgressClass, EventKind::published, 0);
+      begin_save(g, EventKind::published);
       return false;
     }
   }

@@ -128,9 +128,12 @@ TEST_CASE("what keeps a scenario from being run live is found before anything st
   CHECK(faults("a,0,1,10,,\n", "nodes: here").empty());
   CHECK(has(faults("a,0,1,10,,\n", "nodes: hre"), "did you mean `here`?"));
   const std::string models = "nodes: here, models: { tr: toy.yaml, wait: paced, other: data.yaml }";
-  CHECK(faults("a,0,1,10,pretrain,tr\nb,0,1,10,,wait\nc,0,1,10,,\n", models).empty());  // nobody is `other`
+  CHECK(faults("a,0,1,10,pretrain,tr\nb,0,1,10,,wait\n", models).empty());  // nobody is `other`
   const std::string good = "nodes: here, models: { tr: toy.yaml, wait: paced }";
-  CHECK(faults("a,0,1,10,pretrain,tr\nb,0,1,10,,wait\nc,0,1,10,,\n", good).empty());
+  // A job without a model, whatever its kind, would be paced in silence beside those that train.
+  const std::string nameless = faults("a,0,1,10,pretrain,tr\nb,0,1,10,,wait\nc,0,1,10,,\n", good);
+  CHECK(has(nameless, "job `c`: the job names no model, but the scenario says what models train"));
+  CHECK(has(nameless, "jobs.csv:4"));
   const std::string unknown = faults("a,0,1,10,pretrain,tr\nb,0,1,10,pretrain,trr\n", good);
   CHECK(has(unknown, "job `b`: neither `live.models` nor a catalogue names the model `trr`"));
   CHECK(has(unknown, "did you mean `tr`?"));
@@ -138,4 +141,22 @@ TEST_CASE("what keeps a scenario from being run live is found before anything st
   CHECK(has(faults("a,0,1,10,pretrain,\n", good), "the job names no model"));
   CHECK(has(faults("a,0,1,10,pretrain,other\n", models), "there is no folder"));
   CHECK(has(faults("a,0,1,10,pretrain,tr\n", "nodes: here, models: { tr: toi.yaml }"), "toi.yaml"));
+  // Where no model trains there is nothing to miss; a wrong name still is one.
+  const std::string paced = "nodes: here, models: { wait: paced, other: paced }";
+  CHECK(faults("a,0,1,10,pretrain,wait\nb,0,1,10,,\n", paced).empty());
+  CHECK(has(faults("a,0,1,10,pretrain,wiat\n", paced), "did you mean `wait`?"));
+}
+
+TEST_CASE("the trainer is needed where a job trains, not where models are named", "[app]") {
+  const World f;
+  std::ofstream(f.file("toy.yaml")) << "task: toy\nsteps: 5\n";
+  const auto trains = [&f](const std::string& rows, const std::string& models) {
+    const auto p = f.prepared(",kind,model", rows, "live: { nodes: here, models: { " + models + " } }\n");
+    REQUIRE(p);
+    if (!may_train(*p)) CHECK(live_tasks(*p, f.file("run"), 1).value().empty());
+    return may_train(*p);
+  };
+  CHECK_FALSE(trains("a,0,1,10,pretrain,tr\nb,0,1,10,,\n", "tr: paced"));
+  CHECK_FALSE(trains("a,0,1,10,pretrain,tr\n", "tr: paced, toy: toy.yaml"));
+  CHECK(trains("a,0,1,10,pretrain,tr\nb,0,1,10,pretrain,toy\n", "tr: paced, toy: toy.yaml"));
 }

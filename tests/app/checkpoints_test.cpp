@@ -7,6 +7,7 @@
 #include "orrery_paths.hpp"
 #include "scenarios/run/simulate.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
+#include "sim/observe/log/event_log_reader.hpp"
 #include "tests/support/prepared.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/text.hpp"
@@ -114,4 +115,37 @@ TEST_CASE("in the lineage scenario every job restarts from the parameters of its
     most = std::max(most, restart);
   }
   CHECK(most > least + 1);
+}
+
+// The first job saves four times, for 2 s each: it ends at 108. That is what `wide` is promised, and what `late`,
+// which ends at 105, does not delay; reckoned without saves it could not pass from 90 on.
+TEST_CASE("true run times as estimates hold what checkpoints take", "[app][checkpoints]") {
+  const Folder f;
+  f.write("long,0,6,100,m\nwide,1,8,10,m\nlate,90,1,15,m\n");
+  std::string text = f.scenario("checkpoints: { every: 20s, cost: 2s }");
+  text.replace(text.find("count: 4"), 8, "count: 1");
+  text.replace(text.find("name: fifo"), 10, "name: easy");
+  const auto p = prepared(text);
+  if (!p) FAIL(render(p.error()));
+  CHECK(has(p->notes.back(), "oracle (true run times, with what checkpoints take)"));
+  RunRequest request;
+  request.policy = p->scenario.policy;
+  request.folder = f.file("run");
+  const auto report = simulate(*p, request);
+  if (!report) FAIL(render(report.error()));
+  CHECK(report->result.jct_by_job_s == std::vector<double>{108, 117, 15});
+
+  class Submitted final : public Observer {
+   public:
+    void on_event(const Event& e) override {
+      if (e.kind == EventKind::submit) estimates_s.push_back(to_seconds(Duration{e.value}));
+    }
+    void on_plan(Time, std::uint64_t, const Plan& plan) override {
+      for (const Reservation& r : plan.reservations) promised_s.push_back(to_seconds(r.start));
+    }
+    std::vector<double> estimates_s, promised_s;
+  } seen;
+  REQUIRE(read_event_log(f.file("run/events.jsonl.zst"), seen));
+  CHECK(seen.estimates_s == std::vector<double>{108, 10, 15});
+  CHECK(seen.promised_s == std::vector<double>{108});
 }

@@ -4,8 +4,12 @@
 #include <catch2/catch.hpp>
 
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "orrery_paths.hpp"
+#include "scenarios/run/input_digest.hpp"
+#include "scenarios/run/live_folder.hpp"
+#include "scenarios/run/output_folder.hpp"
 #include "scenarios/run/simulate.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
 #include "tests/support/prepared.hpp"
@@ -150,4 +154,50 @@ TEST_CASE("Sia's workload on its three types of GPU: A100 are the fastest, for e
   const RunReport report = run(*p);
   CHECK(report.failure.empty());
   CHECK(report.result.summary.finished == 160);
+}
+
+TEST_CASE("a run is of what its tables hold, not of what they are called", "[app]") {
+  const Folder f;
+  const std::string text = f.scenario("k", "q", "");
+  const PolicyConfig fifo;
+  const auto digests = [&](const std::string& of) {
+    const auto p = prepared(of);
+    if (!p) FAIL(render(p.error()));
+    RunRequest request;
+    request.folder = f.file("run");
+    REQUIRE(simulate(*p, request));
+    const auto manifest = nlohmann::json::parse(std::ifstream(f.file("run") + "/run.json"));
+    return std::vector<std::string>{manifest["config_sha256"].get<std::string>(), compare_digest({fifo}, 1, {&*p}),
+                                    run_identity(p->scenario, *p, 1, "worker")};
+  };
+  const auto differ = [](const std::vector<std::string>& a, const std::vector<std::string>& b) {
+    for (std::size_t i = 0; i < a.size(); ++i) CHECK(a[i] != b[i]);
+  };
+  const auto first = digests(text);
+  CHECK(digests(text) == first);
+  const std::string table = "placement,local_bsz,step_time,sync_time\n2,64,0.375,0\n4,32,";
+  write(f.at / "prof/net/placements-q.csv", table + "0.26,0\n");
+  const auto changed = digests(text);
+  differ(changed, first);
+  write(f.at / "prof/net/placements-q.csv", table + "0.25,0\n");
+  CHECK(digests(text) == first);
+  // The journal of a live run that began with the other table is not gone on with, and says why.
+  const LiveFolder begun(f.file("live"));
+  REQUIRE(begun.create("version: 1\n", changed[2], false));
+  const auto resumed = begun.reopen(first[2]);
+  REQUIRE_FALSE(resumed);
+  CHECK(has(render(resumed.error()), "files that the scenario names (profiles, "));
+
+  // Likewise a recording of capacity, and the script of a policy.
+  write(f.at / "capacity.json", R"({"metadata": {"gap_seconds": 300}, "data": [2, 1, 2]})");
+  write(f.at / "script", "0s x run\n");
+  const std::string more = text + fmt::format("failures: {{ capacity: '{0}/capacity.json' }}\n", f.path());
+  const auto recorded = digests(more);
+  write(f.at / "capacity.json", R"({"metadata": {"gap_seconds": 300}, "data": [2, 1, 1, 2]})");
+  differ(digests(more), recorded);
+  Scenario scripted = prepared(text)->scenario;
+  scripted.policy.options["file"] = f.file("script");
+  const std::string before = config_sha256(scripted, {});
+  write(f.at / "script", "1s x run\n");
+  CHECK(config_sha256(scripted, {}) != before);
 }

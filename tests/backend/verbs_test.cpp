@@ -101,13 +101,13 @@ data: { folder: data/few, make: { kind: pairs, samples: 256, size: 32, seed: 1 }
 )"));
   REQUIRE(live::write_file(folder.file("jobs.csv"),
                            "job_id,submit_s,gpus,duration_s,kind,model,batch\n"
-                           "measured,0,1,2,pretrain,pairs,16\npaced,0,1,1,,,\n"));
+                           "measured,0,1,2,pretrain,pairs,16\npaced,0,1,1,,wait,\n"));
   REQUIRE(live::write_file(folder.file("live.yaml"), R"(version: 1
 name: measured
 cluster: { groups: [{ name: slots, count: 1, gpus_per_node: 2, gpu: cpu }] }
 workload: { trace: jobs.csv }
 policy: { name: fifo }
-live: { time_scale: 1, models: { pairs: job.yaml } }
+live: { time_scale: 1, models: { pairs: job.yaml, wait: paced } }
 )"));
   const Outcome run =
       orrery_says(fmt::format("live run '{}' -q -o '{}'", folder.file("live.yaml"), folder.file("run")), folder);

@@ -191,7 +191,7 @@ std::vector<std::string> worker_line_seeds() {
   start.total_work = Work{1'000'000'000};
   return {live::format(live::ToWorker{start}) + "save\nlease 30\npublish\nstop\n",
           "hello 1 paced\nready 0 0\nstep 10 1000 2000\nstep 11 1100 200 31000\n"
-          "saved 10 1000 a/step-10\npublished 1 10 a/version-1\ndone 12\nerror no room\n",
+          "saving 10\nsaved 10 1000 a/step-10\npublished 1 10 a/version-1\ndone 12\nerror no room\n",
           "hello 2 paced\n", "lease 0\n"};
 }
 

@@ -9,11 +9,13 @@
 #include <fstream>
 #include <functional>
 #include <map>
+#include <thread>
 
 #include "backend/engine/local/local_engine.hpp"
 #include "backend/protocol/checkpoint_dir.hpp"
 #include "sim/control/replay_executor.hpp"
 #include "sim/core/random.hpp"
+#include "sim/observe/metrics/study.hpp"
 #include "tests/support/live_world.hpp"
 
 namespace {
@@ -29,7 +31,7 @@ struct LiveResult {
 };
 
 // Runs it under the invariant checker, then replays its batches: both must agree in every decision.
-LiveResult run_live(const LiveWorld& world) {
+LiveResult run_live(const LiveWorld& world, const std::vector<Observer*>& observers = {}) {
   const Topology topology(world.groups);
   const IdealModel model;
   LiveResult r;
@@ -47,8 +49,10 @@ LiveResult run_live(const LiveWorld& world) {
     const auto policy = make_policy(world.policy);
     JobSource source(world.workload.specs, estimate);
     InvariantChecker checker;
+    std::vector<Observer*> all{&checker, &r.diary};
+    all.insert(all.end(), observers.begin(), observers.end());
     Controller controller(recorder, *policy, source, world.workload.specs, world.workload.demands, model,
-                          controller_options(), {&checker, &r.diary});
+                          controller_options(), all);
     r.outcome = controller.run();
     r.records = controller.state().records();
     r.launches = executor->launches();
@@ -107,6 +111,83 @@ TEST_CASE("live: preempted, resized and resumed by a script", "[live]") {
   Work all{};
   for (const auto& l : r.launches) all.ns += l.done.ns;
   CHECK(to_seconds(Duration{all.ns}) == Approx(24).margin(0.5));
+}
+
+namespace {
+
+// GPU time of checkpoints, by the fold that makes a run's metrics.
+class CheckpointTime final : public Observer {
+ public:
+  explicit CheckpointTime(const LiveWorld& w)
+      : topology_(w.groups),
+        records_(records_of(w)),
+        table_(std::make_shared<const JobTable>(make_job_table(records_))),
+        base_(table_, gpus_by_node(topology_)),
+        study_(table_, make_study_inputs(w.workload.specs, topology_)) {}
+  void on_event(const Event& e) override {
+    base_.on_event(e);
+    study_.on_event(e);
+  }
+  void on_end(Time now) override {
+    base_.on_end(now);
+    study_.on_end(now);
+  }
+  [[nodiscard]] double gpu_s() const { return study_.summary(base_).checkpoint_gpu_s.value_or(-1); }
+
+ private:
+  static std::vector<JobRecord> records_of(const LiveWorld& w) {
+    std::vector<JobRecord> records(w.workload.specs.size());
+    for (std::size_t i = 0; i < records.size(); ++i) records[i].spec = &w.workload.specs[i];
+    return records;
+  }
+  Topology topology_;
+  std::vector<JobRecord> records_;
+  std::shared_ptr<const JobTable> table_;
+  MetricsFold base_;
+  StudyFold study_;
+};
+
+}  // namespace
+
+// A job of 24 s saves every 10 s, for 20 s: 20 s after it started it has stood still for 10 s. What a worker says of
+// it makes the events of the simulator, whose numbers are in broken_saves_test.
+TEST_CASE("live: a save that a stop, a suspension or a death breaks off is checkpoint time", "[live]") {
+  for (const char* how : {"preempt", "suspend", "killed"}) {
+    INFO(how);
+    LiveWorld w;
+    const bool killed = std::string(how) == "killed";
+    use_script(w, killed ? "" : fmt::format("0s j0 run n0:0\n24s j0 {}\n50s j0 run n0:0\n", how), cluster(1, 1),
+               {{0, 1, 24}});
+    if (killed) w.policy = {"fifo"};
+    w.checkpoints = {seconds(10), seconds(20)};
+    std::thread death;
+    if (killed)
+      w.see = [&death](Engine& engine, const EngineEvent& e) {
+        if (death.joinable() || e.kind != EngineEvent::Kind::said || !std::holds_alternative<live::Saving>(e.message))
+          return;
+        death = std::thread([pid = engine.processes(e.gang).at(0).pid] {
+          std::this_thread::sleep_for(std::chrono::milliseconds(500));
+          (void)::kill(pid, SIGKILL);
+        });
+      };
+    CheckpointTime time(w);
+    const LiveResult r = run_live(w, {&time});
+    if (death.joinable()) death.join();
+    REQUIRE(r.records[0].state == JobState::finished);
+    const EventKind kind = killed                          ? EventKind::failed
+                           : std::string(how) == "suspend" ? EventKind::suspended
+                                                           : EventKind::stopped;
+    double told = -1, saved = 0;
+    for (const Event& e : r.diary.events) {
+      if (e.kind == kind && told < 0) told = to_seconds(Duration{killed ? -e.value2 : e.value2});
+      if (e.kind == EventKind::checkpointed) saved += to_seconds(Duration{e.value2});
+    }
+    const double began = r.diary.when(EventKind::started, 0) + 10;
+    CHECK(told == Approx(killed ? 10 : 24 - began).margin(3));
+    CHECK(told > 0);
+    CHECK(time.gpu_s() == Approx(told + saved));
+    if (kind == EventKind::suspended) CHECK(told + saved == Approx(20 * r.diary.count(EventKind::checkpointed)));
+  }
 }
 
 TEST_CASE("live: suspended on its GPUs while another of its group runs there", "[live]") {

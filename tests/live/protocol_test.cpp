@@ -44,10 +44,10 @@ TEST_CASE("every message of the worker protocol survives its line", "[live]") {
     REQUIRE(again);
     CHECK(*again == m);
   }
-  for (const FromWorker& m :
-       std::vector<FromWorker>{Hello{1, "paced"}, Ready{7, Work{8}}, Step{9, Work{10}, Duration{11}},
-                               Step{9, Work{10}, Duration{11}, Duration{31000}}, Saved{12, Work{13}, "a b/step-12"},
-                               Published{1, 2, "v"}, Done{3}, WorkerError{"x y"}}) {
+  for (const FromWorker& m : std::vector<FromWorker>{
+           Hello{1, "paced"}, Ready{7, Work{8}}, Step{9, Work{10}, Duration{11}},
+           Step{9, Work{10}, Duration{11}, Duration{31000}}, Saving{12}, Saved{12, Work{13}, "a b/step-12"},
+           Published{1, 2, "v"}, Done{3}, WorkerError{"x y"}}) {
     const auto again = parse_from_worker(bare(format(m)));
     REQUIRE(again);
     CHECK(*again == m);
@@ -67,14 +67,26 @@ TEST_CASE("a malformed line of the worker protocol is one error that says why", 
     std::string line;
     const char* says;
   };
-  for (const Bad& b :
-       {Bad{"", "empty"}, Bad{"hallo 1 paced", "a controller knows"}, Bad{"hello 2 trainer", "speaks protocol 2"},
-        Bad{"hello 1", "<worker> is missing"}, Bad{"ready 1", "<done_work_ns> is missing"},
-        Bad{"ready 1  2", "one space"}, Bad{"ready 01 2", "whole number"}, Bad{"ready -1 2", "whole number"},
-        Bad{"step 1 2 99999999999999999999", "63 bits"}, Bad{"done 1 2", "more than"}, Bad{"saved 1 2 ", "missing"},
-        Bad{"step 1 2 3 0", "not within 1"}, Bad{"step 1 2 3 ", "one space"}, Bad{"step 1 2 3 4 5", "more than"},
-        Bad{"published 0 1 p", "not within 1"}, Bad{"done 1\r", "control character"},
-        Bad{"error \xff", "not UTF-8"}}) {
+  for (const Bad& b : {Bad{"", "empty"},
+                       Bad{"hallo 1 paced", "a controller knows"},
+                       Bad{"hello 2 trainer", "speaks protocol 2"},
+                       Bad{"hello 1", "<worker> is missing"},
+                       Bad{"ready 1", "<done_work_ns> is missing"},
+                       Bad{"ready 1  2", "one space"},
+                       Bad{"ready 01 2", "whole number"},
+                       Bad{"ready -1 2", "whole number"},
+                       Bad{"step 1 2 99999999999999999999", "63 bits"},
+                       Bad{"done 1 2", "more than"},
+                       Bad{"saved 1 2 ", "missing"},
+                       Bad{"saving", "<step> is missing"},
+                       Bad{"saving 1 2", "more than"},
+                       Bad{"saving -1", "whole number"},
+                       Bad{"step 1 2 3 0", "not within 1"},
+                       Bad{"step 1 2 3 ", "one space"},
+                       Bad{"step 1 2 3 4 5", "more than"},
+                       Bad{"published 0 1 p", "not within 1"},
+                       Bad{"done 1\r", "control character"},
+                       Bad{"error \xff", "not UTF-8"}}) {
     INFO(b.line);
     const auto r = parse_from_worker(b.line);
     REQUIRE_FALSE(r);

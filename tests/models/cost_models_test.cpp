@@ -197,6 +197,21 @@ TEST_CASE("the cost of saving and of restarting", "[models][checkpoint]") {
   CHECK(effective_time_ratio(1'000'000, 1, 300, 3600, 10) == 0);
 }
 
+TEST_CASE("what a job stands still for to save and to publish", "[models][checkpoint]") {
+  const auto still_s = [](int run, int every, int save, int publish, std::vector<std::int32_t> points) {
+    return to_seconds(stands_still(seconds(run), seconds(every), seconds(save), seconds(publish), points));
+  };
+  CHECK(still_s(1000, 300, 10, 0, {}) == 30);
+  CHECK(still_s(900, 300, 10, 0, {}) == 20);  // none at its end
+  CHECK(still_s(300, 300, 10, 0, {}) == 0);
+  CHECK(still_s(1000, 0, 10, 0, {}) == 0);
+  CHECK(still_s(1000, 0, 10, 5, {250, 500}) == 10);
+  // At 400 it publishes, which saves, too: checkpoints at 300, 700, none at 1000.
+  CHECK(still_s(1000, 300, 10, 5, {400}) == 25);
+  CHECK(still_s(1000, 300, 10, 0, {400}) == 30);  // without a cost it is no pause
+  CHECK(stands_still(Duration{kForever.ns / 4}, Duration{1}, seconds(1), {}) == Duration{kForever.ns / 4});
+}
+
 TEST_CASE("simulated failures cost what Daly expects", "[models][checkpoint]") {
   // Save every 500 s at 20 s, restart 60 s, MTBF 4000 s: the mean of 4000 runs of 10 intervals against the formula.
   RandomStream rng = stream(4, "tests/daly");

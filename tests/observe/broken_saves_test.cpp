@@ -2,6 +2,8 @@
 // neither productive nor lost, in the fold of a run and in that of its stored log.
 #include <catch2/catch.hpp>
 
+#include <fstream>
+
 #include "sim/core/random.hpp"
 #include "sim/observe/log/event_log.hpp"
 #include "sim/observe/log/event_log_reader.hpp"
@@ -190,6 +192,51 @@ TEST_CASE("a save that is broken off is checkpoint time, whatever breaks it off"
   CHECK(split.checkpoint == 2 * (10 + 20 + 20));  // two when it does its 250 s again
   CHECK(split.lost == 2 * 100);
   CHECK(split.productive == 2 * 250);
+}
+
+// As above, but a stop takes 10 s, and the node fails in the middle of it.
+TEST_CASE("a save that a stop broke off is checkpoint time, also when the stop is cut short", "[study][work]") {
+  const Workload w = make_workload({{0, 2, 250}});
+  SimOptions sim;
+  sim.checkpoints = {seconds(100), seconds(20)};
+  sim.overheads.stop = seconds(10);
+  sim.failures.outages = {{NodeId(0), at_seconds(115), at_seconds(150)}};
+  StopsAt policy(110, false);
+  Split split;
+  CHECK(compare(w, 1, policy, sim, &split) == 1);
+  CHECK(split.checkpoint == 2 * (10 + 20 + 20));
+  CHECK(split.lost == 2 * 100);
+  CHECK(split.productive == 2 * 250);
+}
+
+// Told to save at 12 s, for 10 s: done by then are 12 s, which a failure at 30 s leaves; a stop at 15 s breaks it
+// off.
+TEST_CASE("a save that was asked for is checkpoint time, too", "[study][work]") {
+  struct Case {
+    const char* script;
+    bool fails;
+    Split split;
+  };
+  for (const Case& c :
+       {Case{"0s j0 run\n12s j0 checkpoint\n", false, {2 * 10, 0, 2 * 100}},
+        Case{"0s j0 run\n12s j0 checkpoint\n41s j0 run\n", true, {2 * 10, 2 * 8, 2 * 100}},
+        Case{"0s j0 run\n12s j0 checkpoint\n15s j0 preempt\n25s j0 run\n", false, {2 * 3, 0, 2 * 100}}}) {
+    INFO(c.script << (c.fails ? "fails" : ""));
+    const TempFolder dir;
+    std::ofstream(dir.file("script")) << c.script;
+    const Workload w = make_workload({{0, 2, 100}});
+    SimOptions sim;
+    sim.checkpoints = {Duration{}, seconds(10)};
+    if (c.fails) sim.failures.outages = {{NodeId(0), at_seconds(30), at_seconds(40)}};
+    const Topology topology(cluster(1, 4));
+    std::vector<JobRecord> records(1);
+    records[0].spec = &w.specs[0];
+    Folds folds(std::make_shared<const JobTable>(make_job_table(records)), w, topology);
+    Both both(folds);
+    const auto policy = make_policy({"scripted", "count", {{"file", dir.file("script")}}});
+    (void)run_world(cluster(1, 4), w, *policy, sim, false, {&both});
+    check_equal(split_of(folds.study, folds.base), c.split);
+  }
 }
 
 TEST_CASE("checkpoints, lost and productive time of random worlds", "[study][work]") {

@@ -104,6 +104,67 @@ TEST_CASE("scripted: a job that is to share the GPU it holds alone is started ag
   CHECK(r.jobs[0].finish_s == 14);
 }
 
+namespace {
+
+// What was answered to commands, with the event's second value (of a save: what it took, in ns).
+class Answers final : public Observer {
+ public:
+  void on_event(const Event& e) override {
+    const bool answers =
+        e.kind == EventKind::checkpointed || e.kind == EventKind::published || e.kind == EventKind::command_failed;
+    if (answers) text += fmt::format("{} j{} {} {}; ", to_seconds(e.at), e.job.value, to_string(e.kind), e.value2);
+  }
+  std::string text;
+};
+
+}  // namespace
+
+TEST_CASE("scripted: a save that is asked for takes as long as one by the clock", "[policies]") {
+  struct Case {
+    const char* script;
+    std::int64_t every_s, cost_s, publish_s;
+    double finish_s;
+    const char* answers;
+  };
+  for (const Case& c : {
+           // 100 s of work and the 10 s that it stands still
+           Case{"12s j0 checkpoint", 0, 10, 0, 110, "22 j0 checkpointed 10000000000; "},
+           Case{"12s j0 checkpoint", 0, 0, 0, 100, "12 j0 checkpointed 0; "},
+           // saves by the clock follow 40 s after it: with 12, 52 and 92 s done
+           Case{"12s j0 checkpoint", 40, 10, 0, 130,
+                "22 j0 checkpointed 10000000000; 72 j0 checkpointed 10000000000; 122 j0 checkpointed 10000000000; "},
+           Case{"12s j0 checkpoint", 40, 0, 0, 100,
+                "12 j0 checkpointed 0; 52 j0 checkpointed 0; 92 j0 checkpointed 0; "},
+           // in the middle of one nothing else is saved
+           Case{"12s j0 checkpoint\n15s j0 checkpoint\n16s j0 publish", 0, 10, 4, 110,
+                "15 j0 command_failed 0; 16 j0 command_failed 0; 22 j0 checkpointed 10000000000; "},
+           // publishing has a cost of its own, and is a save
+           Case{"12s j0 publish", 0, 10, 4, 104, "16 j0 checkpointed 4000000000; 16 j0 published 120; "},
+           // of two at one instant the second is refused, also where the first takes no time
+           Case{"12s j0 publish\n12s j0 checkpoint", 0, 10, 0, 100,
+                "12 j0 checkpointed 0; 12 j0 published 120; 12 j0 command_failed 0; "},
+           // broken off by a stop: 12 s done, 10 s later it goes on
+           Case{"12s j0 checkpoint\n15s j0 preempt\n25s j0 run", 0, 10, 0, 113, ""},
+       }) {
+    INFO(c.script << ", every " << c.every_s << " for " << c.cost_s);
+    const TempFolder dir;
+    std::ofstream(dir.file("script")) << "0s j0 run\n" << c.script << "\n";
+    Workload w = make_workload({{0, 1, 100}, {0, 1, 1}});
+    w.specs[1].after = {{JobId(0), true, 1000}};
+    SimOptions sim;
+    sim.checkpoints = {seconds(c.every_s), seconds(c.cost_s)};
+    sim.publishes.cost = seconds(c.publish_s);
+    const auto policy = make_policy({"scripted", "count", {{"file", dir.file("script")}}});
+    Answers answers;
+    const IdealModel speed;
+    InvariantChecker checker(watched(w, speed, sim));
+    const RunResult r = run_world(cluster(1, 1), w, *policy, sim, true, {&answers, &checker});
+    check_clean(checker);
+    CHECK(r.jobs[0].finish_s == c.finish_s);
+    CHECK(answers.text == c.answers);
+  }
+}
+
 TEST_CASE("scripted: jobs that are not named are scheduled first-in, first-out", "[policies]") {
   const auto r = run_script("5s j1 run n0:1\n", cluster(1, 2), {{0, 1, 4}, {0, 1, 4}, {1, 1, 3}, {1, 1, 3}});
   CHECK(r.jobs[0].start_s == 0);
@@ -114,15 +175,6 @@ TEST_CASE("scripted: jobs that are not named are scheduled first-in, first-out",
 
 // What a plan commands went nowhere, in either world.
 TEST_CASE("scripted: a job that is told to save or publish does so; one without GPUs refuses", "[policies]") {
-  class Answers final : public Observer {
-   public:
-    void on_event(const Event& e) override {
-      const bool answers =
-          e.kind == EventKind::checkpointed || e.kind == EventKind::published || e.kind == EventKind::command_failed;
-      if (answers) text += fmt::format("{} j{} {} {}; ", to_seconds(e.at), e.job.value, to_string(e.kind), e.value2);
-    }
-    std::string text;
-  };
   const TempFolder dir;
   std::ofstream(dir.file("script")) << "0s j0 run\n4s j0 checkpoint\n5s j0 publish\n";
   Workload w = make_workload({{0, 1, 10}, {0, 1, 4}});

@@ -146,7 +146,7 @@ TEST_CASE("edges that make no sense are errors", "[traces]") {
   const Topology topology({NodeGroup{.name = "n", .count = 1, .gpus_per_node = 1, .gpu = "g"}});
   const auto error = [&](const std::string& rows) {
     const auto t = read_trace_text("t.csv", kHeader + ",after\n" + rows);
-    REQUIRE(t);
+    if (!t) return render(t.error());
     const auto w = to_workload(*t, topology, "t.csv");
     return w ? std::string() : render(w.error());
   };

@@ -158,3 +158,43 @@ TEST_CASE("a parent that its own file lacks is not found in another one", "[trac
   CHECK(m->trace.jobs[0].after == "x/p9@hard");
   CHECK(m->trace.jobs[0].gain == "x/p9:0.5");
 }
+
+TEST_CASE("what names other jobs is renamed as it is read, whatever the file is called", "[traces]") {
+  const std::string text =
+      "job_id,submit_s,gpus,duration_s,after,gain\na:1,0,1,1,,\nb@2,1,1,1,a:1,a:1:0.5\n"
+      "c,2,1,1,a:1@hard:0.5;b@2@soft,a:1:-0.25;b@2:0.1\n";
+  for (const char* stem : {"plain", "x@y", "x:1;z"}) {
+    INFO(stem);
+    const auto m = merge_traces({{stem, read_ok(text)}, {stem, read_ok(text)}});
+    if (!m) FAIL(render(m.error()));
+    const Workload alone = edges_of(read_ok(text)).value();
+    const Workload w = edges_of(read_ok(canonical_text(m->trace))).value();  // read back: still the same edges
+    REQUIRE(w.specs.size() == 6);
+    for (std::size_t i = 0; i < 6; ++i) CHECK(ties_of(w, i, m->prefixes[i % 2]) == ties_of(alone, i / 2, ""));
+  }
+}
+
+TEST_CASE("a malformed cell that names jobs is an error with its place, not copied", "[traces]") {
+  const std::string header = "job_id,submit_s,gpus,duration_s,after,gain\na,0,1,1,,\n";
+  const auto read = [&](const std::string& row) { return read_trace_text("t.csv", header + row + "\n"); };
+  for (const auto& [row, column] :
+       {std::pair("b,0,1,1,a@hard,a=0.5", 16), std::pair("b,0,1,1,a@hard,a:0.5;a", 16),
+        std::pair("b,0,1,1,a@often,", 9), std::pair("b,0,1,1,a@hard:2,", 9), std::pair("b,0,1,1,a;;a@soft,", 9)}) {
+    INFO(row);
+    const auto t = read(row);
+    REQUIRE_FALSE(t);
+    REQUIRE(t.error().items.size() == 1);
+    CHECK(t.error().items[0].where.line == 3);
+    CHECK(t.error().items[0].where.column == column);
+  }
+  const auto skipped = read_trace_text("t.csv", header + "b,0,1,1,a@hard,a=0.5\n", {.skip_bad_rows = true});
+  REQUIRE(skipped);
+  CHECK(skipped->jobs.size() == 1);
+  // A trace that was not read: made by a program.
+  Trace made = read_ok(header + "b,0,1,1,a,a:0.5\n");
+  made.jobs[1].gain = "a=0.5";
+  const auto merged = merge_traces({{"x", made}, {"y", made}});
+  REQUIRE_FALSE(merged);
+  CHECK(render(merged.error()).find("`gain` of job `b` has `a=0.5`, which is no gain") != std::string::npos);
+  CHECK_FALSE(edges_of(made));
+}

@@ -315,7 +315,7 @@ TEST_CASE("gains are read from the trace, and bad ones named", "[lineage]") {
   const auto read = [](const std::string& gain) {
     const auto t = read_trace_text(
         "t.csv", "job_id,submit_s,gpus,duration_s,after,gain\na,0,1,5,,\nb,0,1,5,a@hard," + gain + "\n");
-    REQUIRE(t.has_value());
+    if (!t) return Expected<Workload>(tl::make_unexpected(t.error()));
     NodeGroup g;
     g.count = g.gpus_per_node = 1;
     return to_workload(*t, Topology({g}), "t.csv");
@@ -327,7 +327,8 @@ TEST_CASE("gains are read from the trace, and bad ones named", "[lineage]") {
     INFO(bad);
     const auto w = read(bad);
     REQUIRE_FALSE(w.has_value());
-    CHECK(w.error().items[0].message == fmt::format("`gain` of job `b` has `{}`, which is no gain", bad));
+    CHECK(w.error().items[0].message == fmt::format("`gain` is `{0}`; it has `{0}`, which is no gain", bad));
+    CHECK(w.error().items[0].where.line == 3);
   }
 }
 

@@ -11,6 +11,7 @@
 
 #include "sim/core/quantity.hpp"
 #include "traces/format/formats.hpp"
+#include "traces/format/lineage_cells.hpp"
 
 namespace orrery {
 namespace {
@@ -28,29 +29,11 @@ std::optional<std::int32_t> scaled_gpus(std::int32_t gpus, std::int64_t factor_1
   return v ? std::optional(static_cast<std::int32_t>(std::max<std::int64_t>(1, *v))) : std::nullopt;
 }
 
-// The columns whose items, `;` between them, name other jobs, each name before its last `ends`.
-struct NamingColumn {
-  std::string TraceJob::*text;
-  char ends;
-};
-constexpr NamingColumn kNaming[] = {{&TraceJob::after, '@'}, {&TraceJob::gain, ':'}};
-
-// Calls `visit` with each item of such a field.
-template <class Visit>
-void for_items(std::string_view field, Visit visit) {
-  while (!field.empty()) {
-    const std::string_view item = field.substr(0, field.find(';'));
-    field.remove_prefix(std::min(field.size(), item.size() + 1));
-    visit(item);
-  }
-}
-
-// A field with a prefix before each job that it names.
-std::string prefixed(std::string_view field, const std::string& prefix) {
-  std::string out;
-  for_items(field,
-            [&](std::string_view item) { out += fmt::format("{}{}{}", out.empty() ? "" : ";", prefix, item); });
-  return out;
+// What stands before the ids of an input that clashes: its stem, without what has a meaning in cells that name jobs.
+std::string plain_stem(std::string stem) {
+  for (char& c : stem)
+    if (c == ';' || c == '@' || c == ':') c = '-';
+  return stem;
 }
 
 // True for each input that shares an id with another one, or names a job that only another one has.
@@ -64,11 +47,10 @@ std::vector<bool> clashes(const std::vector<MergeInput>& inputs) {
     }
   for (std::size_t i = 0; i < inputs.size(); ++i)
     for (const TraceJob& j : inputs[i].trace.jobs)
-      for (const NamingColumn& c : kNaming)
-        for_items(j.*c.text, [&](std::string_view item) {
-          const auto it = owner.find(item.substr(0, item.rfind(c.ends)));
-          if (it != owner.end() && it->second != i) clash[i] = true;
-        });
+      for_parents(j, [&](std::string_view parent) {
+        const auto it = owner.find(parent);
+        if (it != owner.end() && it->second != i) clash[i] = true;
+      });
   return clash;
 }
 
@@ -109,17 +91,21 @@ void slice_by_submit(Trace& trace, Time from, Time to) {
 
 Expected<MergedTrace> merge_traces(std::vector<MergeInput> inputs) {
   MergedTrace out;
+  for (const MergeInput& in : inputs)
+    if (auto bad = malformed_cell(in.trace, in.stem)) return fail(*std::move(bad));
   const std::vector<bool> clash = clashes(inputs);
   std::map<std::string, int> uses;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    const int use = ++uses[inputs[i].stem];
+    const std::string stem = plain_stem(inputs[i].stem);
+    const int use = ++uses[stem];
     std::string& prefix = out.prefixes.emplace_back();
-    if (clash[i]) prefix = use == 1 ? inputs[i].stem + "/" : fmt::format("{}-{}/", inputs[i].stem, use);
+    if (clash[i]) prefix = use == 1 ? stem + "/" : fmt::format("{}-{}/", stem, use);
     for (TraceJob& j : inputs[i].trace.jobs) {
       j.line = 0;  // of another file
       if (clash[i]) j.job_id = prefix + j.job_id;
       if (clash[i])
-        for (const NamingColumn& c : kNaming) j.*c.text = prefixed(j.*c.text, prefix);
+        for (const NamingColumn& c : naming_columns())
+          j.*c.cell = rename_parents(c, j.*c.cell, [&](std::string_view p) { return prefix + std::string(p); });
       out.trace.jobs.push_back(std::move(j));
     }
     out.trace.has_estimates = out.trace.has_estimates || inputs[i].trace.has_estimates;

@@ -9,34 +9,10 @@
 
 #include "sim/core/assert.hpp"
 #include "traces/format/formats.hpp"
+#include "traces/format/lineage_cells.hpp"
 
 namespace orrery {
 namespace {
-
-// The parent that an entry of `after` ("p17@hard:0.8") or `gain` ("p17:0.45") begins with.
-std::string_view parent_of(std::string_view entry, char before_the_rest) {
-  return entry.substr(0, entry.rfind(before_the_rest));
-}
-
-// Calls see(entry) for the entries of a list with `;` between them.
-template <class See>
-void for_entries(std::string_view list, See see) {
-  while (!list.empty()) {
-    const std::string_view entry = list.substr(0, list.find(';'));
-    list.remove_prefix(std::min(list.size(), entry.size() + 1));
-    see(entry);
-  }
-}
-
-// The list with `mark` behind every parent.
-std::string marked(std::string_view list, char before_the_rest, const std::string& mark) {
-  std::string out;
-  for_entries(list, [&](std::string_view entry) {
-    const std::string_view parent = parent_of(entry, before_the_rest);
-    out += fmt::format("{}{}{}{}", out.empty() ? "" : ";", parent, mark, entry.substr(parent.size()));
-  });
-  return out;
-}
 
 std::size_t cube_root_up(std::size_t n) {
   std::size_t root = 1;
@@ -56,8 +32,7 @@ std::vector<bool> parted_by_cut(const std::vector<TraceJob>& jobs) {
       ++opened[std::min(i, found->second) + 1];
       --opened[std::max(i, found->second) + 1];
     };
-    for_entries(jobs[i].after, [&](std::string_view entry) { tie(parent_of(entry, '@')); });
-    for_entries(jobs[i].gain, [&](std::string_view entry) { tie(parent_of(entry, ':')); });
+    for_parents(jobs[i], tie);
   }
   std::vector<bool> parted(jobs.size(), false);
   std::int64_t open = 0;
@@ -74,6 +49,10 @@ Resampler::Resampler(const Trace& trace) : trace_(&trace) {
   const std::size_t n = trace.jobs.size();
   if (n < kMinResampleJobs) {
     refused_ = fmt::format("{} jobs are too few to draw from (at least {})", n, kMinResampleJobs);
+    return;
+  }
+  if (const auto bad = malformed_cell(trace)) {
+    refused_ = bad->message;
     return;
   }
   const Duration span = trace.jobs.back().submit - trace.jobs.front().submit;
@@ -118,8 +97,8 @@ void Resampler::append_piece(Trace& out, std::size_t piece, const std::string& m
         out.jobs.empty() ? trace_->jobs.front().submit : std::min(out.jobs.back().submit + gap, Time{kMaxTraceNs});
     if (j.deadline) j.deadline = std::max(Time{}, *j.deadline + (j.submit - before));
     j.job_id += mark;
-    j.after = marked(j.after, '@', mark);
-    j.gain = marked(j.gain, ':', mark);
+    for (const NamingColumn& c : naming_columns())
+      j.*c.cell = rename_parents(c, j.*c.cell, [&](std::string_view p) { return std::string(p) + mark; });
     out.jobs.push_back(std::move(j));
   }
 }

@@ -10,6 +10,7 @@
 #include "sim/models/lifecycle/transfer.hpp"
 #include "traces/format/canonical.hpp"
 #include "traces/format/formats.hpp"
+#include "traces/format/lineage_cells.hpp"
 
 namespace orrery {
 namespace {
@@ -23,58 +24,23 @@ JobKind kind_of(const std::string& text) {
   return JobKind::unknown;
 }
 
-// Takes what stands before the next `;` off the front.
-std::string_view next_item(std::string_view& rest) {
-  const std::string_view item = rest.substr(0, rest.find(';'));
-  rest.remove_prefix(std::min(rest.size(), item.size() + 1));
-  return item;
-}
-
 using IdByName = std::unordered_map<std::string_view, JobId>;
 
-// One edge of an `after` field: "parent", "parent@hard", "parent@hard:0.8" or "parent@soft".
-std::optional<Dependency> parse_edge(std::string_view text, const IdByName& ids, bool& known) {
-  Dependency d;
-  const std::size_t at = text.rfind('@');
-  const std::string_view parent = text.substr(0, at);
-  if (at != std::string_view::npos) {
-    std::string_view how = text.substr(at + 1);
-    if (how == "soft") {
-      d.hard = false;
-    } else if (how.substr(0, 4) == "hard") {
-      how.remove_prefix(4);
-      if (!how.empty()) {
-        if (how.front() != ':') return std::nullopt;
-        const auto progress = parse_fixed(how.substr(1), 3);
-        if (!progress || *progress < 1 || *progress > 1000) return std::nullopt;
-        d.progress_per_mille = static_cast<std::int32_t>(*progress);
-      }
-    } else {
-      return std::nullopt;
-    }
+// The edges and gains of a row, as far as their parents are there; false where a cell is malformed.
+bool read_lineage(const TraceJob& row, const IdByName& ids, JobSpec& spec, JobTruth& truth) {
+  for (std::string_view rest = row.gain; !rest.empty();) {
+    const auto g = parse_gain(next_item(rest));
+    if (!g) return false;
+    if (const auto it = ids.find(g->parent); it != ids.end())
+      truth.sources.push_back({it->second, g->gain_per_mille});
   }
-  if (parent.empty()) return std::nullopt;
-  const auto it = ids.find(parent);
-  known = it != ids.end();
-  if (known) d.parent = it->second;
-  return d;
-}
-
-// One entry of a `gain` field: "parent:0.45". Gains are at most 0.95 and at least -20.
-std::optional<SourceGain> parse_gain(std::string_view text, const IdByName& ids, bool& known) {
-  const std::size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos || colon == 0) return std::nullopt;
-  std::string_view number = text.substr(colon + 1);
-  const bool negative = !number.empty() && number.front() == '-';
-  if (negative) number.remove_prefix(1);
-  const auto per_mille = parse_fixed(number, 3);
-  if (!per_mille || *per_mille < 0 || *per_mille > (negative ? 20'000 : kMaxGainPerMille)) return std::nullopt;
-  const auto it = ids.find(text.substr(0, colon));
-  known = it != ids.end();
-  SourceGain g;
-  if (known) g.parent = it->second;
-  g.gain_per_mille = static_cast<std::int32_t>(negative ? -*per_mille : *per_mille);
-  return g;
+  for (std::string_view rest = row.after; !rest.empty();) {
+    const auto e = parse_edge(next_item(rest));
+    if (!e) return false;
+    if (const auto it = ids.find(e->parent); it != ids.end())
+      spec.after.push_back({it->second, e->hard, e->progress_per_mille});
+  }
+  return true;
 }
 
 // The names of "A100|V100"; blanks around them do not count.
@@ -221,30 +187,10 @@ Expected<Workload> to_workload(const Trace& trace, const Topology& topology, con
     s.batch = j.batch;
     s.tflop = j.tflop;
     JobTruth truth{Work{j.duration.ns}, {}};
-    for (std::string_view rest = j.gain; !rest.empty();) {
-      const std::string_view entry = next_item(rest);
-      bool known = false;
-      const auto g = parse_gain(entry, ids, known);
-      if (!g && errors.size() < 20) {
-        Diagnostic bad{fmt::format("`gain` of job `{}` has `{}`, which is no gain", j.job_id, entry)};
-        bad.where = {file, j.line, 0};
-        bad.hint = "write `parent:0.45`, from -20 to 0.95, several with `;` between them";
-        errors.push_back(std::move(bad));
-      }
-      if (g && known) truth.sources.push_back(*g);
-    }
-    for (std::string_view rest = j.after; !rest.empty();) {
-      const std::string_view edge = next_item(rest);
-      bool known = false;
-      const auto d = parse_edge(edge, ids, known);
-      if (!d && errors.size() < 20) {
-        Diagnostic bad{fmt::format("`after` of job `{}` has `{}`, which is no edge", j.job_id, edge)};
-        bad.where = {file, j.line, 0};
-        bad.hint = "write `parent`, `parent@hard:0.8` or `parent@soft`, several with `;` between them";
-        errors.push_back(std::move(bad));
-      }
-      if (d && known) s.after.push_back(*d);
-    }
+    if (!read_lineage(j, ids, s, truth))
+      for (const NamingColumn& c : naming_columns())
+        if (const auto item = malformed_item(c, j.*c.cell); item && errors.size() < kMostErrors)
+          errors.push_back(malformed(c, j, *item, file));
     if (j.duration.ns <= 0 && errors.size() < 20) {
       Diagnostic bad{fmt::format("job `{}` has no run time", j.job_id)};
       bad.where = {file, j.line, 0};

@@ -9,6 +9,7 @@
 
 #include "traces/format/decimal.hpp"
 #include "traces/format/formats.hpp"
+#include "traces/format/lineage_cells.hpp"
 #include "traces/format/table_reader.hpp"
 #include "traces/format/text_file.hpp"
 
@@ -31,6 +32,15 @@ struct Columns {
   }
   std::array<int, kColumns.size()> at{};
 };
+
+void read_parents(TableReader& rows, const Columns& c, TraceJob& j) {
+  for (const NamingColumn& naming : naming_columns()) {
+    j.*naming.cell = rows.text(c[naming.name]);
+    if (const auto item = malformed_item(naming, j.*naming.cell))
+      rows.complain(c[naming.name], fmt::format("has `{}`, which is no {}", *item, naming.noun),
+                    std::string(naming.form));
+  }
+}
 
 void check_gpus(TableReader& rows, const Columns& c, TraceJob& j) {
   if (j.gpus == 0 && j.cpu_milli == 0) rows.complain(c["gpus"], "may be 0 only where `cpus` is > 0");
@@ -88,12 +98,11 @@ void read_canonical(TableReader& rows, Trace& trace) {
     if (const auto d = rows.maybe_fixed(c["deadline_s"], 9, 0)) j.deadline = Time{*d};
     j.weight = static_cast<double>(rows.maybe_fixed(c["weight"], 6, 1).value_or(1'000'000)) / 1e6;
     j.batch = rows.maybe_integer(c["batch"], 0, kMost).value_or(0);
-    j.after = rows.text(c["after"]);
     j.iterations = rows.maybe_integer(c["iterations"], 0, kMost).value_or(0);
     j.iteration_time = Duration{rows.maybe_fixed(c["iteration_s"], 9, 0).value_or(0)};
     j.samples = rows.maybe_integer(c["samples"], 0, kMost).value_or(0);
-    j.gain = rows.text(c["gain"]);
     j.tflop = rows.maybe_integer(c["tflop"], 0, kMost).value_or(0);
+    read_parents(rows, c, j);
     check_gpus(rows, c, j);
     if (rows.row_ok()) trace.jobs.push_back(std::move(j));
   }

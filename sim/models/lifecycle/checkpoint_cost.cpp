@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "sim/core/assert.hpp"
+#include "sim/core/units.hpp"
 
 namespace orrery {
 namespace {
@@ -62,6 +63,22 @@ double effective_time_ratio(int nodes, double failures_per_node_s, double restar
 
 double lost_work_s(double interval_s, const SaveCost& save) {
   return interval_s / 2 + (save.write_s - save.stall_s);
+}
+
+Duration stands_still(Duration run, Duration every, Duration save, Duration publish,
+                      std::span<const std::int32_t> points) {
+  Int128 saves = 0, published = 0;
+  std::int64_t from = 0;  // run by the last publication, with which the time to the next checkpoint begins anew
+  if (publish.ns > 0)
+    for (const std::int32_t point : points) {
+      const auto at = static_cast<std::int64_t>(Int128{run.ns} * point / 1000);
+      if (every.ns > 0) saves += (at - from) / every.ns;
+      ++published;
+      from = at;
+    }
+  if (every.ns > 0 && run.ns > from) saves += (run.ns - from - 1) / every.ns;
+  constexpr Int128 kMost = kForever.ns / 4;
+  return {static_cast<std::int64_t>(std::min(kMost, saves * save.ns + published * publish.ns))};
 }
 
 }  // namespace orrery

@@ -4,6 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+
+#include "sim/core/time.hpp"
 
 namespace orrery {
 
@@ -47,5 +50,12 @@ struct RestartCost {
 
 // Work lost by a failure, on average: half an interval, and what was not yet safe of an asynchronous save.
 [[nodiscard]] double lost_work_s(double interval_s, const SaveCost& save);
+
+// How long a job that runs for `run` alone, undisturbed and at its own rate, stands still besides: for a checkpoint
+// of cost `save` whenever it has run for `every` since it started or last saved, but not at its end, and for a
+// publication of cost `publish` at each of `points` (per mille of its work, ascending). Exact, but for points that
+// fall onto the instant of a checkpoint, or that are later thought useless: then it is at most this.
+[[nodiscard]] Duration stands_still(Duration run, Duration every, Duration save, Duration publish,
+                                    std::span<const std::int32_t> points = {});
 
 }  // namespace orrery
