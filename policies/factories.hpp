@@ -14,10 +14,11 @@ namespace orrery {
 struct PolicySetup {
   std::unique_ptr<Placement> placement;
   std::uint64_t seed = 1;
-  bool emulate_tiresias = false;  // reproduce the reference simulator's quirks (policies.md 1.4, 1.5, 9)
-  bool emulate_muri = false;      // policies.md 5.2
-  bool emulate_pollux = false;    // policies.md 5.1
-  bool emulate_titan = false;     // policies.md 5.3
+  // Reproduce the quirks of a reference simulator: docs/policies/emulations.md lists them.
+  bool emulate_tiresias = false;
+  bool emulate_muri = false;
+  bool emulate_pollux = false;
+  bool emulate_titan = false;
 };
 
 using PolicyFactory = std::unique_ptr<Policy> (*)(PolicySetup, OptionReader&);

@@ -112,7 +112,7 @@ const std::vector<PolicyInfo>& policy_table() {
         {"most", "integer", "4", "most jobs that share a set of GPUs; more wait", {}, 1, kMany}}},
       {"optimus",
        "the next GPU to the job whose remaining time it shortens most, with preemption",
-       "Every period each job gets its least number of GPUs, in order of arrival, then one GPU after another goes to "
+       "Every period each job gets its least number of GPUs, small numbers first, then one GPU after another goes to "
        "the job that gains most. Between periods waiting jobs start on their least, nothing is resized.",
        "Peng et al., Optimus, EuroSys 2018",
        make_optimus,

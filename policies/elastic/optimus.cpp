@@ -1,5 +1,6 @@
-// Optimus (Peng et al., EuroSys'18), without its parameter servers: every job gets its least number of GPUs in order
-// of arrival, then one GPU after another goes to the job whose remaining time it shortens most (policies.md 1.16).
+// Optimus (Peng et al., EuroSys'18), without its parameter servers: every job gets its least number of GPUs, small
+// numbers first and then in order of arrival; then one GPU after another goes to the job whose remaining time it
+// shortens most (docs/policies/elastic.md).
 // Sizes are reconsidered every period; between periods jobs only start, on their least. Under `emulate: pollux` and
 // `titan` decisions are made at periods alone, as those simulators' re-implementations do, with their oddities.
 #include <algorithm>

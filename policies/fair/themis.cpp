@@ -1,6 +1,6 @@
 // Themis (Mahajan et al., NSDI'20) in a deterministic form, without bidding: jobs hold GPUs on leases; what is free
 // or whose lease is over goes to the jobs that are treated worst, by finish-time fairness rho = time in the shared
-// cluster over time alone on an equal share of it (policies.md 1.12). Under `emulate: titan` as TitanSched's
+// cluster over time alone on an equal share of it (docs/policies/fairness.md). Under `emulate: titan` as TitanSched's
 // simulator does it, every 60 s, with its own estimate of rho.
 #include <algorithm>
 #include <set>

@@ -1,7 +1,7 @@
 // Longest pending job first: strict order by time spent waiting, longest first. Without preemption that is the
 // order of arrival, so it equals FIFO; it differs for jobs that come back after a failure, whose earlier wait
-// counts. `emulate: tiresias` reproduces the reference's list handling (policies.md 1.4): its pending times are
-// never updated, and the job after each started one is passed over at that event.
+// counts. `emulate: tiresias` reproduces the reference's list handling (docs/policies/emulations.md): its pending
+// times are never updated, and the job after each started one is passed over at that event.
 #include <algorithm>
 #include <set>
 

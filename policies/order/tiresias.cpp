@@ -3,7 +3,7 @@
 // that is kept from decision to decision: after every decision its running jobs stand before its waiting ones,
 // their order otherwise unchanged. Strict-priority fill, the rest is preempted. With `starvation: N` a job that
 // has waited N times as long as it has run (both since its first run or last promotion) returns to the first queue
-// with its service forgotten. policies.md 1.5.
+// with its service forgotten. See docs/policies/attained-service.md.
 #include <algorithm>
 #include <set>
 

@@ -1,6 +1,6 @@
 // Titan (Gao et al., SoCC'22) without task merging: every period it shares the GPUs out anew so that jobs together
-// come closest to what an equal share would give each (policies.md 2.1). The reference solves a binary program; over
-// one kind of GPU that is a knapsack with one choice per job, solved exactly here.
+// come closest to what an equal share would give each (docs/policies/elastic.md). The reference solves a binary
+// program; over one kind of GPU that is a knapsack with one choice per job, solved exactly here.
 #include <algorithm>
 
 #include "policies/factories.hpp"
@@ -49,7 +49,8 @@ class Titan final : public Policy {
     std::stable_sort(jobs_.begin(), jobs_.end(), [](const Job& a, const Job& b) { return a.alone < b.alone; });
   }
 
-  // The sizes a job may have, and what each costs: 1 / weight of policies.md 2.1, nothing being the most expensive.
+  // The sizes a job may have, and what each costs: remaining time on it over that on the fair share. To hold
+  // nothing costs most.
   void offer(const ClusterView& view, const Job& j, std::int32_t fair, std::vector<KnapsackOption>& out) const {
     const JobView v = view.job(j.id);
     const auto left = [&](std::int32_t gpus) {
