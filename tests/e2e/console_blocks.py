@@ -4,14 +4,14 @@
   tests/e2e/console_blocks.py ORRERY [--long] [PAGE...]    prints `ok NAME`, `FAIL NAME` or `skip NAME` per command
   tests/e2e/console_blocks.py --self-test                  proves on made-up pages that the rules below hold
 
-A block ```console holds commands (`$ ./scripts/orrery ...`), each followed by what it prints on standard output. A
-command without such lines may print anything. In what is shown, `...` stands for any text within a line, and for
+A block ```console holds commands (`$ ./scripts/orrery ...`), each followed by what it prints on standard output.
+A command without such lines may print anything. In what is shown, `...` stands for any text within a line, and for
 any number of lines where it is a line of its own. A command must exit with 0, within 20 s. The commands of a page
 run in order in one folder, in which `scenarios` and `traces` are those of the repository.
 
-`<!-- long: KIND -->` before a block leaves it to `--long`. KIND says what it needs: `traces` (recorded ones), `engine`
-(real processes for a minute), `torch` (LibTorch) or `slow` (more than 20 s). Commands of orrery stand in no other kind
-of block, so that nothing is shown that is not run.
+`<!-- long: KIND -->` before a block leaves it to `--long`. KIND says what it needs: `traces` (recorded ones),
+`engine` (real processes for a minute), `torch` (LibTorch) or `slow` (more than 20 s). Commands of orrery stand in no
+other kind of block, so that nothing is shown that is not run.
 """
 
 import argparse
@@ -145,7 +145,8 @@ def run_step(step, here):
 
 
 def self_test():
-    page = "<!-- long: traces -->\n\n```console\n$ ./scripts/orrery a  # why\nb ... c\n...\n$ ./scripts/orrery d\n```\n"
+    page = ("<!-- long: traces -->\n\n```console\n$ ./scripts/orrery a  # why\nb ... c\n...\n"
+            "$ ./scripts/orrery d\n```\n")
     steps, wrong = read_page("p.md", page)
     assert [(s.kind, s.shown) for s in steps] == [("traces", ["b ... c", "..."]), ("traces", None)] and not wrong
     assert steps[0].name() == "p.md:4: a"
