@@ -131,8 +131,9 @@ std::string exit_codes_page() {
 
 std::string units_page() {
   std::string out =
-      "# Units\n\nA quantity is a decimal and a unit, `1.5h`. Without a unit it is an error, except for 0. GB is 10^9 "
-      "bytes, GiB 2^30 bytes, Gb 10^9 bits. GPU-time is a time with `GPU` before its unit: `3250GPUs`, `2GPUh`.\n\n" +
+      "# Units\n\nA quantity is a decimal and a unit, `1.5h`. Without a unit it is an error, except for 0. GB is "
+      "10^9 bytes, GiB 2^30 bytes, Gb 10^9 bits. GPU-time is a time with `GPU` before its unit: `3250GPUs`, "
+      "`2GPUh`.\n\n" +
       header({"quantity", "units"});
   const auto row = [&out](std::string_view what, std::span<const UnitName> units) {
     std::string names;
