@@ -104,8 +104,7 @@ std::string options_of(const PolicyInfo& p) {
 }
 
 std::string policies_page() {
-  std::string out =
-      "# Policies\n\nOptions are keys beside `policy.name`. [How they work](../policies/README.md).\n";
+  std::string out = "# Policies\n\nOptions are keys beside `policy.name`. [How they work](../policies/README.md).\n";
   for (const PolicyInfo& p : policy_table()) {
     out += fmt::format("\n## `{}`\n\n{}{}\n", p.name, p.doc,
                        p.source.empty() ? "" : fmt::format(" Source: {}.", p.source));
