@@ -106,7 +106,7 @@ class Task {
   [[nodiscard]] virtual double bytes_at(std::int64_t local_batch) const { return (void)local_batch, 0; }
 };
 
-// The task that `config` (a job's whole JSON: see docs/trainer.md) describes: its key `task` names the kind. Fails
+// The task that `config` (a job's whole JSON: see docs/training.md) describes: its key `task` names the kind. Fails
 // with what is wrong with the config, its data or the checkpoint to start from.
 [[nodiscard]] Expected<std::unique_ptr<Task>> make_task(const nlohmann::json& config, const TaskContext& context);
 

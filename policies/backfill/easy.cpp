@@ -1,7 +1,7 @@
 // Backfilling. One algorithm with one number, the reservation depth: the first `depth` jobs that cannot start get
 // a reservation at the earliest time at which the placement can put them for their whole length; any later job may
 // start now if that delays no reservation. Depth 1 is EASY (Lifka 1995), unlimited depth is conservative backfilling
-// (Mu'alem and Feitelson 2001); policies.md 1.2 and 1.3.
+// (Mu'alem and Feitelson 2001); docs/policies/backfilling.md.
 //
 // A promise is kept: while no node fails, no job outlives its estimate and none is preempted, no job starts after its
 // first reservation. Where the placement only counts and every demand is a number of GPUs, a reservation is that

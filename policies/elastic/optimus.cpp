@@ -1,6 +1,6 @@
-// Optimus (Peng et al., EuroSys'18), without its parameter servers: every job gets its least number of GPUs in order
-// of arrival, then one GPU after another goes to the job whose remaining time it shortens most. Sizes are
-// reconsidered every period; between periods jobs only start, on their least.
+// Optimus (Peng et al., EuroSys'18), without its parameter servers: every job gets its least number of GPUs, small
+// numbers first and then in order of arrival; then one GPU after another goes to the job whose remaining time it
+// shortens most. Sizes are reconsidered every period; between periods jobs only start, on their least.
 #include <algorithm>
 
 #include "policies/parts/least_starter.hpp"
@@ -55,7 +55,7 @@ const PolicyInfo optimus_policy = {
     .name = "optimus",
     .title = "the next GPU to the job whose remaining time it shortens most, with preemption",
     .doc =
-        "Every period each job gets its least number of GPUs, in order of arrival, then one GPU after another "
+        "Every period each job gets its least number of GPUs, small numbers first, then one GPU after another "
         "goes to the job that gains most. Between periods waiting jobs start on their least, nothing is "
         "resized.",
     .source = "Peng et al., Optimus, EuroSys 2018",

@@ -1,7 +1,7 @@
 // Dominant resource fairness (Ghodsi et al., NSDI'11), without preemption: again and again the tenant with the
 // smallest dominant share, max over resources of used / capacity of the nodes that are up, starts its first job that
-// fits; tenants without one are passed over. Ties: the tenant that came first. Gangs, so shares may jump. policies.md
-// 1.6.
+// fits; tenants without one are passed over. Ties: the tenant that came first. Gangs, so shares may jump. See
+// docs/policies/fairness.md.
 #include <algorithm>
 #include <map>
 #include <set>

@@ -1,6 +1,6 @@
 // Themis (Mahajan et al., NSDI'20) in a deterministic form, without bidding: jobs hold GPUs on leases; what is free
 // or whose lease is over goes to the jobs that are treated worst, by finish-time fairness rho = time in the shared
-// cluster over time alone on an equal share of it.
+// cluster over time alone on an equal share of it (docs/policies/fairness.md).
 #include <algorithm>
 #include <set>
 

@@ -1,5 +1,6 @@
 // FIFO, fit-job-first, and the non-preemptive orders by estimate, SJF and QSSF. FIFO starts jobs in order of
-// arrival and stops at the first that does not fit; the others go on past it (policies.md 1.1, 1.4). No preemption.
+// arrival and stops at the first that does not fit; the others go on past it (docs/policies/backfilling.md). No
+// preemption.
 #include "policies/parts/class_queues.hpp"
 #include "policies/registry.hpp"
 

@@ -2,7 +2,7 @@
 // finished so far (until there are enough: least attained service first). The index follows attained service in whole
 // quanta and may rise or fall with it, so every running job is looked at when it has filled another one. A wide job
 // fills one in seconds, less than it takes to start: so a job that was started is not compared anew before it has run
-// for `hold`. policies.md 1.5.
+// for `hold`. See docs/policies/attained-service.md.
 #include <algorithm>
 #include <optional>
 #include <set>

@@ -1,6 +1,6 @@
 // LAS (least attained service first): strict priority with preemption by attained GPU-time, compared in whole quanta,
 // so that two equal jobs alternate once per quantum. A wide job fills one in seconds, less than it takes to start: so
-// a job that was started is not compared anew before it has run for `hold`. policies.md 1.5.
+// a job that was started is not compared anew before it has run for `hold`. See docs/policies/attained-service.md.
 //
 // Running jobs fill millions of quanta in a long run, and nearly all of them change nothing: what runs is decided by
 // where running jobs stand among the first waiting job of each class of equal demands. So the policy is woken when a

@@ -3,7 +3,8 @@
 // that is kept from decision to decision: after every decision its running jobs stand before its waiting ones,
 // their order otherwise unchanged. Strict-priority fill, the rest is preempted. With `starvation: N` a job that
 // has waited N times as long as it has run (both since its first run or last promotion) returns to the first queue
-// with its service forgotten. A class to derive from, since simulators differ in when they look at the limits.
+// with its service forgotten (docs/policies/attained-service.md). A class to derive from, since simulators differ in
+// when they look at the limits.
 #pragma once
 
 #include <algorithm>

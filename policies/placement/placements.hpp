@@ -1,5 +1,5 @@
-// The placements: where a job goes once it has been chosen (policies.md section 0.4 of the specification; the
-// rules are repeated at each class). All of them take the lowest-numbered free GPUs of a node, put a fraction of
+// The placements: where a job goes once it has been chosen (docs/policies/placements.md; the rules are
+// repeated at each class). All of them take the lowest-numbered free GPUs of a node, put a fraction of
 // a GPU on the partly used GPU that it fills best, and check GPU type, CPUs and memory.
 #pragma once
 

@@ -1,7 +1,7 @@
 // What TitanSched calls SRTF, for `emulate: titan` only: every interval waiting jobs start in order of predicted
 // remaining time on their requested GPUs while as many are free; running jobs are left alone (or, as its
-// authors' name for it says, compete with the others). What is chosen by
-// number alone is then placed, widest first, and waits on where it does not fit. policies.md 5.3.
+// authors' name for it says, compete with the others). What is chosen by number alone is then placed, widest first,
+// and waits on where it does not fit. See docs/policies/emulations.md.
 #include <algorithm>
 
 #include "policies/parts/ticks.hpp"

@@ -1,7 +1,8 @@
 // Tiresias as the simulators of Pollux and TitanSched re-implement it, for `emulate:` only: two queues, looked at
 // every interval; service is compared with the limit at intervals alone. Strict priority, queue by queue, past jobs
 // that do not fit; the rest is preempted. Service counts from launch, start-up included. Pollux keeps the queues as
-// lists; TitanSched keeps them in order of submission and rounds as TitanClock says. policies.md 1.5, 5.1, 5.3.
+// lists; TitanSched keeps them in order of submission and rounds as TitanClock says. See
+// docs/policies/emulations.md.
 #include <algorithm>
 
 #include "policies/parts/ticks.hpp"

@@ -2,7 +2,7 @@
 // free GPUs joins the least crowded set of GPUs held by jobs of its own demand; the members of a set take turns, one
 // quantum each, the others suspended with their state kept on the GPUs. When GPUs become free, members that have not
 // yet been launched move there. Packing by measured utilisation, migration of running jobs and grow-shrink are not
-// part of it. policies.md 1.13.
+// part of it. See docs/policies/time-slicing.md.
 //
 // Waiting jobs are classes of equal demand: what neither fits nor may share now holds for its whole class, so that a
 // decision costs what it starts and one try per class, however long the queue is.

@@ -1,7 +1,7 @@
 // Titan (Gao et al., SoCC'22) without task merging: every period it shares the GPUs out anew so that jobs together
-// come closest to what an equal share would give each. The reference solves a binary program; over one kind of GPU
-// that is a knapsack with one choice per job, solved exactly here. A class to derive from: its simulator starts jobs
-// in a way of its own.
+// come closest to what an equal share would give each (docs/policies/elastic.md). The reference solves a binary
+// program; over one kind of GPU that is a knapsack with one choice per job, solved exactly here. A class to derive
+// from: its simulator starts jobs in a way of its own.
 #pragma once
 
 #include <memory>

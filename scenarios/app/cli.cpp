@@ -26,6 +26,7 @@ const std::vector<Verb>& verbs() {
       {"policy", "list, show: the policies, placements and their options", policy_verb},
       {"doctor", "what works on this machine", doctor_verb},
       {"metrics", "what each number of a report means, with its unit", metrics_verb},
+      {"reference", "keys, options, columns, units, exit codes: the pages of docs/reference", reference_verb},
   };
   return table;
 }

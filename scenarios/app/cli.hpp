@@ -27,6 +27,7 @@ int train_verb(const std::vector<std::string>& arguments);
 int live_calibrate_action(const std::vector<std::string>& arguments);
 int live_validate_action(const std::vector<std::string>& arguments);
 int metrics_verb(const std::vector<std::string>& arguments);
+int reference_verb(const std::vector<std::string>& arguments);
 
 int run_command_line(int argc, const char* const* argv);
 

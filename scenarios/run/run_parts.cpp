@@ -61,7 +61,7 @@ JobTable table_of(const Prepared& p) {
   return table;
 }
 
-// TitanSched's goes in steps of how often its simulator decides under each policy (policies.md 5.3).
+// TitanSched's goes in steps of how often its simulator decides under each policy (docs/policies/emulations.md).
 RunClock clock_of(const Prepared& p, const std::string& policy) {
   if (p.scenario.emulate != "titan") return {};
   return {seconds(policy == "themis" ? 60 : policy == "titan" ? 120 : 300)};

@@ -20,14 +20,17 @@ struct Spell {
 // clang-format off
 YamlWalk::Keys spell_keys(YamlWalk& w, std::int64_t nodes, Spell& s, bool& ends) {
   return {
-      {"node", [&w, &s, nodes](const Place& p) {
+      {"node", "number of the node, from 0",
+       [&w, &s, nodes](const Place& p) {
          const std::int64_t n = w.integer(p, 0, 1'000'000'000);
          if (nodes > 0 && n >= nodes)
            w.complain(p, fmt::format("`{}` is {}; the cluster's nodes are 0 to {}", p.path, n, nodes - 1));
          s.node = NodeId(static_cast<std::uint32_t>(n));
        }},
-      {"from", [&w, &s](const Place& p) { s.from = Time{} + w.quantity(p, parse_duration); }},
-      {"to", [&w, &s, &ends](const Place& p) { s.to = Time{} + w.quantity(p, parse_duration); ends = true; }},
+      {"from", "when it begins; default: the start",
+       [&w, &s](const Place& p) { s.from = Time{} + w.quantity(p, parse_duration); }},
+      {"to", "when it ends; required",
+       [&w, &s, &ends](const Place& p) { s.to = Time{} + w.quantity(p, parse_duration); ends = true; }},
   };
 }
 
@@ -59,6 +62,7 @@ std::int64_t read_millionths(YamlWalk& w, const Place& at, std::int64_t least, s
 
 Slowdown read_slowdown(YamlWalk& w, const Place& at) {
   constexpr Slowdown kMost = 1000 * kFullSpeed;
+  w.takes(at, "number from 1, which is full speed, to 1000");
   return read_millionths(w, at, kFullSpeed, kMost, "a number from 1, which is full speed, to 1000");
 }
 
@@ -67,7 +71,10 @@ void read_slow_spell(YamlWalk& w, const Place& at, std::int64_t nodes, Straggler
   bool ends = false, slow = false;
   Slowdown by = kFullSpeed;
   YamlWalk::Keys keys = spell_keys(w, nodes, s, ends);
-  keys.emplace_back("slowdown", [&](const Place& p) { by = read_slowdown(w, p); slow = true; });
+  keys.emplace_back("slowdown", "how many times as long a step takes; required", [&](const Place& p) {
+    by = read_slowdown(w, p);
+    slow = true;
+  });
   w.section(at, keys);
   if (!check_spell(w, at, s, ends, "when the node is at full speed again")) return;
   if (!slow) w.missing(at, "slowdown", "how many times as long a step takes, 1.25 for instance");
@@ -77,8 +84,11 @@ void read_slow_spell(YamlWalk& w, const Place& at, std::int64_t nodes, Straggler
 void read_stragglers(YamlWalk& w, const Place& at, std::int64_t nodes, Stragglers& s) {
   const std::size_t errors = w.errors().size();
   w.section(at, {
-      {"node_mtbs", [&](const Place& p) { s.node_mtbs = w.at_least(p, kLeastBetween, true); }},
-      {"slowdown", [&](const Place& p) {
+      {"node_mtbs", "mean time between slow spells of a node",
+       [&](const Place& p) { s.node_mtbs = w.at_least(p, kLeastBetween, true); }},
+      {"slowdown", "how many times as long a step takes",
+       [&](const Place& p) {
+         if (w.lists()) return w.takes(p, "number from 1, which is full speed, to 1000, or the least and the most");
          if (!p.node.IsSequence()) {
            s.least = s.most = read_slowdown(w, p);
            return;
@@ -90,8 +100,10 @@ void read_stragglers(YamlWalk& w, const Place& at, std::int64_t nodes, Straggler
          else
            s.least = range[0], s.most = range[1];
        }},
-      {"lasts", [&](const Place& p) { s.lasts = w.at_least(p, seconds(1)); }},
-      {"spells", [&](const Place& p) { w.each(p, [&](const Place& item) { read_slow_spell(w, item, nodes, s); }); }},
+      {"lasts", "mean length of a spell",
+       [&](const Place& p) { s.lasts = w.at_least(p, seconds(1)); }},
+      {"spells", "spells at known times",
+       [&](const Place& p) { w.each(p, [&](const Place& item) { read_slow_spell(w, item, nodes, s); }); }},
   });
   if (at.node.IsMap() && !s.active() && w.errors().size() == errors)
     w.complain(at, fmt::format("`{}` does nothing without `node_mtbs`, the mean time between slow spells of a node, "
@@ -101,11 +113,15 @@ void read_stragglers(YamlWalk& w, const Place& at, std::int64_t nodes, Straggler
 void read_lemons(YamlWalk& w, const Place& at, Lemons& l) {
   bool share = false, rate = false;
   w.section(at, {
-      {"share", [&](const Place& p) {
+      {"share", "share of nodes that are lemons; required",
+       [&](const Place& p) {
+         w.takes(p, "number from 0 to 1");
          l.share = read_millionths(w, p, 0, 1'000'000, "a share of the nodes, from 0 to 1");
          share = true;
        }},
-      {"rate", [&](const Place& p) {
+      {"rate", "how many times as often their faults come; required",
+       [&](const Place& p) {
+         w.takes(p, "number above 0, at most 1000");
          l.rate = read_millionths(w, p, 1, 1'000'000'000, "how many times as often, above 0 and at most 1000");
          rate = true;
        }},
@@ -120,13 +136,20 @@ void read_lemons(YamlWalk& w, const Place& at, Lemons& l) {
 void read_failures(YamlWalk& w, const Place& at, std::int64_t nodes, FailureConfig& f) {
   Place lemons{};
   w.section(at, {
-      {"node_mtbf", [&](const Place& p) { f.node_mtbf = w.at_least(p, kLeastBetween, true); }},
-      {"repair", [&](const Place& p) { f.repair = w.at_least(p, seconds(1)); }},
-      {"outages", [&](const Place& p) { w.each(p, [&](const Place& item) { read_outage(w, item, nodes, f); }); }},
-      {"capacity", [&](const Place& p) { f.capacity = w.word(p); }},
-      {"retries", [&](const Place& p) { f.retries = w.integer(p, 0, 1'000'000); }},
-      {"stragglers", [&](const Place& p) { read_stragglers(w, p, nodes, f.stragglers); }},
-      {"lemons", [&](const Place& p) { lemons = p; read_lemons(w, p, f.lemons); }},
+      {"node_mtbf", "mean time between a repair and the next failure of a node",
+       [&](const Place& p) { f.node_mtbf = w.at_least(p, kLeastBetween, true); }},
+      {"repair", "mean time to repair",
+       [&](const Place& p) { f.repair = w.at_least(p, seconds(1)); }},
+      {"outages", "failures at known times",
+       [&](const Place& p) { w.each(p, [&](const Place& item) { read_outage(w, item, nodes, f); }); }},
+      {"capacity", "recording of how many nodes there were",
+       [&](const Place& p) { f.capacity = w.word(p); }},
+      {"retries", "failures of a job, other than of its nodes, after which it is started again",
+       [&](const Place& p) { f.retries = w.integer(p, 0, 1'000'000); }},
+      {"stragglers", "nodes that are slow for a while",
+       [&](const Place& p) { read_stragglers(w, p, nodes, f.stragglers); }},
+      {"lemons", "nodes whose faults come more often",
+       [&](const Place& p) { lemons = p; read_lemons(w, p, f.lemons); }},
   });
   if (!lemons.path.empty() && f.node_mtbf.ns == 0 && f.stragglers.node_mtbs.ns == 0)
     w.complain(lemons, fmt::format("`{}` does nothing without `node_mtbf` or `stragglers.node_mtbs`", lemons.path));

@@ -1,5 +1,5 @@
 // A job file (scenarios/jobs/*.yaml): what one training job is, for people in YAML, for orrery-trainer in JSON. The
-// keys are the trainer's (docs/trainer.md); `name` and `ranks` are read here.
+// keys are the trainer's (docs/training.md); `name` and `ranks` are read here.
 #pragma once
 
 #include <yaml-cpp/node/node.h>

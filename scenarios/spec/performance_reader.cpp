@@ -33,20 +33,26 @@ std::optional<PerformanceConfig> read_performance(YamlWalk& w, const Place& at,
   Place memory{};
   Place hardware{};
   w.section(at, {
-      {"profiles", [&](const Place& p) { c.profiles = w.word(p); }},
-      {"family", [&](const Place& p) {
+      {"profiles", "folder or file of profiles; required",
+       [&](const Place& p) { c.profiles = w.word(p); }},
+      {"family", "how the profiles are laid out",
+       [&](const Place& p) {
          c.family = w.choice(p, {"pollux", "titan", "gavel", "lucid", "calibrated"});
        }},
-      {"hardware", [&](const Place& p) {
+      {"hardware", "which tables GPU types use, or the type on which work is counted",
+       [&](const Place& p) {
          hardware = p;
+         if (w.lists()) return w.takes(p, "text, or a map of GPU types to names of tables");
          if (!p.node.IsMap()) c.hardware = w.word(p);
          else w.section(p, {}, [&](const std::string& type, const Place& q) { read_table(w, q, type, groups, c); });
        }},
-      {"gpu_memory", [&](const Place& p) {
+      {"gpu_memory", "`titan`: memory of each GPU; default: no limit",
+       [&](const Place& p) {
          c.gpu_memory = w.positive(p, parse_bytes);
          memory = p;
        }},
-      {"missing", [&](const Place& p) { c.clamp = w.choice(p, {"error", "clamp"}) == "clamp"; }},
+      {"missing", "what a job gets whose point was not measured",
+       [&](const Place& p) { c.clamp = w.choice(p, {"error", "clamp"}) == "clamp"; }},
   });
   if (!at.node.IsMap()) return std::nullopt;
   if (c.gpu_memory > 0 && c.family != "titan")

@@ -14,7 +14,7 @@ constexpr double kMostSigma = 10, kMostOverestimate = 1000;
 void read_gains(YamlWalk& w, const Place& at, GainLaw& gains) {
   YamlWalk::Keys keys;
   for (const GainParameter& parameter : gain_parameters())
-    keys.emplace_back(parameter.name, [&w, &gains, &parameter](const Place& p) {
+    keys.emplace_back(parameter.name, parameter.about, [&w, &gains, &parameter](const Place& p) {
       gains.*parameter.value = w.number(p, 0, parameter.most);
     });
   w.section(at, keys);
@@ -30,27 +30,37 @@ GenerateSpec read_generate(YamlWalk& w, const Place& at) {
   const auto flag = [&](const Place& p) { return w.boolean(p) ? std::int64_t{1} : std::int64_t{0}; };
   const auto own = [&given](const char* key, const Place& p) { given.emplace_back(key, p); };
   w.section(at, {
-      {"model", [&](const Place& p) {
+      {"model", "the generator",
+       [&](const Place& p) {
          std::vector<std::string_view> names;
          for (const Generator& known : generators()) names.push_back(known.name);
          g.model = w.choice(p, names);
        }},
-      {"zipf", [&](const Place& p) {
+      {"zipf", "lineage: how unevenly children choose parents",
+       [&](const Place& p) {
          g.zipf = w.number(p, 0, 10);
          own("zipf", p);
        }},
-      {"size", [&](const Place& p) {
+      {"size", "lineage: size of the jobs",
+       [&](const Place& p) {
          own("size", p);
          g.size = w.choice(p, {"cluster", "live"}) == "live" ? SizeName::live : SizeName::cluster;
        }},
-      {"gains", [&](const Place& p) { read_gains(w, p, g.gains); own("gains", p); }},
-      {"deadlines", [&](const Place& p) { g.deadlines = flag(p); own("deadlines", p); }},
-      {"priorities", [&](const Place& p) { g.priorities = flag(p); own("priorities", p); }},
-      {"jobs", [&](const Place& p) { g.jobs = w.integer(p, 1, 100'000'000); }},
-      {"rate", [&](const Place& p) { g.rate_per_1e9_h = w.positive(p, parse_frequency); }},
-      {"gpus", [&](const Place& p) {
+      {"gains", "lineage: how transfer gains differ",
+       [&](const Place& p) { read_gains(w, p, g.gains); own("gains", p); }},
+      {"deadlines", "gavel: jobs have deadlines",
+       [&](const Place& p) { g.deadlines = flag(p); own("deadlines", p); }},
+      {"priorities", "gavel: a fifth of the jobs weighs 5",
+       [&](const Place& p) { g.priorities = flag(p); own("priorities", p); }},
+      {"jobs", "how many jobs",
+       [&](const Place& p) { g.jobs = w.integer(p, 1, 100'000'000); }},
+      {"rate", "arrivals per time; this or `workload.load`",
+       [&](const Place& p) { g.rate_per_1e9_h = w.positive(p, parse_frequency); }},
+      {"gpus", "poisson: numbers of GPUs and their weights",
+       [&](const Place& p) {
          own("gpus", p);
          g.gpu_mix.clear();
+         if (w.lists()) return w.takes(p, "map of numbers of GPUs to weights");
          w.section(p, {}, [&](const std::string& key, const Place& weight) {
            auto mix = parse_gpu_mix(key);
            if (!mix)
@@ -60,18 +70,23 @@ GenerateSpec read_generate(YamlWalk& w, const Place& at) {
          });
          if (g.gpu_mix.empty()) g.gpu_mix.emplace_back(1, 1.0);
        }},
-      {"law", [&](const Place& p) {
+      {"law", "poisson: law of run times",
+       [&](const Place& p) {
          own("law", p);
          const bool lognormal = w.choice(p, {"exponential", "lognormal"}) == "lognormal";
          g.law = lognormal ? DurationLaw::lognormal : DurationLaw::exponential;
        }},
-      {"mean", [&](const Place& p) {
+      {"mean", "poisson: mean run time",
+       [&](const Place& p) {
          own("mean", p);
          g.mean = w.positive(p, parse_duration);
        }},
-      {"sigma", [&](const Place& p) { g.sigma = w.number(p, 0, kMostSigma); own("sigma", p); }},
-      {"tenants", [&](const Place& p) { g.tenants = static_cast<std::int32_t>(w.integer(p, 0, 1'000'000)); }},
-      {"overestimate", [&](const Place& p) { g.overestimate = w.number(p, 0, kMostOverestimate); }},
+      {"sigma", "poisson, lognormal: standard deviation of the logarithm",
+       [&](const Place& p) { g.sigma = w.number(p, 0, kMostSigma); own("sigma", p); }},
+      {"tenants", "how many users; 0 = none, or the generator's own number",
+       [&](const Place& p) { g.tenants = static_cast<std::int32_t>(w.integer(p, 0, 1'000'000)); }},
+      {"overestimate", "users claim up to so many times the run time; 0 = no estimates",
+       [&](const Place& p) { g.overestimate = w.number(p, 0, kMostOverestimate); }},
   });
   if (const Generator* model = find_generator(g.model))
     for (const auto& [key, place] : given)

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "policies/reference/emulations.hpp"
+#include "scenarios/spec/cluster_reader.hpp"
 #include "scenarios/spec/failures_reader.hpp"
 #include "scenarios/spec/make_policy.hpp"
 #include "scenarios/spec/moved_file.hpp"
@@ -34,80 +35,32 @@ constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max();
 // ---- the sections, one function each; each is a table of its keys ---------------------------------------------
 // clang-format off
 
-// A number of at most a million, in thousandths.
-std::int64_t thousandths(YamlWalk& w, const Place& at, double least = 0) {
-  return static_cast<std::int64_t>(w.number(at, least, 1e6) * 1000 + 0.5);
-}
-
-NodeGroup read_group(YamlWalk& w, const Place& at) {
-  NodeGroup g;
-  bool named = false, counted = false, sized = false;
-  w.section(at, {
-      {"name", [&](const Place& p) { g.name = w.word(p); named = true; }},
-      {"count", [&](const Place& p) { g.count = static_cast<int>(w.integer(p, 1, 1'000'000)); counted = true; }},
-      {"gpus_per_node", [&](const Place& p) {
-         g.gpus_per_node = static_cast<int>(w.integer(p, 0, GpuMask::kMost));
-         sized = true;
-       }},
-      {"gpu", [&](const Place& p) { g.gpu = w.word(p); }},
-      {"cpus", [&](const Place& p) { g.cpu_milli = w.integer(p, 1, 1'000'000) * 1000; }},
-      {"mem", [&](const Place& p) { g.mem_bytes = w.positive(p, parse_bytes); }},
-      {"rack_size", [&](const Place& p) { g.rack_size = static_cast<int>(w.integer(p, 1, 1'000'000)); }},
-      {"nvlink", [&](const Place& p) { g.nvlink_bytes_per_s = w.positive(p, parse_bandwidth); }},
-      {"nic", [&](const Place& p) { g.nic_bytes_per_s = w.positive(p, parse_bandwidth); }},
-      {"gpu_memory", [&](const Place& p) { g.gpu_mem_bytes = w.positive(p, parse_bytes); }},
-      {"price", [&](const Place& p) { g.price_micro_per_h = thousandths(w, p) * 1000; }},
-      {"idle_watt", [&](const Place& p) { g.idle_milliwatt = thousandths(w, p); }},
-      {"busy_watt", [&](const Place& p) { g.busy_milliwatt = thousandths(w, p); }},
-      {"peak_tflops", [&](const Place& p) { g.peak_gflop_per_s = thousandths(w, p, 0.001); }},
-      {"uplink", [&](const Place& p) { g.uplink_bytes_per_s = w.positive(p, parse_bandwidth); }},
-  });
-  if (!at.node.IsMap()) return g;
-  if (!named) w.missing(at, "name", "what this group of equal nodes is called");
-  if (!counted) w.missing(at, "count", "how many nodes");
-  if (!sized) w.missing(at, "gpus_per_node", "how many GPUs a node has");
-  if (g.gpu.empty()) g.gpu = g.name;
-  return g;
-}
-
-void read_cluster(YamlWalk& w, const Place& at, Scenario& s) {
-  bool given = false;
-  w.section(at, {{"groups", [&](const Place& p) {
-                    given = true;
-                    w.each(p, [&](const Place& item) { s.cluster.groups.push_back(read_group(w, item)); });
-                  }}});
-  if (!given && at.node.IsMap()) w.missing(at, "groups", "a list of {name, count, gpus_per_node, gpu}");
-  if (!given) return;
-  std::set<std::string> names;
-  std::vector<std::string> types;
-  std::int64_t gpus = 0;
-  for (const NodeGroup& g : s.cluster.groups) {
-    gpus += std::int64_t{g.count} * g.gpus_per_node;
-    if (find_name(types, g.gpu) == types.size()) types.push_back(g.gpu);
-    if (!g.name.empty() && !names.insert(g.name).second)
-      w.complain(at, fmt::format("two groups are called `{}`", g.name));
-  }
-  if (types.size() > 31) w.complain(at, fmt::format("{} GPU types; at most 31 are told apart", types.size()));
-  if (gpus == 0 && w.errors().empty()) w.complain(at, "the cluster has no GPUs");
-}
-
 void read_workload(YamlWalk& w, const Place& at, Scenario& s) {
   WorkloadConfig& c = s.workload;
   w.section(at, {
-      {"trace", [&](const Place& p) { c.trace = w.word(p); }},
-      {"format", [&](const Place& p) {
+      {"trace", "trace file, relative to the scenario; may start with ${ORRERY_TRACES}",
+       [&](const Place& p) { c.trace = w.word(p); }},
+      {"format", "format of the trace",
+       [&](const Place& p) {
          std::vector<std::string_view> names{"auto"};
          for (const TraceFormat& f : trace_formats()) names.push_back(f.name);
          c.format = w.choice(p, names);
        }},
-      {"generate", [&](const Place& p) { c.generate = read_generate(w, p); }},
-      {"catalogue", [&](const Place& p) { c.catalogue = w.word(p); }},
-      {"slice", [&](const Place& p) {
-         w.section(p, {{"skip", [&](const Place& q) { c.skip = w.integer(q, 0, kNoLimit); }},
-                       {"jobs", [&](const Place& q) { c.jobs = w.integer(q, 1, kNoLimit); }}});
+      {"generate", "make jobs instead of reading a trace",
+       [&](const Place& p) { c.generate = read_generate(w, p); }},
+      {"catalogue", "file that describes the kinds of jobs of lineages",
+       [&](const Place& p) { c.catalogue = w.word(p); }},
+      {"slice", "take a part of the trace",
+       [&](const Place& p) {
+         w.section(p, {{"skip", "how many jobs to pass over",
+                        [&](const Place& q) { c.skip = w.integer(q, 0, kNoLimit); }},
+                       {"jobs", "how many jobs to take; default: all",
+                        [&](const Place& q) { c.jobs = w.integer(q, 1, kNoLimit); }}});
        }},
-      {"load", [&](const Place& p) { c.load = w.number(p, kLeastLoad, kMostLoad); }},
-      {"estimates", [&](const Place& p) {
+      {"load", "stretch or squeeze arrivals until they offer this load",
+       [&](const Place& p) { c.load = w.number(p, kLeastLoad, kMostLoad); }},
+      {"estimates", "what policies are told about run times",
+       [&](const Place& p) {
          const std::string e = w.choice(p, {"auto", "user", "history", "oracle", "none"});
          c.estimates = e == "user"      ? EstimateSource::user
                        : e == "history" ? EstimateSource::history
@@ -142,44 +95,56 @@ PolicyConfig read_policy(YamlWalk& w, const Place& at, const PolicyConfig& defau
     return c;
   }
   YamlWalk::Keys keys{
-      {"name", [&](const Place& p) { c.name = w.word(p); c.where["name"] = w.where(p); }},
-      {"placement", [&](const Place& p) { c.placement = w.word(p); c.where["placement"] = w.where(p); }},
-      {"label", [&](const Place& p) { c.label = w.word(p); }},
+      {"name", "the policy; default: fifo",
+       [&](const Place& p) { c.name = w.word(p); c.where["name"] = w.where(p); }},
+      {"placement", "where a job goes; default: count",
+       [&](const Place& p) { c.placement = w.word(p); c.where["placement"] = w.where(p); }},
+      {"label", "what tables call the policy; default: its name",
+       [&](const Place& p) { c.label = w.word(p); }},
   };
   w.section(at, keys, [&](const std::string& key, const Place& p) {
     c.options[key] = option_text(w, p);
     c.where[key] = w.where(p);
-  });
+  }, "an option of the policy, see `orrery policy show`");
   if (at.node.IsMap() && c.where.count("name") == 0) w.missing(at, "name", "which policy; see `orrery policy list`");
   return c;
 }
 
 void read_publish(YamlWalk& w, const Place& at, Scenario& s) {
   w.section(at, {
-      {"every", [&](const Place& p) {
+      {"every", "publish each time this share of the work is done, besides where edges ask for it",
+       [&](const Place& p) {
          s.publish.every_per_mille = static_cast<std::int64_t>(w.number(p, 0.001, 0.999) * 1000 + 0.5);
        }},
-      {"cost", [&](const Place& p) { s.publish.cost = w.quantity(p, parse_duration); }},
+      {"cost", "how long a job stands still to publish",
+       [&](const Place& p) { s.publish.cost = w.quantity(p, parse_duration); }},
   });
 }
 
 LiveConfig read_live(YamlWalk& w, const Place& at, const std::string& scenario_file) {
   LiveConfig c;
   w.section(at, {
-      {"time_scale", [&](const Place& p) { c.time_scale = w.integer(p, 1, 1'000'000); }},
-      {"step", [&](const Place& p) { c.step = w.at_least(p, milliseconds(1)); }},
-      {"lease", [&](const Place& p) { c.lease = w.at_least(p, seconds(1)); }},
-      {"watchdog", [&](const Place& p) { c.watchdog = w.at_least(p, seconds(1)); }},
-      {"gpus", [&](const Place& p) { c.gpus = w.boolean(p); }},
-      {"nodes", [&](const Place& p) { c.nodes_here = w.choice(p, {"one", "here"}) == "here"; }},
-      {"models", [&](const Place& p) {
+      {"time_scale", "seconds of the run per second of wall clock",
+       [&](const Place& p) { c.time_scale = w.integer(p, 1, 1'000'000); }},
+      {"step", "wall time of a step of a paced job",
+       [&](const Place& p) { c.step = w.at_least(p, milliseconds(1)); }},
+      {"lease", "how long a worker goes on without hearing from the controller, wall time",
+       [&](const Place& p) { c.lease = w.at_least(p, seconds(1)); }},
+      {"watchdog", "the least silence after which a gang counts as hung, wall time",
+       [&](const Place& p) { c.watchdog = w.at_least(p, seconds(1)); }},
+      {"gpus", "slots are GPUs of this machine, not CPU slots",
+       [&](const Place& p) { c.gpus = w.boolean(p); }},
+      {"nodes", "`here`: this machine plays all nodes of the cluster",
+       [&](const Place& p) { c.nodes_here = w.choice(p, {"one", "here"}) == "here"; }},
+      {"models", "job files of the models that train; `paced`: do not train",
+       [&](const Place& p) {
          w.section(p, {}, [&](const std::string& model, const Place& file) {
            std::error_code ignored;
            const std::string named = w.word(file);
            const fs::path file_path = fs::path(scenario_file).parent_path() / named;
            c.models[model] =
                named == kPacedModel ? named : fs::absolute(file_path, ignored).lexically_normal().string();
-         });
+         }, "job file for jobs of this model");
        }},
   });
   return c;
@@ -228,8 +193,10 @@ void check_policies(YamlWalk& w, const Scenario& s) {
       w.add(Diagnostic{fmt::format("compare.policies has `{}` twice; give one a `label`", policy_label(c))});
 }
 
+}  // namespace
+
 // clang-format off
-void read_all(YamlWalk& w, Scenario& s) {
+void read_sections(YamlWalk& w, Scenario& s) {
   bool versioned = false, cluster = false;
   Place workload{};
   Place compare{};
@@ -237,24 +204,42 @@ void read_all(YamlWalk& w, Scenario& s) {
   Place failures{};
   Place performance{};
   w.section(w.root(), {
-      {"version", [&](const Place& p) { versioned = true; w.version_1(p); }},
-      {"name", [&](const Place& p) { s.name = w.word(p); }},
-      {"cluster", [&](const Place& p) { cluster = true; read_cluster(w, p, s); }},
-      {"workload", [&](const Place& p) { workload = p; read_workload(w, p, s); }},
-      {"policy", [&](const Place& p) { policy = p; }},
-      {"compare", [&](const Place& p) {
-         w.section(p, {{"policies", [&](const Place& q) { compare = q; }}});
+      {"version", "version of this format; required",
+       [&](const Place& p) { versioned = true; w.version_1(p); }},
+      {"name", "name of the scenario; default: the file's stem",
+       [&](const Place& p) { s.name = w.word(p); }},
+      {"cluster", "the machine to schedule on; required",
+       [&](const Place& p) { cluster = true; read_cluster(w, p, s.cluster); }},
+      {"workload", "the jobs to schedule; required",
+       [&](const Place& p) { workload = p; read_workload(w, p, s); }},
+      {"policy", "the policy of `run`: a name, or a map with options",
+       [&](const Place& p) { policy = p; }},
+      {"compare", "what `compare` runs",
+       [&](const Place& p) {
+         w.section(p, {{"policies", "the policies; ratios are to the first",
+                        [&](const Place& q) { compare = q; }}});
        }},
-      {"performance", [&](const Place& p) { performance = p; }},
-      {"overheads", [&](const Place& p) { read_overheads(w, p, s.overheads); }},
-      {"failures", [&](const Place& p) { failures = p; }},
-      {"checkpoints", [&](const Place& p) { read_checkpoints(w, p, s.checkpoints); }},
-      {"publish", [&](const Place& p) { read_publish(w, p, s); }},
-      {"network", [&](const Place& p) { s.network = read_network(w, p); }},
-      {"live", [&](const Place& p) { s.live = read_live(w, p, s.file); }},
-      {"emulate", [&](const Place& p) { s.emulate = w.choice(p, emulate_choices()); }},
-      {"seeds", [&](const Place& p) { s.seeds = static_cast<int>(w.integer(p, 1, 1'000'000)); }},
-      {"intervals", [&](const Place& p) {
+      {"performance", "speeds from measured profiles",
+       [&](const Place& p) { performance = p; }},
+      {"overheads", "what launching, restarting and stopping takes",
+       [&](const Place& p) { read_overheads(w, p, s.overheads); }},
+      {"failures", "nodes that fail or are slow",
+       [&](const Place& p) { failures = p; }},
+      {"checkpoints", "how often jobs save their work",
+       [&](const Place& p) { read_checkpoints(w, p, s.checkpoints); }},
+      {"publish", "when jobs publish versions that others start from",
+       [&](const Place& p) { read_publish(w, p, s); }},
+      {"network", "jobs share links",
+       [&](const Place& p) { s.network = read_network(w, p); }},
+      {"live", "how `orrery live` runs the scenario",
+       [&](const Place& p) { s.live = read_live(w, p, s.file); }},
+      {"emulate", "reproduce the quirks of a published simulator",
+       [&](const Place& p) { s.emulate = w.choice(p, emulate_choices()); }},
+      {"seeds", "`compare` runs seeds 1 to N",
+       [&](const Place& p) { s.seeds = static_cast<int>(w.integer(p, 1, 1'000'000)); }},
+      {"intervals", "how often `compare` draws a recorded trace again",
+       [&](const Place& p) {
+         w.takes(p, fmt::format("none, auto, or a whole number from {} to {}", kFewestResamples, kMostResamples));
          const std::string text = w.word(p);
          const auto resamples = parse_intervals(text);
          if (!text.empty() && !resamples)
@@ -262,10 +247,14 @@ void read_all(YamlWalk& w, Scenario& s) {
                       std::string("such as `intervals: 100`"));
          s.intervals = resamples.value_or(kIntervalsByCost);
        }},
-      {"check", [&](const Place& p) { s.check = w.boolean(p); }},
-      {"output", [&](const Place& p) {
-         w.section(p, {{"dir", [&](const Place& q) { s.output_dir = w.word(q); }},
-                       {"events", [&](const Place& q) { s.log_events = w.boolean(q); }}});
+      {"check", "watch the run with the invariant checker",
+       [&](const Place& p) { s.check = w.boolean(p); }},
+      {"output", "what a run leaves",
+       [&](const Place& p) {
+         w.section(p, {{"dir", "folder of run folders",
+                        [&](const Place& q) { s.output_dir = w.word(q); }},
+                       {"events", "write the event log; default: on below 200,000 jobs",
+                        [&](const Place& q) { s.log_events = w.boolean(q); }}});
        }},
   });
   // clang-format on
@@ -287,11 +276,12 @@ void read_all(YamlWalk& w, Scenario& s) {
   if (!failures.path.empty()) read_failures(w, failures, nodes, s.failures);
   if (policy.node.IsDefined() && !policy.path.empty()) s.policy = read_policy(w, policy, {});
   if (!compare.path.empty())
-    w.each(compare, [&](const Place& item) { s.compare_policies.push_back(read_policy(w, item, s.policy)); });
+    w.each(compare, [&](const Place& item) {
+      if (w.lists()) return w.takes(item, "as `policy`");
+      s.compare_policies.push_back(read_policy(w, item, s.policy));
+    });
   check_policies(w, s);
 }
-
-}  // namespace
 
 Expected<Override> parse_override(const std::string& text) {
   const std::size_t equals = text.find('=');
@@ -318,7 +308,7 @@ Expected<Scenario> read_scenario_text(const std::string& file, const std::string
   s.file = file;
   s.name = fs::path(file).stem().string();
   YamlWalk w(file, text, overrides);
-  if (w.root().node.IsMap()) read_all(w, s);
+  if (w.root().node.IsMap()) read_sections(w, s);
   if (!w.errors().empty()) return tl::make_unexpected(Error(std::move(w.errors())));
   if (!s.workload.trace.empty()) s.workload.trace_resolved = resolve_trace(s.workload.trace, file);
   if (!s.workload.catalogue.empty()) s.workload.catalogue_resolved = resolve_trace(s.workload.catalogue, file);

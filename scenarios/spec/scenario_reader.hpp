@@ -20,6 +20,10 @@ using Override = std::pair<std::string, std::string>;
 // resamples; or why it says nothing.
 [[nodiscard]] tl::expected<int, std::string> parse_intervals(std::string_view text);
 
+// Reads all sections of a document, or lists their keys.
+class YamlWalk;
+void read_sections(YamlWalk& w, Scenario& s);
+
 [[nodiscard]] Expected<Scenario> read_scenario(const std::string& path, const std::vector<Override>& overrides = {});
 // The same from text; `file` is the name in messages and anchors relative trace paths.
 [[nodiscard]] Expected<Scenario> read_scenario_text(const std::string& file, const std::string& text,

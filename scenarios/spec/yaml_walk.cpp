@@ -67,6 +67,40 @@ YamlWalk::YamlWalk(std::string file, const std::string& text, std::vector<Overri
   for (const Override& o : overrides_) apply(o);
 }
 
+std::string YamlWalk::kind_of_quantity(Quantity<Duration> (*parse)(std::string_view)) {
+  return parse == parse_duration ? "time" : "quantity";
+}
+
+std::string YamlWalk::kind_of_quantity(Quantity<std::int64_t> (*parse)(std::string_view)) {
+  return parse == parse_bytes       ? "size"
+         : parse == parse_bandwidth ? "bandwidth"
+         : parse == parse_frequency ? "rate"
+                                    : "quantity";
+}
+
+// Of an item of a list: what the list holds.
+void YamlWalk::takes(const Place& at, const std::string& what, bool unless_said) {
+  if (!lists()) return;
+  const bool item = at.path.size() > 2 && at.path.compare(at.path.size() - 2, 2, ".N") == 0;
+  const std::string path = item ? at.path.substr(0, at.path.size() - 2) : at.path;
+  const auto key = std::find_if(known_->rbegin(), known_->rend(), [&](const KnownKey& k) { return k.path == path; });
+  if (key == known_->rend() || (unless_said && !key->takes.empty() && key->takes != "list")) return;
+  key->takes = item ? "list of: " + what : what;
+}
+
+void YamlWalk::list(const Place& at, const Keys& keys,
+                    const std::function<void(const std::string&, const Place&)>& other,
+                    std::string_view about_other) {
+  takes(at, "map");
+  for (const Key& key : keys) {
+    known_->push_back({child(at.path, key.name), std::string(key.about), ""});
+    key.read({YAML::Node(), known_->back().path});
+  }
+  if (!other) return;
+  known_->push_back({child(at.path, "NAME"), std::string(about_other), ""});
+  other("NAME", {YAML::Node(), known_->back().path});
+}
+
 void YamlWalk::apply(const Override& o) {
   const auto wrong = [this, &o](const std::string& message) {
     add(Diagnostic{message, {fmt::format("--set {}={}", o.first, o.second), 0, 0}});
@@ -128,12 +162,13 @@ std::string YamlWalk::line_text(int line) const {
 }
 
 void YamlWalk::add(Diagnostic d) {
-  if (errors_.size() >= kMaxErrors) return;
+  if (errors_.size() >= kMaxErrors || lists()) return;
   if (d.where.file == file_ && d.where.line > 0 && d.line_text.empty()) d.line_text = line_text(d.where.line);
   errors_.push_back(std::move(d));
 }
 
 void YamlWalk::version_1(const Place& at) {
+  takes(at, "1");
   if (const std::string v = word(at); !v.empty() && v != "1")
     complain(at, fmt::format("version is `{}`; this orrery reads version 1", v));
 }
@@ -151,14 +186,16 @@ void YamlWalk::missing(const Place& section, std::string_view key, std::string_v
 }
 
 void YamlWalk::section(const Place& at, const Keys& keys,
-                       const std::function<void(const std::string&, const Place&)>& other) {
+                       const std::function<void(const std::string&, const Place&)>& other,
+                       std::string_view about_other) {
+  if (lists()) return list(at, keys, other, about_other);
   if (!at.node.IsMap()) {
     complain(at, fmt::format("`{}` must be a map of keys, not {}", at.path.empty() ? "the file" : at.path,
                              kind_of(at.node)));
     return;
   }
   std::vector<std::string_view> names;
-  for (const auto& k : keys) names.push_back(k.first);
+  for (const auto& k : keys) names.push_back(k.name);
   std::set<std::string> seen;
   for (const auto& entry : at.node) {
     const Place key{entry.first, at.path};
@@ -172,9 +209,9 @@ void YamlWalk::section(const Place& at, const Keys& keys,
       continue;
     }
     const Place value{entry.second, child(at.path, name)};
-    const auto known = std::find_if(keys.begin(), keys.end(), [&name](const auto& k) { return k.first == name; });
+    const auto known = std::find_if(keys.begin(), keys.end(), [&name](const Key& k) { return k.name == name; });
     if (known != keys.end()) {
-      known->second(value);
+      known->read(value);
     } else if (other) {
       other(name, value);
     } else {
@@ -188,6 +225,10 @@ void YamlWalk::section(const Place& at, const Keys& keys,
 }
 
 void YamlWalk::each(const Place& list, const Handler& handler) {
+  if (lists()) {
+    takes(list, "list");
+    return handler({YAML::Node(), child(list.path, "N")});
+  }
   if (!list.node.IsSequence()) {
     complain(list, fmt::format("`{}` must be a list, not {}", list.path, kind_of(list.node)));
     return;
@@ -197,12 +238,17 @@ void YamlWalk::each(const Place& list, const Handler& handler) {
 }
 
 std::string YamlWalk::word(const Place& at) {
+  if (lists()) {
+    takes(at, "text", true);
+    return {};
+  }
   if (at.node.IsScalar() && !at.node.Scalar().empty()) return at.node.Scalar();
   complain(at, fmt::format("`{}` must be a plain value, not {}", at.path, kind_of(at.node)));
   return {};
 }
 
 bool YamlWalk::boolean(const Place& at) {
+  takes(at, "true or false");
   const std::string text = word(at);
   if (text == "true" || text == "yes" || text == "on") return true;
   if (!text.empty() && text != "false" && text != "no" && text != "off")
@@ -211,18 +257,21 @@ bool YamlWalk::boolean(const Place& at) {
 }
 
 std::int64_t YamlWalk::integer(const Place& at, std::int64_t min, std::int64_t max) {
+  const bool open = max == std::numeric_limits<std::int64_t>::max();
+  const std::string wanted =
+      "whole number " + (open ? fmt::format(">= {}", min) : fmt::format("from {} to {}", min, max));
+  takes(at, wanted);
   const std::string text = word(at);
   if (text.empty()) return min;
   std::int64_t v = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), v);
   if (error == std::errc{} && end == text.data() + text.size() && v >= min && v <= max) return v;
-  complain(at, fmt::format("`{}` is `{}`; it must be a whole number {}", at.path, text,
-                           max == std::numeric_limits<std::int64_t>::max() ? fmt::format(">= {}", min)
-                                                                           : fmt::format("from {} to {}", min, max)));
+  complain(at, fmt::format("`{}` is `{}`; it must be a {}", at.path, text, wanted));
   return min;
 }
 
 double YamlWalk::number(const Place& at) {
+  takes(at, "number > 0");
   const std::string text = word(at);
   if (text.empty()) return 1;
   const auto v = parse_fixed(text, 9);
@@ -232,6 +281,7 @@ double YamlWalk::number(const Place& at) {
 }
 
 double YamlWalk::number(const Place& at, double least, double most) {
+  if (lists()) takes(at, fmt::format("number from {} to {}", least, most));
   const std::string text = word(at);
   if (text.empty()) return least;
   const auto v = parse_fixed(text, 9);
@@ -244,6 +294,7 @@ double YamlWalk::number(const Place& at, double least, double most) {
 Duration YamlWalk::at_least(const Place& at, Duration least, bool or_none) {
   const std::size_t before = errors_.size();
   const Duration d = quantity(at, parse_duration);
+  if (lists()) takes(at, fmt::format("time of at least {}{}", format_duration(least), or_none ? ", or 0s" : ""));
   if (errors_.size() == before && d < least && !(or_none && d.ns == 0))
     complain(at, fmt::format("`{}` is `{}`; it must be at least {}{}", at.path, at.node.Scalar(),
                              format_duration(least), or_none ? ", or 0s for none" : ""));
@@ -251,6 +302,7 @@ Duration YamlWalk::at_least(const Place& at, Duration least, bool or_none) {
 }
 
 std::string YamlWalk::choice(const Place& at, const std::vector<std::string_view>& choices) {
+  if (lists()) takes(at, fmt::format("one of: {}", fmt::join(choices, ", ")));
   std::string text = word(at);
   if (text.empty() || std::find(choices.begin(), choices.end(), text) != choices.end()) return text;
   const std::string_view near = closest(text, choices);

@@ -1,5 +1,6 @@
 // Reading YAML with positions: a walker over one document that turns scalars into typed values and collects every
-// error of the file. Sections are tables of keys, so that an unknown key can be told from the known ones.
+// error of the file. Sections are tables of keys, so that an unknown key can be told from the known ones. Without a
+// document the same readers list their keys: what each means, and what it takes.
 #pragma once
 
 #include <yaml-cpp/yaml.h>
@@ -24,20 +25,44 @@ struct Place {
   std::string path;
 };
 
+// A key that some reader knows. Items of lists are called N in its path, names that the user chooses NAME.
+struct KnownKey {
+  std::string path;   // "cluster.groups.N.count"
+  std::string about;  // what it means
+  std::string takes;  // "time of at least 1s"
+};
+
 class YamlWalk {
  public:
   // `wanted`: what a document is that is no map of keys.
   YamlWalk(std::string file, const std::string& text, std::vector<Override> overrides,
            std::string_view wanted = "a scenario is a map of keys (version, cluster, workload, policy, ...)");
 
+  // Lists instead of reading: every reader is called once for each of its keys, on nothing, and says what it takes.
+  // Errors are not kept.
+  explicit YamlWalk(std::vector<KnownKey>& into) : known_(&into) {}
+  [[nodiscard]] bool lists() const { return known_ != nullptr; }
+  // What the key takes, where reading it does not say so by itself. Does nothing when a document is read.
+  void takes(const Place& at, const std::string& what, bool unless_said = false);
+
   // The document with the overrides applied; null after a syntax error.
   [[nodiscard]] Place root() const { return {root_, ""}; }
 
   using Handler = std::function<void(const Place&)>;
-  using Keys = std::vector<std::pair<std::string_view, Handler>>;
-  // Calls the handler of every key of a map; `other` takes the keys that are not in the table (else: errors).
+  struct Key {
+    Key(std::string_view key, std::string_view meaning, Handler handler)
+        : name(key), about(meaning), read(std::move(handler)) {}
+    Key(std::string_view key, Handler handler) : Key(key, {}, std::move(handler)) {}
+    std::string_view name;
+    std::string_view about;  // for lists of keys
+    Handler read;
+  };
+  using Keys = std::vector<Key>;
+  // Calls the handler of every key of a map; `other` takes the keys that are not in the table (else: errors), and
+  // `about_other` says what these mean.
   void section(const Place& at, const Keys& keys,
-               const std::function<void(const std::string&, const Place&)>& other = {});
+               const std::function<void(const std::string&, const Place&)>& other = {},
+               std::string_view about_other = {});
   void each(const Place& list, const Handler& handler);
 
   [[nodiscard]] std::string word(const Place& at);
@@ -49,6 +74,7 @@ class YamlWalk {
   [[nodiscard]] std::string choice(const Place& at, const std::vector<std::string_view>& choices);
   template <class T>
   [[nodiscard]] T quantity(const Place& at, Quantity<T> (*parse)(std::string_view)) {
+    if (lists()) takes(at, kind_of_quantity(parse));
     const std::string text = word(at);
     if (text.empty()) return T{};
     if (auto v = parse(text)) {
@@ -64,6 +90,7 @@ class YamlWalk {
   [[nodiscard]] T positive(const Place& at, Quantity<T> (*parse)(std::string_view)) {
     const std::size_t before = errors_.size();
     const T value = quantity(at, parse);
+    if (lists()) takes(at, kind_of_quantity(parse) + " > 0");
     if (value == T{} && errors_.size() == before) complain(at, "`" + at.path + "` must be > 0");
     return value;
   }
@@ -81,6 +108,10 @@ class YamlWalk {
   [[nodiscard]] std::vector<Diagnostic>& errors() { return errors_; }
 
  private:
+  [[nodiscard]] static std::string kind_of_quantity(Quantity<Duration> (*parse)(std::string_view));
+  [[nodiscard]] static std::string kind_of_quantity(Quantity<std::int64_t> (*parse)(std::string_view));
+  void list(const Place& at, const Keys& keys, const std::function<void(const std::string&, const Place&)>& other,
+            std::string_view about_other);
   void apply(const Override& o);
   [[nodiscard]] const Override* override_of(const std::string& path) const;
   [[nodiscard]] std::string line_text(int line) const;
@@ -90,6 +121,7 @@ class YamlWalk {
   std::vector<Override> overrides_;
   YAML::Node root_;
   std::vector<Diagnostic> errors_;
+  std::vector<KnownKey>* known_ = nullptr;
 };
 
 }  // namespace orrery::app

@@ -8,10 +8,7 @@
 namespace orrery {
 namespace {
 
-struct Unit {
-  std::string_view name;
-  std::int64_t size;  // in the quantity's smallest unit
-};
+using Unit = UnitName;
 
 constexpr std::array kTimeUnits{Unit{"ns", 1},
                                 Unit{"us", 1'000},
@@ -46,6 +43,11 @@ constexpr std::array kBandwidthUnits{Unit{"b/s", 1},
                                      Unit{"MiB/s", std::int64_t{8} << 20},
                                      Unit{"GiB/s", std::int64_t{8} << 30},
                                      Unit{"TiB/s", std::int64_t{8} << 40}};
+
+// In events per 10^9 hours.
+constexpr std::int64_t kPerHour = 1'000'000'000;
+constexpr std::array kFrequencyUnits{Unit{"/h", kPerHour}, Unit{"/m", 60 * kPerHour}, Unit{"/min", 60 * kPerHour},
+                                     Unit{"/s", 3600 * kPerHour}};
 
 // A decimal taken apart: mantissa x 10^-scale.
 struct Decimal {
@@ -168,6 +170,22 @@ Quantity<std::int64_t> parse_with_units(std::string_view text, const std::array<
 
 }  // namespace
 
+std::span<const UnitName> time_units() {
+  return kTimeUnits;
+}
+
+std::span<const UnitName> byte_units() {
+  return kByteUnits;
+}
+
+std::span<const UnitName> bandwidth_units() {
+  return kBandwidthUnits;
+}
+
+std::span<const UnitName> frequency_units() {
+  return kFrequencyUnits;
+}
+
 std::optional<std::int64_t> parse_fixed(std::string_view text, int digits) {
   const auto d = take_decimal(text);
   if (!d || !text.empty()) return std::nullopt;
@@ -191,10 +209,7 @@ Quantity<std::int64_t> parse_bandwidth(std::string_view text) {
 }
 
 Quantity<std::int64_t> parse_frequency(std::string_view text) {
-  constexpr std::int64_t kPerHour = 1'000'000'000;
-  constexpr std::array units{Unit{"/s", 3600 * kPerHour}, Unit{"/m", 60 * kPerHour}, Unit{"/min", 60 * kPerHour},
-                             Unit{"/h", kPerHour}};
-  return parse_with_units(text, units, "rate", "`12/h` or `0.5/s`");
+  return parse_with_units(text, kFrequencyUnits, "rate", "`12/h` or `0.5/s`");
 }
 
 std::string format_duration(Duration d) {

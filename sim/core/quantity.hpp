@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -34,6 +35,16 @@ using Quantity = tl::expected<T, QuantityError>;
 [[nodiscard]] Quantity<std::int64_t> parse_bandwidth(std::string_view text);
 // Events per time, "12/h" or "0.5/s"; in events per 10^9 hours, so that every usual rate is a whole number.
 [[nodiscard]] Quantity<std::int64_t> parse_frequency(std::string_view text);
+
+// The units of each quantity as they are written.
+struct UnitName {
+  std::string_view name;
+  std::int64_t size;  // in ns, bytes, bits per second, or events per 10^9 hours
+};
+[[nodiscard]] std::span<const UnitName> time_units();
+[[nodiscard]] std::span<const UnitName> byte_units();
+[[nodiscard]] std::span<const UnitName> bandwidth_units();
+[[nodiscard]] std::span<const UnitName> frequency_units();
 
 // The exact text of a value in the largest unit that needs no fraction: 5400 s is "90m".
 [[nodiscard]] std::string format_duration(Duration d);

@@ -25,26 +25,12 @@ exits() {
 }
 digest() { python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["result_digest"])' "$1/run.json"; }
 
-# ---- the commands of the README, each as it stands, in a folder of its own (those of `live` are below; what trains
-# is tested by orrery_torch_tests)
-mkdir "$tmp/readme"
-ln -s "$root/scenarios" "$root/traces" "$tmp/readme/"
-while IFS= read -r line; do
-  line=${line%%#*}
-  read -ra words <<<"${line#*./scripts/orrery }"
-  name="README: ${words[*]}"
-  if [[ $line == *../shared/traces* || $line == *scenarios/recorded/philly.yaml* ]]; then
-    if [[ ! -d ${ORRERY_TRACES:-../shared/traces} ]]; then
-      echo "skip $name (no recorded traces)"
-      continue
-    fi
-    traces=$(realpath "${ORRERY_TRACES:-../shared/traces}")
-    words=("${words[@]/#..\/shared\/traces/$traces}")
-  fi
-  check "$name" bash -c 'cd "$1" && ORRERY_TRACES=$2 "${@:3}" >/dev/null 2>"$1/err"' - \
-    "$tmp/readme" "${traces:-}" "$orrery" "${words[@]}"
-done < <(grep '^\$ ./scripts/orrery' README.md | grep -vE 'orrery (live|train) |runs/live')
-check "the README has commands" [ "$(ls "$tmp/readme" | wc -l)" -gt 8 ]
+# ---- the commands that README and docs show, with what they show of their output
+python3 tests/e2e/console_blocks.py --self-test || bad "console blocks: the rules hold on made-up pages"
+python3 tests/e2e/console_blocks.py "$orrery" || failed=1
+
+# ---- docs/reference is what the command's own tables say
+check "docs/reference is what scripts/reference writes" scripts/reference --check "$orrery"
 
 # ---- what the programs need where they run
 needs() { readelf -d "$1" | sed -nE 's/.*\(NEEDED\).*\[(.*)\]/\1/p'; }

@@ -144,7 +144,7 @@ TEST_CASE("golden: TitanSched's fine-tuning workloads on 32 V100", "[golden]") {
     CHECK(mean_jct_s(p, "titan") == Approx(row.titan).epsilon(0.03));
     if (const double v = mean_jct_s(p, "optimus", {{"gains", "corrected"}}); *row.corrected_optimus != '\0')
       CHECK(fmt::format("{}", static_cast<int>(v)) ==
-            row.corrected_optimus);  // integer part, as policies.md gives it
+            row.corrected_optimus);  // integer part, as docs/policies/emulations.md gives it
     if (const double v = mean_jct_s(p, "srtf", {{"running", "preempted"}}); *row.preemptive_srtf != '\0')
       CHECK(fmt::format("{}", static_cast<int>(v)) == row.preemptive_srtf);
     test::tally().golden_run += 5;

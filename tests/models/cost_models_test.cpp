@@ -1,5 +1,5 @@
-// Cost models against the vectors of the specification (policies.md section 8) and against figures worked by hand or
-// published: collectives, memory, FLOPs and step time, checkpoints, colocation, stragglers.
+// Cost models against the vectors of docs/formulas.md and against figures worked by hand or published:
+// collectives, memory, FLOPs and step time, checkpoints, colocation, stragglers.
 #include <catch2/catch.hpp>
 
 #include <cmath>

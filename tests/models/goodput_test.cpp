@@ -1,4 +1,5 @@
-// Goodput: the vectors of policies.md 8.2, fits that find what made the samples, and gradient noise from two batches.
+// Goodput: the vectors of docs/formulas.md, fits that find what made the samples, and gradient noise from two
+// batches.
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <vector>
@@ -22,7 +23,7 @@ double error(const StepParams& fit, int nodes, int gpus, double local) {
 
 }  // namespace
 
-TEST_CASE("goodput: the best batch of five shapes (policies.md 8.2)", "[models][goodput]") {
+TEST_CASE("goodput: the best batch of five shapes", "[models][goodput]") {
   struct Row {
     int nodes, gpus;
     double goodput;

@@ -121,7 +121,7 @@ TEST_CASE("step times: measured placements, points between, points outside", "[m
         std::string::npos);
 }
 
-// M0 = 32, local batches of 4 to 16: policies.md 3.1.
+// M0 = 32, local batches of 4 to 16: docs/formulas.md.
 TEST_CASE("a batch is split over GPUs and accumulation steps", "[models]") {
   ApplicationProfile p = application_profile();
   p.initial_batch = 32;

@@ -68,7 +68,7 @@ TEST_CASE("GPipe, 1F1B and interleaved pipelines take (v m + p - 1)(f + b)", "[m
     }
 }
 
-// policies.md section 8, vector 15.
+// The vector of docs/formulas.md.
 TEST_CASE("bubbles of four stages and eight micro-batches are 3/11, interleaved 3/19", "[models][step]") {
   CHECK(bubble_fraction(4, 8) == Approx(3.0 / 11).epsilon(1e-15));
   CHECK(bubble_fraction(4, 8, 2) == Approx(3.0 / 19).epsilon(1e-15));

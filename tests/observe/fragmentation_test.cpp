@@ -28,7 +28,7 @@ Allocation with_cpus(std::uint64_t mask, std::int64_t cpu_milli) {
 }  // namespace
 
 TEST_CASE("fragmentation has the published value", "[study]") {
-  // policies.md section 8, vector 6: 32 CPUs, GPUs 1000, 1000, 400, 200 milli.
+  // The vector of docs/formulas.md: 32 CPUs, GPUs 1000, 1000, 400, 200 milli.
   const std::vector<std::int32_t> left{1000, 1000, 400, 200};
   const std::vector<FragmentShape> shapes{shape(1, 1000, 8000, 0.5), shape(1, 500, 4000, 0.3),
                                           shape(2, 1000, 48000, 0.2)};

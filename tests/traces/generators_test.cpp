@@ -243,7 +243,7 @@ TEST_CASE("lineage workloads: as many children gain and lose as were measured", 
   for (std::uint64_t seed = 1; seed <= 12; ++seed) {
     INFO(seed);
     const auto [gain, lose] = shares({}, seed);
-    CHECK(gain >= 0.21);  // policies.md 3.14: 21 to 30 % of pairs
+    CHECK(gain >= 0.21);  // docs/formulas.md: 21 to 30 % of pairs
     CHECK(gain <= 0.30);
     CHECK(lose >= 0.06);  // 6 of 72 and 15 of 104 pairs never got there
     CHECK(lose <= 0.20);

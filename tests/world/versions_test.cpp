@@ -185,7 +185,8 @@ TEST_CASE("transfer: the work a version leaves", "[lineage]") {
 }
 
 TEST_CASE("transfer: data transferred has the published values", "[lineage]") {
-  // policies.md section 8, vector 18: k = 1.9e4, alpha = 0.18, beta = 0.38, N = 1e8.
+  // Hernandez et al., Scaling laws for transfer, 2021 (docs/formulas.md): k = 1.9e4, alpha = 0.18, beta = 0.38, N =
+  // 1e8.
   const TransferLaw law;
   CHECK(data_transferred(law, 1e6, 1e8) == Approx(2.5047e8).epsilon(1e-4));
   CHECK(data_transferred(law, 1e7, 1e8) == Approx(3.791e8).epsilon(2e-4));

@@ -18,17 +18,39 @@ namespace {
 
 constexpr std::int64_t kMaxGpus = 1'000'000;
 constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
-constexpr std::array<std::string_view, 23> kColumns{
-    "job_id",   "submit_s",     "gpus",       "duration_s",  "tenant",    "kind",       "model",      "min_gpus",
-    "max_gpus", "gpu_fraction", "gpu_type",   "cpus",        "mem_bytes", "estimate_s", "deadline_s", "weight",
-    "batch",    "after",        "iterations", "iteration_s", "samples",   "gain",       "tflop"};
+constexpr std::array<TraceColumn, 23> kColumns{{
+    {"job_id", "name of the job, once in a trace; required"},
+    {"submit_s", "when it is submitted; required"},
+    {"gpus", "GPUs that it asks for; 0 where it asks for CPUs only; required"},
+    {"duration_s", "run time on the requested GPUs; required, but may be empty where a profile of `model` knows it"},
+    {"tenant", "user or group"},
+    {"kind", "pretrain, transfer, eval or hpo"},
+    {"model", "what it trains: a name of a profile or of the catalogue"},
+    {"min_gpus", "the fewest GPUs that it may be given"},
+    {"max_gpus", "the most GPUs that it may be given"},
+    {"gpu_fraction", "share of one GPU, above 0 and at most 1, in steps of 0.001"},
+    {"gpu_type", "GPU types that it may use: A100 or A100|V100"},
+    {"cpus", "CPUs of the whole job"},
+    {"mem_bytes", "memory of the whole job"},
+    {"estimate_s", "run time that the user claims"},
+    {"deadline_s", "when it should have finished, from the trace's zero"},
+    {"weight", "importance, above 0; no policy reads it"},
+    {"batch", "samples of a step over all GPUs"},
+    {"after", "jobs that it starts from: p17@hard:0.8;p9@soft"},
+    {"iterations", "training steps"},
+    {"iteration_s", "time of a training step"},
+    {"samples", "samples to train on, where run time follows from a profile that counts them"},
+    {"gain", "share of its work that a finished parent saves, or costs: p17:0.45;p9:-0.2"},
+    {"tflop", "model FLOPs of the whole job, in 10^12"},
+}};
 
 struct Columns {
   explicit Columns(const TableReader& r) {
-    for (std::size_t i = 0; i < kColumns.size(); ++i) at[i] = r.column(kColumns[i]);
+    for (std::size_t i = 0; i < kColumns.size(); ++i) at[i] = r.column(kColumns[i].name);
   }
   [[nodiscard]] int operator[](std::string_view name) const {
-    return at[static_cast<std::size_t>(std::find(kColumns.begin(), kColumns.end(), name) - kColumns.begin())];
+    const auto named = [name](const TraceColumn& c) { return c.name == name; };
+    return at[static_cast<std::size_t>(std::find_if(kColumns.begin(), kColumns.end(), named) - kColumns.begin())];
   }
   std::array<int, kColumns.size()> at{};
 };
@@ -72,7 +94,9 @@ void read_kind(TableReader& rows, int column, TraceJob& j) {
 void read_canonical(TableReader& rows, Trace& trace) {
   const Columns c(rows);
   trace.has_estimates = c["estimate_s"] != TableReader::kAbsent;
-  note_unread(rows, trace, {kColumns.begin(), kColumns.end()});
+  std::vector<std::string_view> known;
+  for (const TraceColumn& column : kColumns) known.push_back(column.name);
+  note_unread(rows, trace, known);
   while (rows.next()) {
     TraceJob j;
     j.line = rows.line();
@@ -189,6 +213,10 @@ std::vector<const Column*> written_columns(const Trace& trace) {
 }
 
 }  // namespace
+
+std::span<const TraceColumn> trace_columns() {
+  return kColumns;
+}
 
 std::vector<std::string_view> used_columns(const Trace& trace) {
   std::vector<std::string_view> names;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -97,6 +98,14 @@ struct TraceFormat {
 // The same to a file; .gz and .zst by the name's ending. Written aside and renamed.
 [[nodiscard]] Expected<void> write_trace(const std::string& path, const Trace& trace,
                                          const std::vector<std::string>& comments = {});
+
+// A column of the canonical format and what it means.
+struct TraceColumn {
+  std::string_view name;
+  std::string_view about;
+};
+// All of them, in the order in which they are written.
+[[nodiscard]] std::span<const TraceColumn> trace_columns();
 
 // The canonical columns that some job uses, in their order: what canonical_text() writes.
 [[nodiscard]] std::vector<std::string_view> used_columns(const Trace& trace);

@@ -1,5 +1,5 @@
 // Workloads after published ones: Gavel's generator, Philly, Acme. The figures are those of their papers and data
-// (policies.md 1.10 and 2.15, traces/README.md); which ones a generated trace meets is in tests/traces.
+// (docs/formulas.md has those of Gavel and Acme); which ones a generated trace meets is in tests/traces.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -27,11 +27,13 @@ const std::vector<Generator>& generators() {
 }
 
 const std::vector<GainParameter>& gain_parameters() {
-  static const std::vector<GainParameter> table{{"positive", &GainLaw::positive, 1},
-                                                {"negative", &GainLaw::negative, 1},
-                                                {"mean_log_ratio", &GainLaw::mean_log_ratio, 10},
-                                                {"mean_loss", &GainLaw::mean_loss, 5},
-                                                {"own_modality", &GainLaw::own_modality, 1000}};
+  static const std::vector<GainParameter> table{
+      {"positive", &GainLaw::positive, 1, "share of pairs that gain"},
+      {"negative", &GainLaw::negative, 1, "share of pairs that lose"},
+      {"mean_log_ratio", &GainLaw::mean_log_ratio, 10, "mean of ln(ratio / 1.1) of those that gain"},
+      {"mean_loss", &GainLaw::mean_loss, 5, "mean of the extra work of those that lose"},
+      {"own_modality", &GainLaw::own_modality, 1000,
+       "how many times as likely a parent gains that knows the child's modality"}};
   return table;
 }
 

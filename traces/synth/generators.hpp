@@ -39,6 +39,7 @@ struct GainParameter {
   std::string_view name;
   double GainLaw::*value;
   double most;  // from 0 to it
+  std::string_view about;
 };
 [[nodiscard]] const std::vector<GainParameter>& gain_parameters();
 

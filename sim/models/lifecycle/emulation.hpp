@@ -1,5 +1,5 @@
 // Constants of reference simulators, used only by `emulate:` runs (golden tests); the default path never comes
-// here. Facts from policies.md 5.2.
+// here. What they are is in docs/policies/emulations.md.
 #pragma once
 
 #include <cstdint>

@@ -1,9 +1,9 @@
-// When nodes break and how long they are away, when they are slow, and how often jobs save their work (policies.md
-// 3.13). Node failures are a renewal process per node: exponential time between a repair and the next failure,
-// exponential repair. Slow spells begin by a Poisson process per node and last exponentially long; every step of a
-// job takes as long as on its slowest node. Each node has its own random streams ("faults/node/17", "faults/slow/17",
-// "faults/lemon/17"), so that policies face the same faults (common random numbers), and a larger cluster has those
-// of a smaller one.
+// When nodes break and how long they are away, when they are slow, and how often jobs save their work
+// (docs/formulas.md). Node failures are a renewal process per node: exponential time between a repair and the next
+// failure, exponential repair. Slow spells begin by a Poisson process per node and last exponentially long; every
+// step of a job takes as long as on its slowest node. Each node has its own random streams ("faults/node/17",
+// "faults/slow/17", "faults/lemon/17"), so that policies face the same faults (common random numbers), and a larger
+// cluster has those of a smaller one.
 #pragma once
 
 #include <vector>

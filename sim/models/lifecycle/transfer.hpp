@@ -1,6 +1,6 @@
 // What a child inherits from a pretraining job: its work as a function of the version it starts from, the law by
 // which gains differ between pairs of source and target, and when parents publish. Gains are sparse, directional and
-// sometimes negative (measured on the fine-tuning tables of TitanSched; policies.md 3.14). Pure functions; the truths
+// sometimes negative (measured on the fine-tuning tables of TitanSched; docs/formulas.md). Pure functions; the truths
 // of a workload own the gains.
 #pragma once
 
@@ -37,7 +37,7 @@ struct TransferLaw {
 [[nodiscard]] double data_multiplier(const TransferLaw& law, double fine_tuning_data, double parameters);
 
 // How gains are spread over pairs of (source, target): most pairs gain nothing, some much, some lose. Defaults follow
-// the measured ratios of epochs to a target without and with transfer (policies.md 3.14; at 0.95 of the best: median
+// the measured ratios of epochs to a target without and with transfer (docs/formulas.md; at 0.95 of the best: median
 // 1.00, at least 1.1 for 21 to 30 % of pairs, mean 1.3 to 1.7, never reached or slower for one in seven).
 struct GainLaw {
   double positive = 0.25;       // share of pairs whose ratio is at least 1.1

@@ -1,5 +1,5 @@
 // An application compiled from its profile: how a global batch is split over GPUs, how long a step takes on a shape
-// of GPUs, how far a step gets (policies.md 3.1, 3.3, after Qiao et al., Pollux, OSDI 2021), and how two of its jobs
+// of GPUs, how far a step gets (docs/formulas.md, after Qiao et al., Pollux, OSDI 2021), and how two of its jobs
 // get on with each other on one GPU. Pure functions of flat tables; nothing here allocates after compile().
 #pragma once
 

@@ -1,6 +1,6 @@
 // What an application takes of one GPU, as measured by local batch: its memory, and how long its step takes while
 // another job of the same application is on that GPU. Compiled to flat tables; look-ups allocate nothing. Linear
-// between measurements, as the step times alone are (policies.md 3.3); what was not measured is said to be so.
+// between measurements, as the step times alone are (docs/formulas.md); what was not measured is said to be so.
 #pragma once
 
 #include <cstdint>

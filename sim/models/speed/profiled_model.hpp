@@ -1,10 +1,10 @@
 // Jobs of profiled applications: speed from measured step times, progress from gradient statistics epoch by epoch
-// (policies.md 3.1), or in samples. Every type of GPU has tables of its own; a gang on several types is as fast as it
-// would be on the slowest of them. Work of such a job is nanoseconds on its requested GPUs, packed on as few nodes
+// (docs/formulas.md), or in samples. Every type of GPU has tables of its own; a gang on several types is as fast as
+// it would be on the slowest of them. Work of such a job is nanoseconds on its requested GPUs, packed on as few nodes
 // as can be, of its home type (the first of the cluster that it may use), with its batch: so a Work is comparable to
 // every other model's. One stretch per epoch. Two jobs on the same GPUs run at their measured pair's speeds, a job on
 // several at that of each of them; what was not measured, or does not fit together, takes turns: 0.98 / jobs
-// (policies.md 3.12). Compiled to flat arrays: a look-up in the event path allocates nothing.
+// (docs/formulas.md). Compiled to flat arrays: a look-up in the event path allocates nothing.
 #pragma once
 
 #include <cstdint>

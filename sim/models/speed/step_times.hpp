@@ -1,6 +1,6 @@
 // How long a training step takes, as measured: by placement, number of GPUs and local batch. Profiles of an
-// application on one type of GPU are read by traces/profiles and compiled here to flat sorted tables. Rules of
-// policies.md 3.3: the exact placement, linear in the local batch; else linear between all measured (nodes, GPUs,
+// application on one type of GPU are read by traces/profiles and compiled here to flat sorted tables. Rules
+// (docs/formulas.md): the exact placement, linear in the local batch; else linear between all measured (nodes, GPUs,
 // batch); outside of what was measured the nearest measured value, marked as such.
 #pragma once
 

@@ -13,7 +13,7 @@
 namespace orrery {
 namespace {
 
-constexpr double kTurns = 0.98;  // of its share is what a job gets that takes turns (policies.md 3.12)
+constexpr double kTurns = 0.98;  // of its share is what a job gets that takes turns (docs/formulas.md)
 constexpr std::uint32_t kMostNames = 1U << 20U;  // names, configurations
 
 std::string key_of(std::string_view model, std::string_view mode, std::int64_t batch) {

@@ -1,4 +1,4 @@
-// The keys of a training job (scenarios/jobs/*.yaml; docs/trainer.md has the table with their meanings) and what
+// The keys of a training job (scenarios/jobs/*.yaml; docs/training.md has the table with their meanings) and what
 // their values may be, for both who read one: `orrery`, which knows the line of a key, and the trainer, which gets
 // JSON.
 #pragma once

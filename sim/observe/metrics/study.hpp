@@ -1,4 +1,4 @@
-// The metrics of a study beyond JCT and utilisation (policies.md section 4): fairness, slowdowns, deadlines,
+// The metrics of a study beyond JCT and utilisation (`orrery metrics` defines them): fairness, slowdowns, deadlines,
 // fragmentation, goodput, cost, energy, transfer, per tenant and kind. A second fold over the event stream beside
 // MetricsFold, whose rows it reads at the end. Costs O(groups) when time passes and O(GPUs of the nodes) when an
 // allocation changes; everything else is done once, at the end. What the inputs do not say has no value.
