@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "policies/registry.hpp"
+#include "scenarios/spec/make_policy.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
 #include "sim/core/quantity.hpp"
 
