@@ -62,7 +62,7 @@ struct Comparison {
 // full hours draws none; of a mean further upwards, where that is missed. Of a ratio it is also no narrower than 99 %
 // of the draws, most of which may be equal (docs/intervals.md).
 enum class Statistic { mean, ratio };
-inline constexpr double kStretchDown = 1.4, kStretchMeanUp = 2;
+inline constexpr double kStretchDown = 1.4, kStretchMeanUp = 1.6;
 [[nodiscard]] Interval draws_interval(const std::vector<double>& draws, double confidence, Statistic of);
 
 }  // namespace orrery::report

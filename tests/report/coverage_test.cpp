@@ -200,6 +200,7 @@ TEST_CASE("coverage: all kinds", "[.][slow][coverage-all]") {
       std::fflush(stdout);
       CHECK(out[s].coverage >= 0.9);
       CHECK(out[s].median_width <= 2);
+      CHECK(out[s].mean_width <= 2);
     }
   }
 }
