@@ -25,6 +25,12 @@ std::string cell(std::string_view text) {
   return out;
 }
 
+std::string sentence(std::string_view text) {
+  std::string out = cell(text);
+  if (!out.empty() && out.front() >= 'a' && out.front() <= 'z') out.front() = static_cast<char>(out.front() - 32);
+  return out;
+}
+
 std::string code(std::string_view text) {
   return text.empty() ? "" : fmt::format("`{}`", cell(text));
 }
@@ -45,7 +51,7 @@ std::string scenario_keys_page() {
   for (const ScenarioKey& k : scenario_keys()) {
     if (k.path.find('.') == std::string::npos) {
       const bool section = k.takes == "map" || k.path == "policy" || k.path == "compare";
-      out += fmt::format("\n## `{}`\n\n{}{}.{}\n", k.path, cell(k.about),
+      out += fmt::format("\n## `{}`\n\n{}{}.{}\n", k.path, sentence(k.about),
                          section ? "" : fmt::format(" ({})", cell(k.takes)),
                          section || k.value.empty() ? "" : fmt::format(" Default: {}.", code(k.value)));
       if (section) out += "\n" + header({"key", "takes", "default", "meaning"});
@@ -98,8 +104,7 @@ std::string options_of(const PolicyInfo& p) {
 }
 
 std::string policies_page() {
-  std::string out =
-      "# Policies\n\nOptions are keys beside `policy.name`. How the policies work: docs/policies/README.md.\n";
+  std::string out = "# Policies\n\nOptions are keys beside `policy.name`. [How they work](../policies/README.md).\n";
   for (const PolicyInfo& p : policy_table()) {
     out += fmt::format("\n## `{}`\n\n{}{}\n", p.name, p.doc,
                        p.source.empty() ? "" : fmt::format(" Source: {}.", p.source));
@@ -131,8 +136,9 @@ std::string exit_codes_page() {
 
 std::string units_page() {
   std::string out =
-      "# Units\n\nA quantity is a decimal and a unit, `1.5h`. Without a unit it is an error, except for 0. GB is 10^9 "
-      "bytes, GiB 2^30 bytes, Gb 10^9 bits. GPU-time is a time with `GPU` before its unit: `3250GPUs`, `2GPUh`.\n\n" +
+      "# Units\n\nA quantity is a decimal and a unit, `1.5h`. Without a unit it is an error, except for 0. GB is "
+      "10^9 bytes, GiB 2^30 bytes, Gb 10^9 bits. GPU-time is a time with `GPU` before its unit: `3250GPUs`, "
+      "`2GPUh`.\n\n" +
       header({"quantity", "units"});
   const auto row = [&out](std::string_view what, std::span<const UnitName> units) {
     std::string names;

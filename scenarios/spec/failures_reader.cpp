@@ -52,7 +52,6 @@ void read_outage(YamlWalk& w, const Place& at, std::int64_t nodes, FailureConfig
 // A decimal in millionths.
 std::int64_t read_millionths(YamlWalk& w, const Place& at, std::int64_t least, std::int64_t most,
                              std::string_view wanted) {
-  w.takes(at, std::string(wanted));
   const std::string text = w.word(at);
   if (text.empty()) return least;
   const auto v = parse_fixed(text, 6);
@@ -63,6 +62,7 @@ std::int64_t read_millionths(YamlWalk& w, const Place& at, std::int64_t least, s
 
 Slowdown read_slowdown(YamlWalk& w, const Place& at) {
   constexpr Slowdown kMost = 1000 * kFullSpeed;
+  w.takes(at, "number from 1, which is full speed, to 1000");
   return read_millionths(w, at, kFullSpeed, kMost, "a number from 1, which is full speed, to 1000");
 }
 
@@ -88,11 +88,11 @@ void read_stragglers(YamlWalk& w, const Place& at, std::int64_t nodes, Straggler
        [&](const Place& p) { s.node_mtbs = w.at_least(p, kLeastBetween, true); }},
       {"slowdown", "how many times as long a step takes",
        [&](const Place& p) {
+         if (w.lists()) return w.takes(p, "number from 1, which is full speed, to 1000, or the least and the most");
          if (!p.node.IsSequence()) {
            s.least = s.most = read_slowdown(w, p);
            return;
          }
-         if (w.lists()) return w.takes(p, "a number from 1 to 1000, or the least and the most");
          std::vector<Slowdown> range;
          w.each(p, [&](const Place& item) { range.push_back(read_slowdown(w, item)); });
          if (range.size() != 2 || range[0] > range[1])
@@ -115,11 +115,13 @@ void read_lemons(YamlWalk& w, const Place& at, Lemons& l) {
   w.section(at, {
       {"share", "share of nodes that are lemons; required",
        [&](const Place& p) {
+         w.takes(p, "number from 0 to 1");
          l.share = read_millionths(w, p, 0, 1'000'000, "a share of the nodes, from 0 to 1");
          share = true;
        }},
       {"rate", "how many times as often their faults come; required",
        [&](const Place& p) {
+         w.takes(p, "number above 0, at most 1000");
          l.rate = read_millionths(w, p, 1, 1'000'000'000, "how many times as often, above 0 and at most 1000");
          rate = true;
        }},

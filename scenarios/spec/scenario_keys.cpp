@@ -11,16 +11,23 @@
 namespace orrery::app {
 namespace {
 
-// A scenario of all sections that says as little as it may.
-constexpr const char* kLeast = R"(version: 1
+// Scenarios that say as little as they may; together they have every section.
+constexpr const char* kLeast[] = {R"(version: 1
 name: name
-cluster: { groups: [ { name: n, count: 1, gpus_per_node: 1, peak_tflops: 1 } ] }
+cluster: { groups: [ { name: n, count: 1, gpus_per_node: 1, gpu: n } ] }
 workload: { generate: { jobs: 1 }, load: 1 }
 policy: fifo
 failures: { stragglers: { node_mtbs: 1d } }
 network: { step: { compute: 1s, gradients: 1GB } }
 live: {}
-)";
+)",
+                                  R"(version: 1
+cluster: { groups: [ { name: n, count: 1, gpus_per_node: 1, gpu: n, peak_tflops: 1 } ] }
+workload: { catalogue: none.yaml, generate: { model: lineage, jobs: 1 }, load: 1 }
+performance: { profiles: none, hardware: n }
+overheads: { restart: { by: checkpoint, bandwidth: 1GB/s } }
+publish: { every: 0.1 }
+)"};
 
 // The scalars of a document and the text of their values, by path; items of lists are called N.
 void flatten(const YAML::Node& node, const std::string& path, std::map<std::string, std::string>& out) {
@@ -39,11 +46,16 @@ std::vector<ScenarioKey> scenario_keys() {
   YamlWalk w(known);
   Scenario scenario;
   read_sections(w, scenario);
-  std::map<std::string, std::string> said, effective;
-  flatten(YAML::Load(kLeast), "", said);
-  const auto least = read_scenario_text("least.yaml", kLeast, {});
-  ORRERY_ASSERT(least.has_value(), "the least scenario");
-  flatten(YAML::Load(effective_yaml(*least)), "", effective);
+  std::map<std::string, std::string> defaults;
+  for (const char* text : kLeast) {
+    const auto least = read_scenario_text("least.yaml", text, {});
+    ORRERY_ASSERT(least.has_value(), "the least scenario");
+    std::map<std::string, std::string> said, effective;
+    flatten(YAML::Load(text), "", said);
+    flatten(YAML::Load(effective_yaml(*least)), "", effective);
+    for (const auto& [path, value] : effective)
+      if (said.count(path) == 0) defaults.emplace(path, value);
+  }
   // Sections in the order of the file, their keys in the order of the reader.
   std::vector<std::string> sections;
   for (const KnownKey& k : known)
@@ -52,8 +64,8 @@ std::vector<ScenarioKey> scenario_keys() {
   for (const std::string& section : sections) {
     for (const KnownKey& k : known) {
       if (k.path != section && k.path.rfind(section + ".", 0) != 0) continue;
-      const auto value = said.count(k.path) > 0 ? effective.end() : effective.find(k.path);
-      keys.push_back({k.path, k.about, k.takes, value == effective.end() ? "" : value->second});
+      const auto value = defaults.find(k.path);
+      keys.push_back({k.path, k.about, k.takes, value == defaults.end() ? "" : value->second});
     }
   }
   return keys;

@@ -17,18 +17,18 @@ namespace {
 using namespace orrery;
 using namespace orrery::app;
 
-const ScenarioKey& key(const std::vector<ScenarioKey>& keys, const std::string& path) {
+const ScenarioKey& listed_key(const std::vector<ScenarioKey>& keys, const std::string& path) {
   const auto at = std::find_if(keys.begin(), keys.end(), [&](const ScenarioKey& k) { return k.path == path; });
   INFO(path);
   REQUIRE(at != keys.end());
   return *at;
 }
 
-using Paths = std::set<std::string>;
+using KeyPaths = std::set<std::string>;
 
 // The paths that the list has for the child `name` of `at`: itself, an item of a list, or a name that users choose.
-Paths below(const Paths& known, const Paths& at, const std::string& name, bool item) {
-  Paths found;
+KeyPaths paths_below(const KeyPaths& known, const KeyPaths& at, const std::string& name, bool item) {
+  KeyPaths found;
   for (const std::string& parent : at) {
     const std::string dot = parent.empty() ? "" : parent + ".";
     if (item) found.insert(dot + "N");
@@ -38,18 +38,18 @@ Paths below(const Paths& known, const Paths& at, const std::string& name, bool i
   return found;
 }
 
-void check_keys(const YAML::Node& node, const Paths& known, const Paths& at) {
+void check_listed(const YAML::Node& node, const KeyPaths& known, const KeyPaths& at) {
   // What stands below these is described by the key as a whole.
   for (const char* free : {"compare.policies", "workload.generate.gpus", "performance.hardware"})
     if (at.count(free) > 0) return;
   if (node.IsSequence())
-    for (const auto& item : node) check_keys(item, known, below(known, at, "", true));
+    for (const auto& item : node) check_listed(item, known, paths_below(known, at, "", true));
   if (!node.IsMap()) return;
   for (const auto& entry : node) {
     INFO((at.empty() ? "" : *at.begin()) << ": " << entry.first.Scalar());
-    const Paths found = below(known, at, entry.first.Scalar(), false);
+    const KeyPaths found = paths_below(known, at, entry.first.Scalar(), false);
     CHECK_FALSE(found.empty());
-    check_keys(entry.second, known, found);
+    check_listed(entry.second, known, found);
   }
 }
 
@@ -64,29 +64,29 @@ TEST_CASE("the list of scenario keys says what each takes and means", "[scenario
     CHECK_FALSE(k.about.empty());
     CHECK_FALSE(k.takes.empty());
   }
-  CHECK(key(keys, "cluster.groups.N.count").takes == "whole number from 1 to 1000000");
-  CHECK(key(keys, "cluster.groups.N.nic").takes == "bandwidth > 0");
-  CHECK(key(keys, "failures.node_mtbf").takes == "time of at least 1m, or 0s");
-  CHECK(key(keys, "failures.repair").value == "1h");
-  CHECK(key(keys, "failures.outages").takes == "list");
-  CHECK(key(keys, "failures.stragglers.spells.N.node").takes == "whole number from 0 to 1000000000");
-  CHECK(key(keys, "workload.estimates").takes == "one of: auto, user, history, oracle, none");
-  CHECK(key(keys, "workload.estimates").value == "auto");
-  CHECK(key(keys, "network.step.hidden").takes == "number from 0 to 1");
-  CHECK(key(keys, "network.models.NAME.compute").takes == "time > 0");
-  CHECK(key(keys, "overheads.restart").takes == "time, or a map");
-  CHECK(key(keys, "policy.placement").value == "count");
-  CHECK(key(keys, "live.models").takes == "map");
+  CHECK(listed_key(keys, "cluster.groups.N.count").takes == "whole number from 1 to 1000000");
+  CHECK(listed_key(keys, "cluster.groups.N.nic").takes == "bandwidth > 0");
+  CHECK(listed_key(keys, "failures.node_mtbf").takes == "time of at least 1m, or 0s");
+  CHECK(listed_key(keys, "failures.repair").value == "1h");
+  CHECK(listed_key(keys, "failures.outages").takes == "list");
+  CHECK(listed_key(keys, "failures.stragglers.spells.N.node").takes == "whole number from 0 to 1000000000");
+  CHECK(listed_key(keys, "workload.estimates").takes == "one of: auto, user, history, oracle, none");
+  CHECK(listed_key(keys, "workload.estimates").value == "auto");
+  CHECK(listed_key(keys, "network.step.hidden").takes == "number from 0 to 1");
+  CHECK(listed_key(keys, "network.models.NAME.compute").takes == "time > 0");
+  CHECK(listed_key(keys, "overheads.restart").takes == "time, or a map");
+  CHECK(listed_key(keys, "policy.placement").value == "count");
+  CHECK(listed_key(keys, "live.models").takes == "map");
 }
 
 TEST_CASE("every key of a shipped scenario is in the list", "[scenario]") {
-  Paths known;
+  KeyPaths known;
   for (const ScenarioKey& k : scenario_keys()) known.insert(k.path);
   int scenarios = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(ORRERY_SOURCE_DIR "/scenarios")) {
     if (entry.path().extension() != ".yaml" || entry.path().parent_path().filename() == "jobs") continue;
     INFO(entry.path().string());
-    check_keys(YAML::LoadFile(entry.path().string()), known, {""});
+    check_listed(YAML::LoadFile(entry.path().string()), known, {""});
     ++scenarios;
   }
   CHECK(scenarios >= 30);

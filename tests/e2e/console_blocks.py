@@ -172,7 +172,7 @@ def main():
     parser.add_argument("pages", nargs="*")
     parser.add_argument("--long", action="store_true")
     parser.add_argument("--self-test", action="store_true")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     if options.self_test:
         return self_test()
     if options.orrery is None:
