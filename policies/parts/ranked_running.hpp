@@ -22,6 +22,7 @@ class RankedRunning {
     JobId job{};
     std::int32_t gpus = 0;
     std::uint32_t slot = 0;  // the owner's, not looked at here
+    bool moved = false;      // rerank() gave it another rank
     [[nodiscard]] bool before(const Item& other) const {
       return rank != other.rank ? rank < other.rank : job < other.job;
     }
@@ -131,7 +132,9 @@ class RankedRunning {
     const Item* last = nullptr;
     for (Block& block : blocks_) {
       for (Item& item : block.items) {
-        item.rank = rank_of(item.slot);
+        const Rank rank = rank_of(item.slot);
+        item.moved = rank != item.rank;
+        item.rank = rank;
         sorted = sorted && (last == nullptr || last->before(item));
         last = &item;
       }
@@ -165,28 +168,34 @@ class RankedRunning {
     blocks_.insert(blocks_.begin() + static_cast<std::ptrdiff_t>(b) + 1, std::move(upper));
   }
 
-  // Insertion sort over all blocks laid end to end: between decisions the order hardly changes.
+  // Those that have their ranks still are in order, and are merged with the others. These are sorted by insertion,
+  // since between decisions the order hardly changes.
   void sort_all() {
-    scratch_.clear();
-    for (const Block& block : blocks_) scratch_.insert(scratch_.end(), block.items.begin(), block.items.end());
-    for (std::size_t i = 1; i < scratch_.size(); ++i) {
-      const Item item = scratch_[i];
+    kept_.clear();
+    moved_.clear();
+    for (const Block& block : blocks_)
+      for (const Item& item : block.items) (item.moved ? moved_ : kept_).push_back(item);
+    for (std::size_t i = 1; i < moved_.size(); ++i) {
+      if (!moved_[i].before(moved_[i - 1])) continue;
+      const Item item = moved_[i];
       std::size_t at = i;
-      for (; at > 0 && item.before(scratch_[at - 1]); --at) scratch_[at] = scratch_[at - 1];
-      scratch_[at] = item;
+      for (; at > 0 && item.before(moved_[at - 1]); --at) moved_[at] = moved_[at - 1];
+      moved_[at] = item;
     }
-    std::size_t next = 0;
+    auto kept = kept_.begin();
+    auto moved = moved_.begin();
     for (Block& block : blocks_) {
       block.gpus = 0;
       for (Item& item : block.items) {
-        item = scratch_[next++];
+        const bool first = moved != moved_.end() && (kept == kept_.end() || moved->before(*kept));
+        item = first ? *moved++ : *kept++;
         block.gpus += item.gpus;
       }
     }
   }
 
   std::vector<Block> blocks_;
-  std::vector<Item> scratch_;
+  std::vector<Item> kept_, moved_;  // sort_all()'s
   std::size_t size_ = 0;
   std::int64_t gpus_ = 0;
 };
