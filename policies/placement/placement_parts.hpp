@@ -33,15 +33,49 @@ inline void add_gpus(const Demand& d, const Inventory& free, NodeId n, int gpus,
   return k;
 }
 
+// Shows `visit` the nodes with at least (exactly) `gpus` free GPUs in their order, from `from` on, until it returns
+// true; whether it did.
+template <class Visit>
+bool any_with(const Inventory& free, int gpus, Visit visit, NodeId from = NodeId(0)) {
+  for (NodeId n = free.first_with(gpus, from); n.valid(); n = free.first_with(gpus, NodeId(n.value + 1)))
+    if (visit(n)) return true;
+  return false;
+}
+template <class Visit>
+bool any_with_exactly(const Inventory& free, int gpus, Visit visit) {
+  for (NodeId n = free.first_with_exactly(gpus); n.valid(); n = free.first_with_exactly(gpus, NodeId(n.value + 1)))
+    if (visit(n)) return true;
+  return false;
+}
+
+// Takes GPUs of nodes until the job has what it wants.
+class Taking {
+ public:
+  Taking(const Demand& d, const Inventory& free, Allocation& out) : d_(&d), free_(&free), out_(&out), left_(d.gpus) {}
+  // As many as the node can give; true when the job needs no more.
+  bool operator()(NodeId n) {
+    const int k = usable(*d_, *free_, n, left_);
+    if (k > 0) add_gpus(*d_, *free_, n, k, *out_);
+    left_ -= k;
+    return left_ == 0;
+  }
+
+ private:
+  const Demand* d_;
+  const Inventory* free_;
+  Allocation* out_;
+  int left_;
+};
+
 // `gpus` of the job's GPUs on the tightest node that holds them and is not in `out` yet, the lowest among equals.
 [[nodiscard]] inline bool add_on_tightest(const Demand& d, const Inventory& free, int gpus, Allocation& out) {
-  for (int f = gpus; f <= free.max_gpus_per_node(); ++f) {
-    for (NodeId n = free.first_with_exactly(f); n.valid(); n = free.first_with_exactly(f, NodeId(n.value + 1))) {
-      if (out.touches(n) || !free.suits(d, n, gpus)) continue;
-      add_gpus(d, free, n, gpus, out);
-      return true;
-    }
-  }
+  const auto holds = [&](NodeId n) {
+    if (out.touches(n) || !free.suits(d, n, gpus)) return false;
+    add_gpus(d, free, n, gpus, out);
+    return true;
+  };
+  for (int f = gpus; f <= free.max_gpus_per_node(); ++f)
+    if (any_with_exactly(free, f, holds)) return true;
   return false;
 }
 

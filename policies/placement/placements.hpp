@@ -15,12 +15,16 @@ namespace orrery {
 struct PlacementInfo {
   std::string_view name;
   std::string_view doc;
+  std::unique_ptr<Placement> (*make)(std::uint64_t seed);  // the seed matters to `random` only
 };
 
-// All placements, in the order that `policy list` shows them.
+#define P(name) extern const PlacementInfo name##_placement;
+#include "policies/placement/registry.inc"
+#undef P
+
 [[nodiscard]] const std::vector<PlacementInfo>& placement_table();
 
-// The placement of that name, or null. `seed` matters to `random` only.
+// The placement of that name, or null.
 [[nodiscard]] std::unique_ptr<Placement> make_placement(std::string_view name, std::uint64_t seed);
 
 }  // namespace orrery

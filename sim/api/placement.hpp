@@ -1,5 +1,5 @@
 // Placement: where a job goes once it has been chosen. A function from (demand, free capacity) to an
-// allocation; the implementations are in policies/parts/placement.cpp.
+// allocation; the implementations are in policies/placement.
 #pragma once
 
 #include <string_view>
