@@ -68,6 +68,7 @@ TEST_CASE("the list of scenario keys says what each takes and means", "[scenario
   CHECK(listed_key(keys, "cluster.groups.N.nic").takes == "bandwidth > 0");
   CHECK(listed_key(keys, "failures.node_mtbf").takes == "time of at least 1m, or 0s");
   CHECK(listed_key(keys, "failures.repair").value == "1h");
+  CHECK(listed_key(keys, "name").value.empty());  // it is the file's stem
   CHECK(listed_key(keys, "failures.outages").takes == "list of: map");
   CHECK(listed_key(keys, "failures.stragglers.spells.N.node").takes == "whole number from 0 to 1000000000");
   CHECK(listed_key(keys, "workload.estimates").takes == "one of: auto, user, history, oracle, none");
