@@ -19,17 +19,9 @@ class EarliestDeadline final : public Policy {
   [[nodiscard]] static Rank rank(const JobView& v) { return v.spec->deadline.value_or(kNever).ns; }
 
   void follow(const ClusterView& view, const Event& e) {
-    if (e.kind == EventKind::capacity) jobs_.capacity_changed();
-    if (!e.job.valid()) return;
-    const bool back = enters_queue(e.kind);
-    const bool ended = e.kind == EventKind::finished || e.kind == EventKind::reject || e.kind == EventKind::cancel;
-    if (back || ended) jobs_.remove(e.job);
-    const JobView v = view.job(e.job);
-    if (!back || is_final(v.state)) return;
-    if (v.target == nullptr)
-      jobs_.add_waiting(v, rank(v));
-    else
-      jobs_.add_running(v, rank(v));
+    const StrictPriority::Fate fate = jobs_.follow(view, e);
+    if (fate == StrictPriority::Fate::waits) jobs_.add_waiting(view.job(e.job), rank(view.job(e.job)));
+    if (fate == StrictPriority::Fate::runs) jobs_.add_running(view.job(e.job), rank(view.job(e.job)));
   }
 
   std::unique_ptr<Placement> placement_;

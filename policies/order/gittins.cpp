@@ -94,32 +94,17 @@ class Gittins final : public Policy {
   }
 
   void follow(const ClusterView& view, const Event& e) {
-    if (e.kind == EventKind::capacity) jobs_.capacity_changed();
-    if (!e.job.valid()) return;
-    switch (e.kind) {
-      case EventKind::ready:
-      case EventKind::failed:
-      case EventKind::launch_failed:
-      case EventKind::called_off: {
-        const JobView v = view.job(e.job);
-        jobs_.remove(e.job);
-        forget_crossing(e.job);
-        if (is_final(v.state)) return;
-        if (v.target == nullptr) {
-          jobs_.add_waiting(v, rank_of(v));
-        } else {
-          jobs_.add_running(v, rank_of(v));
-          start(v, view.now);
-        }
-        return;
-      }
-      case EventKind::finished: job_finished(view, view.job(e.job)); [[fallthrough]];
-      case EventKind::reject:
-      case EventKind::cancel:
-        jobs_.remove(e.job);
-        forget_crossing(e.job);
-        return;
-      default: return;
+    if (e.kind == EventKind::finished) job_finished(view, view.job(e.job));
+    const StrictPriority::Fate fate = jobs_.follow(view, e);
+    if (fate == StrictPriority::Fate::unchanged) return;
+    forget_crossing(e.job);
+    if (fate == StrictPriority::Fate::ended) return;
+    const JobView v = view.job(e.job);
+    if (fate == StrictPriority::Fate::waits) {
+      jobs_.add_waiting(v, rank_of(v));
+    } else {
+      jobs_.add_running(v, rank_of(v));
+      start(v, view.now);
     }
   }
 

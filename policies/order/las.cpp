@@ -192,33 +192,18 @@ class Las final : public Policy {
   }
 
   void follow(const ClusterView& view, const Event& e) {
-    if (e.kind == EventKind::capacity) jobs_.capacity_changed();
-    if (!e.job.valid()) return;
-    switch (e.kind) {
-      case EventKind::ready:
-      case EventKind::failed:
-      case EventKind::launch_failed:
-      case EventKind::called_off: {
-        const JobView v = view.job(e.job);
-        jobs_.remove(e.job);
-        if (is_final(v.state)) return;
-        plain_only_ = plain_only_ && v.spec->demand.plain();
-        if (v.target == nullptr) {
-          jobs_.add_waiting(v, rank_of(v));
-          arrived_ = true;
-        } else {
-          jobs_.add_running(v, rank_of(v));
-          start(v, view.now);
-        }
-        return;
-      }
-      case EventKind::started:
-        if (StrictPriority::Running* r = jobs_.find_running(e.job)) progresses(*r, e.at);
-        return;
-      case EventKind::finished:
-      case EventKind::reject:
-      case EventKind::cancel: jobs_.remove(e.job); return;
-      default: return;
+    const StrictPriority::Fate fate = jobs_.follow(view, e);
+    if (e.kind == EventKind::started)
+      if (StrictPriority::Running* r = jobs_.find_running(e.job)) progresses(*r, e.at);
+    if (fate != StrictPriority::Fate::waits && fate != StrictPriority::Fate::runs) return;
+    const JobView v = view.job(e.job);
+    plain_only_ = plain_only_ && v.spec->demand.plain();
+    if (fate == StrictPriority::Fate::waits) {
+      jobs_.add_waiting(v, rank_of(v));
+      arrived_ = true;
+    } else {
+      jobs_.add_running(v, rank_of(v));
+      start(v, view.now);
     }
   }
 

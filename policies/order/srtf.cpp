@@ -52,31 +52,18 @@ class SmallestFirst final : public Policy {
   }
 
   void follow(const ClusterView& view, const Event& e) {
-    if (e.kind == EventKind::capacity) jobs_.capacity_changed();
-    if (!e.job.valid()) return;
-    switch (e.kind) {
-      case EventKind::ready:
-      case EventKind::failed:
-      case EventKind::launch_failed:
-      case EventKind::called_off: {
+    switch (jobs_.follow(view, e)) {
+      case StrictPriority::Fate::waits: {
         const JobView v = view.job(e.job);
-        jobs_.remove(e.job);
-        if (is_final(v.state)) return;
-        if (v.target == nullptr)
-          jobs_.add_waiting(v, rank(v.remaining(), v.gpus()));
-        else
-          jobs_.add_running(v, 0);
-        refresh(view, e.job);
-        return;
+        jobs_.add_waiting(v, rank(v.remaining(), v.gpus()));
+        return refresh(view, e.job);
       }
-      case EventKind::finished:
-      case EventKind::reject:
-      case EventKind::cancel: jobs_.remove(e.job); return;
-      case EventKind::started:
-      case EventKind::resumed:
-      case EventKind::progress: refresh(view, e.job); return;
-      default: return;
+      case StrictPriority::Fate::runs: jobs_.add_running(view.job(e.job), 0); return refresh(view, e.job);
+      case StrictPriority::Fate::ended: return;
+      case StrictPriority::Fate::unchanged: break;
     }
+    if (e.kind == EventKind::started || e.kind == EventKind::resumed || e.kind == EventKind::progress)
+      refresh(view, e.job);
   }
 
   std::unique_ptr<Placement> placement_;

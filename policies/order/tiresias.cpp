@@ -63,37 +63,21 @@ void Tiresias::promote(Job& j, const JobView& v) {
 }
 
 void Tiresias::follow(const ClusterView& view, const Event& e) {
-  if (e.kind == EventKind::capacity) order_.capacity_changed();
-  if (!e.job.valid()) return;
-  switch (e.kind) {
-    case EventKind::ready:
-    case EventKind::failed:
-    case EventKind::launch_failed:
-    case EventKind::called_off: {
-      const JobView v = view.job(e.job);
-      Job& j = job(e.job);
-      order_.remove(e.job);
-      forget_times(j, e.job);
-      if (is_final(v.state)) return;
-      if (v.target != nullptr) {  // it runs by an earlier decision: this object was made in the middle of a run
-        j.position = run_[j.queue]++;
-        j.has_run = true;
-        order_.add_running(v, rank(j));
-        expect_crossing(j, v, view.now);
-        return;
-      }
-      j.position = back_[j.queue]++;
-      order_.add_waiting(v, rank(j));
-      expect_starvation(j, v, view.now);
-      return;
-    }
-    case EventKind::finished:
-    case EventKind::reject:
-    case EventKind::cancel:
-      order_.remove(e.job);
-      forget_times(job(e.job), e.job);
-      return;
-    default: return;
+  const StrictPriority::Fate fate = order_.follow(view, e);
+  if (fate == StrictPriority::Fate::unchanged) return;
+  Job& j = job(e.job);
+  forget_times(j, e.job);
+  if (fate == StrictPriority::Fate::ended) return;
+  const JobView v = view.job(e.job);
+  if (fate == StrictPriority::Fate::waits) {
+    j.position = back_[j.queue]++;
+    order_.add_waiting(v, rank(j));
+    expect_starvation(j, v, view.now);
+  } else {
+    j.position = run_[j.queue]++;
+    j.has_run = true;
+    order_.add_running(v, rank(j));
+    expect_crossing(j, v, view.now);
   }
 }
 

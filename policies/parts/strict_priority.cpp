@@ -59,6 +59,16 @@ void StrictPriority::rerank_running(JobId job, Rank rank) {
   ranked_.insert({rank, job, r.gpus, at});
 }
 
+StrictPriority::Fate StrictPriority::follow(const ClusterView& view, const Event& e) {
+  if (e.kind == EventKind::capacity) capacity_changed();
+  if (!e.job.valid()) return Fate::unchanged;
+  const bool ends = e.kind == EventKind::finished || e.kind == EventKind::reject || e.kind == EventKind::cancel;
+  if (!ends && !enters_queue(e.kind)) return Fate::unchanged;
+  remove(e.job);
+  if (ends || is_final(view.state(e.job))) return Fate::ended;
+  return view.target(e.job) == nullptr ? Fate::waits : Fate::runs;
+}
+
 void StrictPriority::add_waiting(const JobView& job, Rank rank) {
   plain_only_ = plain_only_ && job.spec->demand.plain();
   to_waiting(job, rank);

@@ -7,6 +7,7 @@
 // general path, which places every candidate for real.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "policies/parts/class_queues.hpp"
@@ -32,6 +33,16 @@ class StrictPriority {
     std::vector<JobId> started;    // in rank order
     std::vector<JobId> preempted;  // in rank order
   };
+
+  // What an event means for the job it is about. A job that begins to wait or to run has been taken out of whatever
+  // it was in; the caller adds it with its rank. One that has ended is gone.
+  enum class Fate : std::uint8_t {
+    unchanged,
+    waits,  // it is the policy's to start (again)
+    runs,   // by an earlier decision: this object was made in the middle of a run
+    ended,
+  };
+  Fate follow(const ClusterView& view, const Event& e);
 
   // A job that waits, with its rank. Also for jobs that came back (failed, stopped by others).
   void add_waiting(const JobView& job, Rank rank);
