@@ -24,7 +24,8 @@ function(orrery_bundles target each)
     file(CONFIGURE OUTPUT ${bundle} CONTENT "${text}" @ONLY)
     target_sources(${target} PRIVATE ${bundle})
     # To GCC a file that is included is a header, and types of an unnamed namespace are suspicious there.
-    set_property(SOURCE ${bundle} TARGET_DIRECTORY ${target} APPEND PROPERTY COMPILE_OPTIONS -Wno-subobject-linkage)
+    set_property(SOURCE ${bundle} TARGET_DIRECTORY ${target} APPEND PROPERTY COMPILE_OPTIONS
+                 $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
     math(EXPR number "${number} + 1")
     math(EXPR first "${first} + ${each}")
   endwhile()
