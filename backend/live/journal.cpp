@@ -8,16 +8,19 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <optional>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 #include "backend/protocol/crc32c.hpp"
+#include "sim/api/event_members.hpp"
 #include "sim/observe/log/plan_text.hpp"
 
 namespace orrery::live {
 namespace {
 
-constexpr std::string_view kHead = "orrery-journal 2\n";
+constexpr std::string_view kHead = "orrery-journal 3\n";
 constexpr std::size_t kFrame = 8;           // length and checksum
 constexpr std::size_t kLongest = 1U << 30;  // of a payload
 constexpr char kIdentity = 'i', kBatch = 'b', kPlan = 'p';
@@ -55,32 +58,82 @@ class Taker {
   bool short_ = false;
 };
 
-constexpr std::size_t kEventBytes = 1 + 8 + 4 * 4 + 8 + 8;
+constexpr std::size_t kLeastEvent = 1 + 8 + 3 * 4;  // bytes
 
-// All but `gpus`, which only the controller's own events have. A member more does not compile before it is written.
+// A value of an event as numbers: every member goes by here. `gpus`, which only the controller's own events have and
+// no world's, is not written.
+struct EventWriter {
+  std::string* out;
+  void operator()(const Allocation*) const {}
+  void operator()(bool v) const { put(*out, static_cast<std::uint8_t>(v ? 1 : 0)); }
+  void operator()(JobId v) const { put(*out, v.value); }
+  void operator()(NodeId v) const { put(*out, v.value); }
+  void operator()(Work v) const { put(*out, v.ns); }
+  void operator()(Duration v) const { put(*out, v.ns); }
+  void operator()(std::optional<Duration> v) const {
+    (*this)(v.has_value());
+    (*this)(v.value_or(Duration{}));
+  }
+  template <class T>
+  void operator()(T v) const {
+    if constexpr (std::is_enum_v<T>)
+      put(*out, static_cast<std::underlying_type_t<T>>(v));
+    else
+      put(*out, v);
+  }
+};
+
+struct EventReader {
+  Taker* in;
+  void operator()(const Allocation*&) const {}
+  void operator()(bool& v) const { v = in->take<std::uint8_t>() != 0; }
+  void operator()(JobId& v) const { v.value = in->take<std::uint32_t>(); }
+  void operator()(NodeId& v) const { v.value = in->take<std::uint32_t>(); }
+  void operator()(Work& v) const { v.ns = in->take<std::int64_t>(); }
+  void operator()(Duration& v) const { v.ns = in->take<std::int64_t>(); }
+  void operator()(std::optional<Duration>& v) const {
+    bool given = false;
+    Duration d{};
+    (*this)(given);
+    (*this)(d);
+    if (given) v = d;
+  }
+  template <class T>
+  void operator()(T& v) const {
+    if constexpr (std::is_enum_v<T>)
+      v = static_cast<T>(in->take<std::underlying_type_t<T>>());
+    else
+      v = in->take<T>();
+  }
+};
+
+// A member more of an event, or of what its kind says, does not compile before it is written.
 void put_event(std::string& out, const Event& e) {
-  const auto& [at, kind, job, gang, incarnation, node, value, value2, gpus] = e;
-  put(out, static_cast<std::uint8_t>(kind));
+  const auto& [at, job, gang, incarnation, what] = e;
+  put(out, static_cast<std::uint8_t>(e.kind()));
   put(out, at.ns);
   put(out, job.value);
   put(out, gang.value);
   put(out, static_cast<std::uint32_t>(incarnation));
-  put(out, node.value);
-  put(out, value);
-  put(out, value2);
+  const auto members = [write = EventWriter{&out}](const auto& says) {
+    each(says, [&write](auto, std::string_view, const auto& member) { write(member); });
+  };
+  std::visit(members, what);
 }
 
 bool take_event(Taker& in, Event& e) {
   const auto kind = in.take<std::uint8_t>();
   if (kind >= kEventKinds) return false;
-  e.kind = static_cast<EventKind>(kind);
   e.at.ns = in.take<std::int64_t>();
   e.job = JobId(in.take<std::uint32_t>());
   e.gang = GangId(in.take<std::uint32_t>());
   e.incarnation = in.take<std::uint32_t>();
-  e.node = NodeId(in.take<std::uint32_t>());
-  e.value = in.take<std::int64_t>();
-  e.value2 = in.take<std::int64_t>();
+  for_each_payload([&]<class Says>() {
+    if (static_cast<std::uint8_t>(Says::kKind) != kind) return;
+    Says says{};
+    each(says, [read = EventReader{&in}](auto, std::string_view, auto& member) { read(member); });
+    e.what = says;
+  });
   return !in.too_short();
 }
 
@@ -95,7 +148,7 @@ bool take_record(std::string_view payload, JournalContents& to) {
       b.now.ns = in.take<std::int64_t>();
       b.deadline.ns = in.take<std::int64_t>();
       const auto count = in.take<std::uint32_t>();
-      if (in.rest().size() != std::size_t{count} * kEventBytes) return false;
+      if (in.rest().size() < std::size_t{count} * kLeastEvent) return false;
       b.events.resize(count);
       for (Event& e : b.events)
         if (!take_event(in, e)) return false;

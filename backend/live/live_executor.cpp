@@ -159,11 +159,7 @@ void LiveExecutor::stop(GangId gang, Incarnation incarnation, StopHow how, Durat
     g->saved_before += still;
     g->phase = Phase::suspended;
     io_.tell([handle](Engine& e) { e.freeze(handle); });
-    verdicts_.push_back({});
-    verdicts_.back().kind = EventKind::suspended;
-    verdicts_.back().job = g->job;
-    verdicts_.back().value = g->done.ns;
-    verdicts_.back().value2 = still.ns;
+    verdicts_.push_back(Event{.job = g->job, .what = event::Suspended{still}});
     return;
   }
   g->broken_save = std::max(g->broken_save, still);
@@ -185,9 +181,7 @@ void LiveExecutor::resume(GangId gang, Incarnation incarnation) {
   g->phase = Phase::running;
   g->began = g->saving_since = now_;
   io_.tell([handle = g->handle](Engine& e) { e.thaw(handle); });
-  verdicts_.push_back({});
-  verdicts_.back().kind = EventKind::resumed;
-  verdicts_.back().job = g->job;
+  verdicts_.push_back(Event{.job = g->job, .what = event::Resumed{}});
 }
 
 void LiveExecutor::command(GangId gang, Incarnation incarnation, const Command& command) {
@@ -197,22 +191,11 @@ void LiveExecutor::command(GangId gang, Incarnation incarnation, const Command& 
     return io_.tell([handle = g->handle](Engine& e) { e.say(handle, Save{}); });
   if (g->phase == Phase::running && command.kind == Command::Kind::publish)
     return io_.tell([handle = g->handle](Engine& e) { e.say(handle, Publish{}); });
-  verdicts_.push_back({});
-  verdicts_.back().kind = EventKind::command_failed;
-  verdicts_.back().job = g->job;
-  verdicts_.back().value = g->done.ns;
+  verdicts_.push_back(Event{.job = g->job, .what = event::CommandFailed{}});
 }
 
-void LiveExecutor::happen(const Gang& g, EventKind kind, std::int64_t value, std::int64_t value2) {
-  Event e;
-  e.at = now_;
-  e.kind = kind;
-  e.job = g.job;
-  e.gang = g.id;
-  e.incarnation = g.incarnation;
-  e.value = value;
-  e.value2 = value2;
-  batch_.push_back(e);
+void LiveExecutor::happen(const Gang& g, const event::Payload& what) {
+  batch_.push_back(Event{.at = now_, .job = g.job, .gang = g.id, .incarnation = g.incarnation, .what = what});
 }
 
 std::span<const Event> LiveExecutor::wait_until(Time deadline) {
@@ -227,7 +210,7 @@ std::span<const Event> LiveExecutor::wait_until(Time deadline) {
     const std::vector<EngineEvent> events = io_.wait(std::min(until, add_ns(beat_ns_, kBeat)));
     if (interrupted_) throw Interrupted{};
     now_ = std::max(now_, clock());
-    for (const Event& v : std::exchange(verdicts_, {})) happen(gangs_[v.job.index()], v.kind, v.value, v.value2);
+    for (const Event& v : std::exchange(verdicts_, {})) happen(gangs_[v.job.index()], v.what);
     for (const EngineEvent& e : events) translate(e);
   } while (batch_.empty() && now_ < deadline);
   return batch_;
@@ -264,7 +247,7 @@ void LiveExecutor::saved(Gang& g, const Saved& report, Time at) {
   g.done = g.committed = report.done;
   if (g.phase != Phase::running) return;
   ++launch_of(g).saves;
-  happen(g, EventKind::checkpointed, g.committed.ns, took.ns);
+  happen(g, event::Checkpointed{g.committed, took});
 }
 
 void LiveExecutor::said(Gang& g, const FromWorker& message, Time at) {
@@ -275,13 +258,13 @@ void LiveExecutor::said(Gang& g, const FromWorker& message, Time at) {
     launch_of(g).start = now_ - g.began;
     launch_of(g).first_step = ready->step;
     g.began = now_;
-    happen(g, EventKind::started, 0);
+    happen(g, event::Started{});
   } else if (const auto* step = std::get_if<Step>(&message)) {
     g.done = step->done;
     stepped(launch_of(g), *step);
     tell_cpu(g, false);
     ask_for_versions(g);
-    if (options_.progress_every.ns > 0 && g.phase == Phase::running) happen(g, EventKind::progress, g.done.ns);
+    if (options_.progress_every.ns > 0 && g.phase == Phase::running) happen(g, event::Progress{g.done});
   } else if (std::holds_alternative<Saving>(message)) {
     g.saving = true;
     g.saving_since = std::max(at, g.began);
@@ -289,7 +272,7 @@ void LiveExecutor::said(Gang& g, const FromWorker& message, Time at) {
     saved(g, *report, at);
   } else if (const auto* published = std::get_if<Published>(&message)) {
     g.published_at = std::max(g.published_at, progress_of(g));
-    if (g.phase == Phase::running) happen(g, EventKind::published, published->version, progress_of(g));
+    if (g.phase == Phase::running) happen(g, event::Published{published->version, progress_of(g)});
   }
 }
 
@@ -312,7 +295,7 @@ void LiveExecutor::tell_cpu(Gang& g, bool last) {
   const std::int64_t moved = mean > g.told_cpu ? (mean - g.told_cpu).ns : (g.told_cpu - mean).ns;
   if (moved <= (last ? 0 : g.told_cpu.ns / 4)) return;
   g.told_cpu = mean;
-  happen(g, EventKind::preprocessing, mean.ns);
+  happen(g, event::Preprocessing{mean});
 }
 
 void LiveExecutor::gone(Gang& g, const EngineEvent& e) {
@@ -326,15 +309,17 @@ void LiveExecutor::gone(Gang& g, const EngineEvent& e) {
   if (was != Phase::killing && !finished) g.done = g.committed;
   l.done = g.committed - g.at_start;
   tell_cpu(g, true);
-  if (finished && was == Phase::suspended) happen(g, EventKind::resumed, 0);  // it was too late for that
-  if (finished) return happen(g, EventKind::finished, 0);
+  if (finished && was == Phase::suspended) happen(g, event::Resumed{});  // it was too late for that
+  if (finished) return happen(g, event::Finished{});
   if (was == Phase::killing || (was == Phase::stopping && e.verdict == kExitStopped)) {
     g.done = g.committed;
-    return happen(g, EventKind::stopped, g.committed.ns, broken.ns);
+    return happen(g, event::Stopped{g.committed, broken});
   }
   l.failure = e.verdict == kExitStopped ? "it stopped without being asked" : e.text;
   if (options_.on_failure) options_.on_failure(l.failure);
-  happen(g, was == Phase::starting ? EventKind::launch_failed : EventKind::failed, g.committed.ns, -broken.ns);
+  const event::Failed failed{.committed = g.committed, .broken_off = broken};
+  if (was == Phase::starting) return happen(g, event::LaunchFailed{failed});
+  happen(g, failed);
 }
 
 void LiveExecutor::interrupt() {

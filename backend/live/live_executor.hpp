@@ -142,7 +142,7 @@ class LiveExecutor final : public Executor {
   void ask_for_versions(Gang& g);
   // The folder of the version that a launch starts from; empty: none, or it is not a job that trains.
   [[nodiscard]] std::string source_of(const Gang& g, const RunConfig& config) const;
-  void happen(const Gang& g, EventKind kind, std::int64_t value, std::int64_t value2 = 0);
+  void happen(const Gang& g, const event::Payload& what);
   [[nodiscard]] Duration wall(Duration run) const { return {run.ns / options_.time_scale}; }
   void beat();
   [[nodiscard]] std::string folder_of(JobId job) const;

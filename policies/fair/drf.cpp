@@ -72,8 +72,9 @@ class DominantShare final : public Policy {
 
   void follow(const ClusterView& view, const Event& e) {
     if (!e.job.valid()) return;
-    const bool back = enters_queue(e.kind);
-    const bool ended = e.kind == EventKind::finished || e.kind == EventKind::reject || e.kind == EventKind::cancel;
+    const bool back = enters_queue(e.kind());
+    const bool ended =
+        e.kind() == EventKind::finished || e.kind() == EventKind::reject || e.kind() == EventKind::cancel;
     if (!back && !ended) return;
     const JobView v = view.job(e.job);
     Tenant& t = tenant_of(v);

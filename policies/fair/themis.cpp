@@ -39,7 +39,7 @@ class Themis final : public Policy {
   void follow(const ClusterView& view, const Event& e) {
     if (!e.job.valid()) return;
     const JobView v = view.job(e.job);
-    if (e.kind == EventKind::ready) {
+    if (e.kind() == EventKind::ready) {
       count_jobs(view);
       ++jobs_;
       at(e.job).area = area_;
@@ -51,9 +51,9 @@ class Themis final : public Policy {
     if (is_final(v.state)) {
       end_lease(e.job);
       waiting_.erase(v.spec->demand_class, 0, e.job);
-    } else if (enters_queue(e.kind) && v.target == nullptr) {
+    } else if (enters_queue(e.kind()) && v.target == nullptr) {
       wait(v);
-    } else if (e.kind == EventKind::ready) {  // it runs by an earlier decision
+    } else if (e.kind() == EventKind::ready) {  // it runs by an earlier decision
       plain_only_ = plain_only_ && v.spec->demand.plain();
       grant(e.job, Time{-1});
     }

@@ -55,10 +55,10 @@ class FitFirst final : public Policy {
   void follow(const ClusterView& view, const Event& e) {
     if (!e.job.valid()) return;
     const JobView job = view.job(e.job);
-    const bool back = enters_queue(e.kind);
+    const bool back = enters_queue(e.kind());
     if (back && !is_final(job.state) && job.target == nullptr)
       queue_.insert(job.spec->demand_class, key_of(job), e.job);
-    else if (e.kind == EventKind::reject || e.kind == EventKind::cancel)
+    else if (e.kind() == EventKind::reject || e.kind() == EventKind::cancel)
       queue_.erase(job.spec->demand_class, key_of(job), e.job);
   }
 

@@ -94,7 +94,7 @@ class Gittins final : public Policy {
   }
 
   void follow(const ClusterView& view, const Event& e) {
-    if (e.kind == EventKind::finished) job_finished(view, view.job(e.job));
+    if (e.kind() == EventKind::finished) job_finished(view, view.job(e.job));
     const StrictPriority::Fate fate = jobs_.follow(view, e);
     if (fate == StrictPriority::Fate::unchanged) return;
     forget_crossing(e.job);

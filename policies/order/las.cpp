@@ -193,7 +193,7 @@ class Las final : public Policy {
 
   void follow(const ClusterView& view, const Event& e) {
     const StrictPriority::Fate fate = jobs_.follow(view, e);
-    if (e.kind == EventKind::started)
+    if (e.kind() == EventKind::started)
       if (StrictPriority::Running* r = jobs_.find_running(e.job)) progresses(*r, e.at);
     if (fate != StrictPriority::Fate::waits && fate != StrictPriority::Fate::runs) return;
     const JobView v = view.job(e.job);

@@ -37,10 +37,10 @@ class LongestPending : public Policy {
   void follow(const ClusterView& view, const Event& e) {
     if (!e.job.valid()) return;
     const JobView job = view.job(e.job);
-    const bool back = enters_queue(e.kind);
+    const bool back = enters_queue(e.kind());
     if (back && !is_final(job.state) && job.target == nullptr) {
       queue_.insert(key(view, job));
-    } else if (e.kind == EventKind::reject || e.kind == EventKind::cancel) {
+    } else if (e.kind() == EventKind::reject || e.kind() == EventKind::cancel) {
       const auto it = std::find_if(queue_.begin(), queue_.end(), [&e](const auto& k) { return k.second == e.job; });
       if (it != queue_.end()) queue_.erase(it);
     }

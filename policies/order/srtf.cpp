@@ -62,7 +62,7 @@ class SmallestFirst final : public Policy {
       case StrictPriority::Fate::ended: return;
       case StrictPriority::Fate::unchanged: break;
     }
-    if (e.kind == EventKind::started || e.kind == EventKind::resumed || e.kind == EventKind::progress)
+    if (e.kind() == EventKind::started || e.kind() == EventKind::resumed || e.kind() == EventKind::progress)
       refresh(view, e.job);
   }
 

@@ -102,11 +102,11 @@ void Backfill::began(const ClusterView& view, const JobView& v, Time at) {
 }
 
 void Backfill::follow(const ClusterView& view, const Event& e) {
-  if (e.kind == EventKind::capacity) capacity_changed(view, e.node);
+  if (const auto* capacity = e.get_if<event::Capacity>()) capacity_changed(view, capacity->node);
   if (!e.job.valid()) return;
   const JobView v = view.job(e.job);
   const Job::Where where = job(e.job).where;
-  switch (e.kind) {
+  switch (e.kind()) {
     case EventKind::submit: announce(v); break;
     case EventKind::ready:
       if (!job(e.job).announced) announce(v);  // this object was made in the middle of a run

@@ -19,7 +19,7 @@ class LeastStarter {
     const JobView v = view.job(e.job);
     if (is_final(v.state))  // also one that finished while it was being stopped to wait
       set_waiting(*v.spec, false);
-    else if (enters_queue(e.kind) && v.target == nullptr)
+    else if (enters_queue(e.kind()) && v.target == nullptr)
       set_waiting(*v.spec, true);
   }
   // The owner decided that the job runs, or waits.

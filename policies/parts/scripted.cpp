@@ -50,7 +50,7 @@ class Scripted final : public Policy {
   };
 
   void meet(const ClusterView& view, const Event& e) {
-    if (!e.job.valid() || (e.kind != EventKind::ready && e.kind != EventKind::submit)) return;
+    if (!e.job.valid() || (e.kind() != EventKind::ready && e.kind() != EventKind::submit)) return;
     const auto it = jobs_.find(view.spec(e.job).name);
     if (it == jobs_.end()) return;
     it->second.job = e.job;

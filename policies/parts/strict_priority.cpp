@@ -60,10 +60,10 @@ void StrictPriority::rerank_running(JobId job, Rank rank) {
 }
 
 StrictPriority::Fate StrictPriority::follow(const ClusterView& view, const Event& e) {
-  if (e.kind == EventKind::capacity) capacity_changed();
+  if (e.kind() == EventKind::capacity) capacity_changed();
   if (!e.job.valid()) return Fate::unchanged;
-  const bool ends = e.kind == EventKind::finished || e.kind == EventKind::reject || e.kind == EventKind::cancel;
-  if (!ends && !enters_queue(e.kind)) return Fate::unchanged;
+  const bool ends = e.kind() == EventKind::finished || e.kind() == EventKind::reject || e.kind() == EventKind::cancel;
+  if (!ends && !enters_queue(e.kind())) return Fate::unchanged;
   remove(e.job);
   if (ends || is_final(view.state(e.job))) return Fate::ended;
   return view.target(e.job) == nullptr ? Fate::waits : Fate::runs;

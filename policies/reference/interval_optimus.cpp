@@ -46,7 +46,7 @@ class TitanOptimus final : public Policy {
 
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last)
-      if (e.job.valid() && enters_queue(e.kind)) pending_.push_back(e.job);
+      if (e.job.valid() && enters_queue(e.kind())) pending_.push_back(e.job);
     if (ticks_.due(view.now)) resize(view, plan);
     ticks_.ask(view, plan);
   }

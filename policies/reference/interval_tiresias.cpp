@@ -19,7 +19,7 @@ class IntervalTiresias final : public Policy {
 
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last)
-      if (e.job.valid() && enters_queue(e.kind)) add(view, e.job);
+      if (e.job.valid() && enters_queue(e.kind())) add(view, e.job);
     if (ticks_.due(view.now)) decide(view, plan);
     ticks_.ask(view, plan);
   }

@@ -18,7 +18,7 @@ class ReferenceList final : public Policy {
 
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last) {
-      if (e.kind == EventKind::ready) list_.push_back({0, e.job});
+      if (e.kind() == EventKind::ready) list_.push_back({0, e.job});
       if (e.job.valid() && is_final(view.job(e.job).state))
         list_.erase(std::remove_if(list_.begin(), list_.end(), [&e](const Item& i) { return i.job == e.job; }),
                     list_.end());

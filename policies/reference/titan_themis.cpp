@@ -17,7 +17,7 @@ class TitanThemis final : public Policy {
 
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last)
-      if (e.job.valid() && enters_queue(e.kind)) {
+      if (e.job.valid() && enters_queue(e.kind())) {
         if (e.job.index() >= jobs_.size()) jobs_.resize(e.job.index() + 1);
         pending_.push_back(e.job);
       }

@@ -222,13 +222,14 @@ class Gandiva final : public Policy {
 
   // True when GPUs became free.
   bool follow(const ClusterView& view, const Event& e) {
-    if (e.kind == EventKind::capacity) return true;
+    if (e.kind() == EventKind::capacity) return true;
     if (!e.job.valid()) return false;
-    const bool back = enters_queue(e.kind);
-    const bool ended = e.kind == EventKind::finished || e.kind == EventKind::reject || e.kind == EventKind::cancel;
+    const bool back = enters_queue(e.kind());
+    const bool ended =
+        e.kind() == EventKind::finished || e.kind() == EventKind::reject || e.kind() == EventKind::cancel;
     if (!back && !ended) return false;
     const JobView v = view.job(e.job);
-    const bool released = e.kind != EventKind::ready && leave(v);
+    const bool released = e.kind() != EventKind::ready && leave(v);
     if (!back || is_final(v.state)) return released;
     if (v.target == nullptr) {
       enqueue(v);

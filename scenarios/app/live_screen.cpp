@@ -74,20 +74,21 @@ void LiveScreen::failure(const std::string& why) {
 }
 
 void LiveScreen::on_event(const Event& e) {
-  if (e.kind == EventKind::launch) ++launches_;
-  if (e.kind == EventKind::finished) ++finished_, drifted(e);
-  if (e.kind == EventKind::reject) ++rejected_;
-  if (e.kind == EventKind::failed || e.kind == EventKind::launch_failed) {
-    if (!e.node.valid()) ++failures_;
-    if (e.value2 == 1) ++failed_;
+  if (e.kind() == EventKind::launch) ++launches_;
+  if (e.kind() == EventKind::finished) ++finished_, drifted(e);
+  if (e.kind() == EventKind::reject) ++rejected_;
+  if (const auto* failed = failure_of(e)) {
+    if (!failed->node.valid()) ++failures_;
+    if (failed->for_good) ++failed_;
   }
   if (terminal_ || quiet_ || e.at < setup_.resumed_from) return;
-  const bool shown = e.kind == EventKind::started || e.kind == EventKind::finished || e.kind == EventKind::stopped ||
-                     e.kind == EventKind::failed || e.kind == EventKind::launch_failed;
+  const bool shown = e.kind() == EventKind::started || e.kind() == EventKind::finished ||
+                     e.kind() == EventKind::stopped || e.kind() == EventKind::failed ||
+                     e.kind() == EventKind::launch_failed;
   if (!shown) return;
   const JobRecord& r = (*context_.records)[e.job.index()];
-  line(fmt::format("{:>9.1f} s  {:<13} {}{}", to_seconds(e.at), to_string(e.kind), r.spec->name,
-                   e.kind == EventKind::started ? fmt::format(" on {}", r.held.to_string()) : std::string()));
+  line(fmt::format("{:>9.1f} s  {:<13} {}{}", to_seconds(e.at), to_string(e.kind()), r.spec->name,
+                   e.kind() == EventKind::started ? fmt::format(" on {}", r.held.to_string()) : std::string()));
 }
 
 void LiveScreen::drifted(const Event& e) {

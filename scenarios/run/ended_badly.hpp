@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "scenarios/run/simulate.hpp"
-#include "sim/observe/log/rejection.hpp"
+#include "sim/core/why.hpp"
 
 namespace orrery::app {
 

@@ -36,7 +36,7 @@ void JournalledExecutor::stop(GangId gang, Incarnation incarnation, StopHow how,
   for (auto& [job, l] : lost_) {
     if (l.gang != gang) continue;
     if (how == StopHow::suspend)
-      l.unheard = EventKind::suspended;
+      l.unheard = event::Suspended{};
     else
       l.stopping = true;
   }
@@ -45,7 +45,7 @@ void JournalledExecutor::stop(GangId gang, Incarnation incarnation, StopHow how,
 void JournalledExecutor::resume(GangId gang, Incarnation incarnation) {
   if (!replaying()) return inner_->resume(gang, incarnation);
   for (auto& [job, l] : lost_)
-    if (l.gang == gang) l.unheard = EventKind::resumed;
+    if (l.gang == gang) l.unheard = event::Resumed{};
 }
 
 void JournalledExecutor::command(GangId gang, Incarnation incarnation, const Command& c) {
@@ -54,7 +54,7 @@ void JournalledExecutor::command(GangId gang, Incarnation incarnation, const Com
 
 void JournalledExecutor::follow(const Event& e) {
   const auto at = lost_.find(e.job);
-  switch (e.kind) {
+  switch (e.kind()) {
     case EventKind::started:
     case EventKind::resumed:
       if (at == lost_.end()) break;
@@ -69,31 +69,28 @@ void JournalledExecutor::follow(const Event& e) {
       at->second.unheard.reset();
       at->second.ran += e.at - at->second.since;
       break;
-    case EventKind::checkpointed: saved_[e.job] = {e.value}; break;
+    case EventKind::checkpointed: saved_[e.job] = e.get<event::Checkpointed>().committed; break;
     case EventKind::stopped:
+      saved_[e.job] = e.get<event::Stopped>().committed;
+      lost_.erase(e.job);
+      break;
     case EventKind::failed:
-    case EventKind::launch_failed: saved_[e.job] = {e.value}; [[fallthrough]];
+    case EventKind::launch_failed: saved_[e.job] = failure_of(e)->committed; [[fallthrough]];
     case EventKind::finished: lost_.erase(e.job); break;
     default: break;
   }
 }
 
-void JournalledExecutor::tell(EventKind kind, JobId job, const Lost& l, Time at) {
-  Event e;
-  e.at = at;
-  e.kind = kind;
-  e.job = job;
-  e.gang = l.gang;
-  e.incarnation = l.incarnation;
-  batch_.push_back(e);
+void JournalledExecutor::tell(const event::Payload& what, JobId job, const Lost& l) {
+  batch_.push_back(Event{.at = now_, .job = job, .gang = l.gang, .incarnation = l.incarnation, .what = what});
 }
 
 // What has work to show must have begun, at the earliest with the last batch that is known; verdicts follow at once.
 void JournalledExecutor::hear() {
   for (auto& [job, l] : lost_) {
     const bool worked = !l.started && !l.stopping && committed_(job) > l.at_start;
-    if (worked) tell(EventKind::started, job, l, now_);
-    if (l.unheard && !worked) tell(*l.unheard, job, l, now_);
+    if (worked) tell(event::Started{}, job, l);
+    if (l.unheard && !worked) tell(*l.unheard, job, l);
   }
   for (const Event& e : std::vector<Event>(batch_)) follow(e);
 }
@@ -111,9 +108,13 @@ Time JournalledExecutor::stood_still() const {
 // Their controller's death is not charged to the jobs: the events name the node, as if it had gone down.
 void JournalledExecutor::bury() {
   for (const auto& [job, l] : lost_) {
-    tell(l.stopping ? EventKind::stopped : l.started ? EventKind::failed : EventKind::launch_failed, job, l, now_);
-    if (!l.stopping) batch_.back().node = l.node;
-    batch_.back().value = committed_(job).ns;
+    const event::Failed failed{.committed = committed_(job), .node = l.node};
+    if (l.stopping)
+      tell(event::Stopped{.committed = failed.committed}, job, l);
+    else if (l.started)
+      tell(failed, job, l);
+    else
+      tell(event::LaunchFailed{failed}, job, l);
   }
   lost_.clear();
 }
@@ -121,12 +122,8 @@ void JournalledExecutor::bury() {
 void JournalledExecutor::capacity(bool up) {
   const Topology& topology = inner_->describe();
   for (std::uint32_t n = 0; n < topology.node_count(); ++n) {
-    Event e;
-    e.at = now_;
-    e.kind = EventKind::capacity;
-    e.node = NodeId(n);
-    e.value = up ? topology.node(NodeId(n)).gpus : 0;
-    batch_.push_back(e);
+    const std::int32_t usable = up ? topology.node(NodeId(n)).gpus : 0;
+    batch_.push_back(Event{.at = now_, .what = event::Capacity{NodeId(n), usable}});
   }
 }
 

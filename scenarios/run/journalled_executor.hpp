@@ -60,14 +60,14 @@ class JournalledExecutor final : public Executor {
     NodeId node{};
     bool started = false, stopping = false, suspended = false;
     std::optional<Rate> rate{};
-    Time since{};                        // running since
-    Duration ran{};                      // before that, in this launch
-    Work at_start{};                     // committed when it was launched
-    std::optional<EventKind> unheard{};  // a verdict that was on its way: suspended or resumed
+    Time since{};                             // running since
+    Duration ran{};                           // before that, in this launch
+    Work at_start{};                          // committed when it was launched
+    std::optional<event::Payload> unheard{};  // a verdict that was on its way: suspended or resumed
   };
   [[nodiscard]] bool replaying() const { return phase_ != Phase::live; }
   void follow(const Event& e);
-  void tell(EventKind kind, JobId job, const Lost& l, Time at);
+  void tell(const event::Payload& what, JobId job, const Lost& l);
   void hear();
   void bury();
   [[nodiscard]] Time stood_still() const;

@@ -15,10 +15,10 @@
 #include "sim/api/policy.hpp"
 #include "sim/control/controller.hpp"
 #include "sim/core/truth.hpp"
+#include "sim/core/why.hpp"
 #include "sim/models/speed/measured.hpp"
 #include "sim/models/speed/performance.hpp"
 #include "sim/models/speed/throughputs.hpp"
-#include "sim/observe/log/rejection.hpp"
 #include "sim/world/sim_executor.hpp"
 #include "traces/format/canonical.hpp"
 

@@ -26,17 +26,6 @@ void check_contract(JobId job, const Allocation& gpus, Sharing sharing, GroupId 
 
 }  // namespace
 
-std::string_view to_string(ReasonCode c) {
-  switch (c) {
-    case ReasonCode::none: return "none";
-    case ReasonCode::resources: return "resources";
-    case ReasonCode::priority: return "priority";
-    case ReasonCode::reservation: return "reservation";
-    case ReasonCode::infeasible: return "infeasible";
-  }
-  return "?";
-}
-
 void Plan::clear() {
   targets.clear();
   commands.clear();

@@ -14,16 +14,6 @@
 
 namespace orrery {
 
-// Why a job waits, for `explain` and the log; holds until changed.
-enum class ReasonCode : std::uint8_t {
-  none,
-  resources,    // does not fit now; argument = free GPUs
-  priority,     // others come first; argument = its rank, if known
-  reservation,  // would delay a reservation; argument = the reservation's time (ns)
-  infeasible,   // can never fit
-};
-[[nodiscard]] std::string_view to_string(ReasonCode c);
-
 struct Reason {
   JobId job{};
   ReasonCode code = ReasonCode::none;

@@ -72,25 +72,25 @@ void ClusterState::publish(JobId job, std::int32_t progress_per_mille, Time now)
 }
 
 bool ClusterState::apply(const Event& event) {
-  if (event.kind == EventKind::timer || event.kind == EventKind::slowed) return true;
-  if (event.kind == EventKind::capacity) {
-    const bool down = event.value == 0;
-    physical_.set_down(event.node, down);
-    planned_.set_down(event.node, down);
-    if (!down) freed_.push_back(event.node);
+  if (event.kind() == EventKind::timer || event.kind() == EventKind::slowed) return true;
+  if (event.kind() == EventKind::capacity) {
+    const auto& [node, usable] = event.get<event::Capacity>();
+    physical_.set_down(node, usable == 0);
+    planned_.set_down(node, usable == 0);
+    if (usable != 0) freed_.push_back(node);
     return true;
   }
   JobRecord& r = mutable_record(event.job);
   const Time now = event.at;
-  if (event.kind == EventKind::submit) {
+  if (event.kind() == EventKind::submit) {
     ORRERY_ASSERT(!r.known, "job {} submitted twice", event.job.value);
     r.known = true;
     r.since = now;
-    if (event.value >= 0) r.estimate = Estimate{Duration{event.value}};
+    if (const auto estimate = event.get<event::Submit>().estimate) r.estimate = Estimate{*estimate};
     blocked_.insert(event.job);
     return true;
   }
-  if (event.kind == EventKind::ready) {
+  if (event.kind() == EventKind::ready) {
     if (is_final(r.state)) return false;
     r.ready = true;
     blocked_.erase(event.job);
@@ -99,7 +99,7 @@ bool ClusterState::apply(const Event& event) {
     return true;
   }
   if (event.incarnation != r.incarnation || is_final(r.state)) return false;
-  switch (event.kind) {
+  switch (event.kind()) {
     case EventKind::started:
       if (r.state == JobState::stopping) return true;  // it crossed the stop on its way
       r.done_at = now;
@@ -107,29 +107,29 @@ bool ClusterState::apply(const Event& event) {
       return true;
     case EventKind::progress: {
       // Late reports may come after the job was stopped, or after a later one.
-      if (r.state != JobState::running || event.value < r.done.ns) return false;
+      const Work done = event.get<event::Progress>().done;
+      if (r.state != JobState::running || done < r.done) return false;
       if (now > r.done_at) {
-        const Int128 rate =
-            static_cast<Int128>(event.value - r.done.ns) * kUnitRate.per_billion / (now - r.done_at).ns;
+        const Int128 rate = static_cast<Int128>((done - r.done).ns) * kUnitRate.per_billion / (now - r.done_at).ns;
         r.measured = Measured{now, Rate{static_cast<std::int64_t>(rate)}};
       }
-      r.done = {event.value};
+      r.done = done;
       r.done_at = now;
       return true;
     }
     case EventKind::checkpointed:
       if (r.state != JobState::running && r.state != JobState::stopping) return false;
-      r.committed = r.done = {event.value};
+      r.committed = r.done = event.get<event::Checkpointed>().committed;
       r.done_at = now;
       return true;
-    case EventKind::preprocessing: r.cpu_per_sample = {event.value}; return true;
-    case EventKind::published: publish(event.job, static_cast<std::int32_t>(event.value2), now); return true;
+    case EventKind::preprocessing: r.cpu_per_sample = event.get<event::Preprocessing>().cpu_per_sample; return true;
+    case EventKind::published: publish(event.job, event.get<event::Published>().per_mille, now); return true;
     case EventKind::finished:
       publish(event.job, 1000, now);
       end(r, JobState::finished, now);
       return true;
     case EventKind::stopped:
-      r.done = r.committed = {event.value};
+      r.done = r.committed = event.get<event::Stopped>().committed;
       back_to_pending(r, now);
       return true;
     case EventKind::suspended: move(r, JobState::suspended, now); return true;
@@ -139,8 +139,8 @@ bool ClusterState::apply(const Event& event) {
       return true;
     case EventKind::launch_failed:
     case EventKind::failed:
-      r.done = r.committed = {event.value};
-      if (!event.node.valid()) r.failures += 1;  // a node that goes down is not the job's fault
+      r.done = r.committed = failure_of(event)->committed;
+      if (!failure_of(event)->node.valid()) r.failures += 1;  // a node that goes down is not the job's fault
       if (r.failures > retry_budget_) {
         end(r, JobState::failed, now);
         return true;

@@ -20,6 +20,12 @@ bool fits_smaller(const std::function<bool(const Demand&)>& feasible, const JobS
   return false;
 }
 
+// Its retry budget is spent.
+void fail_for_good(Event& e) {
+  if (auto* failed = std::get_if<event::Failed>(&e.what)) failed->for_good = true;
+  if (auto* failed = std::get_if<event::LaunchFailed>(&e.what)) failed->for_good = true;
+}
+
 }  // namespace
 
 Controller::Controller(Executor& executor, Policy& policy, JobSource& source, const std::vector<JobSpec>& specs,
@@ -53,7 +59,7 @@ RunOutcome Controller::run() {
     source_->release(now, arrivals_);
     if (wake_at_ <= now) {
       wake_at_ = kNever;
-      arrivals_.push_back(Event{.at = now, .kind = EventKind::timer});
+      arrivals_.push_back(Event{.at = now, .what = event::Timer{}});
     }
     for (std::size_t i = 0; i < arrivals_.size(); ++i)
       apply(Event(arrivals_[i]));  // grows while children are released
@@ -75,7 +81,7 @@ RunOutcome Controller::run() {
 void Controller::emit(const Event& event) {
   ++outcome_.events;
   for (Observer* o : observers_) o->on_event(event);
-  if (event.kind == EventKind::reject || event.kind == EventKind::cancel) {
+  if (event.kind() == EventKind::reject || event.kind() == EventKind::cancel) {
     since_last_.push_back(event);
     settle_ended(event.job, false, event.at);
   }
@@ -83,19 +89,18 @@ void Controller::emit(const Event& event) {
 
 void Controller::apply(Event event) {
   if (!state_.apply(event)) return;  // stale: of an incarnation that is gone
-  const bool fails = event.kind == EventKind::failed || event.kind == EventKind::launch_failed;
-  if (fails && state_.record(event.job).state == JobState::failed) event.value2 = 1;  // its retry budget is spent
+  const bool fails = event.kind() == EventKind::failed || event.kind() == EventKind::launch_failed;
+  if (fails && state_.record(event.job).state == JobState::failed) fail_for_good(event);
   if (options_.check_views) state_.check_against_rebuild();
   ++outcome_.events;
   for (Observer* o : observers_) o->on_event(event);
-  if (event.kind == EventKind::slowed) return;  // a real cluster would not say so either
+  if (event.kind() == EventKind::slowed) return;  // a real cluster would not say so either
   since_last_.push_back(event);
-  since_last_.back().gpus = nullptr;
-  wake_ = wake_ || (mask_ & mask_of(event.kind)) != 0;
-  switch (event.kind) {
+  wake_ = wake_ || (mask_ & mask_of(event.kind())) != 0;
+  switch (event.kind()) {
     case EventKind::submit: admit(event); break;
     case EventKind::published:
-      source_->published(event.at, event.job, static_cast<std::int32_t>(event.value2), arrivals_);
+      source_->published(event.at, event.job, event.get<event::Published>().per_mille, arrivals_);
       break;
     case EventKind::finished: settle_ended(event.job, true, event.at); break;
     case EventKind::failed:
@@ -108,7 +113,7 @@ void Controller::apply(Event event) {
       reconciler_.job_changed(event.job);
       break;
     case EventKind::capacity:
-      if (event.value == 0) call_off_launches(event.node, event.at);
+      if (const auto& [node, usable] = event.get<event::Capacity>(); usable == 0) call_off_launches(node, event.at);
       break;
     case EventKind::started:
     case EventKind::suspended:
@@ -119,7 +124,7 @@ void Controller::apply(Event event) {
 
 void Controller::cancel(JobId job, Time now) {
   state_.cancel(job, now);
-  emit(Event{.at = now, .kind = EventKind::cancel, .job = job});
+  emit(Event{.at = now, .job = job, .what = event::Cancel{}});
 }
 
 // Jobs that wait for GPUs of a node that has gone down get no target that may never be reached: they are the
@@ -133,10 +138,10 @@ void Controller::call_off_launches(NodeId node, Time now) {
   }
   for (const JobId job : lost) {
     state_.call_off(job);
-    const Event e{.at = now, .kind = EventKind::called_off, .job = job, .node = node};
+    const Event e{.at = now, .job = job, .what = event::CalledOff{node}};
     emit(e);
     since_last_.push_back(e);
-    wake_ = wake_ || (mask_ & mask_of(e.kind)) != 0;
+    wake_ = wake_ || (mask_ & mask_of(e.kind())) != 0;
     reconciler_.job_changed(job);
   }
 }
@@ -151,18 +156,17 @@ bool Controller::at_rest() const {
 // Rejects at once what can never run: a job whose hard parent is lost, or whose demand fits nowhere: not even on as
 // few GPUs as it can run on, where the policy changes sizes.
 void Controller::admit(const Event& submit) {
-  const auto refuse = [this, &submit](ReasonCode why) {
+  const auto refuse = [this, &submit](Rejection why) {
     state_.reject(submit.job, submit.at);
-    emit(Event{
-        .at = submit.at, .kind = EventKind::reject, .job = submit.job, .value = static_cast<std::int64_t>(why)});
+    emit(Event{.at = submit.at, .job = submit.job, .what = event::Reject{why}});
   };
-  if (source_->doomed(submit.job)) return refuse(ReasonCode::none);
+  if (source_->doomed(submit.job)) return refuse(Rejection::parent_lost);
   if (!options_.feasible) return;
   const JobSpec& spec = *state_.record(submit.job).spec;
   if (spec.demand_class.index() >= feasible_.size()) feasible_.resize(spec.demand_class.index() + 1, -1);
   signed char& known = feasible_[spec.demand_class.index()];
   if (known < 0) known = options_.feasible(spec.demand) ? 1 : 0;
-  if (known == 0 && !(options_.elastic && fits_smaller(options_.feasible, spec))) refuse(ReasonCode::infeasible);
+  if (known == 0 && !(options_.elastic && fits_smaller(options_.feasible, spec))) refuse(Rejection::infeasible);
 }
 
 // Releases the children of a job that has ended; those that can never run any more are rejected in turn.
@@ -173,8 +177,7 @@ void Controller::settle_ended(JobId job, bool finished, Time now) {
     // A child whose submission is still to be applied is refused there.
     if (!state_.record(child).known || is_final(state_.record(child).state)) continue;
     state_.reject(child, now);
-    emit(Event{
-        .at = now, .kind = EventKind::reject, .job = child, .value = static_cast<std::int64_t>(ReasonCode::none)});
+    emit(Event{.at = now, .job = child, .what = event::Reject{Rejection::parent_lost}});
   }
 }
 
@@ -185,8 +188,9 @@ void Controller::introduce(Policy& policy, Time now) {
   since_last_.clear();
   for (const JobRecord& r : state_.records()) {
     if (!r.known || is_final(r.state)) continue;
-    since_last_.push_back(
-        Event{.at = now, .kind = r.ready ? EventKind::ready : EventKind::submit, .job = r.spec->id});
+    Event e{.at = now, .job = r.spec->id, .what = event::Ready{}};
+    if (!r.ready) e.what = event::Submit{};
+    since_last_.push_back(e);
   }
 }
 
@@ -205,10 +209,7 @@ void Controller::decide(Time now) {
   if (options_.check_views) state_.check_against_rebuild();
   wake_at_ = plan.wake_at.value_or(kNever);
   ORRERY_ASSERT(wake_at_ > now, "the policy asks to be woken at {} ns, which is not after now", wake_at_.ns);
-  emit(Event{.at = now,
-             .kind = EventKind::decide,
-             .value = static_cast<std::int64_t>(epoch),
-             .value2 = static_cast<std::int64_t>(plan.targets.size())});
+  emit(Event{.at = now, .what = event::Decide{epoch, static_cast<std::uint32_t>(plan.targets.size())}});
   for (Observer* o : observers_) o->on_plan(now, epoch, plan);
   reconciler_.targets_changed(plan);
 }

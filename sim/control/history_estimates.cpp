@@ -3,7 +3,7 @@
 namespace orrery {
 
 void HistoryEstimates::on_event(const Event& e) {
-  if (e.kind != EventKind::finished) return;
+  if (e.kind() != EventKind::finished) return;
   const JobRecord& r = (*records_)[e.job.index()];
   LastTwo& h = tenants_[r.spec->tenant];
   h.older = h.newer;

@@ -39,13 +39,7 @@ bool JobSource::is_doomed(const JobSpec& spec) const {
 void JobSource::release(Time now, std::vector<Event>& out) {
   for (; next_ < specs_->size() && (*specs_)[next_].submit <= now; ++next_) {
     const JobSpec& spec = (*specs_)[next_];
-    Event e;
-    e.at = now;
-    e.job = spec.id;
-    e.kind = EventKind::submit;
-    const std::optional<Duration> estimate = estimate_(spec);
-    e.value = estimate ? estimate->ns : -1;
-    out.push_back(e);
+    out.push_back(Event{.at = now, .job = spec.id, .what = event::Submit{estimate_(spec)}});
     if (!spec.after.empty() && !may_run(spec)) continue;
     ready(now, spec, out);
   }
@@ -53,7 +47,7 @@ void JobSource::release(Time now, std::vector<Event>& out) {
 
 void JobSource::ready(Time now, const JobSpec& spec, std::vector<Event>& out) {
   if (!ready_.empty()) ready_[spec.id.index()] = true;
-  out.push_back(Event{.at = now, .kind = EventKind::ready, .job = spec.id});
+  out.push_back(Event{.at = now, .job = spec.id, .what = event::Ready{}});
 }
 
 void JobSource::published(Time now, JobId job, std::int32_t per_mille, std::vector<Event>& out) {

@@ -29,22 +29,14 @@ void Reconciler::targets_changed(const Plan& plan) {
   commands_.insert(commands_.end(), plan.commands.begin(), plan.commands.end());
 }
 
-void Reconciler::record(EventKind kind, JobId job, Time now) {
+void Reconciler::record(JobId job, Time now, const event::Payload& what) {
   const JobRecord& r = state_->record(job);
-  Event e;
-  e.at = now;
-  e.kind = kind;
-  e.job = job;
-  e.gang = r.gang;
-  e.incarnation = r.incarnation;
-  e.gpus = kind == EventKind::launch ? &r.held : nullptr;
-  e.value2 = kind == EventKind::reject ? 1 : 0;  // the policy declined it
-  emit_(e);
+  emit_(Event{.at = now, .job = job, .gang = r.gang, .incarnation = r.incarnation, .what = what});
 }
 
 void Reconciler::stop(JobId job, Time now, StopHow how) {
   state_->stopping(job, now, how != StopHow::kill);
-  record(EventKind::stop, job, now);
+  record(job, now, event::Stop{});
   const JobRecord& r = state_->record(job);
   executor_->stop(r.gang, r.incarnation, how, stop_grace_);
 }
@@ -54,10 +46,10 @@ void Reconciler::stop_if_needed(JobId job, Time now) {
   if (!holds_gpus(r.state) || r.state == JobState::stopping) return;
   if (r.has_target && as_wanted(r)) {
     if (r.target.act == Act::suspend && r.state == JobState::running) {
-      record(EventKind::suspend, job, now);
+      record(job, now, event::Suspend{});
       executor_->stop(r.gang, r.incarnation, StopHow::suspend, stop_grace_);
     } else if (r.target.act == Act::run && r.state == JobState::suspended) {
-      record(EventKind::resume, job, now);
+      record(job, now, event::Resume{});
       executor_->resume(r.gang, r.incarnation);
     }
     return;
@@ -83,7 +75,7 @@ void Reconciler::launch_if_possible(JobId job, Time now) {
     return;
   }
   state_->launch(job, now, GangId(next_gang_++));
-  record(EventKind::launch, job, now);
+  record(job, now, event::Launch{&r.held});
   const Member member{job, r.held_config};
   LaunchRequest request;
   request.gang = r.gang;
@@ -98,7 +90,7 @@ void Reconciler::launch_if_possible(JobId job, Time now) {
 // To a gang that runs; what a job without one is told is refused, as an executor refuses.
 void Reconciler::pass_on(const Command& command, Time now) {
   const JobRecord& r = state_->record(command.job);
-  if (r.state != JobState::running) return record(EventKind::command_failed, command.job, now);
+  if (r.state != JobState::running) return record(command.job, now, event::CommandFailed{});
   executor_->command(r.gang, r.incarnation, command);
 }
 
@@ -110,11 +102,13 @@ void Reconciler::act(Time now) {
       if (state != JobState::stopping) stop(job, now, StopHow::kill);
       continue;
     }
-    if (act == Act::cancel)
+    if (act == Act::cancel) {
       state_->cancel(job, now);
-    else
+      record(job, now, event::Cancel{});
+    } else {
       state_->reject(job, now);
-    record(act == Act::cancel ? EventKind::cancel : EventKind::reject, job, now);
+      record(job, now, event::Reject{Rejection::declined});
+    }
   }
   endings_.clear();
 

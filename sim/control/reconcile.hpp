@@ -29,7 +29,7 @@ class Reconciler {
   void stop_if_needed(JobId job, Time now);
   void launch_if_possible(JobId job, Time now);
   void stop(JobId job, Time now, StopHow how);
-  void record(EventKind kind, JobId job, Time now);
+  void record(JobId job, Time now, const event::Payload& what);
   void pass_on(const Command& command, Time now);
   void wait_for(JobId job, const Target& target);
 

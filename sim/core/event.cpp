@@ -1,5 +1,9 @@
 #include "sim/core/event.hpp"
 
+#include <cstdlib>
+
+#include "sim/core/assert.hpp"
+
 namespace orrery {
 
 std::string_view to_string(EventKind k) {
@@ -33,6 +37,11 @@ std::string_view to_string(EventKind k) {
     case EventKind::preprocessing: return "preprocessing";
   }
   return "?";
+}
+
+void event::taken_for_another(EventKind is, EventKind wanted) {
+  ORRERY_ASSERT(is == wanted, "an event that says `{}` is taken for `{}`", to_string(is), to_string(wanted));
+  std::abort();
 }
 
 }  // namespace orrery

@@ -1,69 +1,248 @@
 // The event stream: the one record of everything that happens in a run, in either world. The first kinds come
 // from executors and the job source and are what policies see; the rest record what the control plane did.
-// Metrics, tables, the invariant checker and the stored log are folds over this stream.
+// Metrics, tables, the invariant checker and the stored log are folds over this stream. What an event says beside
+// when and of whom is a struct of its kind; logs and journals write its members by their names
+// (sim/api/event_members.hpp).
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
+#include <type_traits>
+#include <utility>
+#include <variant>
 
 #include "sim/core/allocation.hpp"
 #include "sim/core/ids.hpp"
 #include "sim/core/time.hpp"
+#include "sim/core/units.hpp"
+#include "sim/core/why.hpp"
 
 namespace orrery {
 
 enum class EventKind : std::uint8_t {
   // From the world. The order is the order within one instant: capacity comes back and jobs end before
   // anything new is considered; progress reports come before the ends that they precede.
-  capacity,      // node: value = GPUs of the node now usable
-  progress,      // value = work done (ns at reference rate) as of now
-  checkpointed,  // value = work committed, value2 = how long the job stood still for it (ns)
-  published,     // value = version (1, 2, ... of the job), value2 = the job's progress in it, per mille
+  capacity,
+  progress,
+  checkpointed,
+  published,
   finished,
-  stopped,    // value = work committed; holds nothing any more; value2 as for `suspended`
-  suspended,  // value2 = how long it had stood still for a checkpoint that was broken off (ns)
+  stopped,
+  suspended,
   resumed,
-  failed,  // value = work that survives; holds nothing; value2 = 1: for good, else it is pending again, and -ns
-           // as for `suspended`; `node`, where given: that node went down, which is not charged to the job
-  launch_failed,  // value, value2 as for `failed`; holds nothing any more
+  failed,
+  launch_failed,
   command_failed,
-  started,  // begins to make progress
-  submit,   // value = estimate (ns), -1 = none
-  ready,    // its parents allow it to run
-  timer,    // the wake-up that the policy asked for
+  started,
+  submit,
+  ready,
+  timer,
   // From the control plane.
-  decide,  // value = epoch, value2 = changes in the plan
-  launch,  // value = incarnation; `gpus` = the allocation
-  stop,    // the reconciler asks a gang to stop
+  decide,
+  launch,
+  stop,
   suspend,
   resume,
   reject,
   cancel,
-  reason,      // why a job waits: value = ReasonCode, value2 = its argument
-  called_off,  // a launch that waited for GPUs of a node that went down: the job has no target any more
-  // From the world, like the first ones (here because the numbers of the others are in recorded fingerprints).
-  inherited,      // starts from what a parent published: value = the parent's id, value2 = work (ns at reference
-                  // rate) that this saves against the job's base checkpoint; negative where it costs work
-  slowed,         // node: a step there takes value / 1'000'000 times as long from now on; 1'000'000 = full speed
-                  // again. For the record only: policies are not told, they see what their jobs report
-  preprocessing,  // value = CPU time (ns) of one core per sample that loading and preprocessing took, as a job that
-                  // really trains measured it: mean over the launch so far
+  reason,
+  called_off,
+  // From the world, like the first ones (here because the numbers of the others are in journals and fingerprints).
+  inherited,
+  slowed,
+  preprocessing,
 };
-inline constexpr int kEventKinds = 27;
 
 [[nodiscard]] std::string_view to_string(EventKind k);
 
+// What events say, a struct for each kind. Work is of the job's whole life, in ns at the reference rate.
+namespace event {
+
+// A node's GPUs that are usable from now on: none while it is down.
+struct Capacity {
+  static constexpr EventKind kKind = EventKind::capacity;
+  NodeId node{};
+  std::int32_t usable = 0;
+};
+struct Progress {
+  static constexpr EventKind kKind = EventKind::progress;
+  Work done{};
+};
+// Work is safe in a checkpoint, for which the job stood still so long.
+struct Checkpointed {
+  static constexpr EventKind kKind = EventKind::checkpointed;
+  Work committed{};
+  Duration stood_still{};
+};
+// A version that others may start from: 1, 2, ... of the job, and how far the job was in it.
+struct Published {
+  static constexpr EventKind kKind = EventKind::published;
+  std::int64_t version = 0;
+  std::int32_t per_mille = 0;
+};
+struct Finished {
+  static constexpr EventKind kKind = EventKind::finished;
+};
+// It holds nothing any more. `broken_off`, here and below: how long it had stood still for a checkpoint that was
+// never completed.
+struct Stopped {
+  static constexpr EventKind kKind = EventKind::stopped;
+  Work committed{};
+  Duration broken_off{};
+};
+struct Suspended {
+  static constexpr EventKind kKind = EventKind::suspended;
+  Duration broken_off{};
+};
+struct Resumed {
+  static constexpr EventKind kKind = EventKind::resumed;
+};
+// It holds nothing any more; `committed` survives. It is pending again, unless it has failed for good.
+struct Failed {
+  static constexpr EventKind kKind = EventKind::failed;
+  Work committed{};
+  Duration broken_off{};
+  NodeId node{};          // valid: that node went down, which is not charged to the job
+  bool for_good = false;  // its retry budget is spent
+};
+struct LaunchFailed : Failed {
+  static constexpr EventKind kKind = EventKind::launch_failed;
+};
+struct CommandFailed {
+  static constexpr EventKind kKind = EventKind::command_failed;
+};
+// It begins to make progress.
+struct Started {
+  static constexpr EventKind kKind = EventKind::started;
+};
+struct Submit {
+  static constexpr EventKind kKind = EventKind::submit;
+  std::optional<Duration> estimate{};
+};
+// Its parents allow it to run.
+struct Ready {
+  static constexpr EventKind kKind = EventKind::ready;
+};
+// The wake-up that the policy asked for.
+struct Timer {
+  static constexpr EventKind kKind = EventKind::timer;
+};
+struct Decide {
+  static constexpr EventKind kKind = EventKind::decide;
+  std::uint64_t epoch = 0;
+  std::uint32_t changes = 0;  // targets in the plan
+};
+// What is taken; valid during the call that delivers the event.
+struct Launch {
+  static constexpr EventKind kKind = EventKind::launch;
+  const Allocation* gpus = nullptr;
+};
+// The reconciler asks a gang to stop, to stand still, to go on.
+struct Stop {
+  static constexpr EventKind kKind = EventKind::stop;
+};
+struct Suspend {
+  static constexpr EventKind kKind = EventKind::suspend;
+};
+struct Resume {
+  static constexpr EventKind kKind = EventKind::resume;
+};
+struct Reject {
+  static constexpr EventKind kKind = EventKind::reject;
+  Rejection why = Rejection::none;
+};
+struct Cancel {
+  static constexpr EventKind kKind = EventKind::cancel;
+};
+// Why a job waits.
+struct WaitReason {
+  static constexpr EventKind kKind = EventKind::reason;
+  ReasonCode code = ReasonCode::none;
+  std::int64_t argument = 0;
+};
+// A launch that waited for GPUs of a node that went down: the job has no target any more.
+struct CalledOff {
+  static constexpr EventKind kKind = EventKind::called_off;
+  NodeId node{};
+};
+// It starts from what a parent published, which saves work against its base checkpoint; negative where it costs some.
+struct Inherited {
+  static constexpr EventKind kKind = EventKind::inherited;
+  JobId parent{};
+  Work saved{};
+};
+// A step on the node takes so many millionths of its time from now on; 1'000'000 = full speed again. For the record
+// only: policies are not told, they see what their jobs report.
+struct Slowed {
+  static constexpr EventKind kKind = EventKind::slowed;
+  NodeId node{};
+  std::int64_t millionths = 0;
+};
+// CPU time of one core per sample that loading and preprocessing took, as a job that really trains measured it: mean
+// over the launch so far.
+struct Preprocessing {
+  static constexpr EventKind kKind = EventKind::preprocessing;
+  Duration cpu_per_sample{};
+};
+
+// In the order of EventKind.
+using Payload =
+    std::variant<Capacity, Progress, Checkpointed, Published, Finished, Stopped, Suspended, Resumed, Failed,
+                 LaunchFailed, CommandFailed, Started, Submit, Ready, Timer, Decide, Launch, Stop, Suspend, Resume,
+                 Reject, Cancel, WaitReason, CalledOff, Inherited, Slowed, Preprocessing>;
+
+// An assertion that fails.
+[[noreturn]] void taken_for_another(EventKind is, EventKind wanted);
+
+}  // namespace event
+
+inline constexpr std::size_t kEventKinds = std::variant_size_v<event::Payload>;
+
+// Calls f.operator()<the struct of kind I>() ... for every kind, in order.
+template <class F>
+constexpr void for_each_payload(F&& f) {
+  const auto all = [&]<std::size_t... I>(std::index_sequence<I...>) {
+    (f.template operator()<std::variant_alternative_t<I, event::Payload>>(), ...);
+  };
+  all(std::make_index_sequence<kEventKinds>{});
+}
+
+static_assert([] {
+  std::size_t kind = 0;
+  bool in_order = true;
+  for_each_payload([&]<class T>() { in_order = in_order && static_cast<std::size_t>(T::kKind) == kind++; });
+  return in_order && static_cast<std::size_t>(EventKind::preprocessing) + 1 == kind;
+}());
+
 struct Event {
   Time at{};
-  EventKind kind = EventKind::timer;
   JobId job{};
   GangId gang{};
   Incarnation incarnation = 0;
-  NodeId node{};
-  std::int64_t value = 0;
-  std::int64_t value2 = 0;
-  const Allocation* gpus = nullptr;  // launch: what is taken; valid during the call that delivers the event
+  event::Payload what = event::Timer{};
+
+  [[nodiscard]] EventKind kind() const { return static_cast<EventKind>(what.index()); }
+  // What an event of this kind says; a null pointer of any other.
+  template <class T>
+  [[nodiscard]] const T* get_if() const {
+    return std::get_if<T>(&what);
+  }
+  template <class T>
+  [[nodiscard]] const T& get() const {
+    const T* const is = std::get_if<T>(&what);
+    if (is == nullptr) [[unlikely]]
+      event::taken_for_another(static_cast<EventKind>(what.index()), T::kKind);
+    return *is;
+  }
 };
+static_assert(std::is_trivially_copyable_v<Event> && sizeof(Event) <= 56, "queues and batches copy them");
+
+// What a failure says, of a launch or of what ran; null of other kinds.
+[[nodiscard]] inline const event::Failed* failure_of(const Event& e) {
+  if (e.kind() == EventKind::failed) return e.get_if<event::Failed>();
+  return e.get_if<event::LaunchFailed>();
+}
 
 using EventMask = std::uint32_t;
 [[nodiscard]] constexpr EventMask mask_of(EventKind k) {

@@ -25,17 +25,15 @@ Work& ChaosExecutor::committed(JobId job) {
   return committed_[job.index()];
 }
 
-// An event of our own making about a gang that holds what was saved before it.
-Event ChaosExecutor::event_of(GangId id, EventKind kind) const {
+// What was saved before the gang.
+Work ChaosExecutor::saved(const Gang& g) const {
+  return g.member.job.index() < committed_.size() ? committed_[g.member.job.index()] : Work{};
+}
+
+// An event of our own making about a gang.
+Event ChaosExecutor::event_of(GangId id, const event::Payload& what) const {
   const Gang& g = gangs_[id.index()];
-  Event e;
-  e.at = inner_->now();
-  e.kind = kind;
-  e.job = g.member.job;
-  e.gang = id;
-  e.incarnation = g.incarnation;
-  if (g.member.job.index() < committed_.size()) e.value = committed_[g.member.job.index()].ns;
-  return e;
+  return {.at = inner_->now(), .job = g.member.job, .gang = id, .incarnation = g.incarnation, .what = what};
 }
 
 void ChaosExecutor::hold(Gang& g, GangId id, Duration delay, Action::Kind kind) {
@@ -58,7 +56,7 @@ void ChaosExecutor::launch(const LaunchRequest& request) {
   if (chaos_->fires(ChaosSite::launch_fails)) {
     Action a;
     a.gang = request.gang;
-    a.event = event_of(request.gang, EventKind::launch_failed);
+    a.event = event_of(request.gang, event::LaunchFailed{{.committed = saved(g)}});
     g.held = queue_.push(now() + chaos_->delay(ChaosSite::launch_fails, options_.pace), kAnyClass, a);
   } else if (chaos_->fires(ChaosSite::start_delayed)) {
     hold(g, request.gang, chaos_->delay(ChaosSite::start_delayed, options_.pace), Action::launch);
@@ -88,7 +86,7 @@ void ChaosExecutor::stop(GangId gang, Incarnation incarnation, StopHow how, Dura
     g->held = Queue::kNone;
     Action a;
     a.gang = gang;
-    a.event = event_of(gang, EventKind::stopped);
+    a.event = event_of(gang, event::Stopped{.committed = saved(*g)});
     g->held = queue_.push(now(), kAnyClass, a);
     return;
   }
@@ -120,21 +118,22 @@ void ChaosExecutor::command(GangId gang, Incarnation incarnation, const Command&
 void ChaosExecutor::ended(Gang& g, Event& e) {
   if (g.held != Queue::kNone) queue_.cancel(g.held);
   g.held = Queue::kNone;
-  if (g.races && e.kind == EventKind::finished) chaos_->count(ChaosSite::finish_races_stop);
-  if (e.kind != EventKind::finished) committed(e.job) = Work{e.value};
-  if (g.broken.valid() && e.kind == EventKind::stopped) {
-    e.kind = EventKind::failed;
-    e.node = g.broken;
-    e.value2 = -e.value2;
+  if (g.races && e.kind() == EventKind::finished) chaos_->count(ChaosSite::finish_races_stop);
+  if (const auto* failed = failure_of(e)) committed(e.job) = failed->committed;
+  if (const auto* stopped = e.get_if<event::Stopped>()) {
+    committed(e.job) = stopped->committed;
+    const event::Failed failed{.committed = stopped->committed, .broken_off = stopped->broken_off, .node = g.broken};
+    if (g.broken.valid()) e.what = failed;
   }
   g.phase = Gang::gone;
 }
 
 // The inner executor's node goes down or comes back: nobody is told while chaos keeps it down anyway.
 bool ChaosExecutor::take_capacity(const Event& e) {
-  away_[e.node.index()] = e.value == 0;
-  if (e.value == 0) break_held_back(e.node);
-  return down_[e.node.index()] == 0;
+  const auto& [node, usable] = e.get<event::Capacity>();
+  away_[node.index()] = usable == 0;
+  if (usable == 0) break_held_back(node);
+  return down_[node.index()] == 0;
 }
 
 // What the inner executor has not been told of fails with its node.
@@ -143,8 +142,8 @@ void ChaosExecutor::break_held_back(NodeId node) {
     Gang& g = gangs_[i];
     if (g.phase != Gang::held_back || !g.gpus.touches(node)) continue;
     g.broken = node;
-    Event e = event_of(GangId(static_cast<std::uint32_t>(i)), EventKind::failed);
-    e.node = node;
+    const event::Failed failed{.committed = saved(g), .node = node};
+    Event e = event_of(GangId(static_cast<std::uint32_t>(i)), failed);
     ended(g, e);
     batch_.push_back(e);
   }
@@ -153,7 +152,7 @@ void ChaosExecutor::break_held_back(NodeId node) {
 void ChaosExecutor::take_in(std::span<const Event> events) {
   for (Event e : events) {
     Gang* g = e.job.valid() ? find(e.gang, e.incarnation) : nullptr;
-    switch (e.kind) {
+    switch (e.kind()) {
       case EventKind::progress:
         if (chaos_->fires(ChaosSite::progress_dropped)) continue;
         if (chaos_->fires(ChaosSite::progress_late)) {
@@ -166,7 +165,7 @@ void ChaosExecutor::take_in(std::span<const Event> events) {
       case EventKind::capacity:
         if (!take_capacity(e)) continue;
         break;
-      case EventKind::checkpointed: committed(e.job) = Work{e.value}; break;
+      case EventKind::checkpointed: committed(e.job) = e.get<event::Checkpointed>().committed; break;
       case EventKind::finished:
       case EventKind::stopped:
       case EventKind::failed:
@@ -197,11 +196,7 @@ void ChaosExecutor::node_down(NodeId node, int flaps) {
                        [node](const Gang& g) { return g.phase == Gang::live && g.gpus.touches(node); });
   };
   while (dying()) take_in(inner_->wait_until(kNever));  // real processes take a moment
-  Event e;
-  e.at = now();
-  e.kind = EventKind::capacity;
-  e.node = node;
-  if (!told) batch_.push_back(e);
+  if (!told) batch_.push_back(Event{.at = now(), .what = event::Capacity{node, 0}});
   const bool flapping = flaps > 0;
   const ChaosSite site = flapping ? ChaosSite::node_flaps : ChaosSite::node_down;
   Action up;
@@ -260,12 +255,8 @@ void ChaosExecutor::act(const Action& action) {
       return;
     case Action::node_up: {
       down_[action.node.index()] = 0;
-      Event e;
-      e.at = now();
-      e.kind = EventKind::capacity;
-      e.node = action.node;
-      e.value = inner_->describe().node(action.node).gpus;
-      if (away_[action.node.index()] == 0) batch_.push_back(e);
+      const event::Capacity back{action.node, inner_->describe().node(action.node).gpus};
+      if (away_[action.node.index()] == 0) batch_.push_back(Event{.at = now(), .what = back});
       if (action.flaps <= 1) return;
       Action again = action;
       again.kind = Action::node_down;

@@ -51,7 +51,8 @@ class ChaosExecutor final : public Executor {
   };
 
   Gang* find(GangId gang, Incarnation incarnation);
-  [[nodiscard]] Event event_of(GangId id, EventKind kind) const;
+  [[nodiscard]] Event event_of(GangId id, const event::Payload& what) const;
+  [[nodiscard]] Work saved(const Gang& g) const;
   [[nodiscard]] Work& committed(JobId job);
   void hold(Gang& g, GangId id, Duration delay, Action::Kind kind);
   void pass_launch(GangId id);

@@ -22,36 +22,31 @@ SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, con
   gangs_on_.resize(topology.node_count());
   away_.resize(topology.node_count());
   plan_slow_spells();
-  Event e;
-  e.kind = EventKind::capacity;
   for (const Outage& o : merged(options_.failures.outages)) {
-    e.node = o.node;
-    e.value2 = kPlanned;
-    e.value = 0;
-    queue_.push(o.from, kNodeClass, e);
-    e.value = topology.node(o.node).gpus;
-    queue_.push(o.to, kNodeClass, e);
+    queue_.push(o.from, kNodeClass, {.what = What::node_down, .node = o.node});
+    queue_.push(o.to, kNodeClass, {.what = What::node_up, .node = o.node});
   }
-  e.value = e.value2 = 0;
   if (options_.failures.node_mtbf.ns == 0) return;
   for (std::uint32_t n = 0; n < topology.node_count(); ++n) {
-    e.node = NodeId(n);
     node_failures_.emplace_back(options_.failures, n);
-    queue_.push(Time{} + node_failures_.back().next(), kNodeClass, e);
+    queue_.push(Time{} + node_failures_.back().next(), kNodeClass,
+                {.what = What::node_down, .by_chance = true, .node = NodeId(n)});
   }
 }
 
-SimExecutor::Queue::Handle SimExecutor::schedule(const Gang& g, Time at, Class event_class, EventKind kind,
-                                                 std::int64_t value, std::int64_t value2) {
-  Event e;
-  e.at = at;
-  e.kind = kind;
-  e.job = g.job;
-  e.gang = g.id;
-  e.incarnation = g.incarnation;
-  e.value = value;
-  e.value2 = value2;
-  return queue_.push(at, event_class, e);
+SimExecutor::Queue::Handle SimExecutor::schedule(const Gang& g, Time at, Class event_class, What what, Work work,
+                                                 Duration stood_still) {
+  Due due;
+  due.what = what;
+  due.job = g.job;
+  due.incarnation = g.incarnation;
+  due.work = work;
+  due.stood_still = stood_still;
+  return queue_.push(at, event_class, due);
+}
+
+void SimExecutor::say(const Gang& g, const event::Payload& what) {
+  batch_.push_back(Event{.at = now_, .job = g.job, .gang = g.id, .incarnation = g.incarnation, .what = what});
 }
 
 SimExecutor::Gang* SimExecutor::find(GangId gang, Incarnation incarnation) {
@@ -83,7 +78,7 @@ void SimExecutor::launch(const LaunchRequest& request) {
   inherit(g, request.members[0].config);
   const Time start =
       now_ + options_.overheads.start_cost(spec, request.incarnation) + model_->start_cost(spec, *request.gpus);
-  g.next = schedule(g, start, kStartClass, EventKind::started, 0);
+  g.next = schedule(g, start, kStartClass, What::start);
   if (contention_ || neighbours_) {
     g.gpus = *request.gpus;
     g.config = request.members[0].config;
@@ -125,7 +120,7 @@ void SimExecutor::settle(Gang& g) {
 void SimExecutor::plan_end(Gang& g) {
   if (in_stretches_) return begin_stretch(g);
   const Duration needed = time_for(g.total - g.done, g.rate);
-  if (needed != kForever) g.next = schedule(g, now_ + needed, kFinishClass, EventKind::finished, 0);
+  if (needed != kForever) g.next = schedule(g, now_ + needed, kFinishClass, What::finish);
 }
 
 void SimExecutor::cancel_pending(Gang& g) {
@@ -141,40 +136,30 @@ void SimExecutor::cancel_pending(Gang& g) {
 
 // One cause of a node's being away begins, or ends: it is up while there is none, known or by chance. What ran there
 // has failed before the capacity is gone.
-void SimExecutor::change_node(Event& e) {
-  const bool fails = e.value == 0;
-  const bool by_chance = e.value2 != kPlanned;
-  int& causes = away_[e.node.index()];
+void SimExecutor::change_node(const Due& due) {
+  const bool fails = due.what == What::node_down;
+  int& causes = away_[due.node.index()];
   const bool was_up = causes == 0;
   causes += fails ? 1 : -1;
-  e.at = now_;
-  e.value2 = 0;
-  if (was_up) fail_gangs_on(e.node);
-  if (was_up || causes == 0) batch_.push_back(e);
-  if (!by_chance) return;
-  e.value = fails ? topology_->node(e.node).gpus : 0;
-  queue_.push(now_ + node_failures_[e.node.index()].next(), kNodeClass, e);
+  if (was_up) fail_gangs_on(due.node);
+  const std::int32_t usable = fails ? 0 : topology_->node(due.node).gpus;
+  if (was_up || causes == 0) batch_.push_back(Event{.at = now_, .what = event::Capacity{due.node, usable}});
+  if (!due.by_chance) return;
+  Due next = due;
+  next.what = fails ? What::node_up : What::node_down;
+  queue_.push(now_ + node_failures_[due.node.index()].next(), kNodeClass, next);
 }
 
 void SimExecutor::fail_gangs_on(NodeId node) {
   const std::vector<JobId> hit = gangs_on_[node.index()];
   for (const JobId job : hit) {
     Gang& g = gangs_[job.index()];
-    const Duration broken = stood_still(g);
+    const Duration broken_off = stood_still(g);
     leave_nodes(g);
     cancel_pending(g);
     g.done = g.committed;
     g.phase = Phase::idle;
-    Event e;
-    e.at = now_;
-    e.kind = EventKind::failed;
-    e.job = g.job;
-    e.gang = g.id;
-    e.incarnation = g.incarnation;
-    e.node = node;
-    e.value = g.committed.ns;
-    e.value2 = -broken.ns;
-    batch_.push_back(e);
+    say(g, event::Failed{.committed = g.committed, .broken_off = broken_off, .node = node});
   }
 }
 
@@ -194,7 +179,7 @@ void SimExecutor::run_from_now(Gang& g) {
   if (neighbours_ && (g.in_group || model_->minds_neighbours())) neighbours_->start(g.job, g.gpus);
   plan_end(g);
   if (options_.progress_every.ns > 0)
-    g.report = schedule(g, now_ + options_.progress_every, kProgressClass, EventKind::progress, 0);
+    g.report = schedule(g, now_ + options_.progress_every, kProgressClass, What::report);
   plan_checkpoint(g);
   plan_publication(g);
 }
@@ -208,71 +193,63 @@ void SimExecutor::stop(GangId gang, Incarnation incarnation, StopHow how, Durati
   cancel_pending(*g);
   if (how == StopHow::suspend) {
     g->phase = Phase::suspended;
-    g->next = schedule(*g, now_, kStopClass, EventKind::suspended, g->done.ns, g->broken_save.ns);
+    g->next = schedule(*g, now_, kStopClass, What::suspension, {}, g->broken_save);
     return;
   }
   g->phase = Phase::stopping;
   const bool kill = how == StopHow::kill;
   const JobSpec& spec = workload_->specs[g->job.index()];
   const Duration takes = kill ? Duration{} : options_.overheads.stop_cost(spec, incarnation);
-  g->next = schedule(*g, now_ + takes, kStopClass, EventKind::stopped, kill ? g->committed.ns : g->done.ns,
-                     g->broken_save.ns);
+  g->next = schedule(*g, now_ + takes, kStopClass, What::stop, kill ? g->committed : g->done, g->broken_save);
 }
 
 void SimExecutor::resume(GangId gang, Incarnation incarnation) {
   Gang* g = find(gang, incarnation);
   if (g == nullptr || g->phase != Phase::suspended) return;
   cancel_pending(*g);
-  g->next = schedule(*g, now_, kStartClass, EventKind::resumed, 0);
+  g->next = schedule(*g, now_, kStartClass, What::resumption);
 }
 
-// What an event means for the gang it belongs to; then it goes into the batch.
-void SimExecutor::happen(Event e) {
-  if (e.kind == EventKind::capacity) return change_node(e);
-  if (e.kind == EventKind::slowed) return change_speed(e);
-  Gang& g = gangs_[e.job.index()];
-  if (g.incarnation != e.incarnation) return;
-  e.at = now_;  // it may have been rescheduled since it was queued
-  switch (e.kind) {
-    case EventKind::started:
-    case EventKind::resumed:
+// What is due means something for its gang and, in most cases, is said.
+void SimExecutor::happen(const Due& due) {
+  if (due.what == What::node_down || due.what == What::node_up) return change_node(due);
+  if (due.what == What::slow_spell || due.what == What::spell_end) return change_speed(due);
+  Gang& g = gangs_[due.job.index()];
+  if (g.incarnation != due.incarnation) return;
+  switch (due.what) {
+    case What::start:
+    case What::resumption:
       g.next = Queue::kNone;
       tell_inheritance(g);
       run_from_now(g);
-      break;
-    case EventKind::finished:
+      if (due.what == What::start) return say(g, event::Started{});
+      return say(g, event::Resumed{});
+    case What::finish:
       g.next = Queue::kNone;
       settle(g);
       cancel_pending(g);
       g.phase = Phase::idle;
       publish_last(g);
       leave_nodes(g);
-      break;
-    case EventKind::published:
-      if (!publish(g, e)) return;
-      break;
-    case EventKind::stopped:
+      return say(g, event::Finished{});
+    case What::suspension: g.next = Queue::kNone; return say(g, event::Suspended{due.stood_still});
+    case What::stop:
       g.next = Queue::kNone;
       g.phase = Phase::idle;
-      g.done = g.committed = Work{e.value};
+      g.done = g.committed = due.work;
       leave_nodes(g);
-      break;
-    case EventKind::checkpointed:
-      if (e.value == kPlanned && !checkpoint(g, e)) return;
-      break;
-    case EventKind::suspended: g.next = Queue::kNone; break;
-    case EventKind::progress:
-      if (e.value2 == kStretch) {
-        end_stretch(g, e);
-        break;
-      }
+      return say(g, event::Stopped{due.work, due.stood_still});
+    case What::report:
       settle(g);
-      e.value = g.done.ns;
-      g.report = schedule(g, now_ + options_.progress_every, kProgressClass, EventKind::progress, 0);
-      break;
-    default: break;
+      g.report = schedule(g, now_ + options_.progress_every, kProgressClass, What::report);
+      return say(g, event::Progress{g.done});
+    case What::stretch_end: end_stretch(g); return say(g, event::Progress{g.done});
+    case What::checkpoint: return checkpoint(g);
+    case What::saved: return say(g, event::Checkpointed{due.work});
+    case What::publication: return publish(g);
+    case What::refusal: return say(g, event::CommandFailed{});
+    default: return;
   }
-  batch_.push_back(e);
 }
 
 // Emulation of Muri: whatever happens, every job that goes on running has progressed by max(elapsed - pause, 0).
@@ -283,14 +260,7 @@ void SimExecutor::pause_running(Duration elapsed) {
     g.done = g.done + Work{std::max<std::int64_t>(elapsed.ns - pause.ns, 0)};
     g.since = now_;
     queue_.reschedule(g.next, now_ + time_for(g.total - g.done, kUnitRate));
-    Event e;
-    e.at = now_;
-    e.kind = EventKind::progress;
-    e.job = g.job;
-    e.gang = g.id;
-    e.incarnation = g.incarnation;
-    e.value = g.done.ns;
-    batch_.push_back(e);
+    say(g, event::Progress{g.done});
   }
 }
 
@@ -306,9 +276,9 @@ std::span<const Event> SimExecutor::wait_until(Time deadline) {
       now_ = next;
       bool ends = false;
       while (!queue_.empty() && (queue_.next_time() == now_ || (ends && muri_same_end(now_, queue_.next_time())))) {
-        const Event e = queue_.pop().payload;
-        ends = options_.merge_ends && (ends || e.kind == EventKind::finished);
-        happen(e);
+        const Due due = queue_.pop().payload;
+        ends = options_.merge_ends && (ends || due.what == What::finish);
+        happen(due);
       }
       change_rates();
     } else if (deadline != kNever) {

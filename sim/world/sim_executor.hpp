@@ -54,7 +54,37 @@ class SimExecutor : public Executor {
   enum class Phase : std::uint8_t { idle, starting, running, suspended, stopping };
   // Order of simultaneous events, by reason: ends free capacity before anything new begins.
   enum Class : std::uint8_t { kProgressClass = 0, kFinishClass = 1, kStopClass = 2, kStartClass = 3, kNodeClass = 4 };
-  using Queue = EventQueue<Event>;
+  // What is due at a time to come; an event is made of it then, unless it concerns only the executor. Of a gang, by
+  // its job and incarnation, up to `refusal`; of a node from there on.
+  struct Due {
+    enum class What : std::uint8_t {
+      start,
+      resumption,
+      finish,
+      suspension,
+      stop,
+      report,
+      stretch_end,  // speed changes: it reports
+      checkpoint,   // by the clock: begins, or ends
+      saved,        // a checkpoint that it was told to make
+      publication,  // begins, or ends
+      refusal,      // of a command
+      node_down,
+      node_up,
+      slow_spell,
+      spell_end
+    };
+    What what = What::start;
+    bool by_chance = false;  // of nodes: what comes next is drawn when this has come
+    JobId job{};
+    Incarnation incarnation = 0;
+    NodeId node{};
+    Work work{};                     // stop, saved: what is kept
+    Duration stood_still{};          // suspension, stop: for a save that is broken off
+    Slowdown slowdown = kFullSpeed;  // slow_spell, spell_end
+  };
+  using What = Due::What;
+  using Queue = EventQueue<Due>;
   struct Gang {
     JobId job{};
     GangId id{};
@@ -87,25 +117,26 @@ class SimExecutor : public Executor {
   void plan_end(Gang& g);
   void begin_stretch(Gang& g);
   [[nodiscard]] Duration time_to(const Gang& g, Work at) const;
-  void end_stretch(Gang& g, Event& e);
+  void end_stretch(Gang& g);
   void settle(Gang& g);
   void cancel_pending(Gang& g);
   // Saves, in sim_saves.cpp.
   void plan_checkpoint(Gang& g);
-  void begin_save(Gang& g, EventKind what);
-  bool checkpoint(Gang& g, Event& e);
+  void begin_save(Gang& g, What what);  // checkpoint or publication
+  void checkpoint(Gang& g);
   // Publishing and inheriting, in sim_versions.cpp.
   void inherit(Gang& g, const RunConfig& config);
   void tell_inheritance(Gang& g);
   void plan_publication(Gang& g);
-  bool publish(Gang& g, Event& e);
+  void publish(Gang& g);
   void publish_last(const Gang& g);
-  void change_node(Event& e);
+  void change_node(const Due& due);
   void fail_gangs_on(NodeId node);
   void leave_nodes(const Gang& g);
-  Queue::Handle schedule(const Gang& g, Time at, Class event_class, EventKind kind, std::int64_t value,
-                         std::int64_t value2 = 0);
-  void happen(Event e);
+  Queue::Handle schedule(const Gang& g, Time at, Class event_class, What what, Work work = {},
+                         Duration stood_still = {});
+  void happen(const Due& due);
+  void say(const Gang& g, const event::Payload& what);
   void pause_running(Duration elapsed);
   void change_rates();
   [[nodiscard]] Duration stood_still(const Gang& g) const;
@@ -114,13 +145,8 @@ class SimExecutor : public Executor {
   // Slow nodes, in sim_rates.cpp.
   void plan_slow_spells();
   void plan_onset(NodeId node);
-  void change_speed(Event& e);
+  void change_speed(const Due& due);
   [[nodiscard]] Slowdown slowest_node(const Gang& g) const;
-
-  // Marks, in queued events, a checkpoint that is still to be taken (one that took no time carries the work it saved)
-  // and a node's planned outage (after one by chance the node's next change is drawn).
-  static constexpr std::int64_t kPlanned = -1;
-  static constexpr std::int64_t kStretch = -2;  // value2 of a progress event: where speed changes
 
   const Topology* topology_;
   const Workload* workload_;

@@ -6,12 +6,6 @@
 #include "sim/world/sim_executor.hpp"
 
 namespace orrery {
-namespace {
-
-// What a queued `slowed` event means, in its value2; its value is the spell's slow-down.
-enum Spell : std::int64_t { kEnds, kBegins, kBeginsByChance };
-
-}  // namespace
 
 // How long until so much work is done; for ever where speed changes before.
 Duration SimExecutor::time_to(const Gang& g, Work at) const {
@@ -34,19 +28,16 @@ void SimExecutor::begin_stretch(Gang& g) {
   }
   const Time end = options_.rounding.end_of(now_ + g.stretch.left, now_);
   const bool last = g.stretch.until >= g.total;
-  g.next = schedule(g, end, last ? kFinishClass : kProgressClass, last ? EventKind::finished : EventKind::progress, 0,
-                    last ? 0 : kStretch);
+  g.next = schedule(g, end, last ? kFinishClass : kProgressClass, last ? What::finish : What::stretch_end);
 }
 
 // The job reports as its speed changes.
-void SimExecutor::end_stretch(Gang& g, Event& e) {
+void SimExecutor::end_stretch(Gang& g) {
   g.next = Queue::kNone;
   g.done = g.stretch.until;
   g.since = now_;
   begin_stretch(g);
   plan_publication(g);
-  e.value = g.done.ns;
-  e.value2 = 0;
 }
 
 // Jobs whose share of the network, or whose neighbours, have changed go on at another speed from now on.
@@ -94,15 +85,9 @@ void SimExecutor::plan_slow_spells() {
   const Stragglers& all = options_.failures.stragglers;
   if (!all.active()) return;
   node_speed_.resize(topology_->node_count());
-  Event e;
-  e.kind = EventKind::slowed;
   for (const SlowSpell& s : all.spells) {
-    e.node = s.node;
-    e.value = s.slowdown;
-    e.value2 = kBegins;
-    queue_.push(s.from, kNodeClass, e);
-    e.value2 = kEnds;
-    queue_.push(s.to, kNodeClass, e);
+    queue_.push(s.from, kNodeClass, {.what = What::slow_spell, .node = s.node, .slowdown = s.slowdown});
+    queue_.push(s.to, kNodeClass, {.what = What::spell_end, .node = s.node, .slowdown = s.slowdown});
   }
   if (all.node_mtbs.ns == 0) return;
   for (std::uint32_t n = 0; n < topology_->node_count(); ++n) slow_by_chance_.emplace_back(options_.failures, n);
@@ -111,33 +96,27 @@ void SimExecutor::plan_slow_spells() {
 
 void SimExecutor::plan_onset(NodeId node) {
   const NodeSlowSpells::Spell next = slow_by_chance_[node.index()].next();
-  Event e;
-  e.kind = EventKind::slowed;
-  e.node = node;
-  e.value = next.slowdown;
-  e.value2 = kBeginsByChance;
-  queue_.push(now_ + next.after, kNodeClass, e);
-  e.value2 = kEnds;
-  queue_.push(now_ + next.after + next.lasts, kNodeClass, e);
+  Due due{.what = What::slow_spell, .by_chance = true, .node = node, .slowdown = next.slowdown};
+  queue_.push(now_ + next.after, kNodeClass, due);
+  due.what = What::spell_end;
+  queue_.push(now_ + next.after + next.lasts, kNodeClass, due);
 }
 
 // A slow spell begins or ends. Gangs on the node go on at another speed, nobody else is looked at.
-void SimExecutor::change_speed(Event& e) {
-  NodeSpeed& node = node_speed_[e.node.index()];
-  if (e.value2 == kEnds)
-    node.spells.erase(std::find(node.spells.begin(), node.spells.end(), e.value));
+void SimExecutor::change_speed(const Due& due) {
+  NodeSpeed& node = node_speed_[due.node.index()];
+  const bool begins = due.what == What::slow_spell;
+  if (begins)
+    node.spells.push_back(due.slowdown);
   else
-    node.spells.push_back(e.value);
-  if (e.value2 == kBeginsByChance) plan_onset(e.node);
+    node.spells.erase(std::find(node.spells.begin(), node.spells.end(), due.slowdown));
+  if (begins && due.by_chance) plan_onset(due.node);
   Slowdown worst = kFullSpeed;
   for (const Slowdown s : node.spells) worst = std::max(worst, s);
   if (worst == node.slowdown) return;
   node.slowdown = worst;
-  e.at = now_;
-  e.value = worst;
-  e.value2 = 0;
-  batch_.push_back(e);
-  for (const JobId job : gangs_on_[e.node.index()]) {
+  batch_.push_back(Event{.at = now_, .what = event::Slowed{due.node, worst}});
+  for (const JobId job : gangs_on_[due.node.index()]) {
     Gang& g = gangs_[job.index()];
     g.slowdown = slowest_node(g);
     change_rate(g, g.healthy, g.turns);

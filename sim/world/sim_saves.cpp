@@ -11,35 +11,31 @@ void SimExecutor::plan_checkpoint(Gang& g) {
   const Work left = g.total - g.done;
   if (!in_stretches_ && time_for(left, g.rate) <= every) return;
   if (in_stretches_ && g.stretch.until - g.done == left && g.stretch.left <= every) return;
-  g.save = schedule(g, now_ + every, kProgressClass, EventKind::checkpointed, kPlanned);
+  g.save = schedule(g, now_ + every, kProgressClass, What::checkpoint);
 }
 
 // The job stands still for a checkpoint or a publication, until it has been written.
-void SimExecutor::begin_save(Gang& g, EventKind what) {
-  const bool publishes = what == EventKind::published;
+void SimExecutor::begin_save(Gang& g, What what) {
+  const bool publishes = what == What::publication;
   g.saving = true;
   for (Queue::Handle* h : {&g.next, &g.save, &g.publish}) {
     if (*h != Queue::kNone) queue_.cancel(*h);
     *h = Queue::kNone;
   }
   const Duration cost = publishes ? options_.publishes.cost : options_.checkpoints.cost_of(g.job);
-  (publishes ? g.publish : g.save) = schedule(g, now_ + cost, kProgressClass, what, publishes ? 0 : kPlanned);
+  (publishes ? g.publish : g.save) = schedule(g, now_ + cost, kProgressClass, what);
 }
 
-// A checkpoint begins (false: nothing is said yet) or ends.
-bool SimExecutor::checkpoint(Gang& g, Event& e) {
+// A checkpoint begins (nothing is said yet) or ends.
+void SimExecutor::checkpoint(Gang& g) {
   g.save = Queue::kNone;
   const Duration cost = options_.checkpoints.cost_of(g.job);
   if (!g.saving) {
     settle(g);
-    if (cost.ns > 0) {
-      begin_save(g, EventKind::checkpointed);
-      return false;
-    }
+    if (cost.ns > 0) return begin_save(g, What::checkpoint);
   }
   g.committed = g.done;
-  e.value = g.committed.ns;
-  e.value2 = cost.ns;
+  say(g, event::Checkpointed{g.committed, cost});
   if (g.saving) {
     g.saving = false;
     g.since = now_;
@@ -47,7 +43,6 @@ bool SimExecutor::checkpoint(Gang& g, Event& e) {
   }
   plan_publication(g);
   plan_checkpoint(g);
-  return true;
 }
 
 // For a save that is broken off: what it stood still for was for nothing, and is told, by whatever ends it first.
@@ -63,19 +58,19 @@ void SimExecutor::command(GangId gang, Incarnation incarnation, const Command& c
   const bool publishes = command.kind == Command::Kind::publish && !versions_.empty();
   const bool saves = command.kind == Command::Kind::checkpoint;
   if ((!publishes && !saves) || g->phase != Phase::running || g->saving || g->publishes_now) {
-    schedule(*g, now_, kProgressClass, EventKind::command_failed, g->done.ns);
+    schedule(*g, now_, kProgressClass, What::refusal);
     return;
   }
   const Duration cost = publishes ? options_.publishes.cost : options_.checkpoints.cost_of(g->job);
-  if (cost.ns > 0) return begin_save(*g, publishes ? EventKind::published : EventKind::checkpointed);
+  if (cost.ns > 0) return begin_save(*g, publishes ? What::publication : What::checkpoint);
   if (publishes) {
     if (g->publish != Queue::kNone) queue_.cancel(g->publish);
-    g->publish = schedule(*g, now_, kProgressClass, EventKind::published, 0);
+    g->publish = schedule(*g, now_, kProgressClass, What::publication);
     g->publishes_now = true;
     return;
   }
   g->committed = g->done;
-  schedule(*g, now_, kProgressClass, EventKind::checkpointed, g->done.ns);
+  schedule(*g, now_, kProgressClass, What::saved, g->done);
   if (g->save != Queue::kNone) queue_.cancel(g->save);
   g->save = Queue::kNone;
   plan_checkpoint(*g);

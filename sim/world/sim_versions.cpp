@@ -39,15 +39,7 @@ void SimExecutor::inherit(Gang& g, const RunConfig& config) {
 // Said as the job starts, before it does.
 void SimExecutor::tell_inheritance(Gang& g) {
   if (!g.heir_of.valid()) return;
-  Event e;
-  e.at = now_;
-  e.kind = EventKind::inherited;
-  e.job = g.job;
-  e.gang = g.id;
-  e.incarnation = g.incarnation;
-  e.value = g.heir_of.value;
-  e.value2 = (workload_->truths[g.job.index()].work - g.total).ns;
-  batch_.push_back(e);
+  say(g, event::Inherited{g.heir_of, workload_->truths[g.job.index()].work - g.total});
   g.heir_of = JobId{};
 }
 
@@ -61,34 +53,28 @@ void SimExecutor::plan_publication(Gang& g) {
     const Work at{static_cast<std::int64_t>(work)};
     if (at >= g.total) return;
     const Duration needed = time_to(g, at);
-    if (needed != kForever) g.publish = schedule(g, now_ + needed, kProgressClass, EventKind::published, 0);
+    if (needed != kForever) g.publish = schedule(g, now_ + needed, kProgressClass, What::publication);
     return;
   }
 }
 
-// A publication begins (false: nothing is said yet) or ends. It is a checkpoint, and says that too.
-bool SimExecutor::publish(Gang& g, Event& e) {
+// A publication begins (nothing is said yet) or ends. It is a checkpoint, and says that too.
+void SimExecutor::publish(Gang& g) {
   g.publish = Queue::kNone;
   g.publishes_now = false;
   const Duration cost = options_.publishes.cost;
   if (!g.saving) {
     settle(g);
     if (cost.ns > 0) {
-      begin_save(g, EventKind::published);
-      return false;
+      return begin_save(g, What::publication);
     }
   }
   g.committed = g.done;
-  Event saved = e;
-  saved.kind = EventKind::checkpointed;
-  saved.value = g.committed.ns;
-  saved.value2 = cost.ns;
-  batch_.push_back(saved);
+  say(g, event::Checkpointed{g.committed, cost});
   std::vector<std::int32_t>& versions = versions_[g.job.index()];
   const auto progress = static_cast<std::int32_t>(static_cast<Int128>(g.done.ns) * 1000 / g.total.ns);
   versions.push_back(std::max(newest(versions), progress));
-  e.value = static_cast<std::int64_t>(versions.size());
-  e.value2 = versions.back();
+  say(g, event::Published{static_cast<std::int64_t>(versions.size()), versions.back()});
   if (g.saving) {
     g.saving = false;
     g.since = now_;
@@ -96,7 +82,6 @@ bool SimExecutor::publish(Gang& g, Event& e) {
     plan_checkpoint(g);
   }
   plan_publication(g);
-  return true;
 }
 
 // Finishing publishes; `finished` says so.

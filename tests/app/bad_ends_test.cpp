@@ -62,17 +62,12 @@ TEST_CASE("a rejected job says why", "[app]") {
 
   struct Rejected final : Observer {
     void on_event(const Event& e) override {
-      if (e.kind == EventKind::reject) why.push_back(rejection_of(e));
+      if (const auto* reject = e.get_if<event::Reject>()) why.push_back(reject->why);
     }
     std::vector<Rejection> why{};
   } stored;
   REQUIRE(read_event_log(f.file("run/events.jsonl.zst"), stored));
   CHECK(stored.why == std::vector<Rejection>{Rejection::infeasible, Rejection::parent_lost});
-  Event e;
-  for (const Rejection why : {Rejection::infeasible, Rejection::parent_lost, Rejection::declined}) {
-    say_rejection(why, e);
-    CHECK(rejection_of(e) == why);
-  }
 }
 
 TEST_CASE("why no placement can hold a job", "[app]") {

@@ -138,7 +138,7 @@ TEST_CASE("true run times as estimates hold what checkpoints take", "[app][check
   class Submitted final : public Observer {
    public:
     void on_event(const Event& e) override {
-      if (e.kind == EventKind::submit) estimates_s.push_back(to_seconds(Duration{e.value}));
+      if (const auto* submit = e.get_if<event::Submit>()) estimates_s.push_back(to_seconds(submit->estimate.value()));
     }
     void on_plan(Time, std::uint64_t, const Plan& plan) override {
       for (const Reservation& r : plan.reservations) promised_s.push_back(to_seconds(r.start));

@@ -46,7 +46,7 @@ struct Enough {};
 
 class SawEnd final : public Observer {
  public:
-  void on_event(const Event& e) override { seen = seen || e.kind == EventKind::finished; }
+  void on_event(const Event& e) override { seen = seen || e.kind() == EventKind::finished; }
   bool seen = false;
 };
 

@@ -51,7 +51,7 @@ class Waits final : public Observer {
  public:
   explicit Waits(const Workload& w) : workload_(&w), wait_s(w.specs.size()) {}
   void on_event(const Event& e) override {
-    if (e.kind == EventKind::launch)
+    if (e.kind() == EventKind::launch)
       wait_s[e.job.index()] = to_seconds(e.at - workload_->specs[e.job.index()].submit);
   }
 

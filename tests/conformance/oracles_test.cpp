@@ -71,7 +71,7 @@ class Promises final : public Observer {
     }
   }
   void on_event(const Event& e) override {
-    if (e.kind != EventKind::launch) return;
+    if (e.kind() != EventKind::launch) return;
     if (const auto it = promised_.find(e.job); it != promised_.end() && e.at > it->second) ++broken;
   }
   int made = 0, broken = 0;

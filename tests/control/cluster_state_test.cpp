@@ -14,7 +14,7 @@ class Notes final : public Policy {
  public:
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last)
-      if (e.kind == EventKind::finished) attained[e.job.value] = to_gpu_seconds(view.job(e.job).attained);
+      if (e.kind() == EventKind::finished) attained[e.job.value] = to_gpu_seconds(view.job(e.job).attained);
     std::vector<JobId> waiting;
     for (const JobView& j : view.pending()) waiting.push_back(j.id());
     for (const JobId id : waiting) plan.start(id, *placement_);

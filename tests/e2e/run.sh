@@ -139,7 +139,7 @@ assert rows["huge"]["state"] == "rejected" and rows["huge"]["finish_s"] == "" an
 P
 check "with the reason, in jobs.csv and in the log" bash -c "
   grep -q '^huge,.*,rejected,infeasible$' '$tmp/huge/jobs.csv' &&
-  zstd -qdc '$tmp/huge/events.jsonl.zst' | grep -q '\"reject\",\"job\":\"huge\",\"code\":\"infeasible\"'"
+  zstd -qdc '$tmp/huge/events.jsonl.zst' | grep -q '\"reject\",\"job\":\"huge\",\"why\":\"infeasible\"'"
 "$orrery" run scenarios/quickstart.yaml --set "workload.trace=$tmp/huge.csv" --no-output >"$tmp/out" 2>/dev/null
 check "and on the screen" \
   grep -q '1 job rejected (infeasible): `huge`: it asks for 65 GPUs, the cluster has 32' "$tmp/out"

@@ -170,10 +170,10 @@ std::vector<std::string> journal_seeds() {
   {
     auto writer = live::JournalWriter::create(path.string(), "{}");
     require(writer.has_value(), "cannot write a seed");
-    Event e;
-    e.kind = EventKind::started;
-    e.job = JobId(0);
-    const std::vector<Event> events{e, e};
+    const Event started{.job = JobId(0), .what = event::Started{}};
+    const Event failed{.job = JobId(0), .incarnation = 1, .what = event::Failed{.committed = Work{5}}};
+    const Event submitted{.job = JobId(1), .what = event::Submit{Duration{9}}};
+    const std::vector<Event> events{started, failed, submitted};
     require(writer->batch(Time{5}, Time{9}, events) && writer->plan(7) && writer->batch(Time{9}, kNever, {}),
             "cannot write a seed");
   }

@@ -37,9 +37,9 @@ struct Story {
 
 // What follows from something at once, in the same instant, is told with it.
 bool follows(const Event& e) {
-  return e.kind >= EventKind::decide || e.kind == EventKind::ready || e.kind == EventKind::capacity ||
-         e.kind == EventKind::stopped ||  // killed
-         (e.kind == EventKind::failed && e.node.valid());
+  return e.kind() >= EventKind::decide || e.kind() == EventKind::ready || e.kind() == EventKind::capacity ||
+         e.kind() == EventKind::stopped ||  // killed
+         (e.kind() == EventKind::failed && failure_of(e)->node.valid());
 }
 
 Story story_of(const std::vector<Event>& events) {
@@ -47,21 +47,25 @@ Story story_of(const std::vector<Event>& events) {
   Time before{-kApart.ns};                      // of anything but a start, which changes no decision
   std::map<std::uint32_t, Time> before_of_job;  // of anything
   for (const Event& e : events) {
-    if (e.kind == EventKind::timer || e.kind == EventKind::decide || e.kind == EventKind::reason ||
-        e.kind == EventKind::checkpointed)
+    if (e.kind() == EventKind::timer || e.kind() == EventKind::decide || e.kind() == EventKind::reason ||
+        e.kind() == EventKind::checkpointed)
       continue;
     const Time own = e.job.valid() && before_of_job.count(e.job.value) > 0 ? before_of_job[e.job.value] : before;
-    const Time last = e.kind == EventKind::started ? own : std::max(before, own);
+    const Time last = e.kind() == EventKind::started ? own : std::max(before, own);
     s.near_tie = s.near_tie || (e.at - last < kApart && !(e.at == last && follows(e)));
-    if (e.kind != EventKind::started) before = e.at;
+    if (e.kind() != EventKind::started) before = e.at;
     if (e.job.valid()) before_of_job[e.job.value] = e.at;
-    if (e.kind > EventKind::timer || e.kind == EventKind::submit || e.kind == EventKind::ready || !e.job.valid())
+    if (e.kind() > EventKind::timer || e.kind() == EventKind::submit || e.kind() == EventKind::ready ||
+        !e.job.valid())
       continue;
     Told& t = s.jobs[e.job.value];
-    t.what.push_back(fmt::format("{} of launch {}{}", to_string(e.kind), e.incarnation,
-                                 e.node.valid() ? fmt::format(", node {}", e.node.value) : std::string()));
-    if (e.kind == EventKind::failed || e.kind == EventKind::stopped || e.kind == EventKind::launch_failed)
-      t.survives_s.push_back(to_seconds(Duration{e.value}));
+    const auto* failed = failure_of(e);
+    const bool by_node = failed != nullptr && failed->node.valid();
+    t.what.push_back(fmt::format("{} of launch {}{}", to_string(e.kind()), e.incarnation,
+                                 by_node ? fmt::format(", node {}", failed->node.value) : std::string()));
+    if (failed != nullptr) t.survives_s.push_back(to_seconds(Duration{failed->committed.ns}));
+    if (const auto* stopped = e.get_if<event::Stopped>())
+      t.survives_s.push_back(to_seconds(Duration{stopped->committed.ns}));
   }
   return s;
 }
@@ -83,10 +87,10 @@ class KillAfterCheckpoint final : public Executor {
     for (Event& e : batch_) {
       const auto at = left_.find(e.job.value);
       if (at == left_.end()) continue;
-      if (e.kind == EventKind::checkpointed && --at->second == 0)
+      if (e.kind() == EventKind::checkpointed && --at->second == 0)
         inner_->stop(e.gang, e.incarnation, StopHow::kill, {});
-      if (e.kind == EventKind::stopped && at->second == 0) {
-        e.kind = EventKind::failed;
+      if (e.kind() == EventKind::stopped && at->second == 0) {
+        e.what = event::Failed{.committed = e.get<event::Stopped>().committed};
         left_.erase(at);
       }
     }

@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "tests/support/event_text.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace {
@@ -16,11 +17,13 @@ std::vector<Event> some_events(int n) {
   for (int i = 0; i < n; ++i) {
     Event e;
     e.at = Time{i * 7};
-    e.kind = static_cast<EventKind>(i % kEventKinds);
     e.job = JobId(static_cast<std::uint32_t>(i));
+    e.gang = GangId(static_cast<std::uint32_t>(i + 2));
     e.incarnation = static_cast<Incarnation>(i + 1);
-    e.value = -i;
-    e.value2 = std::int64_t{1} << 40;
+    std::int64_t number = (std::int64_t{1} << 40) - i;
+    const auto kind = static_cast<EventKind>(static_cast<std::size_t>(i) % kEventKinds);
+    e.what = test::payload_of(
+        kind, [&number] { return number = -number - 1; }, nullptr);
     events.push_back(e);
   }
   return events;
@@ -28,16 +31,7 @@ std::vector<Event> some_events(int n) {
 
 void same(const std::vector<Event>& a, const std::vector<Event>& b) {
   REQUIRE(a.size() == b.size());
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    CHECK(a[i].at == b[i].at);
-    CHECK(a[i].kind == b[i].kind);
-    CHECK(a[i].job == b[i].job);
-    CHECK(a[i].gang == b[i].gang);
-    CHECK(a[i].node == b[i].node);
-    CHECK(a[i].incarnation == b[i].incarnation);
-    CHECK(a[i].value == b[i].value);
-    CHECK(a[i].value2 == b[i].value2);
-  }
+  for (std::size_t i = 0; i < a.size(); ++i) CHECK(test::event_text(a[i]) == test::event_text(b[i]));
 }
 
 // Identity, two batches, a decision after each.
@@ -134,13 +128,32 @@ TEST_CASE("a damaged byte of a journal is an error, or the end of it is dropped"
   }
 }
 
+TEST_CASE("a journal of another form is refused in words", "[live]") {
+  const auto read = parse_journal("j", "orrery-journal 2\nwhatever");
+  REQUIRE_FALSE(read);
+  CHECK(read.error().items.at(0).message ==
+        "`j` begins with `orrery-journal 2`, where this build writes `orrery-journal 3`");
+  CHECK(read.error().items.at(0).hint == "only the build that began a run can go on with it");
+}
+
+TEST_CASE("an event that is taken for another kind fails an assertion", "[live]") {
+  const Event e{.what = event::Stopped{Work{3}}};
+  CHECK(e.kind() == EventKind::stopped);
+  CHECK(e.get<event::Stopped>().committed == Work{3});
+  CHECK(e.get_if<event::Failed>() == nullptr);
+  CHECK(failure_of(e) == nullptr);
+  CHECK_THROWS_WITH(e.get<event::Failed>(), Catch::Contains("says `stopped` is taken for `fail`"));
+  const Event failed{.what = event::LaunchFailed{{.committed = Work{5}}}};
+  REQUIRE(failure_of(failed) != nullptr);
+  CHECK(failure_of(failed)->committed == Work{5});
+}
+
 TEST_CASE("what preprocessing costs is in the journal as it was said", "[live]") {
   const test::TempFolder dir;
   Event e;
-  e.kind = EventKind::preprocessing;
   e.job = JobId(2);
   e.incarnation = 3;
-  e.value = 31'000;
+  e.what = event::Preprocessing{Duration{31'000}};
   auto writer = JournalWriter::create(dir.file("journal"), "a run");
   REQUIRE(writer);
   REQUIRE(writer->batch(Time{5}, kNever, {&e, 1}));

@@ -179,8 +179,14 @@ TEST_CASE("live: a save that a stop, a suspension or a death breaks off is check
                                                            : EventKind::stopped;
     double told = -1, saved = 0;
     for (const Event& e : r.diary.events) {
-      if (e.kind == kind && told < 0) told = to_seconds(Duration{killed ? -e.value2 : e.value2});
-      if (e.kind == EventKind::checkpointed) saved += to_seconds(Duration{e.value2});
+      if (e.kind() == kind && told < 0) {
+        const auto* failed = e.get_if<event::Failed>();
+        const auto* suspended = e.get_if<event::Suspended>();
+        told = to_seconds(failed != nullptr      ? failed->broken_off
+                          : suspended != nullptr ? suspended->broken_off
+                                                 : e.get<event::Stopped>().broken_off);
+      }
+      if (const auto* checkpointed = e.get_if<event::Checkpointed>()) saved += to_seconds(checkpointed->stood_still);
     }
     const double began = r.diary.when(EventKind::started, 0) + 10;
     CHECK(told == Approx(killed ? 10 : 24 - began).margin(3));

@@ -102,15 +102,8 @@ class ExactWorld final : public Executor {
     if (options_.save_every.ns > 0) t = std::min(t, std::max(g.saved, g.ready) + options_.save_every);
     return t;
   }
-  void say(EventKind kind, JobId job, const Gang& g, std::int64_t value) {
-    Event e;
-    e.at = now_;
-    e.kind = kind;
-    e.job = job;
-    e.gang = g.gang;
-    e.incarnation = g.incarnation;
-    e.value = value;
-    batch_.push_back(e);
+  void say(const event::Payload& what, JobId job, const Gang& g) {
+    batch_.push_back(Event{.at = now_, .job = job, .gang = g.gang, .incarnation = g.incarnation, .what = what});
   }
   // Whether the gang is gone.
   bool turn(JobId job, Gang& g) {
@@ -118,22 +111,22 @@ class ExactWorld final : public Executor {
     Work& saved = disk_->saved[job.index()];
     if (g.stopping) {
       saved = std::max(saved, done_at(job, g, now_));
-      say(EventKind::stopped, job, g, saved.ns);
+      say(event::Stopped{saved}, job, g);
       return true;
     }
     if (!g.started) {
       g.started = true;
-      say(EventKind::started, job, g, 0);
+      say(event::Started{}, job, g);
       return false;
     }
     const Work done = done_at(job, g, now_);
     saved = std::max(saved, done);
     if (done == total(job)) {
-      say(EventKind::finished, job, g, 0);
+      say(event::Finished{}, job, g);
       return true;
     }
     g.saved = now_;
-    say(EventKind::checkpointed, job, g, saved.ns);
+    say(event::Checkpointed{saved}, job, g);
     return false;
   }
 

@@ -30,7 +30,7 @@ class Oracle final : public Observer {
     if (!e.job.valid()) return;
     Job& j = jobs_[e.job.index()];
     const auto gpus = static_cast<double>(w_->specs[e.job.index()].demand.gpus);
-    switch (e.kind) {
+    switch (e.kind()) {
       case EventKind::started:
       case EventKind::resumed:
         j.from = e.at;
@@ -55,8 +55,8 @@ class Oracle final : public Observer {
           j.unsaved += saving ? saves_.every : ran;
         }
         j.runs = false;
-        if (e.kind == EventKind::failed) split.lost += gpus * to_seconds(j.unsaved);
-        if (e.kind == EventKind::failed) j.unsaved = Duration{};
+        if (e.kind() == EventKind::failed) split.lost += gpus * to_seconds(j.unsaved);
+        if (e.kind() == EventKind::failed) j.unsaved = Duration{};
         break;
       }
       case EventKind::stopped:

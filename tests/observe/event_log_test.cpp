@@ -39,7 +39,7 @@ std::string read_error(const std::string& lines) {
   return fmt::format("{}: {}", d.where.line, d.message);
 }
 
-const std::string kHeader = R"({"orrery":"events","schema":1,"jobs":"jobs.csv","nodes":[[2,4]]})"
+const std::string kHeader = R"({"orrery":"events","schema":2,"jobs":"jobs.csv","nodes":[[2,4]]})"
                             "\n";
 
 }  // namespace
@@ -92,9 +92,9 @@ TEST_CASE("event log: a decision is one line with its plan, reasons only when th
     plan.targets.emplace_back(JobId(0), t);
     for (int epoch = 1; epoch <= 2; ++epoch) {
       if (plan_first) log.on_plan(at_seconds(0), static_cast<std::uint64_t>(epoch), plan);
-      s.send(0, EventKind::decide, -1, epoch, 1);
+      s.send(0, event::Decide{static_cast<std::uint64_t>(epoch), 1}, -1);
       if (!plan_first) log.on_plan(at_seconds(0), static_cast<std::uint64_t>(epoch), plan);
-      s.send(0, EventKind::reason, 1, static_cast<int>(ReasonCode::resources), 3);
+      s.send(0, event::WaitReason{ReasonCode::resources, 3}, 1);
     }
     REQUIRE(log.close());
     const std::string rest = R"("reservations":[["p1",7000000000]],"targets":[["p0","run","n1:0-1"]]})"
@@ -136,6 +136,12 @@ TEST_CASE("event log: allocations as text and back", "[observe]") {
 TEST_CASE("event log: bad lines are errors with their line", "[observe]") {
   CHECK(read_error("") == "0: the log is empty");
   CHECK(read_error("{}\n") == "1: this is not an orrery event log");
+  CHECK(read_error(R"({"orrery":"events","schema":1,"jobs":"jobs.csv","nodes":[[2,4]]})") ==
+        "1: this log has form 1; this orrery reads form 2: run the scenario again, or read it with the orrery that "
+        "wrote it");
+  CHECK(read_error(kHeader + R"({"t_ns":1,"e":"capacity","node":0})") == "2: `usable` is missing here");
+  CHECK(read_error(kHeader + R"({"t_ns":1,"e":"capacity","node":0,"usable":4,"done":1})") ==
+        "2: nothing is known about `done` here");
   CHECK(read_error(kHeader + "{\"t_ns\"\n") == "2: this line is not JSON");
   CHECK(read_error(kHeader + R"({"t_ns":1,"e":"boom"})") == "2: unknown event `boom`");
   CHECK(read_error(kHeader + R"({"t_ns":1,"e":"ready","job":"x"})") == "2: job `x` has not been submitted");
@@ -168,15 +174,9 @@ TEST_CASE("event log: half a million events", "[observe][.speed]") {
   const Allocation a = orrery::test::gpus(3, 0b11);
   const auto from = std::chrono::steady_clock::now();
   for (std::uint32_t i = 0; i < 100'000; ++i)
-    for (const EventKind k :
-         {EventKind::submit, EventKind::ready, EventKind::launch, EventKind::started, EventKind::finished}) {
-      Event e;
-      e.at = Time{std::int64_t{i} * 61'000'000'000};
-      e.kind = k;
-      e.job = JobId(i);
-      if (k == EventKind::launch) e.gpus = &a;
-      log.on_event(e);
-    }
+    for (const event::Payload& what : std::initializer_list<event::Payload>{
+             event::Submit{}, event::Ready{}, event::Launch{&a}, event::Started{}, event::Finished{}})
+      log.on_event(Event{.at = Time{std::int64_t{i} * 61'000'000'000}, .job = JobId(i), .what = what});
   REQUIRE(log.close());
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - from;
   std::cout << "500,000 events logged in " << took.count() << " s, " << std::filesystem::file_size(path)

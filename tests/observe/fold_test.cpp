@@ -56,13 +56,13 @@ TEST_CASE("fold: shared GPUs, capacity, unfinished and failed jobs", "[observe]"
   s.watch(fold);
   s.submit(0, 0);
   s.submit(0, 1);
-  s.send(0, EventKind::launch, 0, 1, 0, nullptr);  // CPU only
+  s.send(0, event::Launch{nullptr}, 0);  // CPU only
   const Allocation half = orrery::test::gpus(0, 0b1, 500);
   s.launch(0, 1, half);
   s.capacity(10, 1, 0);
-  s.send(20, EventKind::failed, 1, 0, 0);
+  s.send(20, event::Failed{}, 1);
   s.launch(30, 1, half);
-  s.send(40, EventKind::failed, 1, 0, 1);
+  s.send(40, event::Failed{.for_good = true}, 1);
   s.end(50);
   CHECK(fold.rows().size() == 2);
   CHECK_FALSE(fold.submitted(JobId(2)));
@@ -87,8 +87,8 @@ TEST_CASE("fold: over-subscribed GPUs count once in the cluster", "[observe]") {
   s.submit(0, 1);
   s.launch(0, 0, orrery::test::gpus(0, 0b11));
   s.launch(0, 1, orrery::test::gpus(0, 0b11));
-  s.send(10, EventKind::finished, 0);
-  s.send(20, EventKind::finished, 1);
+  s.send(10, event::Finished{}, 0);
+  s.send(20, event::Finished{}, 1);
   s.end(20);
   CHECK(fold.samples()[0].gpus_held_milli == 2000);
   CHECK(fold.samples()[1].gpus_held_milli == 0);

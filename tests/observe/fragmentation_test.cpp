@@ -66,9 +66,9 @@ TEST_CASE("study: fragmentation over time", "[study]") {
     x.submit(0, 0);
     x.submit(0, 1);
     x.launch(0, 0, gpus(0, 0b1));
-    x.send(10, EventKind::finished, 0);
+    x.send(10, event::Finished{}, 0);
     x.launch(10, 1, gpus(0, 0b111));
-    x.send(20, EventKind::finished, 1);
+    x.send(20, event::Finished{}, 1);
     x.end(20);
   });
   CHECK(*sum.study.fragmentation_ratio == Approx(10.0 / 40));
@@ -85,9 +85,9 @@ TEST_CASE("study: GPUs that are idle for want of CPUs are fragments", "[study]")
     x.submit(500, 0);
     x.submit(500, 1);
     x.launch(500, 0, with_cpus(0b1, 8000));
-    x.send(1500, EventKind::finished, 0);
+    x.send(1500, event::Finished{}, 0);
     x.launch(1500, 1, with_cpus(0b1, 8000));
-    x.send(2500, EventKind::finished, 1);
+    x.send(2500, event::Finished{}, 1);
     x.end(2600);
   });
   CHECK(*sum.study.fragmentation_ratio == Approx(1));

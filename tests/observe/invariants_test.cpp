@@ -53,7 +53,7 @@ TEST_CASE("checker: physical overbooking", "[observe]") {
   c.s.launch(0, 0, gpus(0, 0b0011));
   c.s.launch(0, 1, gpus(0, 0b0110));
   CHECK(c.rules() == Rules{"overbooked"});
-  c.s.send(1, EventKind::finished, 1);  // what was refused is not given back
+  c.s.send(1, event::Finished{}, 1);  // what was refused is not given back
   c.s.submit(1, 2);
   c.s.launch(1, 2, gpus(0, 0b0011));
   CHECK(c.rules() == Rules{"overbooked", "overbooked"});
@@ -151,19 +151,19 @@ TEST_CASE("checker: lives of jobs", "[observe]") {
   Checked twice;
   twice.s.submit(0, 0);
   twice.s.launch(0, 0, gpus(0, 0b11));
-  twice.s.send(5, EventKind::finished, 0);
-  twice.s.send(6, EventKind::finished, 0);
+  twice.s.send(5, event::Finished{}, 0);
+  twice.s.send(6, event::Finished{}, 0);
   CHECK(twice.rules() == Rules{"ended-twice"});
 
   Checked moves;
   moves.s.submit(0, 0);
-  moves.s.send(1, EventKind::finished, 0);
+  moves.s.send(1, event::Finished{}, 0);
   CHECK(moves.rules() == Rules{"illegal-move"});
 
   Checked early;
   early.s.specs[0].submit = at_seconds(10);
   early.s.submit(5, 0);
-  early.s.send(5, EventKind::launch, 1, 1, 0, nullptr);
+  early.s.send(5, event::Launch{nullptr}, 1);
   CHECK(early.rules() == Rules{"clairvoyant", "clairvoyant", "illegal-move", "bounds"});
 
   Checked back;
@@ -177,7 +177,7 @@ TEST_CASE("checker: lives of jobs", "[observe]") {
   count.s.launch(0, 0, gpus(0, 0b11));
   CHECK(count.rules() == Rules{"incarnation"});
   count.s.records[0].incarnation = 1;
-  count.s.send(1, EventKind::finished, 0);
+  count.s.send(1, event::Finished{}, 0);
   CHECK(count.rules() == Rules{"incarnation", "stale-incarnation"});
 
   Checked record;
@@ -187,7 +187,7 @@ TEST_CASE("checker: lives of jobs", "[observe]") {
   CHECK(record.rules() == Rules{"record-mismatch"});
 
   Checked unknown;
-  unknown.s.send(0, EventKind::ready, 9);
+  unknown.s.send(0, event::Ready{}, 9);
   CHECK(unknown.rules() == Rules{"unknown-job"});
 }
 
@@ -197,13 +197,13 @@ TEST_CASE("checker: work is conserved", "[observe]") {
   Checked c(o);
   c.s.submit(0, 0);
   c.s.launch(0, 0, gpus(0, 0b11));
-  c.s.send(99, EventKind::finished, 0);
+  c.s.send(99, event::Finished{}, 0);
   CHECK(c.rules() == Rules{"work"});
   Checked more(o);
   more.s.submit(0, 0);
   more.s.launch(0, 0, gpus(0, 0b11));
-  more.s.send(10, EventKind::stop, 0);
-  more.s.send(10, EventKind::stopped, 0, seconds(11).ns);
+  more.s.send(10, event::Stop{}, 0);
+  more.s.send(10, event::Stopped{Work{seconds(11).ns}}, 0);
   CHECK(more.rules() == Rules{"work"});
 }
 
@@ -213,7 +213,7 @@ TEST_CASE("checker: forgetful and sleeping policies", "[observe]") {
   c.s.submit(0, 1);
   c.s.submit(0, 2);
   c.s.launch(0, 0, gpus(0, 0b11));
-  c.s.send(1, EventKind::finished, 0);
+  c.s.send(1, event::Finished{}, 0);
   c.s.launch(1, 1, gpus(0, 0b11));
   c.s.end(100);
   CHECK(c.rules() == Rules{"left-over", "unfinished", "unfinished"});
@@ -251,7 +251,7 @@ TEST_CASE("checker: plans", "[observe]") {
   ends.s.submit(0, 1);
   plan(ends, plan_of(0, gpus(0, 0b11)));
   ends.s.launch(0, 0, gpus(0, 0b11));
-  ends.s.send(0, EventKind::finished, 0);
+  ends.s.send(0, event::Finished{}, 0);
   plan(ends, plan_of(1, gpus(0, 0b11)));
   CHECK(ends.rules().empty());
 }
@@ -260,7 +260,7 @@ TEST_CASE("checker: can assert at once", "[observe]") {
   InvariantOptions o;
   o.fatal = true;
   Checked c(o);
-  CHECK_THROWS_AS(c.s.send(1, EventKind::finished, 0), AssertionFailed);
+  CHECK_THROWS_AS(c.s.send(1, event::Finished{}, 0), AssertionFailed);
 }
 
 TEST_CASE("checker: cost per event", "[observe][.speed]") {
@@ -275,14 +275,10 @@ TEST_CASE("checker: cost per event", "[observe][.speed]") {
     const auto from = std::chrono::steady_clock::now();
     const Allocation a = gpus(3, 0b11);
     for (std::uint32_t i = 0; i < 100'000; ++i) {
-      for (const EventKind k :
-           {EventKind::submit, EventKind::ready, EventKind::launch, EventKind::started, EventKind::finished}) {
-        Event e;
-        e.at = Time{std::int64_t{i} * 61'000'000'000};
-        e.kind = k;
-        e.job = JobId(i);
-        e.incarnation = k == EventKind::submit || k == EventKind::ready ? 0 : 1;
-        if (k == EventKind::launch) e.gpus = &a;
+      for (const event::Payload& what : std::initializer_list<event::Payload>{
+               event::Submit{}, event::Ready{}, event::Launch{&a}, event::Started{}, event::Finished{}}) {
+        Event e{.at = Time{std::int64_t{i} * 61'000'000'000}, .job = JobId(i), .what = what};
+        e.incarnation = e.kind() == EventKind::submit || e.kind() == EventKind::ready ? 0 : 1;
         s.records[i].state = JobState::finished;
         watched->on_event(e);
       }

@@ -12,8 +12,8 @@
 #include "sim/core/random.hpp"
 #include "sim/observe/log/event_log.hpp"
 #include "sim/observe/log/event_log_reader.hpp"
-#include "sim/observe/log/rejection.hpp"
 #include "tests/observe/stream.hpp"
+#include "tests/support/event_text.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace {
@@ -178,10 +178,7 @@ class EachField {
 std::string line_of(const Stream& s, const Plan& plan) {
   std::string text;
   EventLog log(s.table(), s.node_gpus(), {"", 1, &text});
-  Event e;
-  e.kind = EventKind::decide;
-  e.value = 1;
-  log.on_event(e);
+  log.on_event(Event{.what = event::Decide{1, 0}});
   log.on_plan(Time{}, 1, plan);
   REQUIRE(log.close());
   return text;
@@ -190,7 +187,8 @@ std::string line_of(const Stream& s, const Plan& plan) {
 struct Told final : Observer {
   void on_event(const Event& e) override {
     events.push_back(e);
-    if (e.gpus != nullptr) held.emplace(events.size() - 1, *e.gpus);
+    const auto* launch = e.get_if<event::Launch>();
+    if (launch != nullptr && launch->gpus != nullptr) held.emplace(events.size() - 1, *launch->gpus);
   }
   void on_plan(Time, std::uint64_t epoch, const Plan& plan) override { plans.emplace_back(epoch, plan); }
   std::vector<Event> events;
@@ -204,11 +202,8 @@ Told read_back(const Stream& s, const std::function<void(EventLog&)>& write) {
   std::string text;
   EventLog log(s.table(), s.node_gpus(), {"", 1, &text});
   for (std::uint32_t i = 0; i < kJobs; ++i) {
-    Event e;
-    e.kind = EventKind::submit;
-    e.job = JobId(i);
-    e.value = -1;
-    log.on_event(e);
+    const auto estimate = i % 2 == 0 ? std::nullopt : std::optional(Duration{i});
+    log.on_event(Event{.job = JobId(i), .what = event::Submit{estimate}});
   }
   write(log);
   const auto digest = log.close();
@@ -258,11 +253,8 @@ TEST_CASE("a log gives back every plan that it was told", "[observe][plan]") {
   for (std::uint64_t seed = 1; seed <= 200; ++seed) plans.push_back(Draw(seed).plan());
   const Told told = read_back(s, [&](EventLog& log) {
     for (std::size_t i = 0; i < plans.size(); ++i) {
-      Event e;
-      e.at = Time{static_cast<std::int64_t>(i)};
-      e.kind = EventKind::decide;
-      e.value = static_cast<std::int64_t>(i) + 1;
-      e.value2 = static_cast<std::int64_t>(plans[i].targets.size());
+      const event::Decide decide{i + 1, static_cast<std::uint32_t>(plans[i].targets.size())};
+      const Event e{.at = Time{static_cast<std::int64_t>(i)}, .what = decide};
       log.on_event(e);
       log.on_plan(e.at, i + 1, plans[i]);
     }
@@ -291,18 +283,16 @@ TEST_CASE("a log gives back every event that it was told", "[observe][plan]") {
   for (std::size_t i = 0; i < held.size(); ++i) {
     Event e;
     e.at = Time{static_cast<std::int64_t>(i) * 1000};
-    do e.kind = static_cast<EventKind>(draw.below(kEventKinds));
-    while (e.kind == EventKind::submit || e.kind == EventKind::reason || e.kind == EventKind::decide);
+    EventKind kind{};
+    do kind = static_cast<EventKind>(draw.below(kEventKinds));
+    while (kind == EventKind::submit || kind == EventKind::reason || kind == EventKind::decide);
     if (draw.half()) e.job = draw.job();
     if (draw.half()) e.gang = GangId(draw.small());
     if (draw.half()) e.incarnation = draw.small();
-    if (draw.half()) e.node = NodeId(draw.small());
-    if (draw.half()) e.value = draw.number();
-    if (e.kind == EventKind::launch && draw.half()) e.value = e.incarnation;
-    if (draw.half()) e.value2 = draw.number();
-    if (e.kind == EventKind::reject) say_rejection(static_cast<Rejection>(draw.below(3) + 1), e);
     held[i] = draw.gpus();
-    if (draw.half()) e.gpus = &held[i];
+    const Allocation* gpus = draw.half() ? &held[i] : nullptr;
+    e.what = test::payload_of(
+        kind, [&draw] { return draw.half() ? draw.number() : 0; }, gpus);
     events.push_back(e);
   }
   const Told told = read_back(s, [&](EventLog& log) {
@@ -311,20 +301,18 @@ TEST_CASE("a log gives back every event that it was told", "[observe][plan]") {
   REQUIRE(told.events.size() == kJobs + events.size());
   for (std::size_t i = 0; i < events.size(); ++i) {
     const Event& a = events[i];
-    const Event& b = told.events[kJobs + i];
-    INFO("event " << i << ", " << to_string(a.kind));
-    CHECK((a.at == b.at && a.kind == b.kind));
-    CHECK((a.job == b.job && a.gang == b.gang && a.node == b.node && a.incarnation == b.incarnation));
-    CHECK((a.value == b.value && a.value2 == b.value2));
-    CHECK((a.gpus == nullptr) == (b.gpus == nullptr));
-    if (a.gpus != nullptr && b.gpus != nullptr) CHECK(told.held.at(kJobs + i) == *a.gpus);
+    CHECK(test::event_text(a) == test::event_text(told.events[kJobs + i]));
+    const auto* launch = a.get_if<event::Launch>();
+    if (launch != nullptr && launch->gpus != nullptr) CHECK(told.held.at(kJobs + i) == *launch->gpus);
   }
+  CHECK_FALSE(told.events[0].get<event::Submit>().estimate);
+  CHECK(told.events[1].get<event::Submit>().estimate == Duration{1});
 }
 
 TEST_CASE("what a log's line says beyond what is known is an error", "[observe][plan]") {
   const test::TempFolder dir;
   const auto error = [&](const std::string& line) {
-    std::ofstream(dir.file("log")) << R"({"orrery":"events","schema":1,"jobs":"jobs.csv","nodes":[[2,4]]})" << '\n'
+    std::ofstream(dir.file("log")) << R"({"orrery":"events","schema":2,"jobs":"jobs.csv","nodes":[[2,4]]})" << '\n'
                                    << R"({"t_ns":0,"e":"submit","job":"a","id":0})" << '\n'
                                    << line << '\n';
     Observer nobody;

@@ -27,12 +27,12 @@ class ByHand final : public Observer {
   void on_event(const Event& e) override {
     if (!e.job.valid()) return;
     Job& j = jobs[e.job.value];
-    if (e.kind == EventKind::submit) j.submit = j.since = e.at.ns;
-    if (e.kind == EventKind::launch) turn(j, e.at.ns, true, false);
-    if (e.kind == EventKind::started) turn(j, e.at.ns, true, true);
-    if (e.kind == EventKind::stop) turn(j, e.at.ns, true, false);
-    if (e.kind == EventKind::stopped) turn(j, e.at.ns, false, false);
-    if (e.kind == EventKind::finished) {
+    if (e.kind() == EventKind::submit) j.submit = j.since = e.at.ns;
+    if (e.kind() == EventKind::launch) turn(j, e.at.ns, true, false);
+    if (e.kind() == EventKind::started) turn(j, e.at.ns, true, true);
+    if (e.kind() == EventKind::stop) turn(j, e.at.ns, true, false);
+    if (e.kind() == EventKind::stopped) turn(j, e.at.ns, false, false);
+    if (e.kind() == EventKind::finished) {
       turn(j, e.at.ns, false, false);
       j.ended = true;
     }

@@ -48,14 +48,8 @@ class Stream {
   void emit(Event e) {
     for (Observer* o : observers) o->on_event(e);
   }
-  void send(std::int64_t t_s, EventKind kind, int job, std::int64_t value = 0, std::int64_t value2 = 0,
-            const Allocation* a = nullptr) {
-    Event e;
-    e.at = at_seconds(t_s);
-    e.kind = kind;
-    e.value = value;
-    e.value2 = value2;
-    e.gpus = a;
+  void send(std::int64_t t_s, const event::Payload& what, int job) {
+    Event e{.at = at_seconds(t_s), .what = what};
     if (job >= 0) {
       e.job = JobId(static_cast<std::uint32_t>(job));
       if (e.job.index() < records.size()) apply(e);
@@ -63,20 +57,15 @@ class Stream {
     emit(e);
   }
   void submit(std::int64_t t_s, int job) {
-    send(t_s, EventKind::submit, job, -1);
-    send(t_s, EventKind::ready, job);
+    send(t_s, event::Submit{}, job);
+    send(t_s, event::Ready{}, job);
   }
   void launch(std::int64_t t_s, int job, const Allocation& a) {
-    send(t_s, EventKind::launch, job, records[static_cast<std::size_t>(job)].incarnation + 1, 0, &a);
-    send(t_s, EventKind::started, job);
+    send(t_s, event::Launch{&a}, job);
+    send(t_s, event::Started{}, job);
   }
-  void capacity(std::int64_t t_s, std::uint32_t node, std::int64_t usable) {
-    Event e;
-    e.at = at_seconds(t_s);
-    e.kind = EventKind::capacity;
-    e.node = NodeId(node);
-    e.value = usable;
-    emit(e);
+  void capacity(std::int64_t t_s, std::uint32_t node, std::int32_t usable) {
+    emit(Event{.at = at_seconds(t_s), .what = event::Capacity{NodeId(node), usable}});
   }
   void batch_end(std::int64_t t_s) {
     for (Observer* o : observers) o->on_batch_end(at_seconds(t_s));
@@ -104,8 +93,8 @@ class Stream {
   }
   void apply(Event& e) {
     JobRecord& r = records[e.job.index()];
-    if (e.kind == EventKind::launch) r.incarnation += 1;
-    if (e.kind != EventKind::submit && e.kind != EventKind::ready) {
+    if (e.kind() == EventKind::launch) r.incarnation += 1;
+    if (e.kind() != EventKind::submit && e.kind() != EventKind::ready) {
       e.incarnation = r.incarnation;
       if (r.incarnation > 0) e.gang = GangId(e.job.value);
     }
@@ -117,9 +106,9 @@ class Stream {
         {EventKind::reject, JobState::rejected},       {EventKind::cancel, JobState::cancelled},
         {EventKind::launch_failed, JobState::pending}, {EventKind::suspended, JobState::suspended},
         {EventKind::resumed, JobState::running}};
-    const auto at = to.find(e.kind);
+    const auto at = to.find(e.kind());
     if (at != to.end()) r.state = at->second;
-    if (e.kind == EventKind::failed && e.value2 == 1) r.state = JobState::failed;
+    if (const auto* f = e.get_if<event::Failed>(); f != nullptr && f->for_good) r.state = JobState::failed;
   }
 };
 
@@ -127,19 +116,19 @@ class Stream {
 //   p0: submit 0, runs 0-100         p1: submit 10, runs 10-60 and 80-130 (preempted)     p2: submit 20, runs 60-80
 inline void play(Stream& s) {
   s.submit(0, 0);
-  s.send(0, EventKind::decide, -1, 1, 1);
+  s.send(0, event::Decide{1, 1}, -1);
   s.launch(0, 0, gpus(0, 0b0011));
   s.submit(10, 1);
   s.launch(10, 1, gpus(0, 0b1100));
   s.submit(20, 2);
-  s.send(20, EventKind::reason, 2, static_cast<int>(ReasonCode::resources), 0);
-  s.send(60, EventKind::stop, 1);
-  s.send(60, EventKind::stopped, 1, 50 * kNsPerSecond);
+  s.send(20, event::WaitReason{ReasonCode::resources, 0}, 2);
+  s.send(60, event::Stop{}, 1);
+  s.send(60, event::Stopped{Work{50 * kNsPerSecond}}, 1);
   s.launch(60, 2, gpus(0, 0b1100));
-  s.send(80, EventKind::finished, 2);
+  s.send(80, event::Finished{}, 2);
   s.launch(80, 1, gpus(0, 0b1100));
-  s.send(100, EventKind::finished, 0);
-  s.send(130, EventKind::finished, 1);
+  s.send(100, event::Finished{}, 0);
+  s.send(130, event::Finished{}, 1);
   s.end(130);
 }
 

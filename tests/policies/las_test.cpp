@@ -75,7 +75,7 @@ class NaiveLas final : public Policy {
   void follow(const ClusterView& view, const Event& e) {
     if (!e.job.valid()) return;
     const JobView v = view.job(e.job);
-    if (enters_queue(e.kind)) jobs_[e.job] = {v.attained.milli_gpu_ns / quantum_, false, {}, {}};
+    if (enters_queue(e.kind())) jobs_[e.job] = {v.attained.milli_gpu_ns / quantum_, false, {}, {}};
     if (is_final(v.state)) jobs_.erase(e.job);
   }
   Int128 quantum_;

@@ -85,7 +85,7 @@ class FirstPromises final : public Observer {
     for (const Reservation& r : plan.reservations) promised_.try_emplace(r.job, r.start);
   }
   void on_event(const Event& e) override {
-    if (e.kind != EventKind::launch || e.incarnation != 1) return;
+    if (e.kind() != EventKind::launch || e.incarnation != 1) return;
     const auto it = promised_.find(e.job);
     if (it == promised_.end()) return;
     ++made;

@@ -106,13 +106,17 @@ TEST_CASE("scripted: a job that is to share the GPU it holds alone is started ag
 
 namespace {
 
-// What was answered to commands, with the event's second value (of a save: what it took, in ns).
+// What was answered to commands: of a save what it took, in ns, of a publication how far the job was.
 class Answers final : public Observer {
  public:
   void on_event(const Event& e) override {
-    const bool answers =
-        e.kind == EventKind::checkpointed || e.kind == EventKind::published || e.kind == EventKind::command_failed;
-    if (answers) text += fmt::format("{} j{} {} {}; ", to_seconds(e.at), e.job.value, to_string(e.kind), e.value2);
+    const auto* saved = e.get_if<event::Checkpointed>();
+    const auto* published = e.get_if<event::Published>();
+    if (saved == nullptr && published == nullptr && e.kind() != EventKind::command_failed) return;
+    const std::int64_t more = saved != nullptr       ? saved->stood_still.ns
+                              : published != nullptr ? published->per_mille
+                                                     : 0;
+    text += fmt::format("{} j{} {} {}; ", to_seconds(e.at), e.job.value, to_string(e.kind()), more);
   }
   std::string text;
 };

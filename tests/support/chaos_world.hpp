@@ -52,7 +52,7 @@ inline SimOptions chaos_sim_options() {
 
 class CalledOff final : public Observer {
  public:
-  void on_event(const Event& e) override { count += e.kind == EventKind::called_off ? 1 : 0; }
+  void on_event(const Event& e) override { count += e.kind() == EventKind::called_off ? 1 : 0; }
   std::uint64_t count = 0;
 };
 

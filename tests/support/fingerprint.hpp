@@ -4,7 +4,9 @@
 
 #include <string>
 #include <string_view>
+#include <variant>
 
+#include "sim/api/event_members.hpp"
 #include "sim/control/observer.hpp"
 #include "sim/core/random.hpp"
 #include "sim/observe/log/event_log.hpp"
@@ -15,21 +17,16 @@ namespace orrery::test {
 class Fingerprint final : public Observer {
  public:
   void on_event(const Event& e) override {
-    const auto& [at, kind, job, gang, incarnation, node, value, value2, gpus] = e;
+    const auto& [at, job, gang, incarnation, what] = e;
     add(at.ns);
-    add(static_cast<std::int64_t>(kind));
+    add(static_cast<std::int64_t>(e.kind()));
     add(job.value);
     add(gang.value);
     add(incarnation);
-    add(node.value);
-    add(value);
-    add(value2);
-    if (gpus != nullptr) {
-      text_.clear();
-      append_allocation(text_, *gpus);
-      append_host_shares(text_, *gpus);
-      hash_ = hash64(text_, hash_);
-    }
+    const auto members = [this](const auto& says) {
+      each(says, [this](auto, std::string_view, const auto& member) { add_member(member); });
+    };
+    std::visit(members, what);
   }
   void on_plan(Time now, std::uint64_t epoch, const Plan& plan) override {
     add(now.ns);
@@ -41,6 +38,22 @@ class Fingerprint final : public Observer {
   [[nodiscard]] std::uint64_t value() const { return hash_; }
 
  private:
+  void add_member(JobId v) { add(v.value); }
+  void add_member(NodeId v) { add(v.value); }
+  void add_member(Work v) { add(v.ns); }
+  void add_member(Duration v) { add(v.ns); }
+  void add_member(std::optional<Duration> v) { add(v ? v->ns : -1); }
+  void add_member(const Allocation* gpus) {
+    if (gpus == nullptr) return;
+    text_.clear();
+    append_allocation(text_, *gpus);
+    append_host_shares(text_, *gpus);
+    hash_ = hash64(text_, hash_);
+  }
+  template <class T>
+  void add_member(T v) {
+    add(static_cast<std::int64_t>(v));
+  }
   void add(std::int64_t v) { hash_ = hash64(std::string_view(reinterpret_cast<const char*>(&v), sizeof v), hash_); }
   std::uint64_t hash_ = hash64("");
   std::string text_;

@@ -56,17 +56,17 @@ class Diary final : public Observer {
  public:
   void on_event(const Event& e) override {
     events.push_back(e);
-    events.back().gpus = nullptr;
+    if (e.kind() == EventKind::launch) events.back().what = event::Launch{};  // its GPUs are not kept
   }
   void on_plan(Time now, std::uint64_t, const Plan& plan) override { plans.emplace_back(now, plan); }
   [[nodiscard]] int count(EventKind kind, int job = -1) const {
     return static_cast<int>(std::count_if(events.begin(), events.end(), [=](const Event& e) {
-      return e.kind == kind && (job < 0 || e.job == JobId(static_cast<std::uint32_t>(job)));
+      return e.kind() == kind && (job < 0 || e.job == JobId(static_cast<std::uint32_t>(job)));
     }));
   }
   [[nodiscard]] double when(EventKind kind, std::uint32_t job) const {
     for (const Event& e : events)
-      if (e.kind == kind && e.job == JobId(job)) return to_seconds(e.at);
+      if (e.kind() == kind && e.job == JobId(job)) return to_seconds(e.at);
     return -1;
   }
   std::vector<Event> events{};

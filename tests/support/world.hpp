@@ -126,7 +126,7 @@ struct RunResult {
 class FirstStarts final : public Observer {
  public:
   void on_event(const Event& e) override {
-    if (e.kind == EventKind::launch && e.incarnation == 1) starts[e.job.value] = to_seconds(e.at);
+    if (e.kind() == EventKind::launch && e.incarnation == 1) starts[e.job.value] = to_seconds(e.at);
   }
   std::map<std::uint32_t, double> starts;
 };

@@ -19,7 +19,7 @@ class CancelsFirst final : public Policy {
  public:
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last)
-      if (e.kind == EventKind::ready && e.job.value == 1) plan.cancel(JobId(0));
+      if (e.kind() == EventKind::ready && e.job.value == 1) plan.cancel(JobId(0));
     for (const JobView& v : view.pending())
       if (v.id().value != 0 || view.now == Time{}) plan.start(v.id(), *placement_);
   }
@@ -77,8 +77,8 @@ TEST_CASE("failures of its nodes are not charged to a job, its own are, up to th
   const Topology topology(cluster(1, 1));
   const IdealModel model;
   ClusterState state(topology, w.specs, w.demands, model, 2);
-  state.apply(Event{.kind = EventKind::submit, .job = JobId(0), .value = -1});
-  state.apply(Event{.kind = EventKind::ready, .job = JobId(0)});
+  state.apply(Event{.job = JobId(0), .what = event::Submit{}});
+  state.apply(Event{.job = JobId(0), .what = event::Ready{}});
   Allocation gpu;
   gpu.add({.node = NodeId(0), .gpus = 1});
   const auto fail_once = [&](std::int64_t second, NodeId node) {
@@ -88,10 +88,9 @@ TEST_CASE("failures of its nodes are not charged to a job, its own are, up to th
     state.accept(plan);
     state.launch(JobId(0), at_seconds(second), GangId(static_cast<std::uint32_t>(second)));
     state.apply(Event{.at = at_seconds(second + 1),
-                      .kind = EventKind::failed,
                       .job = JobId(0),
                       .incarnation = state.record(JobId(0)).incarnation,
-                      .node = node});
+                      .what = event::Failed{.node = node}});
     return state.record(JobId(0)).state;
   };
   for (int i = 0; i < 5; ++i) CHECK(fail_once(2 * i, NodeId(0)) == JobState::pending);

@@ -28,7 +28,8 @@ std::vector<Changes> capacity_until(Executor& executor, Time end) {
   std::vector<Changes> said(executor.describe().node_count());
   while (executor.now() < end)
     for (const Event& e : executor.wait_until(end))
-      if (e.kind == EventKind::capacity) said[e.node.index()].emplace_back(e.at, e.value != 0);
+      if (const auto* capacity = e.get_if<event::Capacity>())
+        said[capacity->node.index()].emplace_back(e.at, capacity->usable != 0);
   return said;
 }
 

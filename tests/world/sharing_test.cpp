@@ -69,7 +69,7 @@ class WorkDone final : public Observer {
  public:
   explicit WorkDone(const Workload& w) : w_(&w) {}
   void on_event(const Event& e) override {
-    if (e.kind != EventKind::finished) return;
+    if (e.kind() != EventKind::finished) return;
     const std::size_t j = e.job.index();
     done += w_->specs[j].demand.gpus * to_seconds(Duration{w_->truths[j].work.ns});
     last = to_seconds(e.at);

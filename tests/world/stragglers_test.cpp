@@ -32,7 +32,7 @@ class Spy final : public Policy {
  public:
   [[nodiscard]] EventMask wakes_on() const override { return ~EventMask{0}; }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
-    for (const Event& e : view.since_last) told += e.kind == EventKind::slowed ? 1 : 0;
+    for (const Event& e : view.since_last) told += e.kind() == EventKind::slowed ? 1 : 0;
     for (const JobView& v : view.pending()) plan.start(v.id(), *placement_);
     for (const JobView& v : view.active())
       if (v.measured != nullptr) rates.emplace_back(to_seconds(view.now), v.measured->rate.per_billion);
@@ -47,8 +47,8 @@ class Spy final : public Policy {
 class Slowings final : public Observer {
  public:
   void on_event(const Event& e) override {
-    if (e.kind == EventKind::slowed)
-      seen.push_back(fmt::format("{} n{} {}", to_seconds(e.at), e.node.value, e.value));
+    if (const auto* slowed = e.get_if<event::Slowed>())
+      seen.push_back(fmt::format("{} n{} {}", to_seconds(e.at), slowed->node.value, slowed->millionths));
   }
   std::vector<std::string> seen;
 };

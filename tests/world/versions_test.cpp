@@ -20,11 +20,12 @@ class Said final : public Observer {
  public:
   void on_event(const Event& e) override {
     const bool wanted =
-        e.kind == EventKind::published || e.kind == EventKind::inherited || e.kind == EventKind::ready;
+        e.kind() == EventKind::published || e.kind() == EventKind::inherited || e.kind() == EventKind::ready;
     if (!wanted) return;
-    text += fmt::format("{} {} j{}", to_seconds(e.at), to_string(e.kind), e.job.value);
-    if (e.kind == EventKind::published) text += fmt::format(" v{} at {}", e.value, e.value2);
-    if (e.kind == EventKind::inherited) text += fmt::format(" of j{} saves {}", e.value, e.value2 / kNsPerSecond);
+    text += fmt::format("{} {} j{}", to_seconds(e.at), to_string(e.kind()), e.job.value);
+    if (const auto* p = e.get_if<event::Published>()) text += fmt::format(" v{} at {}", p->version, p->per_mille);
+    if (const auto* i = e.get_if<event::Inherited>())
+      text += fmt::format(" of j{} saves {}", i->parent.value, i->saved.ns / kNsPerSecond);
     text += "\n";
   }
   std::string text;

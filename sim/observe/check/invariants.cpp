@@ -57,23 +57,23 @@ void InvariantChecker::drop_planned(Job& j) {
 void InvariantChecker::move(const Event& e, JobState to) {
   Job& j = jobs_[e.job.index()];
   if (is_final(j.state))
-    report(e.at, e.job, "ended-twice", fmt::format("`{}` after it was {}", to_string(e.kind), to_string(j.state)));
+    report(e.at, e.job, "ended-twice", fmt::format("`{}` after it was {}", to_string(e.kind()), to_string(j.state)));
   else if (!legal_move(j.state, to))
     report(e.at, e.job, "illegal-move",
-           fmt::format("{} -> {} by `{}`", to_string(j.state), to_string(to), to_string(e.kind)));
+           fmt::format("{} -> {} by `{}`", to_string(j.state), to_string(to), to_string(e.kind())));
   j.state = to;
 }
 
-void InvariantChecker::check_demand(const Event& e) {
+void InvariantChecker::check_demand(const Event& e, const Allocation& gpus) {
   const JobSpec& spec = *(*context_.records)[e.job.index()].spec;
   const bool rigid = spec.max_gpus == 0;
   const int low = rigid ? spec.demand.gpus : spec.min_gpus;
   const int high = rigid ? spec.demand.gpus : spec.max_gpus;
-  const int got = e.gpus->gpu_count();
+  const int got = gpus.gpu_count();
   if (!options_.any_size && (got < low || got > high))
     report(e.at, e.job, "demand", fmt::format("launched on {} GPUs, wants {} to {}", got, low, high));
   if (spec.demand.gpu_types == 0) return;
-  for (const NodeSlice& s : e.gpus->slices())
+  for (const NodeSlice& s : gpus.slices())
     if (((spec.demand.gpu_types >> context_.topology->node(s.node).type) & 1) == 0)
       report(e.at, e.job, "demand", fmt::format("node {} has the wrong GPU type", s.node.value));
 }
@@ -103,29 +103,29 @@ void InvariantChecker::launch(const Event& e) {
   Job& j = jobs_[e.job.index()];
   const JobRecord& r = (*context_.records)[e.job.index()];
   move(e, JobState::starting);
-  const Incarnation incarnation = e.incarnation != 0 ? e.incarnation : static_cast<Incarnation>(e.value);
-  if (incarnation != j.incarnation + 1)
-    report(e.at, e.job, "incarnation", fmt::format("launch {} after {}", incarnation, j.incarnation));
-  j.incarnation = incarnation;
+  const Allocation* const gpus = e.get<event::Launch>().gpus;
+  if (e.incarnation != j.incarnation + 1)
+    report(e.at, e.job, "incarnation", fmt::format("launch {} after {}", e.incarnation, j.incarnation));
+  j.incarnation = e.incarnation;
   if (j.held != kNone) unbook(*physical_, j.held);
   j.held = kNone;
-  if (e.gpus == nullptr) {
+  if (gpus == nullptr) {
     report(e.at, e.job, "bounds", "launched without an allocation");
     return;
   }
-  if (std::string why = physical_->bounds(*e.gpus); !why.empty()) {
+  if (std::string why = physical_->bounds(*gpus); !why.empty()) {
     report(e.at, e.job, "bounds", std::move(why));
     return;
   }
-  check_demand(e);
-  if (r.has_target && r.target.act == Act::run && !(r.target.gpus == *e.gpus))
+  check_demand(e, *gpus);
+  if (r.has_target && r.target.act == Act::run && !(r.target.gpus == *gpus))
     report(e.at, e.job, "off-target",
-           fmt::format("launched on {}, its target is {}", e.gpus->to_string(), r.target.gpus.to_string()));
-  check_sharing(e, *e.gpus, r.held_sharing, r.held_group, "sharing");
+           fmt::format("launched on {}, its target is {}", gpus->to_string(), r.target.gpus.to_string()));
+  check_sharing(e, *gpus, r.held_sharing, r.held_group, "sharing");
   std::string why;
-  j.held = book(*physical_, *e.gpus, r.held_sharing, r.held_group, why);
+  j.held = book(*physical_, *gpus, r.held_sharing, r.held_group, why);
   if (!why.empty()) report(e.at, e.job, "overbooked", std::move(why));
-  for (const NodeSlice& s : e.gpus->slices()) {
+  for (const NodeSlice& s : gpus->slices()) {
     const std::int64_t usable = physical_->usable(s.node);
     if ((usable == 0 && context_.topology->node(s.node).gpus > 0) || physical_->held_on(s.node) > usable)
       report(e.at, e.job, "down-node", fmt::format("node {} has {} usable GPUs", s.node.value, usable));
@@ -133,7 +133,7 @@ void InvariantChecker::launch(const Event& e) {
   if (!options_.true_work) return;
   if (j.committed.ns == 0) j.saved = Work{};  // it says so again
   const Work all = total(e.job).value_or(Work{});
-  work_.launch(e.job, *e.gpus, r.held_config, r.held_group, j.committed, all);
+  work_.launch(e.job, *gpus, r.held_config, r.held_group, j.committed, all);
 }
 
 void InvariantChecker::release(const Event& e) {
@@ -150,39 +150,41 @@ void InvariantChecker::end(const Event& e, JobState to) {
 }
 
 void InvariantChecker::on_event(const Event& e) {
-  if (e.at < now_) report(e.at, e.job, "time", fmt::format("`{}` after {} ns", to_string(e.kind), now_.ns));
+  if (e.at < now_) report(e.at, e.job, "time", fmt::format("`{}` after {} ns", to_string(e.kind()), now_.ns));
   now_ = std::max(now_, e.at);
   if (options_.true_work) work_.pass(now_);
-  if (e.kind == EventKind::capacity) {
-    const bool exists = e.node.index() < context_.topology->node_count();
-    if (!exists || e.value < 0 || e.value > context_.topology->node(e.node).gpus)
-      report(e.at, e.job, "bounds", fmt::format("node {} with {} GPUs", e.node.value, e.value));
+  if (e.kind() == EventKind::capacity) {
+    const auto& [node, usable] = e.get<event::Capacity>();
+    const bool exists = node.index() < context_.topology->node_count();
+    if (!exists || usable < 0 || usable > context_.topology->node(node).gpus)
+      report(e.at, e.job, "bounds", fmt::format("node {} with {} GPUs", node.value, usable));
     else
-      physical_->set_usable(e.node, e.value);
+      physical_->set_usable(node, usable);
     return;
   }
-  if (e.kind == EventKind::slowed && options_.true_work && e.node.index() < context_.topology->node_count())
-    work_.slow(e.node, e.value);
-  if (!e.job.valid() || e.kind == EventKind::decide || e.kind == EventKind::timer) return;
+  const auto* slowed = e.get_if<event::Slowed>();
+  if (slowed != nullptr && options_.true_work && slowed->node.index() < context_.topology->node_count())
+    work_.slow(slowed->node, slowed->millionths);
+  if (!e.job.valid() || e.kind() == EventKind::decide || e.kind() == EventKind::timer) return;
   if (e.job.index() >= jobs_.size()) {
-    report(e.at, e.job, "unknown-job", fmt::format("`{}` of a job that is not in this run", to_string(e.kind)));
+    report(e.at, e.job, "unknown-job", fmt::format("`{}` of a job that is not in this run", to_string(e.kind())));
     return;
   }
   Job& j = jobs_[e.job.index()];
   touch(e.job);
-  if (e.kind == EventKind::submit) {
+  if (e.kind() == EventKind::submit) {
     if (j.known) report(e.at, e.job, "illegal-move", "submitted twice");
     if (e.at < (*context_.records)[e.job.index()].spec->submit)
       report(e.at, e.job, "clairvoyant", "submitted before its time");
     j.known = true;
     return;
   }
-  if (!j.known) report(e.at, e.job, "clairvoyant", fmt::format("`{}` before it was submitted", to_string(e.kind)));
-  if (e.kind != EventKind::launch && e.incarnation != 0 && e.incarnation != j.incarnation)
+  if (!j.known) report(e.at, e.job, "clairvoyant", fmt::format("`{}` before it was submitted", to_string(e.kind())));
+  if (e.kind() != EventKind::launch && e.incarnation != 0 && e.incarnation != j.incarnation)
     report(e.at, e.job, "stale-incarnation",
-           fmt::format("`{}` of launch {}, the last is {}", to_string(e.kind), e.incarnation, j.incarnation));
+           fmt::format("`{}` of launch {}, the last is {}", to_string(e.kind()), e.incarnation, j.incarnation));
   if (options_.true_work) note_work(e);
-  switch (e.kind) {
+  switch (e.kind()) {
     case EventKind::ready: move(e, JobState::pending); break;
     case EventKind::launch: launch(e); break;
     case EventKind::started:
@@ -200,7 +202,7 @@ void InvariantChecker::on_event(const Event& e) {
     case EventKind::called_off: drop_planned(j); break;
     case EventKind::launch_failed:
     case EventKind::failed:
-      if (e.value2 == 1) {
+      if (failure_of(e)->for_good) {
         end(e, JobState::failed);
       } else {
         move(e, JobState::pending);

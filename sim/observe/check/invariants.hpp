@@ -78,17 +78,17 @@ class InvariantChecker : public Observer {
   void touch(JobId id);
   void move(const Event& e, JobState to);
   void launch(const Event& e);
-  void check_demand(const Event& e);
+  void check_demand(const Event& e, const Allocation& gpus);
   void release(const Event& e);
   void end(const Event& e, JobState to);
   void check_sharing(const Event& e, const Allocation& gpus, Sharing sharing, GroupId group, const char* rule);
   // Work, in invariants_work.cpp.
   void note_work(const Event& e);
   [[nodiscard]] std::optional<Work> total(JobId job) const;
-  void check_most(const Event& e, const char* what);
-  void check_left(const Event& e);
+  void check_most(const Event& e, Work work, const char* what);
+  void check_left(const Event& e, Work left, Duration broken_off);
   void check_saved(const Event& e);
-  void check_broken_save(const Event& e, std::int64_t ns);
+  void check_broken_save(const Event& e, Duration stood);
   void check_progress(const Event& e);
   void check_finish(const Event& e);
   void settle_touched(Time now);

@@ -19,7 +19,7 @@ std::optional<Work> InvariantChecker::total(JobId job) const {
 
 void InvariantChecker::note_work(const Event& e) {
   Job& j = jobs_[e.job.index()];
-  switch (e.kind) {
+  switch (e.kind()) {
     case EventKind::started:
     case EventKind::resumed: work_.run(e.job, e.at); break;
     case EventKind::stop:
@@ -28,73 +28,77 @@ void InvariantChecker::note_work(const Event& e) {
       break;
     case EventKind::suspended:
       work_.stand(e.job, e.at);
-      check_broken_save(e, e.value2);
+      check_broken_save(e, e.get<event::Suspended>().broken_off);
       break;
     case EventKind::inherited:
-      j.saved = Work{e.value2};
+      j.saved = e.get<event::Inherited>().saved;
       if (const auto all = total(e.job)) work_.set_total(e.job, *all);
       break;
     case EventKind::checkpointed: check_saved(e); break;
     case EventKind::progress: check_progress(e); break;
     case EventKind::stopped:
+      check_left(e, e.get<event::Stopped>().committed, e.get<event::Stopped>().broken_off);
+      break;
     case EventKind::launch_failed:
-    case EventKind::failed: check_left(e); break;
+    case EventKind::failed: check_left(e, failure_of(e)->committed, failure_of(e)->broken_off); break;
     case EventKind::finished: check_finish(e); break;
     default: break;
   }
 }
 
-void InvariantChecker::check_most(const Event& e, const char* what) {
+void InvariantChecker::check_most(const Event& e, Work work, const char* what) {
   const WorkBook::Reckoned most = work_.done(e.job, e.at);
-  if (e.value < 0 || Work{e.value} > most.done)
-    report(e.at, e.job, "work", fmt::format("{} of {} ns of work, at most {} done", what, e.value, most.done.ns));
+  if (work.ns < 0 || work > most.done)
+    report(e.at, e.job, "work", fmt::format("{} of {} ns of work, at most {} done", what, work.ns, most.done.ns));
 }
 
 // A checkpoint commits what was done; the time the job stood still for it was no progress.
 void InvariantChecker::check_saved(const Event& e) {
   Job& j = jobs_[e.job.index()];
   if (j.state != JobState::running && j.state != JobState::stopping) return;
-  if (!work_.stood_still(e.job, Duration{e.value2}))
-    report(e.at, e.job, "work", fmt::format("a save of {} ns, longer than it ran", e.value2));
+  const auto& [committed, stood_still] = e.get<event::Checkpointed>();
+  if (!work_.stood_still(e.job, stood_still))
+    report(e.at, e.job, "work", fmt::format("a save of {} ns, longer than it ran", stood_still.ns));
   if (!options_.true_work(e.job)) return;
-  check_most(e, "checkpoint");
+  check_most(e, committed, "checkpoint");
   const WorkBook::Reckoned r = work_.done(e.job, e.at);
-  if (work_.prompt() && e.value < r.done.ns - r.slack_ns)
-    report(e.at, e.job, "work", fmt::format("checkpoint of {} ns of work, {} done", e.value, r.done.ns));
-  j.committed = Work{e.value};
+  if (work_.prompt() && committed.ns < r.done.ns - r.slack_ns)
+    report(e.at, e.job, "work", fmt::format("checkpoint of {} ns of work, {} done", committed.ns, r.done.ns));
+  j.committed = committed;
 }
 
 // What ended while the job stood still to save was no progress either.
-void InvariantChecker::check_broken_save(const Event& e, std::int64_t ns) {
-  if (ns <= 0) return;
-  if (!work_.stood_still(e.job, Duration{ns}))
-    report(e.at, e.job, "work", fmt::format("a save broken off after {} ns, longer than it ran", ns));
+void InvariantChecker::check_broken_save(const Event& e, Duration stood) {
+  if (stood.ns <= 0) return;
+  if (!work_.stood_still(e.job, stood))
+    report(e.at, e.job, "work", fmt::format("a save broken off after {} ns, longer than it ran", stood.ns));
 }
 
 void InvariantChecker::check_progress(const Event& e) {
   if (!options_.true_work(e.job)) return;
-  check_most(e, "progress");
+  const Work done = e.get<event::Progress>().done;
+  check_most(e, done, "progress");
   const WorkBook::Reckoned r = work_.done(e.job, e.at);
   // While it stands still to save it has done less than can be known from outside.
-  if (work_.prompt() && !work_.saves_take_time() && e.value < r.done.ns - r.slack_ns)
-    report(e.at, e.job, "work", fmt::format("progress of {} ns of work, {} done", e.value, r.done.ns));
+  if (work_.prompt() && !work_.saves_take_time() && done.ns < r.done.ns - r.slack_ns)
+    report(e.at, e.job, "work", fmt::format("progress of {} ns of work, {} done", done.ns, r.done.ns));
 }
 
 // What a stop or failure says it leaves behind cannot be more than there was; nor, of a stop, less, unless the job
 // was killed and keeps what it last saved, as after a failure.
-void InvariantChecker::check_left(const Event& e) {
+void InvariantChecker::check_left(const Event& e, Work left, Duration broken_off) {
   Job& j = jobs_[e.job.index()];
   work_.stand(e.job, e.at);
-  check_broken_save(e, e.kind == EventKind::stopped ? e.value2 : -e.value2);
+  check_broken_save(e, broken_off);
   if (options_.true_work(e.job)) {
-    check_most(e, "end");
+    check_most(e, left, "end");
     const WorkBook::Reckoned r = work_.done(e.job, e.at);
-    const bool all = e.kind == EventKind::stopped && e.value >= r.done.ns - r.slack_ns;
-    if (work_.prompt() && !all && Work{e.value} != j.committed)
+    const bool all = e.kind() == EventKind::stopped && left.ns >= r.done.ns - r.slack_ns;
+    if (work_.prompt() && !all && left != j.committed)
       report(e.at, e.job, "work",
-             fmt::format("left {} ns of work: {} were saved, {} done", e.value, j.committed.ns, r.done.ns));
+             fmt::format("left {} ns of work: {} were saved, {} done", left.ns, j.committed.ns, r.done.ns));
   }
-  j.committed = Work{e.value};
+  j.committed = left;
 }
 
 void InvariantChecker::check_finish(const Event& e) {

@@ -5,7 +5,10 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <type_traits>
+#include <variant>
 
+#include "sim/api/event_members.hpp"
 #include "sim/observe/log/text.hpp"
 
 namespace orrery {
@@ -170,15 +173,9 @@ void EventLog::number(std::string_view key, std::int64_t value) {
 }
 
 void EventLog::job_key(JobId job) {
-  out_ += R"(,"job":)"sv;
+  constexpr std::string_view kJob = R"(,"job":)";
+  out_ += kJob;
   quoted(job);
-}
-
-void EventLog::allocation(const Allocation& a) {
-  out_ += R"(,"gpus":")"sv;
-  append_allocation(out_, a);
-  out_.push_back('"');
-  append_host_shares(out_, a);
 }
 
 bool EventLog::reason_is_new(JobId job, ReasonCode code, std::int64_t argument) {
@@ -190,8 +187,8 @@ bool EventLog::reason_is_new(JobId job, ReasonCode code, std::int64_t argument) 
 }
 
 void EventLog::on_plan(Time, std::uint64_t epoch, const Plan& plan) {
-  if (has_decide_ && static_cast<std::uint64_t>(decide_.value) == epoch) {
-    write_decide_start(decide_);
+  if (has_decide_ && decide_.get<event::Decide>().epoch == epoch) {
+    begin_event(decide_);
     append_plan(out_, plan, words_);
     end_line();
     has_decide_ = false;
@@ -205,17 +202,68 @@ void EventLog::on_plan(Time, std::uint64_t epoch, const Plan& plan) {
   has_plan_ = true;
 }
 
-void EventLog::write_decide_start(const Event& e) {
-  begin_line(e.at, "decide");
-  out_ += R"(,"epoch":)"sv;
-  append_int(out_, e.value);
-  out_ += R"(,"changes":)"sv;
-  append_int(out_, e.value2);
-  who_and_where(e);
+// `,"name":` of a member.
+template <class Says, std::size_t I>
+inline constexpr auto kKey = [] {
+  constexpr std::string_view kName = kMemberNames<Says>[I];
+  std::array<char, kName.size() + 4> text{',', '"'};
+  for (std::size_t i = 0; i < kName.size(); ++i) text[2 + i] = kName[i];
+  text[2 + kName.size()] = '"';
+  text[3 + kName.size()] = ':';
+  return text;
+}();
+
+// How a member's value is written.
+template <class T>
+void EventLog::value(const T& v) {
+  if constexpr (std::is_same_v<T, JobId>) {
+    quoted(v);
+  } else if constexpr (std::is_same_v<T, NodeId>) {
+    append_int(out_, v.value);
+  } else if constexpr (std::is_same_v<T, Work> || std::is_same_v<T, Duration>) {
+    append_int(out_, v.ns);
+  } else if constexpr (std::is_same_v<T, std::optional<Duration>>) {
+    append_int(out_, v->ns);
+  } else if constexpr (std::is_same_v<T, bool>) {
+    out_ += v ? "true" : "false";
+  } else if constexpr (std::is_enum_v<T>) {
+    out_.push_back('"');
+    out_ += to_string(v);
+    out_.push_back('"');
+  } else if constexpr (std::is_same_v<T, const Allocation*>) {
+    out_.push_back('"');
+    append_allocation(out_, *v);
+    out_.push_back('"');
+    append_host_shares(out_, *v);
+  } else {
+    append_int(out_, static_cast<std::int64_t>(v));
+  }
+}
+
+template <class Says>
+void EventLog::members(const Says& says) {
+  static const Says kDefault{};
+  each(says, [this](auto i, std::string_view, const auto& member) {
+    if constexpr (i.value >= kAlways<Says>)
+      if (member == std::get<i.value>(tie(kDefault))) return;
+    out_ += std::string_view(kKey<Says, i.value>.data(), kKey<Says, i.value>.size());
+    value(member);
+  });
+}
+
+// All but the line's end. A member more of an event does not compile before it is written.
+void EventLog::begin_event(const Event& e) {
+  const auto& [at, job, gang, incarnation, what] = e;
+  begin_line(at, to_string(e.kind()));
+  if (job.valid()) job_key(job);
+  if (e.kind() == EventKind::submit) number(R"(,"id":)", job.value);
+  if (incarnation != 0) number(R"(,"inc":)", incarnation);
+  if (gang.valid()) number(R"(,"gang":)", gang.value);
+  std::visit([this](const auto& says) { members(says); }, what);
 }
 
 void EventLog::write_decide(const Event& e, bool with_plan) {
-  write_decide_start(e);
+  begin_event(e);
   if (with_plan) out_ += plan_text_;
   end_line();
 }
@@ -229,8 +277,8 @@ void EventLog::settle_decide() {
 
 void EventLog::on_event(const Event& e) {
   settle_decide();
-  if (e.kind == EventKind::decide) {
-    if (has_plan_ && plan_epoch_ == static_cast<std::uint64_t>(e.value)) {
+  if (const auto* decide = e.get_if<event::Decide>()) {
+    if (has_plan_ && plan_epoch_ == decide->epoch) {
       has_plan_ = false;
       write_decide(e, true);
     } else {
@@ -239,50 +287,9 @@ void EventLog::on_event(const Event& e) {
     }
     return;
   }
-  if (e.kind == EventKind::reason && !reason_is_new(e.job, static_cast<ReasonCode>(e.value), e.value2)) return;
-  write(e);
-}
-
-// What kinds of events have in common. Every member of an event is written by this or by its kind's own lines in
-// write(): one more does not compile before it is.
-void EventLog::who_and_where(const Event& e) {
-  const auto& [at, kind, job, gang, incarnation, node, value, value2, gpus] = e;
-  if (kind == EventKind::decide && job.valid()) job_key(job);
-  if (incarnation != 0) number(R"(,"inc":)", incarnation);
-  if (gang.valid()) number(R"(,"gang":)", gang.value);
-  if (node.valid()) number(R"(,"node":)", node.value);
-  if (gpus != nullptr) allocation(*gpus);
-}
-
-void EventLog::write(const Event& e) {
-  begin_line(e.at, to_string(e.kind));
-  if (e.job.valid()) job_key(e.job);
-  std::int64_t usual = 0;  // a value that goes without saying
-  switch (e.kind) {
-    case EventKind::submit:
-      number(R"(,"id":)", e.job.value);
-      usual = -1;
-      break;
-    case EventKind::reason:
-      out_ += R"(,"code":")"sv;
-      out_ += orrery::to_string(static_cast<ReasonCode>(e.value));
-      out_.push_back('"');
-      number(R"(,"arg":)", e.value2);
-      break;
-    case EventKind::reject:
-      out_ += R"(,"code":")"sv;
-      out_ += to_string(rejection_of(e));
-      out_.push_back('"');
-      usual = e.value;
-      break;
-    case EventKind::launch: usual = e.incarnation; break;
-    default: break;
-  }
-  if (e.kind != EventKind::reason) {
-    if (e.value != usual) number(e.kind == EventKind::submit ? R"(,"estimate":)" : R"(,"v":)", e.value);
-    if (e.value2 != 0 && e.kind != EventKind::reject) number(R"(,"v2":)", e.value2);
-  }
-  who_and_where(e);
+  const auto* reason = e.get_if<event::WaitReason>();
+  if (reason != nullptr && !reason_is_new(e.job, reason->code, reason->argument)) return;
+  begin_event(e);
   end_line();
 }
 

@@ -1,7 +1,9 @@
-// The stored log: the event stream as one JSON object per line, zstd-compressed (events.jsonl.zst). A decision is
-// one line with its epoch and all that its plan says (plan_text.hpp); a reason is written when it changes, as it
-// holds until then. The first line describes the schema, and a `submit` line binds a job's name to its id, so the
-// log reads back without anything beside it (event_log_reader.hpp). The writer owns its file and its buffers.
+// The stored log: the event stream as one JSON object per line, zstd-compressed (events.jsonl.zst). An event says
+// when (`t_ns`), what kind (`e`), of which job, launch of the job (`inc`) and gang, and then what its kind says,
+// under the names of sim/api/event_members.hpp; times, work and durations are nanoseconds. A decision is one line
+// with its epoch and all that its plan says (plan_text.hpp); a reason is written when it changes, as it holds until
+// then. The first line describes the schema, and a `submit` line binds a job's name to its id, so the log reads back
+// without anything beside it (event_log_reader.hpp). The writer owns its file and its buffers.
 #pragma once
 
 #include <cstdint>
@@ -12,11 +14,12 @@
 #include "sim/core/error.hpp"
 #include "sim/observe/log/digest.hpp"
 #include "sim/observe/log/plan_text.hpp"
+#include "sim/observe/log/text.hpp"
 #include "sim/observe/metrics/fold.hpp"
 
 namespace orrery {
 
-inline constexpr int kEventLogSchema = 1;
+inline constexpr int kEventLogSchema = 2;
 
 struct EventLogOptions {
   std::string path;             // empty: nothing is stored, only the digest is computed
@@ -52,10 +55,11 @@ class EventLog : public Observer {
   void end_line();
   void number(std::string_view key, std::int64_t value);
   void job_key(JobId job);
-  void allocation(const Allocation& a);
-  void write(const Event& e);
-  void who_and_where(const Event& e);
-  void write_decide_start(const Event& e);
+  template <class Says>
+  void members(const Says& says);
+  template <class T>
+  void value(const T& v);
+  void begin_event(const Event& e);
   void write_decide(const Event& e, bool with_plan);
   void settle_decide();
   bool reason_is_new(JobId job, ReasonCode code, std::int64_t argument);

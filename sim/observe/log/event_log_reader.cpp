@@ -1,15 +1,19 @@
 #include "sim/observe/log/event_log_reader.hpp"
 
+#include <algorithm>
+#include <array>
 #include <fstream>
 #include <limits>
 #include <map>
-#include <set>
+#include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include <boost/iostreams/filter/zstd.hpp>
 #include <boost/iostreams/filtering_stream.hpp>
 #include <nlohmann/json.hpp>
 
+#include "sim/api/event_members.hpp"
 #include "sim/core/assert.hpp"
 #include "sim/observe/log/event_log.hpp"
 #include "sim/observe/log/log_json.hpp"
@@ -28,7 +32,10 @@ class LineReader {
     if (j.value("orrery", "") != "events") throw BadLine{"this is not an orrery event log"};
     h.schema = whole<int>(j.at("schema"));
     if (h.schema != kEventLogSchema)
-      throw BadLine{fmt::format("schema {}; this build reads {}", h.schema, kEventLogSchema)};
+      throw BadLine{
+          fmt::format("this log has form {}; this orrery reads form {}: run the scenario again, or read it "
+                      "with the orrery that wrote it",
+                      h.schema, kEventLogSchema)};
     h.jobs = j.value("jobs", "");
     for (const Json& run : j.at("nodes")) {
       const auto count = whole<std::int64_t>(run.at(0));
@@ -52,34 +59,17 @@ class LineReader {
     }
     const auto found = kinds_.find(kind);
     if (found == kinds_.end()) throw BadLine{fmt::format("unknown event `{}`", kind)};
-    e.kind = found->second;
-    known_keys(j, e.kind);
     e.incarnation = whole<Incarnation>(j, "inc", 0);
-    if (const auto at = j.find("node"); at != j.end()) e.node = NodeId(whole<std::uint32_t>(*at));
     if (const auto at = j.find("gang"); at != j.end()) e.gang = GangId(whole<std::uint32_t>(*at));
-    if (e.kind == EventKind::submit) submit(j);
+    if (found->second == EventKind::submit) submit(j);
     if (const auto at = j.find("job"); at != j.end()) e.job = job(*at);
-    if (const auto at = j.find("gpus"); at != j.end()) {
-      read_allocation(at->get_ref<const std::string&>(), j, gpus_);
-      e.gpus = &gpus_;
-    }
-    e.value = whole<std::int64_t>(j, "v", 0);
-    e.value2 = whole<std::int64_t>(j, "v2", 0);
-    switch (e.kind) {
-      case EventKind::submit: e.value = whole<std::int64_t>(j, "estimate", -1); break;
-      case EventKind::launch: e.value = whole<std::int64_t>(j, "v", e.incarnation); break;
-      case EventKind::reason:
-        e.value = static_cast<std::int64_t>(reason_code(j.at("code").get_ref<const std::string&>()));
-        e.value2 = whole<std::int64_t>(j.at("arg"));
-        break;
-      case EventKind::reject:
-        if (const auto code = j.find("code"); code != j.end())
-          say_rejection(rejection(code->get_ref<const std::string&>()), e);
-        break;
-      case EventKind::decide: decide(j, e, observer); return true;
-      default: break;
-    }
+    for_each_payload([&]<class Says>() {
+      if (Says::kKind == found->second) e.what = says<Says>(j);
+    });
+    const auto* decide = e.get_if<event::Decide>();
+    const Plan plan = decide != nullptr ? read_plan(j, [this](const Json& name) { return job(name); }) : Plan{};
     observer.on_event(e);
+    if (decide != nullptr) observer.on_plan(e.at, decide->epoch, plan);
     return true;
   }
 
@@ -99,37 +89,65 @@ class LineReader {
     if (!jobs_.emplace(name, id).second) throw BadLine{fmt::format("job `{}` is submitted twice", name)};
   }
 
+  // What an event of that kind says. What is not understood is not passed over.
+  template <class Says>
+  Says says(const Json& j) {
+    Says says{};
+    each(says, [&](auto i, std::string_view name, auto& member) {
+      const auto at = j.find(name);
+      if (at != j.end()) return value(*at, j, member);
+      if (i.value < kAlways<Says>) throw BadLine{fmt::format("`{}` is missing here", name)};
+    });
+    for (const auto& [key, ignored] : j.items())
+      if (!is_known<Says>(key)) throw BadLine{fmt::format("nothing is known about `{}` here", key)};
+    return says;
+  }
+
+  template <class Says>
+  static bool is_known(std::string_view key) {
+    constexpr std::array<std::string_view, 5> kEveryEvent{"t_ns", "e", "job", "inc", "gang"};
+    const auto among = [key](const auto& names) { return std::find(names.begin(), names.end(), key) != names.end(); };
+    if (among(kEveryEvent) || among(kMemberNames<Says>)) return true;
+    if constexpr (Says::kKind == EventKind::submit) return key == "id";
+    if constexpr (Says::kKind == EventKind::launch) return key == "cpu_milli" || key == "mem_bytes";
+    if constexpr (Says::kKind == EventKind::decide) return is_plan_key(key);
+    return false;
+  }
+
+  // The inverse of what EventLog writes for a member of that type; `line` has what stands beside it.
+  template <class T>
+  void value(const Json& j, const Json& line, T& v) {
+    if constexpr (std::is_same_v<T, JobId>) {
+      if (!j.is_null()) v = job(j);
+    } else if constexpr (std::is_same_v<T, NodeId>) {
+      v = NodeId(whole<std::uint32_t>(j));
+    } else if constexpr (std::is_same_v<T, Work> || std::is_same_v<T, Duration>) {
+      v.ns = whole<std::int64_t>(j);
+    } else if constexpr (std::is_same_v<T, std::optional<Duration>>) {
+      v = Duration{whole<std::int64_t>(j)};
+    } else if constexpr (std::is_same_v<T, bool>) {
+      v = j.get<bool>();
+    } else if constexpr (std::is_same_v<T, ReasonCode>) {
+      v = reason_code(j.get_ref<const std::string&>());
+    } else if constexpr (std::is_same_v<T, Rejection>) {
+      v = rejection(j.get_ref<const std::string&>());
+    } else if constexpr (std::is_same_v<T, const Allocation*>) {
+      read_allocation(j.get_ref<const std::string&>(), line, gpus_);
+      v = &gpus_;
+    } else {
+      v = whole<T>(j);
+    }
+  }
+
   static Rejection rejection(const std::string& text) {
-    for (const Rejection r : {Rejection::infeasible, Rejection::parent_lost, Rejection::declined})
+    for (const Rejection r : {Rejection::none, Rejection::infeasible, Rejection::parent_lost, Rejection::declined})
       if (to_string(r) == text) return r;
     throw BadLine{fmt::format("unknown reason `{}`", text)};
   }
 
-  // What is not understood is not passed over.
-  static void known_keys(const Json& j, EventKind kind) {
-    static const std::set<std::string, std::less<>> kKeys{"t_ns", "e",    "job",  "id",        "estimate",
-                                                          "code", "arg",  "v",    "v2",        "inc",
-                                                          "gang", "node", "gpus", "cpu_milli", "mem_bytes"};
-    for (const auto& [key, value] : j.items())
-      if (kKeys.count(key) == 0 &&
-          !(kind == EventKind::decide && (key == "epoch" || key == "changes" || is_plan_key(key))))
-        throw BadLine{fmt::format("nothing is known about `{}` here", key)};
-  }
-
-  void decide(const Json& j, Event& e, Observer& observer) const {
-    e.value = whole<std::int64_t>(j.at("epoch"));
-    e.value2 = whole<std::int64_t>(j.at("changes"));
-    const Plan plan = read_plan(j, [this](const Json& name) { return job(name); });
-    observer.on_event(e);
-    observer.on_plan(e.at, static_cast<std::uint64_t>(e.value), plan);
-  }
-
   static std::map<std::string, EventKind, std::less<>> all_kinds() {
     std::map<std::string, EventKind, std::less<>> kinds;
-    for (int k = 0; k < kEventKinds; ++k) {
-      const auto kind = static_cast<EventKind>(k);
-      kinds.emplace(to_string(kind), kind);
-    }
+    for_each_payload([&kinds]<class Says>() { kinds.emplace(to_string(Says::kKind), Says::kKind); });
     return kinds;
   }
 

@@ -21,8 +21,8 @@ struct LogHeader {
 };
 
 // Feeds `observer` every event in order, after each decision its plan, and, when the log ends properly, on_end. A
-// plan has the reasons that its decision changed (the others hold), not as events of their own. Targets in logs of
-// earlier builds have GPUs alone. `on_header` comes before the first event: an observer may be built from it.
+// plan has the reasons that its decision changed (the others hold), not as events of their own.
+// `on_header` comes before the first event: an observer may be built from it.
 [[nodiscard]] Expected<LogHeader> read_event_log(const std::string& path, Observer& observer);
 [[nodiscard]] Expected<LogHeader> read_event_log(const std::string& path,
                                                  const std::function<Observer*(const LogHeader&)>& on_header);

@@ -9,35 +9,32 @@
 #include <type_traits>
 #include <utility>
 
+#include "sim/api/members.hpp"
 #include "sim/observe/log/event_log.hpp"
 #include "sim/observe/log/log_json.hpp"
 #include "sim/observe/log/text.hpp"
 
 namespace orrery {
+
+// ---- the one list of everything (sim/api/members.hpp) ------------------------------------------------------------
+
+template <>
+inline constexpr auto kMemberNames<RunConfig> = member_names("batch", "accumulation", "execution_plan",
+                                                             "start_version", "start_parent");
+template <>
+inline constexpr auto kMemberNames<Target> = member_names("act", "gpus", "config", "group", "sharing");
+template <>
+inline constexpr auto kMemberNames<Command> = member_names("job", "kind", "config");
+template <>
+inline constexpr auto kMemberNames<Reason> = member_names("job", "code", "argument");
+template <>
+inline constexpr auto kMemberNames<Reservation> = member_names("job", "start");
+template <>
+inline constexpr auto kMemberNames<Plan> = member_names("targets", "commands", "wake", "reasons", "reservations");
+
 namespace {
 
 using Json = nlohmann::json;
-using namespace std::string_view_literals;
-
-// ---- the one list of everything ---------------------------------------------------------------------------------
-// The name of every member, in order of declaration. tie() below takes the struct apart into as many members as there
-// are names here, which does not compile unless that is how many it has.
-
-template <class T>
-inline constexpr auto kNames = nullptr;
-template <>
-inline constexpr auto kNames<RunConfig> =
-    std::array{"batch"sv, "accumulation"sv, "execution_plan"sv, "start_version"sv, "start_parent"sv};
-template <>
-inline constexpr auto kNames<Target> = std::array{"act"sv, "gpus"sv, "config"sv, "group"sv, "sharing"sv};
-template <>
-inline constexpr auto kNames<Command> = std::array{"job"sv, "kind"sv, "config"sv};
-template <>
-inline constexpr auto kNames<Reason> = std::array{"job"sv, "code"sv, "argument"sv};
-template <>
-inline constexpr auto kNames<Reservation> = std::array{"job"sv, "start"sv};
-template <>
-inline constexpr auto kNames<Plan> = std::array{"targets"sv, "commands"sv, "wake"sv, "reasons"sv, "reservations"sv};
 
 // How many of its members stand by their place in a row; the rest follow by name, those that are not their defaults.
 template <class T>
@@ -49,36 +46,7 @@ inline constexpr std::size_t kByPlace<Reason> = 3;
 
 // The order of a plan's members in a line, by their index above.
 using PlanOrder = std::index_sequence<2, 3, 4, 0, 1>;
-static_assert(PlanOrder::size() == kNames<Plan>.size());
-
-template <class T>
-constexpr auto tie(T& x) {
-  constexpr std::size_t n = kNames<std::remove_const_t<T>>.size();
-  static_assert(n >= 2 && n <= 5, "add a line here");
-  if constexpr (n == 2) {
-    auto& [a, b] = x;
-    return std::tie(a, b);
-  } else if constexpr (n == 3) {
-    auto& [a, b, c] = x;
-    return std::tie(a, b, c);
-  } else if constexpr (n == 4) {
-    auto& [a, b, c, d] = x;
-    return std::tie(a, b, c, d);
-  } else {
-    auto& [a, b, c, d, e] = x;
-    return std::tie(a, b, c, d, e);
-  }
-}
-
-// Calls f(index, name, member) for every member, in order; the index as a constant.
-template <class T, class F>
-void each(T& x, F&& f) {
-  const auto members = tie(x);
-  const auto all = [&]<std::size_t... I>(std::index_sequence<I...>) {
-    (f(std::integral_constant<std::size_t, I>{}, kNames<std::remove_const_t<T>>[I], std::get<I>(members)), ...);
-  };
-  all(std::make_index_sequence<kNames<std::remove_const_t<T>>.size()>{});
-}
+static_assert(PlanOrder::size() == kMemberNames<Plan>.size());
 
 // ---- words of enumerations; one without a word is not read back, which a test would see -------------------------
 
@@ -140,7 +108,7 @@ class PlanWriter {
   template <std::size_t... I>
   void in_order(const Plan& p, std::index_sequence<I...>) {
     const auto members = tie(p);
-    (member(kNames<Plan>[I], std::get<I>(members)), ...);
+    (member(kMemberNames<Plan>[I], std::get<I>(members)), ...);
   }
 
   void key(std::string_view name) {
@@ -352,7 +320,7 @@ Plan read_plan(const Json& line, const std::function<JobId(const Json&)>& job) {
 }
 
 bool is_plan_key(std::string_view key) {
-  return std::find(kNames<Plan>.begin(), kNames<Plan>.end(), key) != kNames<Plan>.end();
+  return std::find(kMemberNames<Plan>.begin(), kMemberNames<Plan>.end(), key) != kMemberNames<Plan>.end();
 }
 
 ReasonCode reason_code(const std::string& name) {

@@ -86,7 +86,8 @@ void MetricsFold::take(Job& j, const Event& e) {
     free_slots_.pop_back();
   }
   Held& h = held_[j.slot];
-  h.gpus = e.gpus != nullptr ? *e.gpus : Allocation{};
+  const Allocation* taken = e.get<event::Launch>().gpus;
+  h.gpus = taken != nullptr ? *taken : Allocation{};
   h.milli = h.gpus.milli_gpus();
   held_meter_.count(h.gpus, 1, adds_to(now_.gpus_held_milli));
 }
@@ -149,21 +150,22 @@ void MetricsFold::end(Job& j, JobId id, JobState state, Time now) {
 void MetricsFold::on_event(const Event& e) {
   advance(e.at);
   ++events_;
-  if (e.kind == EventKind::decide) ++decisions_;
-  if (e.kind == EventKind::capacity) {
-    ORRERY_ASSERT(e.node.index() < node_gpus_.size(), "node {} is not in the cluster", e.node.value);
-    const auto down = static_cast<std::int32_t>(node_gpus_[e.node.index()] - e.value);
-    std::int32_t& was = node_down_[e.node.index()];
+  if (e.kind() == EventKind::decide) ++decisions_;
+  if (e.kind() == EventKind::capacity) {
+    const auto& [node, usable] = e.get<event::Capacity>();
+    ORRERY_ASSERT(node.index() < node_gpus_.size(), "node {} is not in the cluster", node.value);
+    const std::int32_t down = node_gpus_[node.index()] - usable;
+    std::int32_t& was = node_down_[node.index()];
     now_.gpus_down += down - was;
     usable_gpus_ -= down - was;
     was = down;
   }
-  if (!e.job.valid() || e.kind == EventKind::decide || e.kind == EventKind::capacity) return;
+  if (!e.job.valid() || e.kind() == EventKind::decide || e.kind() == EventKind::capacity) return;
   ORRERY_ASSERT(e.job.index() < jobs_.size(), "job {} is not in the table", e.job.value);
   Job& j = jobs_[e.job.index()];
   if (j.phase == Phase::ended) return;
   const bool holds = j.phase == Phase::holding || j.phase == Phase::running;
-  switch (e.kind) {
+  switch (e.kind()) {
     case EventKind::submit:
       j.submit = j.since = e.at;
       j.phase = Phase::blocked;
@@ -201,7 +203,7 @@ void MetricsFold::on_event(const Event& e) {
       break;
     case EventKind::failed:
     case EventKind::launch_failed:
-      if (e.value2 == 1) {
+      if (failure_of(e)->for_good) {
         end(j, e.job, JobState::failed, e.at);
         break;
       }
@@ -210,11 +212,11 @@ void MetricsFold::on_event(const Event& e) {
       enter(j, e.job, Phase::queued, e.at);
       j.state = JobState::pending;
       break;
-    case EventKind::preprocessing: j.cpu_per_sample = {e.value}; break;
+    case EventKind::preprocessing: j.cpu_per_sample = e.get<event::Preprocessing>().cpu_per_sample; break;
     case EventKind::finished: end(j, e.job, JobState::finished, e.at); break;
     case EventKind::reject:
       end(j, e.job, JobState::rejected, e.at);
-      j.rejection = rejection_of(e);
+      j.rejection = e.get<event::Reject>().why;
       break;
     case EventKind::cancel: end(j, e.job, JobState::cancelled, e.at); break;
     default: break;

@@ -11,7 +11,7 @@
 #include "sim/core/event.hpp"
 #include "sim/core/time.hpp"
 #include "sim/core/units.hpp"
-#include "sim/observe/log/rejection.hpp"
+#include "sim/core/why.hpp"
 
 namespace orrery {
 

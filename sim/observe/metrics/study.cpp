@@ -109,7 +109,8 @@ void StudyFold::change_contention(int by_jobs, std::int64_t by_gpus) {
 }
 
 void StudyFold::hold(Job& j, const Event& e) {
-  const Allocation gpus = e.gpus != nullptr ? *e.gpus : Allocation{};
+  const Allocation* taken = e.get<event::Launch>().gpus;
+  const Allocation gpus = taken != nullptr ? *taken : Allocation{};
   if (j.launches > 0) {
     ++restarts_;
     if (!(gpus == j.held)) ++migrations_;
@@ -164,20 +165,20 @@ void StudyFold::settle(Job& j) {
 }
 
 // Of its latest running time the job stood still for so long.
-void StudyFold::stand_still(Job& j, std::int64_t ns) {
+void StudyFold::stand_still(Job& j, Duration stood) {
   settle(j);
-  const std::int64_t still = std::clamp<std::int64_t>(ns, 0, j.unsaved_ns);
+  const std::int64_t still = std::clamp<std::int64_t>(stood.ns, 0, j.unsaved_ns);
   if (still == 0) return;
   waste_of(j).checkpoint += static_cast<Int128>(still) * j.held.milli_gpus();
   j.unsaved_ns -= still;
 }
 
 // So much work survives: no more than at the last save means that whatever was done since is rolled back.
-void StudyFold::keep(Job& j, std::int64_t work_ns) {
+void StudyFold::keep(Job& j, Work work) {
   settle(j);
-  if (work_ns <= j.committed_ns && j.unsaved_ns > 0)
+  if (work.ns <= j.committed_ns && j.unsaved_ns > 0)
     waste_of(j).lost += static_cast<Int128>(j.unsaved_ns) * j.held.milli_gpus();
-  j.committed_ns = work_ns;
+  j.committed_ns = work.ns;
   j.unsaved_ns = 0;
 }
 
@@ -230,8 +231,8 @@ void StudyFold::end(Job& j, Time now) {
 }
 
 void StudyFold::change_capacity(const Event& e) {
-  const std::size_t node = e.node.index();
-  const bool down = e.value == 0;
+  const std::size_t node = e.get<event::Capacity>().node.index();
+  const bool down = e.get<event::Capacity>().usable == 0;
   if (fragments_.down(node) != down) change_contention(0, down ? -in_.node_gpus[node] : in_.node_gpus[node]);
   fragments_.set_down(node, down);
   fragments_.refresh(node, held_);
@@ -239,11 +240,11 @@ void StudyFold::change_capacity(const Event& e) {
 
 void StudyFold::on_event(const Event& e) {
   advance(e.at);
-  if (e.kind == EventKind::capacity) return change_capacity(e);
+  if (e.kind() == EventKind::capacity) return change_capacity(e);
   if (!e.job.valid() || e.job.index() >= jobs_.size()) return;
   Job& j = jobs_[e.job.index()];
   if (j.ended) return;
-  switch (e.kind) {
+  switch (e.kind()) {
     case EventKind::submit:
       if (first_submit_ == kNever) {
         first_submit_ = e.at;
@@ -270,33 +271,37 @@ void StudyFold::on_event(const Event& e) {
       break;
     case EventKind::suspended:
       run(j, false);
-      stand_still(j, e.value2);
+      stand_still(j, e.get<event::Suspended>().broken_off);
       break;
     case EventKind::checkpointed:
-      stand_still(j, e.value2);
-      j.committed_ns = e.value;
+      stand_still(j, e.get<event::Checkpointed>().stood_still);
+      j.committed_ns = e.get<event::Checkpointed>().committed.ns;
       j.unsaved_ns = 0;
       break;
     case EventKind::inherited:
       j.heir = true;
-      j.saved_ns = e.value2;
+      j.saved_ns = e.get<event::Inherited>().saved.ns;
       break;
     case EventKind::failed:
     case EventKind::launch_failed:
-    case EventKind::stopped:
-      stand_still(j, e.kind == EventKind::stopped ? e.value2 : -e.value2);
-      keep(j, e.value);
-      if (e.kind != EventKind::stopped && e.value2 == 1)
+      stand_still(j, failure_of(e)->broken_off);
+      keep(j, failure_of(e)->committed);
+      if (failure_of(e)->for_good)
         end(j, e.at);
       else
         release(j, e.at);
+      break;
+    case EventKind::stopped:
+      stand_still(j, e.get<event::Stopped>().broken_off);
+      keep(j, e.get<event::Stopped>().committed);
+      release(j, e.at);
       break;
     case EventKind::finished:
       end(j, e.at);
       at_last_finish_ = totals_;
       last_finish_ = e.at;
       break;
-    case EventKind::cancel: keep(j, j.committed_ns); [[fallthrough]];
+    case EventKind::cancel: keep(j, Work{j.committed_ns}); [[fallthrough]];
     case EventKind::reject: end(j, e.at); break;
     default: break;
   }

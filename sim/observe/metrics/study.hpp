@@ -99,8 +99,8 @@ class StudyFold : public Observer {
   void book(Job& j, Time now);
   void run(Job& j, bool on);
   void settle(Job& j);
-  void stand_still(Job& j, std::int64_t ns);
-  void keep(Job& j, std::int64_t work_ns);
+  void stand_still(Job& j, Duration stood);
+  void keep(Job& j, Work work);
   void end(Job& j, Time now);
   void change_capacity(const Event& e);
   void change_contention(int by_jobs, std::int64_t by_gpus);

@@ -1,0 +1,26 @@
+#include "sim/core/why.hpp"
+
+namespace orrery {
+
+std::string_view to_string(ReasonCode c) {
+  switch (c) {
+    case ReasonCode::none: return "none";
+    case ReasonCode::resources: return "resources";
+    case ReasonCode::priority: return "priority";
+    case ReasonCode::reservation: return "reservation";
+    case ReasonCode::infeasible: return "infeasible";
+  }
+  return "?";
+}
+
+std::string_view to_string(Rejection r) {
+  switch (r) {
+    case Rejection::none: return "";
+    case Rejection::infeasible: return "infeasible";
+    case Rejection::parent_lost: return "parent_lost";
+    case Rejection::declined: return "declined";
+  }
+  return "";
+}
+
+}  // namespace orrery

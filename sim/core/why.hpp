@@ -1,0 +1,27 @@
+// Why a job waits and why it was rejected: codes, not strings, with the words that every log, table and screen uses.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace orrery {
+
+// Why a job waits, for `explain` and the log; holds until changed.
+enum class ReasonCode : std::uint8_t {
+  none,
+  resources,    // does not fit now; argument = free GPUs
+  priority,     // others come first; argument = its rank, if known
+  reservation,  // would delay a reservation; argument = the reservation's time (ns)
+  infeasible,   // can never fit
+};
+[[nodiscard]] std::string_view to_string(ReasonCode c);
+
+enum class Rejection : std::uint8_t {
+  none,
+  infeasible,   // no placement could ever hold it on this cluster
+  parent_lost,  // a job that it needs can never get as far as it must
+  declined,     // by the policy
+};
+[[nodiscard]] std::string_view to_string(Rejection r);  // "" of none
+
+}  // namespace orrery
