@@ -24,10 +24,12 @@ include(cmake/trainer_sources.cmake)
 if(TorchWheel_FOUND)
   # Of our layers just what the trainer needs, with a fmt of its own: LibTorch and libc are all that it asks of a
   # machine. (The wheel ships headers of a newer fmt than Debian's library, and its include folder comes first.)
+  # The programs link it; tests, which have the layers themselves, do not.
+  add_library(orrery_trainer_flags INTERFACE)
+  target_link_libraries(orrery_trainer_flags INTERFACE orrery_flags orrery_codecs ${json} Threads::Threads)
+  target_compile_definitions(orrery_trainer_flags INTERFACE FMT_HEADER_ONLY)
   add_library(orrery_trainer_base STATIC ${orrery_trainer_base_sources})
-  target_link_libraries(orrery_trainer_base PUBLIC orrery_flags orrery_codecs nlohmann_json::nlohmann_json
-                                                   Threads::Threads)
-  target_compile_definitions(orrery_trainer_base PUBLIC FMT_HEADER_ONLY)
+  target_link_libraries(orrery_trainer_base PUBLIC orrery_trainer_flags)
 
   # Only gloo_backend.cpp sees our declarations of Gloo's types, which the wheel does not ship.
   set(gloo ${PROJECT_SOURCE_DIR}/backend/trainer/gloo_backend.cpp)
@@ -35,14 +37,14 @@ if(TorchWheel_FOUND)
   add_library(orrery_trainer STATIC ${gloo})
   set_source_files_properties(${gloo} PROPERTIES INCLUDE_DIRECTORIES ${PROJECT_SOURCE_DIR}/backend/trainer/stubs)
   orrery_bundles(orrery_trainer 7 ${orrery_trainer_torch_sources})
-  target_link_libraries(orrery_trainer PUBLIC orrery_trainer_base torchwheel::cpu)
+  target_link_libraries(orrery_trainer PUBLIC orrery_trainer_flags torchwheel::cpu)
 
   add_executable(orrery-trainer backend/trainer/main.cpp)
-  target_link_libraries(orrery-trainer PRIVATE orrery_trainer)
+  target_link_libraries(orrery-trainer PRIVATE orrery_trainer orrery_trainer_base)
 
   if(TorchWheel_CUDA_FOUND)
     file(GLOB cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/backend/trainer/cuda_*.cpp)
     add_executable(orrery-trainer-cuda backend/trainer/main_cuda.cpp ${cuda_sources})
-    target_link_libraries(orrery-trainer-cuda PRIVATE orrery_trainer torchwheel::cuda)
+    target_link_libraries(orrery-trainer-cuda PRIVATE orrery_trainer orrery_trainer_base torchwheel::cuda)
   endif()
 endif()
