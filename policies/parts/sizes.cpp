@@ -20,6 +20,11 @@ void wanting_jobs(const ClusterView& view, std::vector<JobId>& out) {
   std::sort(out.begin(), out.end());
 }
 
+void start_without_gpus(const ClusterView& view, PlanBuilder& plan, Placement& placement) {
+  for (const JobId id : view.pending().ids())
+    if (view.spec(id).demand.gpus == 0) (void)plan.start(id, placement);
+}
+
 std::optional<SizedJob> sized(const ClusterView& view, JobId job) {
   const JobSpec& spec = view.spec(job);
   if (spec.demand.gpus == 0) return std::nullopt;

@@ -16,6 +16,9 @@ namespace orrery {
 // decision looks at every job anyway.
 void wanting_jobs(const ClusterView& view, std::vector<JobId>& out);
 
+// Starts jobs of CPUs alone, which have no size to decide, where they fit, in order of arrival.
+void start_without_gpus(const ClusterView& view, PlanBuilder& plan, Placement& placement);
+
 // A job whose number of GPUs is to be decided.
 struct SizedJob {
   JobId id{};

@@ -31,6 +31,7 @@ class PolluxOptimus final : public Policy {
                      [](const SizedJob& a, const SizedJob& b) { return a.gpus < b.gpus; });
     for (const SizedJob& j : jobs_)
       if (j.gpus > 0 && j.before != j.gpus) (void)start_sized(view, plan, *placement_, j.id, j.gpus, j.least);
+    start_without_gpus(view, plan, *placement_);
   }
 
   std::unique_ptr<Placement> placement_;
@@ -93,6 +94,7 @@ class TitanOptimus final : public Policy {
       if (j.gpus > 0 && j.before != j.gpus) (void)start_sized(view, plan, *placement_, j.id, j.gpus, j.gpus);
     for (const SizedJob& j : order_)
       if (plan.planned(j.id) != nullptr) move_to(j.id, pending_, running_);
+    start_without_gpus(view, plan, *placement_);
   }
 
   std::unique_ptr<Placement> placement_;

@@ -29,8 +29,10 @@ class SecondLimits final : public Tiresias {
  protected:
   void wake_for_limits(const ClusterView& view, PlanBuilder& plan) override {
     if (!options().count_gpus) return Tiresias::wake_for_limits(view, plan);
-    for (const Sinking& s : sinking(view))
+    for (const Sinking& s : sinking(view)) {
+      if (s.gpus == 0) continue;  // no GPU-time, no limit; those simulators know no such jobs
       plan.wake_at(view.now + std::max(left_(s.limit, s.executed, s.gpus), Duration{1}));
+    }
   }
 
  private:

@@ -1,5 +1,4 @@
 // `orrery doctor`: what works on this machine, and the one command that gets what does not.
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <spawn.h>
@@ -23,6 +22,7 @@
 #include "scenarios/app/cli.hpp"
 #include "scenarios/run/live_run.hpp"
 #include "scenarios/run/live_tasks.hpp"
+#include "scenarios/run/machine_gpus.hpp"
 #include "sim/core/error.hpp"
 #include "traces/format/canonical.hpp"
 
@@ -125,15 +125,11 @@ Finding trainer(bool gpus) {
   return {Health::ok, what, *path};
 }
 
-// The driver, looked for at run time only: orrery itself links nothing of CUDA.
 Finding gpus() {
-  int count = 0;
-  std::error_code ignored;
-  while (fs::exists(fmt::format("/dev/nvidia{}", count), ignored)) ++count;
-  void* driver = ::dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
-  if (driver != nullptr) ::dlclose(driver);
-  if (driver != nullptr && count > 0) return {Health::ok, "GPUs", fmt::format("{} and a driver", count)};
-  if (count > 0) return {Health::warn, "GPUs", fmt::format("{} but no driver library libcuda.so.1", count)};
+  const MachineGpus found = machine_gpus();
+  if (found.count > 0 && found.driver) return {Health::ok, "GPUs", fmt::format("{} and a driver", found.count)};
+  if (found.count > 0)
+    return {Health::warn, "GPUs", fmt::format("{} but no driver library libcuda.so.1", found.count)};
   return {Health::none, "GPUs", "none; live runs use CPU slots (live.gpus stays off)"};
 }
 

@@ -8,6 +8,7 @@
 
 #include "scenarios/run/live_run.hpp"
 #include "scenarios/run/live_tasks.hpp"
+#include "scenarios/run/machine_gpus.hpp"
 
 namespace orrery::app {
 namespace {
@@ -47,6 +48,21 @@ std::optional<Diagnostic> too_many_nodes(const Prepared& prepared) {
   return d;
 }
 
+// A run on GPUs that are not there would say that it ran on them.
+std::optional<Diagnostic> too_few_gpus(const Prepared& prepared) {
+  const LiveConfig config = prepared.scenario.live.value_or(LiveConfig{});
+  if (!config.gpus) return std::nullopt;
+  const std::int64_t wanted = prepared.topology->total_gpus();
+  const MachineGpus found = machine_gpus();
+  if (found.count >= wanted && found.driver) return std::nullopt;
+  Diagnostic d{fmt::format("`live.gpus` wants the cluster's {} GPUs of this machine, which has {}{}", wanted,
+                           found.count == 0 ? "none" : fmt::format("{}", found.count),
+                           found.count > 0 && !found.driver ? " and no driver library" : "")};
+  d.where.file = prepared.scenario.file;
+  d.hint = "without `live.gpus` CPU slots play the GPUs";
+  return d;
+}
+
 }  // namespace
 
 Expected<void> check_data(const JobFile& job, const std::string& beside, const std::set<std::string>& made) {
@@ -78,6 +94,7 @@ Expected<std::string> workers_of(const Prepared& prepared, const std::string& na
 Expected<void> check_live(const Prepared& prepared, const std::string& beside) {
   std::vector<Diagnostic> errors;
   if (auto nodes = too_many_nodes(prepared)) errors.push_back(*std::move(nodes));
+  if (auto gpus = too_few_gpus(prepared)) errors.push_back(*std::move(gpus));
   if (names_models(prepared)) {
     std::map<std::string, std::optional<JobFile>> known;  // by model
     std::set<std::string> made;

@@ -219,7 +219,12 @@ RunReport RunParts::run(Controller& controller) {
   try {
     const RunOutcome outcome = controller.run();
     report.events = outcome.events;
-    if (outcome.status == RunStatus::stalled)
+    if (outcome.status == RunStatus::stalled && outcome.ended.ns > kForever.ns / 2)
+      report.failure = fmt::format(
+          "{} jobs are unfinished after {:.0f} years, which is as far as a run's clock goes: do they lose their work "
+          "again and again? `checkpoints.every` keeps it",
+          outcome.unfinished, to_seconds(outcome.ended) / 86'400 / 365);
+    else if (outcome.status == RunStatus::stalled)
       report.failure = fmt::format("policy `{}` left {} jobs unfinished with nothing that could wake it, at {} s",
                                    request_.policy.name, outcome.unfinished, to_seconds(outcome.ended));
   } catch (const AssertionFailed& e) {

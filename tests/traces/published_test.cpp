@@ -192,6 +192,12 @@ TEST_CASE("whole numbers may be written as decimals, others may not", "[traces]"
 
 TEST_CASE("processors are GPUs wherever a format counts nothing else", "[traces]") {
   CHECK(published("arrival_time,length,cpus\n0,60,3\n5,60,1\n").jobs[0].gpus == 3);
+  const Trace counted = published("arrival_time,length,cpus,gpus,job_id\n68,1000,16,2,mine\n", "gaia");
+  CHECK(counted.jobs[0].gpus == 2);
+  CHECK(counted.jobs[0].cpu_milli == 16'000);
+  CHECK(counted.jobs[0].job_id == "mine");
+  CHECK_FALSE(has_note(counted, "taken as GPUs"));
+  CHECK(refusal("job_id,submit_s,gpus,duration_s\na,-,1,10\n").find("must be a number") != std::string::npos);
   CHECK(published("1 0 -1 60 3 -1 -1 3 -1 -1 1 -1 -1 -1 -1 -1 -1 -1\n").jobs[0].gpus == 3);
   CHECK(published(
             R"({"jobs":[{"id":"1","subtime":0,"res":3,"profile":"p"}],"profiles":{"p":{"type":"delay","delay":9}}})")

@@ -296,6 +296,7 @@ std::optional<std::int64_t> TableReader::maybe_fixed(int column, int digits, std
   // A date such as 2017-02-30 has a number's characters, too.
   const std::size_t minus = t.find('-', 1);
   const bool numeric = t.find_first_not_of("+-.0123456789eE") == std::string_view::npos &&
+                       t.find_first_of("0123456789") != std::string_view::npos &&
                        (minus == std::string_view::npos || t[minus - 1] == 'e' || t[minus - 1] == 'E');
   complain(column, numeric ? "is too large" : "must be a number");
   return std::nullopt;

@@ -40,6 +40,7 @@ Duration NetworkModel::step_time(const StepTraffic& t, int widest, std::int64_t 
 // On the widest nodes that the job may use, then on narrower ones; what no node is left for goes on as if there were
 // more of the first group's (the job will be rejected).
 Duration NetworkModel::packed_step(const JobSpec& spec) const {
+  if (spec.demand.gpus == 0) return traffic_[of_job_[spec.id.index()]].compute;  // nothing to exchange
   const NodeWidths widths(spec.demand, *topology_);
   int left = spec.demand.gpus, most = 0;
   std::int64_t nodes = 0, inside = 0, between = 0;
