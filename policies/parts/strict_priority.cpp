@@ -20,20 +20,20 @@ StrictPriority::Running* StrictPriority::find_running(JobId job) {
   return &running_[place_[job.index()].index];
 }
 
-void StrictPriority::to_waiting(const JobView& job, Rank rank) {
-  Place& p = place(job.id());
+void StrictPriority::to_waiting(const JobSpec& job, Rank rank) {
+  Place& p = place(job.id);
   p.where = Place::waiting;
   p.rank = rank;
-  waiting_.insert(job.spec->demand_class, rank, job.id());
+  waiting_.insert(job.demand_class, rank, job.id);
 }
 
-void StrictPriority::to_running(const JobView& job, Rank rank) {
-  Place& p = place(job.id());
+void StrictPriority::to_running(const JobSpec& job, Rank rank) {
+  Place& p = place(job.id);
   p.where = Place::running;
   p.index = static_cast<std::uint32_t>(running_.size());
   Running r;
-  r.job = job.id();
-  r.gpus = job.gpus();
+  r.job = job.id;
+  r.gpus = job.demand.gpus;
   r.rank = rank;
   running_.push_back(r);
   ranked_.insert({rank, r.job, r.gpus, p.index});
@@ -71,13 +71,13 @@ StrictPriority::Fate StrictPriority::follow(const ClusterView& view, const Event
 
 void StrictPriority::add_waiting(const JobView& job, Rank rank) {
   plain_only_ = plain_only_ && job.spec->demand.plain();
-  to_waiting(job, rank);
+  to_waiting(*job.spec, rank);
   arrivals_.push_back(job.id());
 }
 
 void StrictPriority::add_running(const JobView& job, Rank rank) {
   plain_only_ = plain_only_ && job.spec->demand.plain();
-  to_running(job, rank);
+  to_running(*job.spec, rank);
   full_walk_ = true;
 }
 
@@ -98,7 +98,7 @@ void StrictPriority::remove(JobId job) {
 void StrictPriority::rerank_waiting(const JobView& job, Rank rank) {
   Place& p = place(job.id());
   waiting_.erase(job.spec->demand_class, p.rank, job.id());
-  to_waiting(job, rank);
+  to_waiting(*job.spec, rank);
 }
 
 bool StrictPriority::some_arrival_can_run(const ClusterView& view, const PlanBuilder& plan) const {
@@ -187,15 +187,15 @@ const StrictPriority::Result& StrictPriority::fill(const ClusterView& view, Plan
     walk_general(view, plan, placement);
   }
   for (const JobId job : result_.started) {
-    const JobView v = view.job(job);
+    const JobSpec& spec = view.spec(job);
     const Rank rank = place_[job.index()].rank;
-    waiting_.erase(v.spec->demand_class, rank, job);
-    to_running(v, rank);
+    waiting_.erase(spec.demand_class, rank, job);
+    to_running(spec, rank);
   }
   for (const JobId job : result_.preempted) {
     const Rank rank = running_[place_[job.index()].index].rank;
     drop_running(job);
-    to_waiting(view.job(job), rank);
+    to_waiting(view.spec(job), rank);
   }
   return result_;
 }

@@ -20,14 +20,15 @@ namespace orrery {
 
 class StrictPriority {
  public:
+  // Every decision may look at all of them: the order of the members keeps it small.
   struct Running {
-    JobId job{};
-    std::int32_t gpus = 0;
     Rank rank{};
     // For ranks that change as the job progresses, kept by the owner:
     Duration remaining{};  // as of `anchor`
     Time anchor{};
     Rate rate{};  // 0 while it makes no progress
+    JobId job{};
+    std::int32_t gpus = 0;
   };
   struct Result {
     std::vector<JobId> started;    // in rank order
@@ -87,8 +88,8 @@ class StrictPriority {
   void walk_counting(const ClusterView& view, const PlanBuilder& plan);
   void walk_general(const ClusterView& view, PlanBuilder& plan, Placement& placement);
   void apply(const ClusterView& view, PlanBuilder& plan, Placement& placement);
-  void to_waiting(const JobView& job, Rank rank);
-  void to_running(const JobView& job, Rank rank);
+  void to_waiting(const JobSpec& job, Rank rank);
+  void to_running(const JobSpec& job, Rank rank);
   void drop_running(JobId job);
 
   std::vector<Running> running_;               // in no order
