@@ -17,7 +17,7 @@ namespace {
 
 using namespace orrery;
 
-std::optional<Trace> trace_of(const std::string& name, const std::string& format) {
+std::optional<Trace> profiled_trace(const std::string& name, const std::string& format) {
   const auto path = test::recorded(name);
   if (!path) return std::nullopt;
   auto trace = read_trace(*path);
@@ -43,7 +43,7 @@ TEST_CASE("Pollux' workloads have applications and batches, and no run times", "
   for (int i = 1; i <= 6; ++i)
     for (const char* folder :
          {"workloads", "workloads-0.5", "workloads-1.5", "workloads-2.0", "workloads-realistic"}) {
-      const auto t = trace_of(fmt::format("pollux/{}/workload-{}.csv", folder, i), "pollux");
+      const auto t = profiled_trace(fmt::format("pollux/{}/workload-{}.csv", folder, i), "pollux");
       if (!t) return;
       for (const TraceJob& j : t->jobs) CHECK((j.duration.ns == 0 && !j.model.empty() && j.batch > 0));
       CHECK(canonical_text(*read_trace_text("again.csv", canonical_text(*t))) == canonical_text(*t));
@@ -58,7 +58,7 @@ TEST_CASE("TitanSched's workloads: jobs, and samples to their targets", "[traces
   for (const Row& r : {Row{"FM-1-roberta-base", 120}, Row{"FM-1-roberta-large", 60}, Row{"FM-1-vit", 320},
                        Row{"FM-1-vit-large", 160}, Row{"FM-1.5-roberta-base", 180}, Row{"FM-1.5-roberta-large", 90},
                        Row{"FM-1.5-vit", 480}, Row{"FM-1.5-vit-large", 240}}) {
-    const auto t = trace_of(fmt::format("titan-fm/traces/{}/workload-0.csv", r.name), "titan");
+    const auto t = profiled_trace(fmt::format("titan-fm/traces/{}/workload-0.csv", r.name), "titan");
     if (!t) return;
     INFO(r.name);
     CHECK(t->jobs.size() == r.jobs);
@@ -193,7 +193,7 @@ TEST_CASE("Gavel's and Shockwave's job lists", "[traces]") {
         Row{"shockwave/120_0.2_5_100_40_25_0,0.5,0.5_0.6,0.3,0.09,0.01_multigpu_dynamic.trace", 120, true},
         Row{"shockwave/220_0.2_5_100_25_4_0,0.5,0.5_0.6,0.3,0.09,0.01_multigpu_dynamic.trace", 220, true},
         Row{"shockwave/900_0.2_5_100_5_15_0,0.5,0.5_0.6,0.3,0.09,0.01_multigpu_dynamic.trace.gz", 900, true}}) {
-    const auto t = trace_of(r.name, "gavel");
+    const auto t = profiled_trace(r.name, "gavel");
     if (!t) return;
     INFO(r.name);
     CHECK(t->jobs.size() == r.jobs);
@@ -221,7 +221,7 @@ TEST_CASE("ElasticFlow's jobs have deadlines after their submission", "[traces]"
                        Row{"msft-itp-2021/elasticflow/cluster10.csv", "msft-itp", 260},
                        Row{"elasticflow-profiles/traces/elasticVpollux_e.csv", "elasticflow", 195},
                        Row{"elasticflow-profiles/traces/philly_103959.csv", "elasticflow", 876}}) {
-    const auto t = trace_of(r.name, r.format);
+    const auto t = profiled_trace(r.name, r.format);
     if (!t) return;
     INFO(r.name);
     CHECK(t->jobs.size() == r.jobs);
@@ -231,8 +231,8 @@ TEST_CASE("ElasticFlow's jobs have deadlines after their submission", "[traces]"
 }
 
 TEST_CASE("openb: shares of GPUs, CPU-only pods, types", "[traces]") {
-  const auto t = trace_of("alibaba-gpu-v2023/openb_pod_list_default.csv.gz", "openb");
-  const auto typed = trace_of("alibaba-gpu-v2023/openb_pod_list_gpuspec33.csv.gz", "openb");
+  const auto t = profiled_trace("alibaba-gpu-v2023/openb_pod_list_default.csv.gz", "openb");
+  const auto typed = profiled_trace("alibaba-gpu-v2023/openb_pod_list_gpuspec33.csv.gz", "openb");
   if (!t || !typed) return;
   const auto count = [](const Trace& trace, auto holds) {
     return std::count_if(trace.jobs.begin(), trace.jobs.end(), holds);
@@ -251,7 +251,7 @@ TEST_CASE("openb: shares of GPUs, CPU-only pods, types", "[traces]") {
 }
 
 TEST_CASE("Kalos: the jobs that ended well", "[traces]") {
-  const auto t = trace_of("acme-2023/kalos_completed_derived.csv", "kalos");
+  const auto t = profiled_trace("acme-2023/kalos_completed_derived.csv", "kalos");
   if (!t) return;
   const TraceStats s = trace_stats(*t);
   CHECK(s.jobs == 319);

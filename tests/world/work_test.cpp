@@ -12,7 +12,7 @@ namespace {
 using namespace orrery;
 using namespace orrery::test;
 
-constexpr std::int64_t kGB = 1'000'000'000;
+constexpr std::int64_t kGigabytes = 1'000'000'000;
 
 enum Kind { kLinear, kNetwork, kAlone, kStretches, kPairs, kKinds };
 constexpr const char* kNames[] = {"linear in GPUs", "shared links", "links alone", "stretches", "measured pairs"};
@@ -75,8 +75,8 @@ std::unique_ptr<World> random_world(Kind kind, std::uint64_t seed) {
   const bool elastic = kind == kLinear || kind == kStretches;
   w->groups = cluster(static_cast<int>(2 + uniform_below(rng, 3)), 4);
   w->groups[0].rack_size = 2;
-  w->groups[0].nic_bytes_per_s = 10 * kGB;
-  w->groups[0].uplink_bytes_per_s = 5 * kGB;
+  w->groups[0].nic_bytes_per_s = 10 * kGigabytes;
+  w->groups[0].uplink_bytes_per_s = 5 * kGigabytes;
   std::vector<TinyJob> jobs;
   std::int64_t submit = 0;
   for (std::uint64_t n = 5 + uniform_below(rng, 8); n > 0; --n) {
@@ -105,7 +105,7 @@ std::unique_ptr<World> random_world(Kind kind, std::uint64_t seed) {
 void add_speed(World& w, Kind kind, const Topology& topology, RandomStream& rng) {
   w.speed = std::make_shared<IdealModel>();
   if (kind == kNetwork || kind == kAlone)
-    w.network.emplace(topology, w.work.specs, StepTraffic{seconds(1), 15 * kGB, 200},
+    w.network.emplace(topology, w.work.specs, StepTraffic{seconds(1), 15 * kGigabytes, 200},
                       std::map<std::string, StepTraffic>{});
   if (kind == kNetwork) w.sim.network = &*w.network;
   if (kind == kNetwork || kind == kAlone) w.speed = std::shared_ptr<PerformanceModel>(&*w.network, [](auto*) {});
