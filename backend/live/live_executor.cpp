@@ -92,7 +92,7 @@ const LiveTask* LiveExecutor::task_of(JobId job) const {
 
 Start LiveExecutor::start_of(const Gang& g, const LaunchRequest& request) const {
   const JobSpec& spec = workload_->specs[g.job.index()];
-  const Rate rate = model_->rate(spec, *request.gpus, request.members[0].config, {});
+  const Rate rate = model_->speed(spec, *request.gpus, request.members[0].config, {}).rate;
   const LiveTask* const task = task_of(g.job);
   // Of the run: a paced step takes the same time anywhere, a real one does the same work.
   const Duration step =
@@ -122,6 +122,11 @@ void LiveExecutor::launch(const LaunchRequest& request) {
   ORRERY_ASSERT(request.members.size() == 1, "a gang of {} jobs: merging is not modelled yet",
                 request.members.size());
   const JobId job = request.members[0].job;
+  const JobSpec& of_job = workload_->specs[job.index()];
+  if (!model_->speed(of_job, *request.gpus, request.members[0].config, {}).known) {
+    if (broken_.empty()) broken_ = model_->unknown(of_job, *request.gpus);
+    return;
+  }
   Gang& g = gangs_[job.index()];
   ORRERY_ASSERT(g.phase == Phase::idle, "job {} launched twice", job.value);
   if (request.gang.index() >= job_of_gang_.size()) job_of_gang_.resize(request.gang.index() + 1);

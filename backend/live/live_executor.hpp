@@ -62,6 +62,7 @@ class LiveExecutor final : public Executor {
   void resume(GangId gang, Incarnation incarnation) override;
   void command(GangId gang, Incarnation incarnation, const Command& command) override;
   [[nodiscard]] std::span<const Event> wait_until(Time deadline) override;
+  [[nodiscard]] std::string_view broken() const override { return broken_; }
 
   // Ends the run: the next (or a waiting) wait_until() throws Interrupted. From any thread.
   void interrupt();
@@ -160,6 +161,7 @@ class LiveExecutor final : public Executor {
   // [job] where it publishes, per mille of its work; empty where no job has parents
   std::vector<std::vector<std::int32_t>> points_;
   std::vector<Launch> launches_{};
+  std::string broken_{};  // see Executor::broken()
   std::vector<Event> batch_{};
   std::vector<Event> verdicts_{};  // of calls that are answered at once, for the next batch
   std::atomic<bool> interrupted_ = false;

@@ -26,7 +26,8 @@ class Optimus final : public Policy {
  private:
   void resize(const ClusterView& view, PlanBuilder& plan) {
     smallest_least_first(view, ids_, jobs_);
-    give_by_time_saved(view, jobs_, plan.free().usable_gpus());
+    give_by_time_saved(jobs_, plan.free().usable_gpus(),
+                       [&view](JobId id, std::int32_t gpus) { return time_saved(view, id, gpus); });
     for (const SizedJob& j : jobs_)
       if (j.before > 0 && j.before != j.gpus) plan.preempt(j.id);
     std::stable_sort(jobs_.begin(), jobs_.end(),

@@ -109,10 +109,9 @@ class Themis final : public Policy {
       share = static_cast<std::int64_t>(static_cast<Int128>(view.physical->usable_gpus()) * here.ns / jobs_ns);
     }
     share = std::clamp<std::int64_t>(share, 1, gpus);
-    JobView whole = v;
-    whole.done = whole.reported = Work{};
-    const Duration left = view.predict->time_left(v, static_cast<std::int32_t>(gpus));
-    const Duration alone = view.predict->time_left(whole, static_cast<std::int32_t>(share));
+    const Duration left = view.time_left(v, static_cast<std::int32_t>(gpus));
+    const auto whole = view.work_after(v, Work{});
+    const Duration alone = whole ? view.time_for(v, *whole, static_cast<std::int32_t>(share)) : kForever;
     if (left == kForever || alone == kForever) return to_seconds(here);
     return (to_seconds(here) + to_seconds(left)) / std::max(to_seconds(alone), 1e-9);
   }

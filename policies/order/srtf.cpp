@@ -48,7 +48,8 @@ class SmallestFirst final : public Policy {
     r->anchor = view.now;
     r->rate = Rate{};
     if (v.state == JobState::running)
-      r->rate = v.measured != nullptr ? v.measured->rate : view.predict->rate(*v.spec, *v.held, v.target->config, {});
+      r->rate =
+          v.measured != nullptr ? v.measured->rate : view.predict->speed(*v.spec, *v.held, v.target->config, {}).rate;
   }
 
   void follow(const ClusterView& view, const Event& e) {

@@ -10,11 +10,18 @@
 
 namespace orrery {
 
-// Time that `job` is expected to save by one GPU more than `gpus`, ns; 0 where nobody knows.
+// Time that all of the job after `done` is expected to save by one GPU more than `gpus`, ns; 0 where nobody knows.
+[[nodiscard]] inline std::int64_t time_saved_after(const ClusterView& view, const JobView& job, Work done,
+                                                   std::int32_t gpus) {
+  const auto left = view.work_after(job, done);
+  if (!left) return 0;
+  const Duration now = view.time_for(job, *left, gpus), then = view.time_for(job, *left, gpus + 1);
+  return now == kForever || then == kForever ? 0 : (now - then).ns;
+}
+// All that is left of it.
 [[nodiscard]] inline std::int64_t time_saved(const ClusterView& view, JobId job, std::int32_t gpus) {
   const JobView v = view.job(job);
-  const Duration now = view.predict->time_left(v, gpus), then = view.predict->time_left(v, gpus + 1);
-  return now == kForever || then == kForever ? 0 : (now - then).ns;
+  return time_saved_after(view, v, v.done, gpus);
 }
 
 // Sets `gpus` of every job: first its least number, in the order of the list and while `left` lasts, then one after
@@ -41,9 +48,10 @@ void give_by_gain(std::vector<SizedJob>& jobs, std::int64_t left, First first, N
   }
 }
 
-// Ours and Pollux': no gain beyond the most GPUs that a job can use.
-inline void give_by_time_saved(const ClusterView& view, std::vector<SizedJob>& jobs, std::int64_t left) {
-  const auto gain = [&view](const SizedJob& j) { return j.gpus + 1 > j.most ? 0 : time_saved(view, j.id, j.gpus); };
+// By saved(job, GPUs), what one GPU more would save; no gain beyond the most GPUs that a job can use.
+template <class Saved>
+void give_by_time_saved(std::vector<SizedJob>& jobs, std::int64_t left, Saved saved) {
+  const auto gain = [&saved](const SizedJob& j) { return j.gpus + 1 > j.most ? 0 : saved(j.id, j.gpus); };
   give_by_gain(
       jobs, left, [&gain](const SizedJob& j, std::int64_t rest) { return rest > 0 ? gain(j) : 0; }, gain);
 }

@@ -12,11 +12,35 @@
 namespace orrery {
 namespace {
 
+// What each job itself last said it has done: Pollux' predictor counts whole epochs that were reported.
+class ReportedWork {
+ public:
+  void follow(const Event& e) {
+    switch (e.kind()) {
+      case EventKind::progress: return say(e.job, e.get<event::Progress>().done);
+      case EventKind::checkpointed: return say(e.job, e.get<event::Checkpointed>().committed);
+      case EventKind::stopped: return say(e.job, e.get<event::Stopped>().committed);
+      case EventKind::launch_failed:
+      case EventKind::failed: return say(e.job, failure_of(e)->committed);
+      default: return;
+    }
+  }
+  [[nodiscard]] Work of(JobId job) const { return job.index() < done_.size() ? done_[job.index()] : Work{}; }
+
+ private:
+  void say(JobId job, Work done) {
+    if (job.index() >= done_.size()) done_.resize(job.index() + 1);
+    done_[job.index()] = done;
+  }
+  std::vector<Work> done_;  // [job]
+};
+
 class PolluxOptimus final : public Policy {
  public:
   explicit PolluxOptimus(std::unique_ptr<Placement> placement) : placement_(std::move(placement)) {}
 
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
+    for (const Event& e : view.since_last) reported_.follow(e);
     if (ticks_.due(view.now)) resize(view, plan);
     ticks_.ask(view, plan);
   }
@@ -24,7 +48,11 @@ class PolluxOptimus final : public Policy {
  private:
   void resize(const ClusterView& view, PlanBuilder& plan) {
     smallest_least_first(view, ids_, jobs_);
-    give_by_time_saved(view, jobs_, plan.free().usable_gpus());
+    give_by_time_saved(jobs_, plan.free().usable_gpus(), [&](JobId id, std::int32_t gpus) {
+      const JobView v = view.job(id);
+      const bool profiled = view.predict->work_of(*v.spec).has_value();
+      return time_saved_after(view, v, profiled ? reported_.of(id) : v.done, gpus);
+    });
     for (const SizedJob& j : jobs_)
       if (j.before > 0 && j.before != j.gpus) plan.preempt(j.id);
     std::stable_sort(jobs_.begin(), jobs_.end(),
@@ -36,6 +64,7 @@ class PolluxOptimus final : public Policy {
 
   std::unique_ptr<Placement> placement_;
   Ticks ticks_{seconds(60)};
+  ReportedWork reported_;
   std::vector<JobId> ids_;
   std::vector<SizedJob> jobs_;
 };

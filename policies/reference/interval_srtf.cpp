@@ -31,7 +31,7 @@ class IntervalSrtf final : public Policy {
   void decide(const ClusterView& view, PlanBuilder& plan) {
     const auto candidate = [&view](JobId id, bool runs) {
       const JobView v = view.job(id);
-      return Candidate{view.predict->time_left(v, v.gpus()), id, v.gpus(), runs};
+      return Candidate{view.time_left(v, v.gpus()), id, v.gpus(), runs};
     };
     candidates_.clear();
     for (const JobId id : view.pending().ids()) candidates_.push_back(candidate(id, false));

@@ -60,9 +60,8 @@ class TitanThemis final : public Policy {
     const double even = static_cast<double>(view.physical->usable_gpus()) / (contention + 1e-3);
     const auto share =
         std::max<std::int32_t>(1, static_cast<std::int32_t>(std::min(even, static_cast<double>(v.gpus()))));
-    const double alone =
-        ran * (j.deserved / (attained + 1e-3)) + (stay - ran) + to_seconds(view.predict->time_left(v, share));
-    const double shared = stay + to_seconds(view.predict->time_left(v, v.gpus())) * (attained / (j.deserved + 1e-3));
+    const double alone = ran * (j.deserved / (attained + 1e-3)) + (stay - ran) + to_seconds(view.time_left(v, share));
+    const double shared = stay + to_seconds(view.time_left(v, v.gpus())) * (attained / (j.deserved + 1e-3));
     return shared / alone;
   }
 

@@ -17,7 +17,7 @@ void Titan::collect(const ClusterView& view) {
   wanting_jobs(view, ids_);
   jobs_.clear();
   for (const JobId id : ids_)
-    if (const auto job = sized(view, id)) jobs_.push_back({*job, view.predict->time_left(view.job(id), job->least)});
+    if (const auto job = sized(view, id)) jobs_.push_back({*job, view.time_left(view.job(id), job->least)});
   std::stable_sort(jobs_.begin(), jobs_.end(), [](const Job& a, const Job& b) { return a.alone < b.alone; });
 }
 
@@ -26,7 +26,7 @@ void Titan::collect(const ClusterView& view) {
 void Titan::offer(const ClusterView& view, const Job& j, std::int32_t fair, std::vector<KnapsackOption>& out) const {
   const JobView v = view.job(j.id);
   const auto left = [&](std::int32_t gpus) {
-    const Duration d = view.predict->time_left(v, gpus);
+    const Duration d = view.time_left(v, gpus);
     return to_seconds(std::max(d == kForever ? seconds(1'000'000) : d, ticks_.interval()));
   };
   out.assign(1, {0, 1e4});

@@ -45,6 +45,7 @@ class JournalledExecutor final : public Executor {
   void resume(GangId gang, Incarnation incarnation) override;
   void command(GangId gang, Incarnation incarnation, const Command& c) override;
   [[nodiscard]] std::span<const Event> wait_until(Time deadline) override;
+  [[nodiscard]] std::string_view broken() const override { return inner_->broken(); }
 
  private:
   enum class Phase : std::uint8_t {

@@ -283,7 +283,7 @@ Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& reque
       outage->rate = [&](const LaunchRequest& r) -> std::optional<Rate> {
         const JobId job = r.members[0].job;
         if (job.index() < trained.size() && trained[job.index()]) return std::nullopt;
-        return p.model().rate(prepared.workload.specs[job.index()], *r.gpus, r.members[0].config, {});
+        return p.model().speed(prepared.workload.specs[job.index()], *r.gpus, r.members[0].config, {}).rate;
       };
     }
     JournalledExecutor recorder(

@@ -15,7 +15,6 @@
 #include "scenarios/run/input_digest.hpp"
 #include "scenarios/spec/make_policy.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
-#include "sim/api/unmeasured.hpp"
 #include "sim/core/assert.hpp"
 #include "sim/models/lifecycle/checkpoint_cost.hpp"
 #include "sim/models/lifecycle/transfer.hpp"
@@ -75,13 +74,9 @@ std::optional<double> speedup_of(const PerformanceModel& model, const JobSpec& s
     one.add({s.node, kMilliPerGpu, s.gpus.lowest(1), 0, 0});
     break;
   }
-  try {
-    const Rate alone = model.rate(spec, one, {}, {});
-    if (alone.per_billion <= 0) return std::nullopt;
-    return static_cast<double>(model.rate(spec, gpus, {}, {}).per_billion) / static_cast<double>(alone.per_billion);
-  } catch (const Unmeasured&) {
-    return std::nullopt;
-  }
+  const Speed alone = model.speed(spec, one, {}, {}), there = model.speed(spec, gpus, {}, {});
+  if (!alone.known || !there.known || alone.rate.per_billion <= 0) return std::nullopt;
+  return static_cast<double>(there.rate.per_billion) / static_cast<double>(alone.rate.per_billion);
 }
 
 StudyInputs study_inputs(const Prepared& p, RunClock clock) {
@@ -218,6 +213,10 @@ RunReport RunParts::run(Controller& controller) {
   const auto start = std::chrono::steady_clock::now();
   try {
     const RunOutcome outcome = controller.run();
+    if (outcome.status == RunStatus::broken) {
+      report.failure = outcome.why;
+      return report;
+    }
     report.events = outcome.events;
     if (outcome.status == RunStatus::stalled && outcome.ended.ns > kForever.ns / 2)
       report.failure = fmt::format(
@@ -228,9 +227,6 @@ RunReport RunParts::run(Controller& controller) {
       report.failure = fmt::format("policy `{}` left {} jobs unfinished with nothing that could wake it, at {} s",
                                    request_.policy.name, outcome.unfinished, to_seconds(outcome.ended));
   } catch (const AssertionFailed& e) {
-    report.failure = e.what();
-    return report;
-  } catch (const Unmeasured& e) {
     report.failure = e.what();
     return report;
   }

@@ -15,13 +15,13 @@ JobView ClusterView::job(JobId id) const {
   v.waited = r.waited_before;
   v.ran = r.ran_before;
   v.attained = r.attained_before;
-  v.done = v.reported = r.done;
+  v.done = r.done;
   v.committed = r.committed;
   v.estimate = r.estimate;
   if (r.state == JobState::running) {
     v.ran += now - r.since;
     v.attained += gpu_time(now - r.since, r.held.milli_gpus());
-    const Rate rate = r.measured ? r.measured->rate : predict->rate(*r.spec, r.held, r.held_config, {});
+    const Rate rate = r.measured ? r.measured->rate : predict->speed(*r.spec, r.held, r.held_config, {}).rate;
     v.done = v.done + work_in(now - r.done_at, rate);
   } else if (r.known && (r.state == JobState::pending || r.state == JobState::submitted)) {
     v.waited += now - r.since;
@@ -33,11 +33,24 @@ JobView ClusterView::job(JobId id) const {
   return v;
 }
 
-Duration Predictor::time_left(const JobView& job, std::int32_t gpus) const {
-  const Duration left = job.remaining();
-  if (left == kForever || gpus < 1) return kForever;
-  const Int128 ns = static_cast<Int128>(left.ns) * std::max(job.gpus(), 1) / gpus;
-  return ns >= kForever.ns ? kForever : Duration{static_cast<std::int64_t>(ns)};
+std::optional<Work> ClusterView::work_after(const JobView& job, Work done) const {
+  if (const auto all = predict->work_of(*job.spec)) return Work{std::max<std::int64_t>(all->ns - done.ns, 0)};
+  if (!job.estimate || job.estimate->total == kForever) return std::nullopt;
+  return Work{job.estimate->total.ns > done.ns ? job.estimate->total.ns - done.ns : 1};
+}
+
+Duration ClusterView::time_left(const JobView& job, std::int32_t gpus) const {
+  const auto left = work_after(job, job.done);
+  return left ? time_for(job, *left, gpus) : kForever;
+}
+
+Duration ClusterView::time_for(const JobView& job, Work work, std::int32_t gpus) const {
+  GpuTypeMask types = 0;
+  if (job.held != nullptr && topology->gpu_types().size() > 1)
+    for (const NodeSlice& s : job.held->slices())
+      if (s.gpu_count() > 0) types |= GpuTypeMask{1} << topology->node(s.node).type;
+  const RunConfig config = job.target != nullptr ? job.target->config : RunConfig{};
+  return predict->time_for(*job.spec, work, Shape::packed(gpus, types), config);
 }
 
 }  // namespace orrery

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "sim/api/predictor.hpp"
 #include "sim/core/event.hpp"
 #include "sim/core/id_set.hpp"
 #include "sim/core/inventory.hpp"
@@ -15,20 +16,6 @@
 #include "sim/core/topology.hpp"
 
 namespace orrery {
-
-// How a job is to run; what a rigid job never changes.
-struct RunConfig {
-  std::int64_t batch = 0;         // global batch, samples; 0 = the job's own
-  std::int32_t accumulation = 0;  // gradient accumulation steps; 0 = the job's own
-  std::uint32_t execution_plan = 0;
-  // What a job that has done no work of its own starts from: a version of a parent. Without a parent: the newest
-  // version of the first parent, in the order of its edges, that has one. 0 = the newest; kFromBase = none at all.
-  std::uint32_t start_version = 0;
-  JobId start_parent{};
-  friend bool operator==(const RunConfig&, const RunConfig&) = default;
-};
-
-inline constexpr std::uint32_t kFromBase = 0xffffffffU;  // RunConfig::start_version
 
 enum class Act : std::uint8_t { run, suspend, preempt, reject, cancel };
 
@@ -94,7 +81,6 @@ struct JobView {
   Duration ran{};      // total time in state running
   GpuTime attained{};  // GPU-time in state running
   Work done{};         // reported, extrapolated at the believed rate while running
-  Work reported{};     // as the job itself last said: at a report, a checkpoint, a stop
   Work committed{};    // safe in a checkpoint
   std::optional<Estimate> estimate{};
   const Allocation* held = nullptr;    // null when it holds nothing
@@ -158,17 +144,6 @@ class JobRange {
   const IdSet<JobId>* ids_ = nullptr;
 };
 
-// The speed a policy may believe in; never the truth.
-struct Predictor {
-  virtual ~Predictor() = default;
-  // Progress on `gpus` under `config`, next to the jobs `with` on the same GPUs.
-  [[nodiscard]] virtual Rate rate(const JobSpec& spec, const Allocation& gpus, const RunConfig& config,
-                                  std::span<const JobId> with) const = 0;
-  // Time that the rest of the job would take on `gpus` GPUs packed on as few nodes as can be, restarts not counted;
-  // kForever when nobody knows. Default: linear in GPUs, from the job's estimate.
-  [[nodiscard]] virtual Duration time_left(const JobView& job, std::int32_t gpus) const;
-};
-
 // What a view looks at; owned by ClusterState.
 struct ViewTables {
   const std::vector<JobRecord>* records = nullptr;               // [job]
@@ -195,6 +170,14 @@ class ClusterView {
   [[nodiscard]] JobView job(JobId id) const;
   [[nodiscard]] const JobSpec& spec(JobId id) const { return *record(id).spec; }
   [[nodiscard]] JobState state(JobId id) const { return record(id).state; }
+  // The work that is left of a job once `done` of it is done: of what its profile says, else of what is claimed;
+  // nothing without either. A job that has outrun a claim has 1 ns left.
+  [[nodiscard]] std::optional<Work> work_after(const JobView& job, Work done) const;
+  // What is believed of `gpus` GPUs, packed, of the types that the job holds (of its own when it holds none): how
+  // long all that is left of it would take there, restarts not counted, or so much work of it. kForever when nobody
+  // knows.
+  [[nodiscard]] Duration time_left(const JobView& job, std::int32_t gpus) const;
+  [[nodiscard]] Duration time_for(const JobView& job, Work work, std::int32_t gpus) const;
   // Null when it holds nothing.
   [[nodiscard]] const Allocation* held(JobId id) const {
     return holds_gpus(record(id).state) ? &record(id).held : nullptr;

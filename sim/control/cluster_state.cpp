@@ -201,7 +201,7 @@ void ClusterState::launch(JobId job, Time now, GangId gang) {
 void ClusterState::stopping(JobId job, Time now, bool by_policy) {
   JobRecord& r = mutable_record(job);
   if (r.state == JobState::running) {
-    const Rate rate = r.measured ? r.measured->rate : predict_->rate(*r.spec, r.held, r.held_config, {});
+    const Rate rate = r.measured ? r.measured->rate : predict_->speed(*r.spec, r.held, r.held_config, {}).rate;
     r.done = r.done + work_in(now - r.done_at, rate);
     r.done_at = now;
   }

@@ -67,6 +67,11 @@ RunOutcome Controller::run() {
     if (wake_) decide(now);
     reconciler_.act(now);
     for (Observer* o : observers_) o->on_batch_end(now);
+    if (const std::string_view why = executor_->broken(); !why.empty()) {
+      outcome_.status = RunStatus::broken;
+      outcome_.why = why;
+      break;
+    }
     if (decided_ && at_rest() && state_.unfinished() > 0) {
       outcome_.status = RunStatus::stalled;
       break;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "sim/api/policy.hpp"
@@ -28,7 +29,7 @@ struct ControllerOptions {
   std::function<void(bool begin)> on_decision;
 };
 
-enum class RunStatus { completed, stalled };
+enum class RunStatus { completed, stalled, broken };
 
 struct RunOutcome {
   RunStatus status = RunStatus::completed;
@@ -36,6 +37,7 @@ struct RunOutcome {
   std::uint64_t decisions = 0;
   std::uint64_t events = 0;
   std::size_t unfinished = 0;  // stalled: jobs left with nothing that could wake the policy
+  std::string why{};           // broken: what the executor says (Executor::broken())
 };
 
 class Controller {
@@ -44,7 +46,7 @@ class Controller {
              const DemandTable& demands, const Predictor& predict, ControllerOptions options,
              std::vector<Observer*> observers);
 
-  // Runs until every job has ended, or nothing can happen any more.
+  // Runs until every job has ended, or nothing can happen any more, or the executor is broken.
   RunOutcome run();
 
   [[nodiscard]] const ClusterState& state() const { return state_; }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "sim/api/plan.hpp"
@@ -46,6 +47,9 @@ class Executor {
   // Lets time pass until something happens or `deadline` is reached; returns everything that happened at the
   // new now(). The span is valid until the next call.
   [[nodiscard]] virtual std::span<const Event> wait_until(Time deadline) = 0;
+  // Why the world cannot go on, in words: a job was put where nobody knows how fast it is. Empty while it can. The
+  // run ends there; until it does, the other calls do no harm.
+  [[nodiscard]] virtual std::string_view broken() const { return {}; }
 };
 
 }  // namespace orrery

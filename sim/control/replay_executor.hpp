@@ -35,6 +35,7 @@ class RecordingExecutor final : public Executor {
     inner_->command(gang, incarnation, c);
   }
   [[nodiscard]] std::span<const Event> wait_until(Time deadline) override;
+  [[nodiscard]] std::string_view broken() const override { return inner_->broken(); }
 
  private:
   Executor* inner_;

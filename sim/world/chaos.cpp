@@ -58,13 +58,13 @@ std::uint64_t Chaos::pick(ChaosSite s, std::uint64_t bound) {
   return uniform_below(sites_[static_cast<std::size_t>(s)].rng, bound);
 }
 
-Rate StragglerModel::rate(const JobSpec& spec, const Allocation& gpus, const RunConfig& config,
-                          std::span<const JobId> with) const {
+Speed StragglerModel::speed(const JobSpec& spec, const Shape& shape, const RunConfig& config,
+                            std::span<const JobId> neighbours) const {
   if (spec.id.index() >= slow_.size()) slow_.resize(2 * spec.id.index() + 1, -1);
   signed char& slow = slow_[spec.id.index()];
   if (slow < 0) slow = chaos_->fires(ChaosSite::straggler) ? 1 : 0;
-  const Rate full = model_->rate(spec, gpus, config, with);
-  return slow == 1 ? Rate{full.per_billion / 2} : full;
+  const Speed full = model_->speed(spec, shape, config, neighbours);
+  return slow == 1 ? Speed{Rate{full.rate.per_billion / 2}, full.known} : full;
 }
 
 }  // namespace orrery

@@ -58,8 +58,8 @@ class Chaos {
 class StragglerModel final : public PerformanceModel {
  public:
   StragglerModel(const PerformanceModel& model, Chaos& chaos) : model_(&model), chaos_(&chaos) {}
-  [[nodiscard]] Rate rate(const JobSpec& spec, const Allocation& gpus, const RunConfig& config,
-                          std::span<const JobId> with) const override;
+  [[nodiscard]] Speed speed(const JobSpec& spec, const Shape& shape, const RunConfig& config,
+                            std::span<const JobId> neighbours) const override;
 
  private:
   const PerformanceModel* model_;

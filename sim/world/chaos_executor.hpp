@@ -28,6 +28,7 @@ class ChaosExecutor final : public Executor {
   void resume(GangId gang, Incarnation incarnation) override;
   void command(GangId gang, Incarnation incarnation, const Command& command) override;
   [[nodiscard]] std::span<const Event> wait_until(Time deadline) override;
+  [[nodiscard]] std::string_view broken() const override { return inner_->broken(); }
 
  private:
   struct Action {

@@ -73,7 +73,7 @@ void SimExecutor::launch(const LaunchRequest& request) {
     g.config = request.members[0].config;
     g.healthy = kUnitRate;
   } else {
-    g.healthy = model_->rate(spec, *request.gpus, request.members[0].config, {});
+    g.healthy = speed_of(g, *request.gpus, request.members[0].config);
   }
   inherit(g, request.members[0].config);
   const Time start =
@@ -266,8 +266,8 @@ void SimExecutor::pause_running(Duration elapsed) {
 
 std::span<const Event> SimExecutor::wait_until(Time deadline) {
   batch_.clear();
-  change_rates();           // what was stopped since the last call
-  while (batch_.empty()) {  // some events concern only the executor: a checkpoint begins
+  change_rates();                              // what was stopped since the last call
+  while (batch_.empty() && broken_.empty()) {  // some events concern only the executor: a checkpoint begins
     const Time next = queue_.next_time();
     const Time before = now_;
     const bool nothing = next > deadline || next == kNever;

@@ -7,6 +7,7 @@
 #include <boost/container/small_vector.hpp>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "sim/control/executor.hpp"
@@ -49,6 +50,7 @@ class SimExecutor : public Executor {
   void resume(GangId gang, Incarnation incarnation) override;
   void command(GangId gang, Incarnation incarnation, const Command& command) override;
   [[nodiscard]] std::span<const Event> wait_until(Time deadline) override;
+  [[nodiscard]] std::string_view broken() const override { return broken_; }
 
  private:
   enum class Phase : std::uint8_t { idle, starting, running, suspended, stopping };
@@ -141,6 +143,8 @@ class SimExecutor : public Executor {
   void change_rates();
   [[nodiscard]] Duration stood_still(const Gang& g) const;
   void change_rate(Gang& g, Rate healthy, std::int64_t turns);
+  [[nodiscard]] Rate speed_of(const Gang& g, const Allocation& gpus, const RunConfig& config,
+                              std::span<const JobId> with = {});
   [[nodiscard]] static Rate present_rate(const Gang& g);
   // Slow nodes, in sim_rates.cpp.
   void plan_slow_spells();
@@ -158,6 +162,7 @@ class SimExecutor : public Executor {
   std::vector<Gang> gangs_;         // [job]: the job's present or last gang
   std::vector<JobId> job_of_gang_;  // [gang]
   std::vector<Event> batch_;
+  std::string broken_;                               // see Executor::broken()
   std::vector<std::vector<std::int32_t>> points_;    // [job] where it publishes; empty where no job has parents
   std::vector<std::vector<std::int32_t>> versions_;  // [job] progress of each, per mille; likewise
   std::optional<NetworkContention> contention_;

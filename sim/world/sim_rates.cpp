@@ -16,9 +16,20 @@ Duration SimExecutor::time_to(const Gang& g, Work at) const {
   return Duration{static_cast<std::int64_t>(ns)};
 }
 
+// As the model says; where it does not know, the run is over.
+Rate SimExecutor::speed_of(const Gang& g, const Allocation& gpus, const RunConfig& config,
+                           std::span<const JobId> with) {
+  const JobSpec& spec = workload_->specs[g.job.index()];
+  const Speed speed = model_->speed(spec, gpus, config, with);
+  if (!speed.known && broken_.empty()) broken_ = model_->unknown(spec, gpus);
+  return speed.rate;
+}
+
 // From `done` on at the speed of where the job is now.
 void SimExecutor::begin_stretch(Gang& g) {
-  g.stretch = model_->stretch(workload_->specs[g.job.index()], g.gpus, g.config, g.done);
+  const JobSpec& spec = workload_->specs[g.job.index()];
+  g.stretch = model_->stretch(spec, g.gpus, g.config, g.done);
+  if (!g.stretch.known && broken_.empty()) broken_ = model_->unknown(spec, g.gpus);
   if (g.stretch.left == kForever) return;
   g.stretch.left = time_for(Work{g.stretch.left.ns}, g.rate);
   if (g.stretch.left == kForever) return;
@@ -54,8 +65,7 @@ void SimExecutor::change_rates() {
       }
       const JobSpec& spec = workload_->specs[job.index()];
       const auto with = neighbours_->with(job);
-      const Rate rate =
-          in_stretches_ ? model_->share(spec, g.gpus, with) : model_->rate(spec, g.gpus, g.config, with);
+      const Rate rate = in_stretches_ ? model_->share(spec, g.gpus, with) : speed_of(g, g.gpus, g.config, with);
       change_rate(g, rate, 1);
     }
 }

@@ -144,7 +144,7 @@ TEST_CASE("Sia's workload on its three types of GPU: A100 are the fastest, for e
   const auto rate = [&](const JobSpec& spec, std::uint32_t node) {
     Allocation gpus;
     gpus.add({NodeId(node), kMilliPerGpu, 0xf, 0, 0});
-    return p->profiled->rate(spec, gpus, {}, {}).per_billion;
+    return p->profiled->speed(spec, gpus, {}, {}).rate.per_billion;
   };
   for (const JobSpec& spec : p->workload.specs) {
     INFO(spec.model);

@@ -116,7 +116,7 @@ TEST_CASE("a gang is spread where it is on more nodes than it needs of those the
     Allocation a;
     for (const auto& [node, gpus] : on)
       a.add({.node = NodeId(static_cast<std::uint32_t>(node)), .gpus = GpuMask::first(gpus)});
-    return model->rate(test::make_workload({{0, 6, 1}}).specs[0], a, {}, {});
+    return model->speed(test::make_workload({{0, 6, 1}}).specs[0], a, {}, {}).rate;
   };
   // One node of four and three of two: six need two nodes; the widest alone would say so of three nodes, too.
   const std::vector<NodeGroup> mixed{group("w", 1, 4, "a"), group("n", 3, 2, "a")};
@@ -139,7 +139,7 @@ TEST_CASE("work over links is counted on the fewest nodes of the cluster, wherev
     for (const auto& [node, gpus] : nodes) a.add({.node = NodeId(node), .gpus = GpuMask::first(gpus)});
     return a;
   };
-  CHECK(model.rate(w.specs[0], on({{0, 2}}), {}, {}) == kUnitRate);
-  CHECK(model.rate(w.specs[0], on({{1, 1}, {2, 1}}), {}, {}) == Rate{400'000'000});
-  CHECK(model.rate(w.specs[1], on({{0, 2}, {1, 1}}), {}, {}) == kUnitRate);
+  CHECK(model.speed(w.specs[0], on({{0, 2}}), {}, {}).rate == kUnitRate);
+  CHECK(model.speed(w.specs[0], on({{1, 1}, {2, 1}}), {}, {}).rate == Rate{400'000'000});
+  CHECK(model.speed(w.specs[1], on({{0, 2}, {1, 1}}), {}, {}).rate == kUnitRate);
 }

@@ -73,7 +73,7 @@ void look_up(benchmark::State& state, int nodes) {
   spec.id = JobId(0);
   count_allocations(state, [&] {
     benchmark::DoNotOptimize(model->stretch(spec, gpus, {}, Work{}));
-    benchmark::DoNotOptimize(model->rate(spec, gpus, {}, {}));
+    benchmark::DoNotOptimize(model->speed(spec, gpus, {}, {}));
   });
 }
 
@@ -103,7 +103,7 @@ void BM_PlacementOnTwoTypes(benchmark::State& state) {
   spec.id = JobId(0);
   count_allocations(state, [&] {
     benchmark::DoNotOptimize(model->stretch(spec, gpus, {}, Work{}));
-    benchmark::DoNotOptimize(model->rate(spec, gpus, {}, {}));
+    benchmark::DoNotOptimize(model->speed(spec, gpus, {}, {}));
   });
 }
 BENCHMARK(BM_PlacementOnTwoTypes);
@@ -146,7 +146,7 @@ void BM_PairOfConfigurations(benchmark::State& state) {
   JobSpec spec;
   spec.id = JobId(0);
   const JobId other(1);
-  count_allocations(state, [&] { benchmark::DoNotOptimize(model->rate(spec, gpus, {}, {&other, 1})); });
+  count_allocations(state, [&] { benchmark::DoNotOptimize(model->speed(spec, gpus, {}, {&other, 1})); });
 }
 BENCHMARK(BM_PairOfConfigurations);
 

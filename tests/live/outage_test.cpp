@@ -188,7 +188,7 @@ Ended run(const Workload& workload, int gpus, const std::string& policy, WorldOp
     if (outage) {
       if (cut.rates)
         outage->rate = [&](const LaunchRequest& r) {
-          return model.rate(workload.specs[r.members[0].job.index()], *r.gpus, r.members[0].config, {});
+          return model.speed(workload.specs[r.members[0].job.index()], *r.gpus, r.members[0].config, {}).rate;
         };
       outage->goes_on = [&](Time t) {
         begins = t;

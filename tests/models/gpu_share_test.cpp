@@ -72,7 +72,7 @@ TEST_CASE("a batch that does not fit the GPU's memory is accumulated", "[models]
   const Application::Split s = a.split(16, 1);
   CHECK(s.accumulation == 1);
   CHECK(s.per_gpu == 8);
-  CHECK(a.step(Shape::packed(1, 4), s).seconds == Approx(0.4));
+  CHECK(a.step(NodeRing::packed(1, 4), s).seconds == Approx(0.4));
   CHECK(a.split(16, 2).accumulation == 0);
   CHECK(*a.beside(4, 4) == Approx(0.5));
   CHECK_FALSE(a.beside(4, 8));  // 4.5 GiB

@@ -33,12 +33,12 @@ TEST_CASE("measured times: a job is as fast as the crowd on its core lets it be"
   REQUIRE(model.minds_neighbours());
   const Workload w = make_workload({{0, 1, 10}, {0, 2, 10}});
   const std::vector<JobId> other{JobId(0)}, two{JobId(2), JobId(3)}, nobody;
-  CHECK(model.rate(w.specs[0], slots(0b0001), {}, nobody) == Rate{1000});
-  CHECK(model.rate(w.specs[0], slots(0b0001), {}, other) == Rate{450});
-  CHECK(model.rate(w.specs[0], slots(0b0001), {}, two) == Rate{300});
-  CHECK(model.rate(w.specs[1], slots(0b0110), {}, nobody) == Rate{2000});  // one rank per core
-  CHECK(model.rate(w.specs[1], slots(0b0011), {}, nobody) == Rate{1000});  // both on one
-  CHECK(model.rate(w.specs[1], slots(0b0011), {}, two) == Rate{1000});     // more than was measured
+  CHECK(model.speed(w.specs[0], slots(0b0001), {}, nobody).rate == Rate{1000});
+  CHECK(model.speed(w.specs[0], slots(0b0001), {}, other).rate == Rate{450});
+  CHECK(model.speed(w.specs[0], slots(0b0001), {}, two).rate == Rate{300});
+  CHECK(model.speed(w.specs[1], slots(0b0110), {}, nobody).rate == Rate{2000});  // one rank per core
+  CHECK(model.speed(w.specs[1], slots(0b0011), {}, nobody).rate == Rate{1000});  // both on one
+  CHECK(model.speed(w.specs[1], slots(0b0011), {}, two).rate == Rate{1000});     // more than was measured
 
   Neighbours neighbours(topology, 3, model.places());
   neighbours.start(JobId(0), slots(0b0001));

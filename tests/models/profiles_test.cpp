@@ -2,7 +2,6 @@
 // application's batch is split. Vectors worked out by hand.
 #include <catch2/catch.hpp>
 
-#include "sim/api/unmeasured.hpp"
 #include "sim/core/random.hpp"
 #include "sim/models/speed/profiled_model.hpp"
 
@@ -90,33 +89,33 @@ TEST_CASE("between scattered points a linear function comes back, outside there 
 }
 
 TEST_CASE("a shape is named by its smallest rotation", "[models]") {
-  CHECK(Shape(on({4})).placement() == 4);
-  CHECK(Shape(on({4, 2})).placement() == 24);
-  CHECK(Shape(on({1, 3, 2})).placement() == 132);  // filled as 3, 2, 1
-  CHECK(Shape(on({1, 3, 2}), Shape::Order::by_node).placement() == 132);
-  CHECK(Shape(on({1, 2, 3})).placement() == 132);
-  CHECK(Shape(on({1, 2, 3}), Shape::Order::by_node).placement() == 123);
-  const Shape ten = Shape::packed(10, 4);
+  CHECK(NodeRing(on({4})).placement() == 4);
+  CHECK(NodeRing(on({4, 2})).placement() == 24);
+  CHECK(NodeRing(on({1, 3, 2})).placement() == 132);  // filled as 3, 2, 1
+  CHECK(NodeRing(on({1, 3, 2}), NodeRing::Order::by_node).placement() == 132);
+  CHECK(NodeRing(on({1, 2, 3})).placement() == 132);
+  CHECK(NodeRing(on({1, 2, 3}), NodeRing::Order::by_node).placement() == 123);
+  const NodeRing ten = NodeRing::packed(10, 4);
   CHECK(ten.nodes() == 3);
   CHECK(ten.gpus() == 10);
   CHECK(ten.placement() == 244);
-  CHECK(Shape::packed(100, 4).placement() == 0);  // 25 nodes have no name of one digit each
-  CHECK(Shape::packed(100, 4).nodes() == 25);
+  CHECK(NodeRing::packed(100, 4).placement() == 0);  // 25 nodes have no name of one digit each
+  CHECK(NodeRing::packed(100, 4).nodes() == 25);
 }
 
 TEST_CASE("step times: measured placements, points between, points outside", "[models]") {
   const StepTimes t = times();
-  CHECK(t.at(Shape(on({4, 2})), 8).step_s == Approx(step_s(2, 6, 8)));
-  CHECK(t.at(Shape(on({4, 2})), 10).step_s == Approx(step_s(2, 6, 10)));
-  CHECK(t.at(Shape(on({4, 2})), 10).sync_s == Approx(0.2));
+  CHECK(t.at(NodeRing(on({4, 2})), 8).step_s == Approx(step_s(2, 6, 8)));
+  CHECK(t.at(NodeRing(on({4, 2})), 10).step_s == Approx(step_s(2, 6, 10)));
+  CHECK(t.at(NodeRing(on({4, 2})), 10).sync_s == Approx(0.2));
   // Three GPUs on one node were not measured, nor eight on three.
-  CHECK(t.at(Shape(on({3})), 10).step_s == Approx(step_s(1, 3, 10)));
-  CHECK(t.covers(Shape(on({3})), 10));
-  CHECK(t.at(Shape(on({4, 2, 2})), 5).step_s == Approx(step_s(3, 8, 5)));
-  CHECK_FALSE(t.covers(Shape(on({4})), 17));
-  CHECK_FALSE(t.covers(Shape::packed(64, 4), 8));
-  CHECK(t.at(Shape(on({4})), 17).step_s == Approx(step_s(1, 4, 16)));  // clamped
-  const std::string message = render(t.missing(Shape::packed(64, 4), 8));
+  CHECK(t.at(NodeRing(on({3})), 10).step_s == Approx(step_s(1, 3, 10)));
+  CHECK(t.covers(NodeRing(on({3})), 10));
+  CHECK(t.at(NodeRing(on({4, 2, 2})), 5).step_s == Approx(step_s(3, 8, 5)));
+  CHECK_FALSE(t.covers(NodeRing(on({4})), 17));
+  CHECK_FALSE(t.covers(NodeRing::packed(64, 4), 8));
+  CHECK(t.at(NodeRing(on({4})), 17).step_s == Approx(step_s(1, 4, 16)));  // clamped
+  const std::string message = render(t.missing(NodeRing::packed(64, 4), 8));
   CHECK(message.find("the profile of net on k9 has no step time for 64 GPUs on 16 nodes at 8 samples per GPU") !=
         std::string::npos);
 }
@@ -138,7 +137,7 @@ TEST_CASE("a batch is split over GPUs and accumulation steps", "[models]") {
   CHECK(split(256, 3) == std::vector<std::int64_t>{14, 5, 252});  // 15 each would be 270, above the largest
   CHECK(a.most_gpus(64) == 16);
   // Two accumulated passes without synchronisation, then a whole step.
-  CHECK(a.step(Shape(on({1})), {16, 2, 48}).seconds == Approx(2 * (step_s(1, 1, 16) - 0.1) + step_s(1, 1, 16)));
+  CHECK(a.step(NodeRing(on({1})), {16, 2, 48}).seconds == Approx(2 * (step_s(1, 1, 16) - 0.1) + step_s(1, 1, 16)));
 }
 
 // Two epochs that end at progress 100 and 300; with var = 3 and sqr = 1, doubling the batch gains (3 + 1) / (3/2 + 1)
@@ -165,11 +164,10 @@ TEST_CASE("work of a profiled job is time on its requested GPUs, in stretches of
   // On two GPUs each has 8 samples: 0.08 + 0.1 + 0.04 s a step.
   const auto half = model->stretch(spec, on({2}), {}, Work{first.until.ns / 2});
   CHECK(to_seconds(half.left) == Approx(50 * 0.22));
-  CHECK(static_cast<double>(model->rate(spec, on({2}), {}, {}).per_billion) / 1e9 == Approx(0.28 / 0.22));
-  JobView view;
-  view.spec = &spec;
-  view.done = first.until;
-  CHECK(to_seconds(model->time_left(view, 2)) == Approx(200 * 0.22));
+  CHECK(static_cast<double>(model->speed(spec, on({2}), {}, {}).rate.per_billion) / 1e9 == Approx(0.28 / 0.22));
+  const Work whole = model->work_of(spec).value(), left = whole - first.until;
+  CHECK(to_seconds(Duration{whole.ns}) == Approx(300 * 0.28));
+  CHECK(to_seconds(model->time_for(spec, left, Shape::packed(2), {})) == Approx(200 * 0.22));
 }
 
 TEST_CASE("a job without a profile, or whose profile lacks its size, is named", "[models]") {
@@ -214,17 +212,15 @@ TEST_CASE("each type of GPU has its own step times; a gang over two types is as 
   CHECK(left_s(nodes({1}, 3)) == Approx(100 * step_s(1, 2, 8) / 2));
   CHECK(left_s(nodes({1, 2}, 1)) == Approx(100 * step_s(2, 2, 8) / 2));
   CHECK(left_s(nodes({0, 1}, 1)) == Approx(100 * step_s(2, 2, 8)));
-  CHECK(static_cast<double>(model->rate(spec, nodes({1}, 3), {}, {}).per_billion) / 1e9 == Approx(2));
+  CHECK(static_cast<double>(model->speed(spec, nodes({1}, 3), {}, {}).rate.per_billion) / 1e9 == Approx(2));
 
-  // What policies are told: of the type that the job holds; before that, of the one that its work is counted on.
-  JobView view;
-  view.spec = &spec;
-  CHECK(to_seconds(model->time_left(view, 4)) == Approx(100 * step_s(1, 4, 4)));
-  const Allocation held = nodes({2}, 3), both = nodes({0, 2}, 1);
-  view.held = &held;
-  CHECK(to_seconds(model->time_left(view, 4)) == Approx(100 * step_s(1, 4, 4) / 2));
-  view.held = &both;
-  CHECK(to_seconds(model->time_left(view, 4)) == Approx(100 * step_s(1, 4, 4)));
+  // What policies are told of four GPUs, packed: of one type, of both, and of the one that its work is counted on.
+  const Work all = model->work_of(spec).value();
+  const auto told_s = [&](const Shape& shape) { return to_seconds(model->time_for(spec, all, shape, {})); };
+  CHECK(told_s(Shape::packed(4)) == Approx(100 * step_s(1, 4, 4)));
+  CHECK(told_s(Shape::packed(4, topology.type_bit("b"))) == Approx(100 * step_s(1, 4, 4) / 2));
+  CHECK(told_s(Shape::packed(4, topology.type_bit("a") | topology.type_bit("b"))) == Approx(100 * step_s(1, 4, 4)));
+  CHECK(told_s(nodes({1, 2}, 1)) == Approx(left_s(nodes({1, 2}, 1))));  // of these very GPUs
 
   ApplicationProfile other = application_profile();
   other.name = "other";
@@ -261,20 +257,17 @@ TEST_CASE("without clamp a job is elastic as far as its profile goes, and a shap
   };
   CHECK(to_seconds(stretch(0, {2})) == Approx(10 * step_s(1, 2, 128)));
   CHECK(to_seconds(stretch(1, {1, 1})) == Approx(10 * step_s(1, 2, 128)));  // the nearest
-  CHECK_THROWS_AS(stretch(0, {3}), Unmeasured);
-  std::string message;
-  try {
-    (void)stretch(0, {1, 1});
-  } catch (const Unmeasured& e) {
-    message = e.what();
-  }
-  CHECK(message.find("job `x` of `net` was put where its speed is not known: the profile of net on k9 has no step "
-                     "time for 2 GPUs on 2 nodes at 128 samples per GPU") == 0);
-  JobView view;
-  view.spec = &spec;
   spec.id = JobId(0);
-  CHECK(model->time_left(view, 3) == kForever);
-  CHECK(model->time_left(view, 1) < kForever);
+  for (const auto& gpus : {on({3}), on({1, 1})}) {
+    CHECK_FALSE(model->stretch(spec, gpus, {}, Work{}).known);
+    CHECK_FALSE(model->speed(spec, gpus, {}, {}).known);
+  }
+  CHECK(model->speed(spec, on({2}), {}, {}).known);
+  CHECK(model->unknown(spec, on({1, 1}))
+            .find("job `x` of `net` was put where its speed is not known: the profile of net on k9 has no step time "
+                  "for 2 GPUs on 2 nodes at 128 samples per GPU") == 0);
+  CHECK(model->time_for(spec, Work{1}, Shape::packed(3), {}) == kForever);
+  CHECK(model->time_for(spec, Work{1}, Shape::packed(1), {}) < kForever);
   // A job that needs more than one GPU: fewer were not measured.
   ApplicationProfile wide = p;
   std::erase_if(wide.exact, [](const StepPoint& at) { return at.gpus == 1; });

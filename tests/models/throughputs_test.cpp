@@ -2,7 +2,6 @@
 // on one GPU slow each other down by what was measured.
 #include <catch2/catch.hpp>
 
-#include "sim/api/unmeasured.hpp"
 #include "sim/models/speed/throughputs.hpp"
 #include "tests/support/traces.hpp"
 #include "tests/support/world.hpp"
@@ -59,7 +58,7 @@ TEST_CASE("throughput tables: type, number of GPUs and spreading decide the spee
   REQUIRE(model->add({{"vit", "", 32, 1}, 0}, 0, false));
   REQUIRE(model->add({{"bert", "", 64, 1}, 400}, 0, true));
   const auto rate = [&](std::uint32_t job, const Allocation& a, std::vector<JobId> with = {}) {
-    return static_cast<double>(model->rate(w.specs[job], a, {}, with).per_billion) / 1e9;
+    return static_cast<double>(model->speed(w.specs[job], a, {}, with).rate.per_billion) / 1e9;
   };
   CHECK(rate(0, on({{0, 1}})) == 1);
   CHECK(rate(0, on({{2, 1}})) == 0.25);
@@ -69,7 +68,8 @@ TEST_CASE("throughput tables: type, number of GPUs and spreading decide the spee
   CHECK(rate(1, on({{0, 1}, {2, 1}})) == Approx(1.5 / 7));  // two types: the slower one
   CHECK(rate(0, on({{0, 3}})) == Approx(7.0 / 4));          // elastic: measured on two
   CHECK(rate(3, on({{0, 15}})) == Approx(14.0 / 4));        // not measured on four: the nearest, linear, as asked for
-  CHECK_THROWS_AS(rate(0, on({{0, 15}})), Unmeasured);
+  CHECK_FALSE(model->speed(w.specs[0], on({{0, 15}}), {}, {}).known);
+  CHECK(model->unknown(w.specs[0], on({{0, 15}})).find("was put on 4 GPUs of type `v100`") != std::string::npos);
   CHECK(rate(0, on({{0, 1}}), {JobId(2)}) == 0.75);
   CHECK(rate(2, on({{0, 1}}), {JobId(0)}) == 0.5);
   CHECK(rate(2, on({{2, 1}}), {JobId(0)}) == Approx(0.2 * 0.49));  // no such pair on K80: they take turns
@@ -208,7 +208,7 @@ TEST_CASE("a calibrated table: ranks are GPUs, co-runners are crowds", "[traces]
   REQUIRE(model->add({{"vit", "transfer", 16, 2}, 200}, 0, false));
   const Workload w = make_workload({{0, 2, 1}, {0, 2, 1}});
   const JobId other(1);
-  CHECK(model->rate(w.specs[0], on({{0, 3}}), {}, {&other, 1}) == Rate{625'000'000});
+  CHECK(model->speed(w.specs[0], on({{0, 3}}), {}, {&other, 1}).rate == Rate{625'000'000});
 }
 
 TEST_CASE("a table of throughputs that is none is one clear error", "[traces][throughputs]") {

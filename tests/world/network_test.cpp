@@ -38,7 +38,7 @@ TEST_CASE("the speed of a job alone depends on what its gradients cross", "[exec
   const Topology topology(racks());
   const Workload w = make_workload({{0, 2, 100}, {0, 1, 100}, {0, 4, 100}});
   const NetworkModel model(topology, w.specs, heavy(), {});
-  const auto rate = [&](std::uint32_t job, const Allocation& a) { return model.rate(w.specs[job], a, {}, {}); };
+  const auto rate = [&](std::uint32_t job, const Allocation& a) { return model.speed(w.specs[job], a, {}, {}).rate; };
   CHECK(rate(0, nodes({0, 1})) == kUnitRate);          // 1 s + 15 GB at 10 GB/s = 2.5 s, as packed as can be
   CHECK(rate(0, nodes({1, 2})) == Rate{625'000'000});  // 1 s + 15 GB at 5 GB/s = 4 s
   CHECK(rate(0, nodes({3})) == Rate{1'250'000'000});   // half the GPUs, but a step of 1 s instead of 2.5

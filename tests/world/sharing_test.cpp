@@ -30,9 +30,9 @@ RunResult play(const std::string& text, const std::vector<NodeGroup>& groups, co
 // Thinks that whoever shares a GPU loses nothing by it, and says that this was measured.
 class Generous final : public PerformanceModel {
  public:
-  [[nodiscard]] Rate rate(const JobSpec& s, const Allocation& g, const RunConfig& c,
-                          std::span<const JobId> with) const override {
-    return ideal_.rate(s, g, c, with);
+  [[nodiscard]] Speed speed(const JobSpec& s, const Shape& g, const RunConfig& c,
+                            std::span<const JobId> with) const override {
+    return ideal_.speed(s, g, c, with);
   }
   [[nodiscard]] bool knows_sharing() const override { return true; }
 

@@ -133,9 +133,9 @@ void add_speed(World& w, Kind kind, const Topology& topology, RandomStream& rng)
 class Liar final : public PerformanceModel {
  public:
   Liar(const PerformanceModel& truth, std::int64_t per_mille) : truth_(&truth), per_mille_(per_mille) {}
-  [[nodiscard]] Rate rate(const JobSpec& s, const Allocation& g, const RunConfig& c,
-                          std::span<const JobId> with) const override {
-    return {truth_->rate(s, g, c, with).per_billion * per_mille_ / 1000};
+  [[nodiscard]] Speed speed(const JobSpec& s, const Shape& g, const RunConfig& c,
+                            std::span<const JobId> with) const override {
+    return {Rate{truth_->speed(s, g, c, with).rate.per_billion * per_mille_ / 1000}};
   }
   [[nodiscard]] Duration start_cost(const JobSpec& s, const Allocation& g) const override {
     return truth_->start_cost(s, g);
@@ -159,9 +159,8 @@ class Liar final : public PerformanceModel {
 // A stretch a second, and how often it was asked for one.
 class Staircase final : public PerformanceModel {
  public:
-  [[nodiscard]] Rate rate(const JobSpec&, const Allocation&, const RunConfig&,
-                          std::span<const JobId>) const override {
-    return kUnitRate;
+  [[nodiscard]] Speed speed(const JobSpec&, const Shape&, const RunConfig&, std::span<const JobId>) const override {
+    return {kUnitRate};
   }
   [[nodiscard]] bool in_stretches() const override { return true; }
   [[nodiscard]] Stretch stretch(const JobSpec&, const Allocation&, const RunConfig&, Work done) const override {

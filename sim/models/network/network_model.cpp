@@ -22,7 +22,7 @@ NetworkModel::NetworkModel(const Topology& topology, const std::vector<JobSpec>&
   for (const JobSpec& spec : jobs) {
     const auto row = index.find(spec.model);
     of_job_.push_back(row == index.end() ? 0 : row->second);
-    packed_.push_back(packed_step(spec));
+    packed_.push_back(packed_step(spec, spec.demand.gpus));
   }
 }
 
@@ -39,10 +39,10 @@ Duration NetworkModel::step_time(const StepTraffic& t, int widest, std::int64_t 
 
 // On the widest nodes that the job may use, then on narrower ones; what no node is left for goes on as if there were
 // more of the first group's (the job will be rejected).
-Duration NetworkModel::packed_step(const JobSpec& spec) const {
-  if (spec.demand.gpus == 0) return traffic_[of_job_[spec.id.index()]].compute;  // nothing to exchange
+Duration NetworkModel::packed_step(const JobSpec& spec, int gpus) const {
+  if (gpus == 0) return traffic_[of_job_[spec.id.index()]].compute;  // nothing to exchange
   const NodeWidths widths(spec.demand, *topology_);
-  int left = spec.demand.gpus, most = 0;
+  int left = gpus, most = 0;
   std::int64_t nodes = 0, inside = 0, between = 0;
   const auto fill = [&](const NodeGroup& group, int width, std::int64_t count) {
     const std::int64_t taken = std::min<std::int64_t>(count, (left + width - 1) / width);
@@ -85,16 +85,18 @@ NetworkModel::Step NetworkModel::step(const JobSpec& spec, const Allocation& gpu
   return out;
 }
 
-Rate NetworkModel::rate_of(const JobSpec& spec, const Allocation& gpus, Duration step) const {
+Rate NetworkModel::rate_of(const JobSpec& spec, std::int64_t milli_gpus, Duration step) const {
   const std::int64_t requested = spec.demand.milli_gpus();
-  if (requested == 0 || gpus.empty()) return kUnitRate;
+  if (requested == 0 || milli_gpus == 0) return kUnitRate;
   const Duration packed = packed_[spec.id.index()];
-  const Int128 rate = static_cast<Int128>(kUnitRate.per_billion) * gpus.milli_gpus() * packed.ns;
+  const Int128 rate = static_cast<Int128>(kUnitRate.per_billion) * milli_gpus * packed.ns;
   return {static_cast<std::int64_t>(rate / (static_cast<Int128>(requested) * step.ns))};
 }
 
-Rate NetworkModel::rate(const JobSpec& spec, const Allocation& gpus, const RunConfig&, std::span<const JobId>) const {
-  return rate_of(spec, gpus, step(spec, gpus).alone);
+Speed NetworkModel::speed(const JobSpec& spec, const Shape& shape, const RunConfig&, std::span<const JobId>) const {
+  const Duration alone =
+      shape.where() != nullptr ? step(spec, *shape.where()).alone : packed_step(spec, shape.gpus());
+  return {rate_of(spec, shape.milli_gpus(), alone)};
 }
 
 NetworkContention::NetworkContention(const NetworkModel& model)
@@ -106,7 +108,7 @@ void NetworkContention::start(JobId job, const Allocation& gpus) {
   ORRERY_ASSERT(!r.present, "job {} started twice", job.value);
   const NetworkModel::Step step = model_->step(model_->job(job), gpus);
   r.present = true;
-  r.gpus = &gpus;
+  r.milli_gpus = gpus.milli_gpus();
   r.alone = step.alone;
   r.wire_bytes = step.wire_bytes;
   const Int128 wanted = (static_cast<Int128>(step.wire_bytes) * kNsPerSecond + step.alone.ns - 1) / step.alone.ns;
@@ -134,7 +136,7 @@ std::span<const NetworkContention::Changed> NetworkContention::update() {
     const std::int64_t got = links_.rate(flow);
     Duration step = r.alone;
     if (got < r.wanted) step = std::max(step, send_time(r.wire_bytes, std::max<std::int64_t>(got, 1)));
-    changed_.push_back({job, model_->rate_of(model_->job(job), *r.gpus, step)});
+    changed_.push_back({job, model_->rate_of(model_->job(job), r.milli_gpus, step)});
   }
   return changed_;
 }

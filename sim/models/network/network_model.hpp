@@ -31,8 +31,8 @@ class NetworkModel final : public PerformanceModel {
 
   // 1 on the requested GPUs packed on as few nodes as can be, alone; linear in GPUs, and less where the step takes
   // longer: rate = given / requested * packed step / step.
-  [[nodiscard]] Rate rate(const JobSpec& spec, const Allocation& gpus, const RunConfig& config,
-                          std::span<const JobId> with) const override;
+  [[nodiscard]] Speed speed(const JobSpec& spec, const Shape& shape, const RunConfig& config,
+                            std::span<const JobId> neighbours) const override;
 
   struct Step {
     LinkUses links{};             // of the ring between nodes; empty when there is none, or nothing limits it
@@ -40,14 +40,14 @@ class NetworkModel final : public PerformanceModel {
     Duration alone{};             // the whole step, nobody else on the links
   };
   [[nodiscard]] Step step(const JobSpec& spec, const Allocation& gpus) const;
-  // The rate when a step takes `step` on these GPUs.
-  [[nodiscard]] Rate rate_of(const JobSpec& spec, const Allocation& gpus, Duration step) const;
+  // The rate when a step takes `step` on so many thousandths of GPUs.
+  [[nodiscard]] Rate rate_of(const JobSpec& spec, std::int64_t milli_gpus, Duration step) const;
 
   [[nodiscard]] const Fabric& fabric() const { return fabric_; }
   [[nodiscard]] const JobSpec& job(JobId id) const { return (*jobs_)[id.index()]; }
 
  private:
-  [[nodiscard]] Duration packed_step(const JobSpec& spec) const;
+  [[nodiscard]] Duration packed_step(const JobSpec& spec, int gpus) const;
   [[nodiscard]] Duration step_time(const StepTraffic& t, int widest, std::int64_t nodes, std::int64_t inside,
                                    std::int64_t between) const;
 
@@ -64,7 +64,7 @@ class NetworkContention {
   // `model` must outlive this.
   explicit NetworkContention(const NetworkModel& model);
 
-  // A job begins, or ceases, to make steps. Stopping one that is not there does nothing. `gpus` is kept until then.
+  // A job begins, or ceases, to make steps. Stopping one that is not there does nothing.
   void start(JobId job, const Allocation& gpus);
   void stop(JobId job);
 
@@ -80,7 +80,7 @@ class NetworkContention {
   struct Running {
     FlowId flow = 0;
     bool present = false;
-    const Allocation* gpus = nullptr;
+    std::int64_t milli_gpus = 0;
     std::int64_t wire_bytes = 0;
     std::int64_t wanted = 0;  // bytes per second, on average, when nobody is in the way
     Duration alone{};

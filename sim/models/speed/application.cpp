@@ -89,7 +89,7 @@ Application::Split Application::split(std::int64_t batch, int gpus) const {
   return s;
 }
 
-Application::Step Application::step(const Shape& shape, const Split& split) const {
+Application::Step Application::step(const NodeRing& shape, const Split& split) const {
   const StepTime t = times_.at(shape, static_cast<double>(split.per_gpu));
   return {t.step_s + (t.step_s - t.sync_s) * static_cast<double>(split.accumulation), t.covered};
 }
@@ -97,7 +97,7 @@ Application::Step Application::step(const Shape& shape, const Split& split) cons
 std::optional<double> Application::beside(std::int64_t own, std::int64_t other) const {
   const auto together = shared_.at(static_cast<double>(own), static_cast<double>(other));
   if (!together || (profile_.gpu_gib > 0 && together->gib > profile_.gpu_gib)) return std::nullopt;
-  return times_.at(Shape::packed(1, 1), static_cast<double>(own)).step_s / together->step_s;
+  return times_.at(NodeRing::packed(1, 1), static_cast<double>(own)).step_s / together->step_s;
 }
 
 Application::Bracket Application::bracket(std::int64_t batch) const {

@@ -43,7 +43,7 @@ class Application {
     double seconds = 0;
     bool covered = true;  // as StepTime::covered
   };
-  [[nodiscard]] Step step(const Shape& shape, const Split& split) const;
+  [[nodiscard]] Step step(const NodeRing& shape, const Split& split) const;
   // Progress of one optimiser step in `epoch` (from 0): the gain (var + sqr) / (var / scale + sqr), or samples.
   [[nodiscard]] double gain(std::int64_t total, std::size_t epoch) const;
   // The share of its speed alone at which a job with local batch `own` runs on a GPU beside one with `other`. Nothing

@@ -28,11 +28,12 @@ std::size_t MeasuredModel::own_ranks(const Allocation& gpus) const {
   return most;
 }
 
-Rate MeasuredModel::rate(const JobSpec& spec, const Allocation& gpus, const RunConfig&,
-                         std::span<const JobId> with) const {
-  if (times_->crowded.empty()) return times_->rates[spec.id.index()];
+Speed MeasuredModel::speed(const JobSpec& spec, const Shape& shape, const RunConfig&,
+                           std::span<const JobId> neighbours) const {
+  if (times_->crowded.empty()) return {times_->rates[spec.id.index()]};
   const std::vector<Rate>& by_crowd = times_->crowded[spec.id.index()];
-  return by_crowd[std::min(by_crowd.size(), own_ranks(gpus) + with.size()) - 1];
+  const std::size_t own = shape.where() != nullptr ? own_ranks(*shape.where()) : 1;
+  return {by_crowd[std::min(by_crowd.size(), own + neighbours.size()) - 1]};
 }
 
 }  // namespace orrery

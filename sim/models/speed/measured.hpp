@@ -28,8 +28,8 @@ class MeasuredModel final : public PerformanceModel {
   [[nodiscard]] bool minds_neighbours() const override { return !times_->crowded.empty(); }
   [[nodiscard]] bool knows_sharing() const override { return true; }
   [[nodiscard]] std::span<const std::size_t> places() const override { return times_->place_of_slot; }
-  [[nodiscard]] Rate rate(const JobSpec& spec, const Allocation& gpus, const RunConfig& config,
-                          std::span<const JobId> with) const override;
+  [[nodiscard]] Speed speed(const JobSpec& spec, const Shape& shape, const RunConfig& config,
+                            std::span<const JobId> neighbours) const override;
 
  private:
   [[nodiscard]] std::size_t own_ranks(const Allocation& gpus) const;  // on the place where it has most

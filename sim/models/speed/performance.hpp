@@ -3,8 +3,9 @@
 #pragma once
 
 #include <span>
+#include <string>
 
-#include "sim/api/view.hpp"
+#include "sim/api/predictor.hpp"
 
 namespace orrery {
 
@@ -14,24 +15,31 @@ class PerformanceModel : public Predictor {
   struct Stretch {
     Work until{};
     Duration left{};
+    bool known = true;  // false: nobody knows how fast the job is there, see unknown()
   };
+  // Where speed() or stretch() does not know: the job, what was measured of it, and where it was put. Only a policy
+  // decides where jobs go, so this is found out during a run, which it ends.
+  [[nodiscard]] virtual std::string unknown(const JobSpec& spec, const Shape& shape) const {
+    (void)spec, (void)shape;
+    return {};
+  }
   // Time from a launch to the first step, over and above what the scenario's overheads say: loading and warming up
   // the model, where it was measured.
   [[nodiscard]] virtual Duration start_cost(const JobSpec& spec, const Allocation& gpus) const {
     (void)spec, (void)gpus;
     return {};
   }
-  // True when rate() (or share(), of a model in stretches) looks at `with`: executors then ask again whenever a job's
-  // neighbours change.
+  // True when speed() (or share(), of a model in stretches) looks at `with`: executors then ask again whenever a
+  // job's neighbours change.
   [[nodiscard]] virtual bool minds_neighbours() const { return false; }
-  // True when rate() already says what sharing GPUs costs: because it looks at neighbours, or because it was measured
-  // while they were there. Of any other model's jobs the members of a group that run on one GPU take turns there, see
-  // in_turns().
+  // True when speed() already says what sharing GPUs costs: because it looks at neighbours, or because it was
+  // measured while they were there. Of any other model's jobs the members of a group that run on one GPU take turns
+  // there, see in_turns().
   [[nodiscard]] virtual bool knows_sharing() const { return minds_neighbours(); }
   // What neighbours share: [GPU, in the order of the nodes] a place, such as the core behind a CPU slot; jobs on one
   // place are neighbours. Empty: every GPU is a place of its own.
   [[nodiscard]] virtual std::span<const std::size_t> places() const { return {}; }
-  // True when speed changes as work is done: executors then ask for stretch() after stretch instead of rate().
+  // True when speed changes as work is done: executors then ask for stretch() after stretch instead of speed().
   [[nodiscard]] virtual bool in_stretches() const { return false; }
   [[nodiscard]] virtual Stretch stretch(const JobSpec& spec, const Allocation& gpus, const RunConfig& config,
                                         Work done) const {
@@ -49,8 +57,8 @@ class PerformanceModel : public Predictor {
 // speed). The model of every trace replay simulator for rigid jobs.
 class IdealModel final : public PerformanceModel {
  public:
-  [[nodiscard]] Rate rate(const JobSpec& spec, const Allocation& gpus, const RunConfig& config,
-                          std::span<const JobId> with) const override;
+  [[nodiscard]] Speed speed(const JobSpec& spec, const Shape& shape, const RunConfig& config,
+                            std::span<const JobId> neighbours) const override;
 };
 
 }  // namespace orrery

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <limits>
 
-#include "sim/api/unmeasured.hpp"
 #include "sim/core/assert.hpp"
 #include "sim/models/speed/colocation.hpp"
 
@@ -40,11 +39,6 @@ Expected<std::vector<Application>> compile_all(ProfileSet profiles) {
 // "model@data set" is profiled as "model".
 std::string profiled_name(const std::string& application) {
   return application.substr(0, application.find('@'));
-}
-
-// Titan's simulator lists nodes by number, Pollux' as it filled them.
-Shape shape_of(const Application& a, const Allocation& gpus) {
-  return Shape(gpus, a.split_rule() == SplitRule::titan ? Shape::Order::by_node : Shape::Order::most_first);
 }
 
 }  // namespace
@@ -127,7 +121,7 @@ bool ProfiledModel::covered(const Class& c, int gpus) const {
   for (std::size_t t = 0; t < types_.size(); ++t) {
     if (!may_hold(c, t, gpus)) continue;
     const Application& a = application(c, t);
-    if (!a.step(Shape::packed(gpus, types_[t].nodes), a.split(c.batch, gpus)).covered) return false;
+    if (!a.step(NodeRing::packed(gpus, types_[t].nodes), a.split(c.batch, gpus)).covered) return false;
   }
   return true;
 }
@@ -158,13 +152,13 @@ Expected<void> ProfiledModel::find_reference(Class& c) const {
   for (std::size_t t = 0; t < types_.size() && !c.clamp; ++t) {
     if (!may_hold(c, t, c.job.gpus)) continue;
     const Application& a = application(c, t);
-    const Shape shape = Shape::packed(c.job.gpus, types_[t].nodes);
+    const NodeRing shape = NodeRing::packed(c.job.gpus, types_[t].nodes);
     const Application::Split split = a.split(c.batch, c.job.gpus);
     if (!a.step(shape, split).covered)
       return tl::make_unexpected(a.step_times().missing(shape, static_cast<double>(split.per_gpu)));
   }
   const Application::Split split = home.split(c.batch, c.job.gpus);
-  c.step_s = home.step(Shape::packed(c.job.gpus, types_[c.home].nodes), split).seconds;
+  c.step_s = home.step(NodeRing::packed(c.job.gpus, types_[c.home].nodes), split).seconds;
   c.total = split.total;
   if (!(c.step_s > 0)) return fail(fmt::format("the step time of `{}` is not above 0", c.job.application));
   double begin = 0;
@@ -190,7 +184,7 @@ Expected<ProfiledModel::Class> ProfiledModel::make_class(const Job& job, bool cl
     if (c.on[t].application == kNone) continue;
     c.on[t].believed.push_back({});
     for (int g = 1; g <= std::min<int>(c.most_gpus, kBelievedGpus); ++g)
-      c.on[t].believed.push_back(believed_step(c, t, g));
+      c.on[t].believed.push_back(believed_step(c, t, Shape::packed(g)));
   }
   return c;
 }
@@ -213,12 +207,18 @@ std::size_t ProfiledModel::epoch_of(const Class& c, Work done) {
   return static_cast<std::size_t>(std::upper_bound(c.ends.begin(), c.ends.end(), done.ns) - c.ends.begin());
 }
 
-// Calls f with each type of an allocation's GPUs, once.
+// Calls f with each type of the GPUs that the job may use, once.
 template <class F>
-void ProfiledModel::for_types(const Class& c, const Allocation& gpus, F f) const {
+void ProfiledModel::for_types(const Class& c, const Shape& shape, F f) const {
   if (types_.size() == 1) return f(std::size_t{0});
+  if (shape.where() == nullptr) {
+    if (shape.types() == 0) return f(c.home);
+    for (std::size_t t = 0; t < types_.size(); ++t)
+      if ((shape.types() >> t & 1U) != 0 && c.on[t].application != kNone) f(t);
+    return;
+  }
   GpuTypeMask seen = 0;
-  for (const NodeSlice& s : gpus.slices()) {
+  for (const NodeSlice& s : shape.where()->slices()) {
     const std::uint32_t type = topology_->node(s.node).type;
     if (s.gpu_count() == 0 || (seen >> type & 1U) != 0) continue;
     ORRERY_ASSERT(c.on[type].application != kNone, "`{}` on `{}`", c.job.application, types_[type].name);
@@ -227,31 +227,49 @@ void ProfiledModel::for_types(const Class& c, const Allocation& gpus, F f) const
   }
 }
 
-// The least of speed(application, split, seconds of a step) over the types of the GPUs; below 0 without GPUs.
-template <class Speed>
-double ProfiledModel::slowest(const JobSpec& spec, const Allocation& gpus, Speed speed) const {
+// Titan's simulator lists nodes by number, Pollux' as it filled them.
+NodeRing ProfiledModel::nodes_of(const Application& a, std::size_t type, const Shape& shape) const {
+  if (shape.where() == nullptr) return NodeRing::packed(shape.gpus(), types_[type].nodes);
+  return NodeRing(*shape.where(),
+                  a.split_rule() == SplitRule::titan ? NodeRing::Order::by_node : NodeRing::Order::most_first);
+}
+
+// The least of pace(application, split, seconds of a step) over the types of the GPUs; below 0 without GPUs, nothing
+// where one of them is not known.
+template <class Pace>
+std::optional<double> ProfiledModel::slowest(const JobSpec& spec, const Shape& shape, Pace pace) const {
   const Class& c = class_of(spec.id);
   double least = -1;
-  for_types(c, gpus, [&](std::size_t type) {
+  bool known = true;
+  for_types(c, shape, [&](std::size_t type) {
     const Application& a = application(c, type);
-    const Shape shape = shape_of(a, gpus);
-    if (shape.gpus() == 0) return;
-    const Application::Split split = a.split(c.batch, shape.gpus());
-    const Application::Step step = a.step(shape, split);
-    if (!step.covered && !c.clamp) refuse(spec, type, shape, split.per_gpu);
-    const double v = speed(a, split, step.seconds);
+    const NodeRing nodes = nodes_of(a, type, shape);
+    if (nodes.gpus() == 0) return;
+    const Application::Split split = a.split(c.batch, nodes.gpus());
+    const Application::Step step = a.step(nodes, split);
+    known = known && (step.covered || c.clamp);
+    const double v = pace(a, split, step.seconds);
     if (least < 0 || v < least) least = v;
   });
+  if (!known) return std::nullopt;
   return least;
 }
 
-void ProfiledModel::refuse(const JobSpec& spec, std::size_t type, const Shape& shape, std::int64_t per_gpu) const {
+std::string ProfiledModel::unknown(const JobSpec& spec, const Shape& shape) const {
   const Class& c = class_of(spec.id);
-  const Diagnostic d = application(c, type).step_times().missing(shape, static_cast<double>(per_gpu)).items.front();
-  const std::string& name = types_[type].name;
-  throw Unmeasured(fmt::format("job `{}` of `{}` was put{} where its speed is not known: {}; {}", spec.name,
-                               c.job.application, name.empty() ? "" : fmt::format(" on GPUs of type `{}`", name),
-                               d.message, d.hint));
+  std::string why;
+  for_types(c, shape, [&](std::size_t type) {
+    const Application& a = application(c, type);
+    const NodeRing nodes = nodes_of(a, type, shape);
+    if (!why.empty() || nodes.gpus() == 0) return;
+    const Application::Split split = a.split(c.batch, nodes.gpus());
+    if (a.step(nodes, split).covered) return;
+    const Diagnostic d = a.step_times().missing(nodes, static_cast<double>(split.per_gpu)).items.front();
+    const std::string& name = types_[type].name;
+    why = fmt::format("job `{}` of `{}` was put{} where its speed is not known: {}; {}", spec.name, c.job.application,
+                      name.empty() ? "" : fmt::format(" on GPUs of type `{}`", name), d.message, d.hint);
+  });
+  return why;
 }
 
 PerformanceModel::Stretch ProfiledModel::stretch(const JobSpec& spec, const Allocation& gpus, const RunConfig&,
@@ -262,23 +280,25 @@ PerformanceModel::Stretch ProfiledModel::stretch(const JobSpec& spec, const Allo
   const double begin = e == 0 ? 0 : c.progress[e - 1];
   const std::int64_t begin_ns = e == 0 ? 0 : c.ends[e - 1];
   const double part_left = static_cast<double>(c.ends[e] - done.ns) / static_cast<double>(c.ends[e] - begin_ns);
-  const double speed =  // progress per second
+  const auto pace =  // progress per second
       slowest(spec, gpus, [e](const Application& a, const Application::Split& split, double step_s) {
         return a.gain(split.total, e) / step_s;
       });
-  return {Work{c.ends[e]}, Duration{to_ns((c.progress[e] - begin) * part_left / speed)}};
+  if (!pace) return {done, kForever, false};
+  return {Work{c.ends[e]}, Duration{to_ns((c.progress[e] - begin) * part_left / *pace)}};
 }
 
-Rate ProfiledModel::rate(const JobSpec& spec, const Allocation& gpus, const RunConfig&,
-                         std::span<const JobId> with) const {
+Speed ProfiledModel::speed(const JobSpec& spec, const Shape& shape, const RunConfig&,
+                           std::span<const JobId> neighbours) const {
   const Class& c = class_of(spec.id);
-  double speed = slowest(spec, gpus, [&c](const Application& a, const Application::Split& split, double step_s) {
+  auto pace = slowest(spec, shape, [&c](const Application& a, const Application::Split& split, double step_s) {
     const double steps = c.step_s / step_s;
     return split.total == c.total ? steps : steps * a.gain(split.total, 0) / a.gain(c.total, 0);
   });
-  if (speed < 0) return {};
-  speed *= share_of(c, gpus, with);
-  return {static_cast<std::int64_t>(speed * static_cast<double>(kUnitRate.per_billion) + 0.5)};
+  if (!pace) return {{}, false};
+  if (*pace < 0) return {};
+  if (shape.where() != nullptr) *pace *= share_of(c, *shape.where(), neighbours);
+  return {Rate{static_cast<std::int64_t>(*pace * static_cast<double>(kUnitRate.per_billion) + 0.5)}};
 }
 
 double ProfiledModel::share_of(const Class& c, const Allocation& gpus, std::span<const JobId> with) const {
@@ -312,46 +332,46 @@ Duration ProfiledModel::start_cost(const JobSpec& spec, const Allocation& gpus) 
   return seconds > 0 ? Duration{to_ns(seconds)} : Duration{};
 }
 
-ProfiledModel::Step ProfiledModel::believed_step(const Class& c, std::size_t type, int gpus) const {
+ProfiledModel::Step ProfiledModel::believed_step(const Class& c, std::size_t type, const Shape& shape) const {
   const Application& a = application(c, type);
+  const int gpus = shape.gpus();
   Application::Split split = a.split(c.batch, gpus);
-  const Shape shape = Shape::packed(gpus, types_[type].nodes);
   if (belief_ == ProfileBelief::pollux && gpus == 1 && split.accumulation == 0) {
     // Its Optimus accumulates on one GPU whatever the batch, unlike the jobs themselves.
     split.accumulation = 1;
     split.per_gpu = (c.batch + 1) / 2;
   }
   if (belief_ == ProfileBelief::titan) split.accumulation += 1;  // its predictor charges one pass too many
-  const Application::Step step = a.step(shape, split);
+  const Application::Step step = a.step(nodes_of(a, type, shape), split);
   return {step.seconds, split.total, step.covered};
 }
 
-Duration ProfiledModel::time_left(const JobView& job, std::int32_t gpus) const {
-  const Class& c = class_of(job.id());
-  if (gpus < 1) return kForever;
-  if (job.held == nullptr || types_.size() == 1) return time_left_on(c, c.home, job, gpus);
+Duration ProfiledModel::time_for(const JobSpec& spec, Work work, const Shape& shape, const RunConfig&) const {
+  const Class& c = class_of(spec.id);
+  if (shape.gpus() < 1) return kForever;
   Duration longest{};
-  for_types(c, *job.held, [&](std::size_t type) { longest = std::max(longest, time_left_on(c, type, job, gpus)); });
+  for_types(c, shape, [&](std::size_t type) { longest = std::max(longest, time_on(c, type, work, shape)); });
   return longest;
 }
 
-Duration ProfiledModel::time_left_on(const Class& c, std::size_t type, const JobView& job, int gpus) const {
-  const auto g = static_cast<std::size_t>(gpus);
+Duration ProfiledModel::time_on(const Class& c, std::size_t type, Work work, const Shape& shape) const {
+  const auto g = static_cast<std::size_t>(shape.gpus());
   const std::vector<Step>& believed = c.on[type].believed;
-  const Step step = g < believed.size() ? believed[g] : believed_step(c, type, gpus);
+  const bool compiled = shape.where() == nullptr && g < believed.size();
+  const Step step = compiled ? believed[g] : believed_step(c, type, shape);
   if (!step.covered && !c.clamp) return kForever;
   const Application& a = application(c, type);
-  double steps = 0;
+  const Work done{c.ends.back() - work.ns};
   if (belief_ == ProfileBelief::pollux && a.epochs() > 0) {
-    // Whole epochs as reported, up to the last but one (its completion epoch counts from 0).
-    const std::size_t epoch = epoch_of(c, job.reported), last = a.epochs() - 1;
-    steps = epoch >= last ? 1 : a.iterations(c.batch, last) - a.iterations(c.batch, epoch);
+    // Whole epochs, up to the last but one (its completion epoch counts from 0).
+    const std::size_t epoch = epoch_of(c, done), last = a.epochs() - 1;
+    const double steps = epoch >= last ? 1 : a.iterations(c.batch, last) - a.iterations(c.batch, epoch);
     return Duration{static_cast<std::int64_t>(steps * step.seconds * 1e9)};
   }
-  const double left_s = static_cast<double>(std::max<std::int64_t>(c.ends.back() - job.done.ns, 0)) / 1e9;
+  const double left_s = static_cast<double>(std::max<std::int64_t>(work.ns, 0)) / 1e9;
   double seconds = left_s / c.step_s * step.seconds;
   if (step.total != c.total) {
-    const std::size_t epoch = std::min(epoch_of(c, job.done), c.ends.size() - 1);
+    const std::size_t epoch = std::min(epoch_of(c, done), c.ends.size() - 1);
     seconds = seconds * a.gain(c.total, epoch) / a.gain(step.total, epoch);
   }
   if (belief_ != ProfileBelief::titan) return Duration{to_ns(seconds)};

@@ -9,6 +9,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "sim/core/node_widths.hpp"
@@ -51,14 +53,19 @@ class ProfiledModel final : public PerformanceModel {
   [[nodiscard]] std::int32_t least_gpus() const { return classes_[of_job_.back()].least_gpus; }
   [[nodiscard]] std::int32_t most_gpus() const { return classes_[of_job_.back()].most_gpus; }
 
-  // rate() and stretch() throw Unmeasured where a job is put on a shape that its profile does not cover, unless it
-  // was added with `clamp`.
-  [[nodiscard]] Rate rate(const JobSpec& spec, const Allocation& gpus, const RunConfig& config,
-                          std::span<const JobId> with) const override;
+  // speed() and stretch() do not know where a job is put on a shape that its profile does not cover, unless it was
+  // added with `clamp`.
+  [[nodiscard]] Speed speed(const JobSpec& spec, const Shape& shape, const RunConfig& config,
+                            std::span<const JobId> neighbours) const override;
+  [[nodiscard]] std::string unknown(const JobSpec& spec, const Shape& shape) const override;
+  [[nodiscard]] std::optional<Work> work_of(const JobSpec& spec) const override {
+    return Work{class_of(spec.id).ends.back()};
+  }
   [[nodiscard]] Duration start_cost(const JobSpec& spec, const Allocation& gpus) const override;
-  // On GPUs of the types that it holds, the slowest of them; of its home type when it holds none. kForever where its
-  // profile does not cover that number of GPUs.
-  [[nodiscard]] Duration time_left(const JobView& job, std::int32_t gpus) const override;
+  // On the slowest of the types; on its home type when none is named. kForever where its profile does not cover that
+  // number of GPUs.
+  [[nodiscard]] Duration time_for(const JobSpec& spec, Work work, const Shape& shape,
+                                  const RunConfig& config) const override;
   [[nodiscard]] bool in_stretches() const override { return true; }
   // The simulators that are emulated know nothing of sharing.
   [[nodiscard]] bool minds_neighbours() const override { return belief_ == ProfileBelief::consistent; }
@@ -118,15 +125,15 @@ class ProfiledModel final : public PerformanceModel {
   [[nodiscard]] bool covered(const Class& c, int gpus) const;
   void find_range(Class& c) const;
   [[nodiscard]] Expected<Class> make_class(const Job& job, bool clamp, GpuTypeMask types) const;
-  [[nodiscard]] Step believed_step(const Class& c, std::size_t type, int gpus) const;
+  [[nodiscard]] Step believed_step(const Class& c, std::size_t type, const Shape& shape) const;
 
   template <class F>
-  void for_types(const Class& c, const Allocation& gpus, F f) const;
-  template <class Speed>
-  [[nodiscard]] double slowest(const JobSpec& spec, const Allocation& gpus, Speed speed) const;
-  [[noreturn]] void refuse(const JobSpec& spec, std::size_t type, const Shape& shape, std::int64_t per_gpu) const;
+  void for_types(const Class& c, const Shape& shape, F f) const;
+  [[nodiscard]] NodeRing nodes_of(const Application& a, std::size_t type, const Shape& shape) const;
+  template <class Pace>
+  [[nodiscard]] std::optional<double> slowest(const JobSpec& spec, const Shape& shape, Pace pace) const;
   [[nodiscard]] double share_of(const Class& c, const Allocation& gpus, std::span<const JobId> with) const;
-  [[nodiscard]] Duration time_left_on(const Class& c, std::size_t type, const JobView& job, int gpus) const;
+  [[nodiscard]] Duration time_on(const Class& c, std::size_t type, Work work, const Shape& shape) const;
 
   std::vector<Application> applications_;
   std::vector<Type> types_;

@@ -7,11 +7,11 @@
 
 namespace orrery {
 
-Shape::Shape(const Allocation& gpus, Order order) {
+NodeRing::NodeRing(const Allocation& gpus, Order order) {
   for (const NodeSlice& s : gpus.slices()) add(s.gpu_count(), order);
 }
 
-void Shape::add(int gpus, Order order) {
+void NodeRing::add(int gpus, Order order) {
   gpus_ += gpus;
   if (gpus == 0) return;
   const int kept = std::min(nodes_, kMaxNodes);
@@ -24,13 +24,13 @@ void Shape::add(int gpus, Order order) {
   ++nodes_;
 }
 
-Shape Shape::packed(int gpus, const NodeCounts& nodes) {
-  Shape s;
+NodeRing NodeRing::packed(int gpus, const NodeCounts& nodes) {
+  NodeRing s;
   pack_on(nodes, gpus, [&s](int k) { s.add(k, Order::most_first); });
   return s;
 }
 
-std::uint64_t Shape::placement() const {
+std::uint64_t NodeRing::placement() const {
   constexpr int kDigits = 18;
   if (nodes_ == 0 || nodes_ > kDigits) return 0;
   std::uint64_t smallest = ~std::uint64_t{0};
@@ -107,12 +107,12 @@ const StepTimes::Exact* StepTimes::find(std::uint64_t placement) const {
   return it != exact_.end() && it->placement == placement ? &*it : nullptr;
 }
 
-Point3 StepTimes::point(const Shape& shape, double local_batch) const {
+Point3 StepTimes::point(const NodeRing& shape, double local_batch) const {
   return {static_cast<double>(std::min(shape.nodes(), most_nodes_)), static_cast<double>(shape.gpus()), local_batch};
 }
 
 // The measured placement closest in GPUs, then in nodes.
-const StepTimes::Exact& StepTimes::nearest(const Shape& shape) const {
+const StepTimes::Exact& StepTimes::nearest(const NodeRing& shape) const {
   const auto distance = [&shape](const Exact& e) {
     const auto apart = [](int a, int b) { return a > b ? a - b : b - a; };
     return std::pair(apart(e.gpus, shape.gpus()), apart(e.nodes, shape.nodes()));
@@ -138,7 +138,7 @@ StepTime StepTimes::between(const Exact& e, double local_batch) const {
           (hi.time.sync_s - lo.time.sync_s) / width * part + lo.time.sync_s};
 }
 
-StepTime StepTimes::at(const Shape& shape, double local_batch) const {
+StepTime StepTimes::at(const NodeRing& shape, double local_batch) const {
   if (const Exact* e = find(shape.placement())) return between(*e, local_batch);
   if (!scatter_) {
     StepTime t = between(nearest(shape), local_batch);
@@ -151,7 +151,7 @@ StepTime StepTimes::at(const Shape& shape, double local_batch) const {
   return {v[0], v[1], false};
 }
 
-Error StepTimes::missing(const Shape& shape, double local_batch) const {
+Error StepTimes::missing(const NodeRing& shape, double local_batch) const {
   Diagnostic d{fmt::format("the profile of {} has no step time for {} GPUs on {} nodes at {} samples per GPU", name_,
                            shape.gpus(), shape.nodes(), local_batch)};
   d.hint = "write `performance.missing: clamp` to take the nearest measured one";

@@ -29,17 +29,17 @@ struct StepPoint {
 };
 
 // GPUs per node of an allocation, the nodes in a ring.
-class Shape {
+class NodeRing {
  public:
   static constexpr int kMaxNodes = 64;
   // In the order in which nodes were filled, most GPUs first, or as the nodes are numbered.
   enum class Order : std::uint8_t { most_first, by_node };
-  Shape() = default;
-  explicit Shape(const Allocation& gpus, Order order = Order::most_first);
+  NodeRing() = default;
+  explicit NodeRing(const Allocation& gpus, Order order = Order::most_first);
   // `gpus` GPUs on as few of the nodes as can be.
-  [[nodiscard]] static Shape packed(int gpus, const NodeCounts& nodes);
+  [[nodiscard]] static NodeRing packed(int gpus, const NodeCounts& nodes);
   // On nodes of `per_node` GPUs, as many as it takes.
-  [[nodiscard]] static Shape packed(int gpus, int per_node) { return packed(gpus, {{per_node, 1}}); }
+  [[nodiscard]] static NodeRing packed(int gpus, int per_node) { return packed(gpus, {{per_node, 1}}); }
 
   [[nodiscard]] int nodes() const { return nodes_; }
   [[nodiscard]] int gpus() const { return gpus_; }
@@ -65,10 +65,12 @@ class StepTimes {
   [[nodiscard]] static Expected<StepTimes> compile(std::string name, const std::vector<StepPoint>& exact,
                                                    const std::vector<StepPoint>& scaling);
 
-  [[nodiscard]] StepTime at(const Shape& shape, double local_batch) const;
-  [[nodiscard]] bool covers(const Shape& shape, double local_batch) const { return at(shape, local_batch).covered; }
+  [[nodiscard]] StepTime at(const NodeRing& shape, double local_batch) const;
+  [[nodiscard]] bool covers(const NodeRing& shape, double local_batch) const {
+    return at(shape, local_batch).covered;
+  }
   // The error that names a point that is not covered.
-  [[nodiscard]] Error missing(const Shape& shape, double local_batch) const;
+  [[nodiscard]] Error missing(const NodeRing& shape, double local_batch) const;
 
   [[nodiscard]] double min_local_batch() const { return min_batch_; }
   [[nodiscard]] double max_local_batch() const { return max_batch_; }
@@ -85,9 +87,9 @@ class StepTimes {
     int nodes = 0, gpus = 0;
   };
   [[nodiscard]] const Exact* find(std::uint64_t placement) const;
-  [[nodiscard]] const Exact& nearest(const Shape& shape) const;
+  [[nodiscard]] const Exact& nearest(const NodeRing& shape) const;
   [[nodiscard]] StepTime between(const Exact& e, double local_batch) const;
-  [[nodiscard]] Point3 point(const Shape& shape, double local_batch) const;
+  [[nodiscard]] Point3 point(const NodeRing& shape, double local_batch) const;
 
   std::string name_;
   std::vector<Exact> exact_;               // by placement

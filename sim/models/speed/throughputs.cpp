@@ -7,7 +7,6 @@
 #include <map>
 #include <tuple>
 
-#include "sim/api/unmeasured.hpp"
 #include "sim/core/names.hpp"
 
 namespace orrery {
@@ -225,16 +224,10 @@ bool ThroughputModel::pair(JobId a, JobId b, std::uint32_t type, double& speed_a
 }
 
 // Steps per second alone; a number of GPUs that was not measured is only guessed at where the job was added with
-// `clamp`.
-double ThroughputModel::placed(const JobSpec& spec, std::uint32_t type, int gpus, bool spread) const {
-  const Member& me = jobs_[spec.id.index()];
-  const bool known = alone(me.name, type, gpus, false) > 0 || alone(me.name, type, gpus, true) > 0;
-  const double steps = known || me.clamp ? nearest(me.name, type, gpus, spread) : 0;
-  if (steps > 0) return steps;
-  throw Unmeasured(
-      fmt::format("job `{}` of `{}` was put on {} GPU{} of type `{}`, of which {} has no steps per second; "
-                  "write `performance: {{ missing: clamp }}` to take the nearest measurement",
-                  spec.name, spec.model, gpus, gpus == 1 ? "" : "s", types_[type], table_));
+// `clamp`, else 0.
+double ThroughputModel::placed(const Member& job, std::uint32_t type, int gpus, bool spread) const {
+  const bool known = alone(job.name, type, gpus, false) > 0 || alone(job.name, type, gpus, true) > 0;
+  return known || job.clamp ? nearest(job.name, type, gpus, spread) : 0;
 }
 
 bool ThroughputModel::is_spread(const Allocation& gpus, std::uint32_t type, int count) const {
@@ -243,20 +236,52 @@ bool ThroughputModel::is_spread(const Allocation& gpus, std::uint32_t type, int 
   return gpus.nodes() > needed;
 }
 
-Rate ThroughputModel::rate(const JobSpec& spec, const Allocation& gpus, const RunConfig&,
-                           std::span<const JobId> with) const {
-  const int count = gpus.gpu_count();
-  if (count == 0) return kUnitRate;  // CPUs only
-  double slowest = -1;
+// Calls act(type, whether it is spread there) for each type of the GPUs, once.
+template <class Do>
+void ThroughputModel::for_types(const Shape& shape, Do act) const {
+  if (shape.where() == nullptr) {
+    if (shape.types() == 0) return act(reference_, false);
+    for (std::uint32_t t = 0; t < nodes_.size(); ++t)
+      if ((shape.types() >> t & 1U) != 0) act(t, false);
+    return;
+  }
   GpuTypeMask seen = 0;
-  for (const NodeSlice& s : gpus.slices()) {
+  for (const NodeSlice& s : shape.where()->slices()) {
     const std::uint32_t type = topology_->node(s.node).type;
     if (s.gpu_count() == 0 || (seen >> type & 1U) != 0) continue;
     seen |= GpuTypeMask{1} << type;
-    const double steps = placed(spec, type, count, is_spread(gpus, type, count)) * beside(spec.id, type, with);
-    slowest = slowest < 0 ? steps : std::min(slowest, steps);
+    act(type, is_spread(*shape.where(), type, shape.gpus()));
   }
-  return Rate{std::llround(slowest / jobs_[spec.id.index()].reference * static_cast<double>(kUnitRate.per_billion))};
+}
+
+Speed ThroughputModel::speed(const JobSpec& spec, const Shape& shape, const RunConfig&,
+                             std::span<const JobId> neighbours) const {
+  const int count = shape.gpus();
+  if (count == 0) return {kUnitRate};  // CPUs only
+  const Member& me = jobs_[spec.id.index()];
+  double slowest = -1;
+  bool known = true;
+  for_types(shape, [&](std::uint32_t type, bool spread) {
+    const double alone = placed(me, type, count, spread);
+    known = known && alone > 0;
+    const double steps = alone * beside(spec.id, type, neighbours);
+    slowest = slowest < 0 ? steps : std::min(slowest, steps);
+  });
+  if (!known) return {{}, false};
+  return {Rate{std::llround(slowest / me.reference * static_cast<double>(kUnitRate.per_billion))}};
+}
+
+std::string ThroughputModel::unknown(const JobSpec& spec, const Shape& shape) const {
+  const int gpus = shape.gpus();
+  std::string why;
+  for_types(shape, [&](std::uint32_t type, bool spread) {
+    if (!why.empty() || placed(jobs_[spec.id.index()], type, gpus, spread) > 0) return;
+    why = fmt::format(
+        "job `{}` of `{}` was put on {} GPU{} of type `{}`, of which {} has no steps per second; "
+        "write `performance: {{ missing: clamp }}` to take the nearest measurement",
+        spec.name, spec.model, gpus, gpus == 1 ? "" : "s", types_[type], table_);
+  });
+  return why;
 }
 
 double ThroughputModel::steps_per_s(JobId job, const std::string& gpu, int gpus, bool spread) const {

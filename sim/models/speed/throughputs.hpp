@@ -79,10 +79,11 @@ class ThroughputModel final : public PerformanceModel {
 
   // On several types at once a gang is as fast as its slowest. `with`: who else is on any of the GPUs. Two jobs run
   // at their measured pair's speeds, more at the measured crowd's; what was not measured takes turns: 0.98 / jobs.
-  // Throws Unmeasured where a job is put on a number of GPUs of a type that was not measured, unless it was added
-  // with `clamp`.
-  [[nodiscard]] Rate rate(const JobSpec& spec, const Allocation& gpus, const RunConfig& config,
-                          std::span<const JobId> with) const override;
+  // Not known where a job is put on a number of GPUs of a type that was not measured, unless it was added with
+  // `clamp`.
+  [[nodiscard]] Speed speed(const JobSpec& spec, const Shape& shape, const RunConfig& config,
+                            std::span<const JobId> neighbours) const override;
+  [[nodiscard]] std::string unknown(const JobSpec& spec, const Shape& shape) const override;
   [[nodiscard]] bool minds_neighbours() const override { return !pairs_.empty() || !crowds_.empty(); }
 
   // Steps per second alone on that many GPUs of a type, packed or not; 0 = not measured. For policies and tests.
@@ -100,6 +101,11 @@ class ThroughputModel final : public PerformanceModel {
     std::uint32_t first = 0, last = 0;
   };
   static constexpr std::uint32_t kNone = 0xffffffffU;
+  struct Member {
+    std::uint32_t name = 0, config = kNone;
+    double reference = 0;  // steps per second where its work is counted
+    bool clamp = false;    // what was not measured may be guessed
+  };
 
   // Of the job's names, from the most to the least specific, the first that the table knows; kNone if none.
   [[nodiscard]] std::uint32_t find_name(const TrainingConfig& c) const;
@@ -107,16 +113,13 @@ class ThroughputModel final : public PerformanceModel {
   [[nodiscard]] std::uint32_t config(std::uint32_t name, int gpus) const;
   [[nodiscard]] double alone(std::uint32_t name, std::uint32_t type, int gpus, bool spread) const;
   [[nodiscard]] double nearest(std::uint32_t name, std::uint32_t type, int gpus, bool spread) const;
-  [[nodiscard]] double placed(const JobSpec& spec, std::uint32_t type, int gpus, bool spread) const;
+  [[nodiscard]] double placed(const Member& job, std::uint32_t type, int gpus, bool spread) const;
+  template <class Do>
+  void for_types(const Shape& shape, Do act) const;
   // Whether so many GPUs are on more nodes of the type than they need.
   [[nodiscard]] bool is_spread(const Allocation& gpus, std::uint32_t type, int count) const;
   [[nodiscard]] double beside(JobId own, std::uint32_t type, std::span<const JobId> with) const;
 
-  struct Member {
-    std::uint32_t name = 0, config = kNone;
-    double reference = 0;  // steps per second where its work is counted
-    bool clamp = false;    // what was not measured may be guessed
-  };
   std::string table_;  // its name
   const Topology* topology_ = nullptr;
   std::vector<std::string> types_;                  // of the cluster, then the reference if it is none of them

@@ -109,7 +109,7 @@ void WorkBook::find_rate(Launch& l) {
   std::sort(with_.begin(), with_.end());
   with_.erase(std::unique(with_.begin(), with_.end()), with_.end());
   l.base = model->in_stretches() ? model->share(spec(l.job), l.gpus, with_)
-                                 : model->rate(spec(l.job), l.gpus, l.config, with_);
+                                 : model->speed(spec(l.job), l.gpus, l.config, with_).rate;
 }
 
 void WorkBook::refresh(Entry& e, Launch& l) {
@@ -200,7 +200,7 @@ void WorkBook::launch(JobId job, const Allocation& gpus, const RunConfig& config
   e.settled = 0;
   const PerformanceModel* model = world_.speed;
   const bool stretches = in_stretches();
-  if (model != nullptr && !stretches) e.now.rate = model->rate(spec(job), gpus, config, {});
+  if (model != nullptr && !stretches) e.now.rate = model->speed(spec(job), gpus, config, {}).rate;
   const bool takes_turns = group.valid() && (model == nullptr || !model->knows_sharing());
   const bool changes =
       stretches || takes_turns || links_ || world_.slow_nodes || (model != nullptr && model->minds_neighbours());
