@@ -47,6 +47,23 @@ CASES = [
     ("libm", {"sim/models/a.cpp": "x = std::log(y);\nz = std::pow(a, b);\n"}, [1, 2]),
     ("libm", {"sim/core/random.cpp": "x = std::log(y);\n", "sim/models/a.cpp": "x = std::sqrt(y) + std::logic(1);\n"},
      []),
+    ("private-names", {"sim/core/a.cpp": "namespace o {\nnamespace {\nint f(int x) { return x; }\n"
+                                         "struct S {};\n}\n}\n",
+                       "sim/core/b.cpp": "namespace o {\nnamespace {\nint f(int y = 2) {\n  if (y) return 1;\n}\n"
+                                         "class S final : public T {\n  int f(int);\n};\n}\n}\n"}, [3, 6]),
+    ("private-names", {"tests/a/a.cpp": "namespace {\nconstexpr int kA[] = {1, 2}, kB = 3;\nusing Z = int;\n}\n",
+                       "tests/b/b.cpp": "static const auto kA = [] { return 1; }();\nnamespace {\nusing Z = long;\n"
+                                        "template <class T>\nT g(T t) { return t; }\n}\n",
+                       "tests/c/c.cpp": "namespace {\ntemplate <class T>\nT g(T other);\n}\n"}, [1, 2, 3]),
+    ("private-names", {"sim/core/a.cpp": "namespace o {\nnamespace {\nint f(int x) { return x; }\n"
+                                         "struct S {};\nusing J = a::b;\n}\n"
+                                         "struct P { int f(int); };\nint P::f(int x) { return x; }\n}\n",
+                       "sim/core/b.cpp": "namespace o {\nnamespace {\n"
+                                         "int f(const std::string& x) { return 1; }\nusing J = a::b;\n"
+                                         "struct S;\n}\nint P::g(int x) { return f(x); }\n}\n",
+                       "sim/api/a.cpp": "namespace o {\nnamespace {\nint f(int x) { return x; }\n}\n}\n",
+                       "tests/bench/a.cpp": "namespace {\nint h() { return 1; }\n}\n",
+                       "tests/bench/b.cpp": "namespace {\nint h() { return 1; }\n}\n"}, []),
     ("using", {"tests/a.hpp": H + "using namespace std;\n"}, [3]),
     ("using", {"tests/a.hpp": H + "using Time = int;\n", "tests/a.cpp": "using namespace orrery;\n"}, []),
     ("fast-math", {"CMakeLists.txt": "add_compile_options(-O2\n  -f" + "fast-math)\n"}, [2]),

@@ -30,9 +30,9 @@ void write(const std::filesystem::path& file, const std::string& text) {
 }
 
 // Two jobs of four GPUs; `net` takes 1 s a step on type k and 0.25 s on type q, of which no file of `lone` is there.
-struct Folder : test::TempFolder {
+struct PerformanceFolder : test::TempFolder {
   std::filesystem::path at{path()};
-  Folder() {
+  PerformanceFolder() {
     const std::string table = "placement,local_bsz,step_time,sync_time\n";
     for (const char* app : {"net", "lone"}) {
       write(at / "prof" / app / "validation-128.csv", "progress,iteration,grad_sqr,grad_var\n100,100,1,1\n");
@@ -76,7 +76,7 @@ std::string error_of(const std::string& text) {
 }  // namespace
 
 TEST_CASE("a job runs as fast as was measured on the type of GPU that it is given", "[app][models]") {
-  const Folder f;
+  const PerformanceFolder f;
   CHECK(jcts(f.scenario("k", "q", "")) == std::vector<double>{100, 25});
   CHECK(jcts(f.scenario("q", "k", "")) == std::vector<double>{25, 100});
   CHECK(jcts(f.scenario("k", "x", ", hardware: q")) == std::vector<double>{100, 25});  // those without tables
@@ -93,7 +93,7 @@ TEST_CASE("a job runs as fast as was measured on the type of GPU that it is give
 }
 
 TEST_CASE("a GPU type without tables is an error that says whose would do", "[app][models]") {
-  const Folder f;
+  const PerformanceFolder f;
   const std::string lacks = error_of(f.scenario("k", "x", ""));
   CHECK(has(lacks, "/prof has no tables for GPUs of type `x`"));
   CHECK(has(lacks, "hardware: { x: k }"));
@@ -111,7 +111,7 @@ TEST_CASE("a GPU type without tables is an error that says whose would do", "[ap
 }
 
 TEST_CASE("a shape that a policy asks for and nobody measured fails the run by name", "[app][models]") {
-  const Folder f;
+  const PerformanceFolder f;
   const std::string spread = "{ name: fifo, placement: spread }";
   const auto p = prepared(f.scenario("k", "k", "", spread));
   REQUIRE(p);
@@ -123,7 +123,7 @@ TEST_CASE("a shape that a policy asks for and nobody measured fails the run by n
 }
 
 TEST_CASE("missing: clamp makes up no speed on a type where a model was never measured", "[app][throughputs]") {
-  const Folder f;
+  const PerformanceFolder f;
   write(f.at / "rates.json", R"json({"k": {"('A', 1)": {"null": 10}}, "q": {"('B', 1)": {"null": 1}}})json");
   write(f.at / "two.trace", "A\tx\td\t--steps\t1\t1000\t1\t1\t-1.000000\t0\n");
   std::string text = f.scenario("k", "q", ", family: gavel, hardware: k, missing: clamp");
@@ -157,7 +157,7 @@ TEST_CASE("Sia's workload on its three types of GPU: A100 are the fastest, for e
 }
 
 TEST_CASE("a run is of what its tables hold, not of what they are called", "[app]") {
-  const Folder f;
+  const PerformanceFolder f;
   const std::string text = f.scenario("k", "q", "");
   const PolicyConfig fifo;
   const auto digests = [&](const std::string& of) {

@@ -19,7 +19,7 @@ using namespace orrery::app;
 
 namespace {
 
-Summary summary_of(const std::string& rows, const std::string& cluster, const std::string& policy) {
+Summary summary_on(const std::string& rows, const std::string& cluster, const std::string& policy) {
   const test::TempFolder folder;
   std::ofstream(folder.file("t.csv")) << rows;
   auto scenario = read_scenario_text(folder.file("s.yaml"), "version: 1\ncheck: false\ncluster: { groups: [ " +
@@ -48,7 +48,7 @@ NodeGroup group(const char* name, int count, int gpus, const char* type) {
 }  // namespace
 
 TEST_CASE("a node may have 128 GPUs", "[app][unequal]") {
-  const Summary s = summary_of("job_id,submit_s,gpus,duration_s\na,0,72,100\nb,0,128,100\nc,0,100,100\n",
+  const Summary s = summary_on("job_id,submit_s,gpus,duration_s\na,0,72,100\nb,0,128,100\nc,0,100,100\n",
                                "{ name: nvl, count: 1, gpus_per_node: 72 }, "
                                "{ name: most, count: 1, gpus_per_node: 128 }",
                                "fifo");
@@ -60,14 +60,14 @@ TEST_CASE("a job is rejected only when it can never run", "[app][unequal]") {
   const std::string typed =
       "{ name: w, count: 1, gpus_per_node: 8, gpu: V100 }, { name: n, count: 3, gpus_per_node: 2, gpu: A100 }";
   const std::string rows = "job_id,submit_s,gpus,duration_s,gpu_type\n";
-  CHECK(summary_of(rows + "a,0,6,100,A100\nb,0,5,100,A100\nc,0,8,100,V100\n", typed, "fifo").rejected == 0);
-  CHECK(summary_of(rows + "a,0,7,100,A100\nb,0,9,100,V100\n", typed, "fifo").rejected == 2);
+  CHECK(summary_on(rows + "a,0,6,100,A100\nb,0,5,100,A100\nc,0,8,100,V100\n", typed, "fifo").rejected == 0);
+  CHECK(summary_on(rows + "a,0,7,100,A100\nb,0,9,100,V100\n", typed, "fifo").rejected == 2);
   // Asks for eight of four GPUs and could do with two: not for a policy that never changes a size.
   const std::string elastic = "job_id,submit_s,gpus,duration_s,min_gpus,max_gpus\na,0,8,100,2,8\nb,0,8,100,6,8\n";
   const std::string four = "{ name: n, count: 1, gpus_per_node: 4 }";
-  CHECK(summary_of(elastic, four, "fifo").rejected == 2);
-  CHECK(summary_of(elastic, four, "optimus").rejected == 1);
-  CHECK(summary_of(elastic, four, "titan").finished == 1);
+  CHECK(summary_on(elastic, four, "fifo").rejected == 2);
+  CHECK(summary_on(elastic, four, "optimus").rejected == 1);
+  CHECK(summary_on(elastic, four, "titan").finished == 1);
 }
 
 TEST_CASE("recorded numbers of GPUs are those of the nodes that are there", "[traces][unequal]") {

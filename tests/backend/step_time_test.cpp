@@ -25,7 +25,7 @@ namespace {
 using namespace orrery;
 using Json = nlohmann::json;
 
-struct Case {
+struct StepCase {
   const char* name;
   ModelConfig model;
   std::int64_t batch = 8;  // of a rank's micro-batch
@@ -50,14 +50,14 @@ ModelConfig model_of(const std::vector<std::string>& modalities, FusionKind fusi
 
 const std::vector<std::string> kTwo{"text", "image"}, kThree{"text", "image", "audio"};
 
-std::vector<Case> calibration() {
+std::vector<StepCase> calibration() {
   return {{"contrastive, width 64, 2 layers", model_of(kTwo, FusionKind::none, 64, 2), 8},
           {"contrastive, width 192, 4 layers", model_of(kTwo, FusionKind::none, 192, 4), 8},
           {"concatenation, three modalities, width 96", model_of(kThree, FusionKind::concatenation, 96, 2), 16},
           {"cross-attention, width 128, batch 4", model_of(kTwo, FusionKind::cross_attention, 128, 1), 4}};
 }
 
-std::vector<Case> held_out() {
+std::vector<StepCase> held_out() {
   return {{"contrastive, width 128, 3 layers, 2 micro-batches", model_of(kTwo, FusionKind::none, 128, 3), 8, 2},
           {"concatenation, width 128, 2 layers", model_of(kTwo, FusionKind::concatenation, 128, 2), 8},
           {"cross-attention, three modalities, width 96", model_of(kThree, FusionKind::cross_attention, 96, 2), 8},
@@ -69,7 +69,7 @@ std::vector<Case> held_out() {
 class Trainee {
  public:
   // By `clock`; `folder` of the job, the data lie beside it.
-  Trainee(const Case& c, const std::string& folder, trainer::Communicator& gradients, trainer::Communicator& own,
+  Trainee(const StepCase& c, const std::string& folder, trainer::Communicator& gradients, trainer::Communicator& own,
           clockid_t clock)
       : case_(c), clock_(clock) {
     const Json data = {{"kind", "pairs"}, {"samples", 256}, {"sound", true}};
@@ -105,11 +105,11 @@ class Trainee {
   [[nodiscard]] double seconds() const {
     return test::median(std::vector<double>(seconds_.begin() + 3, seconds_.end()));
   }
-  [[nodiscard]] const Case& what() const { return case_; }
+  [[nodiscard]] const StepCase& what() const { return case_; }
   [[nodiscard]] const trainer::Buckets& buckets() const { return session_->buckets(); }
 
  private:
-  Case case_;
+  StepCase case_;
   clockid_t clock_;
   std::unique_ptr<trainer::Session> session_;
   std::vector<test::StepTimes> steps_;
@@ -124,7 +124,7 @@ double between(const test::StepTimes& t, int micro_batches) {
 TrainerDevice calibrated(const std::vector<std::unique_ptr<Trainee>>& trainees) {
   std::vector<TimedWork> forward, backward, data, optimiser;
   for (const auto& trainee : trainees) {
-    const Case& c = trainee->what();
+    const StepCase& c = trainee->what();
     const test::StepTimes t = trainee->by_parts();
     const ModelCost cost = walk_cost(c.model, c.batch, 1, false);
     REQUIRE(t.phases.size() == cost.phases.size());
@@ -155,7 +155,7 @@ void tell(const char* what, const DeviceSpeed& s) {
 struct Shares {
   double products = 0, attention = 0, pointwise = 0, calls = 0, rest = 0;
 };
-Shares shares_of(const Case& c, const TrainerDevice& device) {
+Shares shares_of(const StepCase& c, const TrainerDevice& device) {
   const ModelCost cost = walk_cost(c.model, c.batch, 1, false);
   Shares s;
   const auto add = [&s](const DeviceWork& w, const DeviceSpeed& speed) {
@@ -221,9 +221,9 @@ TEST_CASE("simulated steps are those that were measured", "[torch][cost][steps]"
   const test::TempFolder folder;
   const auto alone = trainer::make_lonely_communicator();
   // CPU time of the thread that trains: others on the same machine do not stretch it.
-  const auto trainees = [&](const std::vector<Case>& cases) {
+  const auto trainees = [&](const std::vector<StepCase>& cases) {
     std::vector<std::unique_ptr<Trainee>> all;
-    for (const Case& c : cases)
+    for (const StepCase& c : cases)
       all.push_back(std::make_unique<Trainee>(c, folder.file("job"), *alone, *alone, CLOCK_THREAD_CPUTIME_ID));
     return all;
   };
@@ -243,7 +243,7 @@ TEST_CASE("simulated steps are those that were measured", "[torch][cost][steps]"
   std::vector<double> errors;
   for (const auto* set : {&known, &others})
     for (const auto& trainee : *set) {
-      const Case& c = trainee->what();
+      const StepCase& c = trainee->what();
       const double simulated =
           to_seconds(trainer_step(step_program(c.model, c.batch, c.micro_batches, 1, device)).run().total);
       const double measured = trainee->by_parts().total;
@@ -273,7 +273,7 @@ TEST_CASE("simulated steps of two ranks are those that were measured", "[torch][
     const auto alone = trainer::make_lonely_communicator();
     const Trainee makes_the_data(calibration().front(), folder.file("job"), *alone, *alone, CLOCK_MONOTONIC);
   }
-  std::vector<Case> cases = held_out();
+  std::vector<StepCase> cases = held_out();
   cases.resize(3);
   cases.push_back({"contrastive, width 256, 3 layers", model_of(kTwo, FusionKind::none, 256, 3), 8});
   TrainerDevice device;
@@ -287,9 +287,9 @@ TEST_CASE("simulated steps of two ranks are those that were measured", "[torch][
     // Calibrated while the other core trains, too, and by the clock on the wall: that is how these ranks will run.
     const auto alone = trainer::make_lonely_communicator();
     std::vector<std::unique_ptr<Trainee>> known, pairs;
-    for (const Case& c : calibration())
+    for (const StepCase& c : calibration())
       known.push_back(std::make_unique<Trainee>(c, folder.file("job"), *alone, *alone, CLOCK_MONOTONIC));
-    for (const Case& c : cases)
+    for (const StepCase& c : cases)
       pairs.push_back(std::make_unique<Trainee>(c, folder.file("job"), gradients, own, CLOCK_MONOTONIC));
     for (int i = 0; i < 12; ++i) {
       for (const auto& trainee : known) {
@@ -337,7 +337,7 @@ TEST_CASE("simulated steps of two ranks are those that were measured", "[torch][
   std::printf("\n");
   table_head();
   for (std::size_t i = 0; i < cases.size(); ++i) {
-    const Case& c = cases[i];
+    const StepCase& c = cases[i];
     const double simulated =
         to_seconds(trainer_step(step_program(c.model, c.batch, c.micro_batches, 2, device)).run().total);
     row(c.name, "2", measured[i], simulated);

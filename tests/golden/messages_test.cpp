@@ -23,12 +23,12 @@ using namespace orrery;
 
 const std::string kMessages = std::string(ORRERY_SOURCE_DIR) + "/tests/golden/messages.txt";
 
-struct Case {
+struct MessageCase {
   std::string kind, name, input, expected;
 };
 
-std::vector<Case> cases() {
-  std::vector<Case> out;
+std::vector<MessageCase> cases() {
+  std::vector<MessageCase> out;
   std::ifstream in(kMessages);
   std::string line;
   std::string* into = nullptr;
@@ -105,9 +105,9 @@ std::string command_message(std::string words) {
 }  // namespace
 
 TEST_CASE("error messages are as approved", "[messages][fingerprint]") {
-  std::vector<Case> all = cases();
+  std::vector<MessageCase> all = cases();
   const bool approve = std::getenv("ORRERY_APPROVE") != nullptr;
-  for (Case& c : all) {
+  for (MessageCase& c : all) {
     std::string said = c.kind == "trace"       ? trace_message(unescaped(c.input.substr(0, c.input.size() - 1)))
                        : c.kind == "scenario"  ? scenario_message(unescaped(c.input))
                        : c.kind == "catalogue" ? catalogue_message(unescaped(c.input))
@@ -124,5 +124,6 @@ TEST_CASE("error messages are as approved", "[messages][fingerprint]") {
   std::printf("messages: %zu checked\n", all.size());
   if (!approve) return;
   std::ofstream out(kMessages);
-  for (const Case& c : all) out << "=== " << c.kind << ": " << c.name << '\n' << c.input << "---\n" << c.expected;
+  for (const MessageCase& c : all)
+    out << "=== " << c.kind << ": " << c.name << '\n' << c.input << "---\n" << c.expected;
 }

@@ -13,7 +13,7 @@ Duration micros(std::int64_t n) {
 }
 
 // Text forward 10, backward 20; contrastive forward 1, backward 2; data 3, optimiser 4; buckets of 2000 and 4000 B.
-StepProgram small() {
+StepProgram small_model() {
   StepProgram p;
   p.phases = {{ModelPart::text, micros(10), micros(20), 0, 0}, {ModelPart::contrastive, micros(1), micros(2), 0, 0}};
   p.buckets = {{2000, 1, 1}, {4000, 0, 1}};
@@ -32,7 +32,7 @@ ModelConfig fused() {
 }
 
 TEST_CASE("a rank's step: micro-batches one after the other, buckets behind the last", "[models][step]") {
-  StepProgram p = small();
+  StepProgram p = small_model();
   CHECK(trainer_step(p).run().total == micros(3 + 11 + 22 + 4));
   p.micro_batches = 3;
   CHECK(trainer_step(p).run().total == micros(3 * (3 + 11 + 22) + 4));
@@ -46,7 +46,7 @@ TEST_CASE("a rank's step: micro-batches one after the other, buckets behind the 
   p.device_moves_bytes = true;
   CHECK(trainer_step(p).run().total == micros(3 + 11 + 22 + 2 + 2 + 4 + 4));
   // Embeddings of both sides: gathered, 2 (1 us + 1 us); their gradients summed, 4 (1 us + 1 us).
-  p = small();
+  p = small_model();
   p.buckets.clear();
   p.ranks = 2;
   p.hop_latency = micros(1);
@@ -57,7 +57,7 @@ TEST_CASE("a rank's step: micro-batches one after the other, buckets behind the 
 }
 
 TEST_CASE("a bucket is sent when its part of the backward pass is over", "[models][step]") {
-  StepProgram p = small();
+  StepProgram p = small_model();
   p.ranks = 2;
   p.link_bytes_per_s = 1'000'000'000;
   // Full in the middle of the tower's pass, 20 kB sent in 20 us: half of it is hidden.

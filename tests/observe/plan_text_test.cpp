@@ -21,16 +21,16 @@ namespace {
 using namespace orrery;
 using orrery::test::Stream;
 
-constexpr int kJobs = 9;
+constexpr int kPlanJobs = 9;
 
-class Draw {
+class PlanDraw {
  public:
-  explicit Draw(std::uint64_t seed) : rng_(stream(seed, "plans")) {}
+  explicit PlanDraw(std::uint64_t seed) : rng_(stream(seed, "plans")) {}
   std::int64_t below(std::int64_t n) {
     return static_cast<std::int64_t>(uniform_below(rng_, static_cast<std::uint64_t>(n)));
   }
   bool half() { return below(2) == 0; }
-  JobId job() { return JobId(static_cast<std::uint32_t>(below(kJobs))); }
+  JobId job() { return JobId(static_cast<std::uint32_t>(below(kPlanJobs))); }
   std::int64_t number() {
     const std::int64_t n = below(1'000'000);
     return half() ? n * 1'000'000'000 : half() ? n : -n;
@@ -125,7 +125,7 @@ class EachField {
     changed_(plan_, what);
     std::swap(field, other);
   }
-  void id(JobId& job, const char* what) { with(job, JobId((job.value + 1) % kJobs), what); }
+  void id(JobId& job, const char* what) { with(job, JobId((job.value + 1) % kPlanJobs), what); }
   template <class T>
   void shorter(std::vector<T>& list, const char* what) {
     if (list.empty()) return;
@@ -184,7 +184,7 @@ std::string line_of(const Stream& s, const Plan& plan) {
   return text;
 }
 
-struct Told final : Observer {
+struct ToldPlan final : Observer {
   void on_event(const Event& e) override {
     events.push_back(e);
     const auto* launch = e.get_if<event::Launch>();
@@ -197,11 +197,11 @@ struct Told final : Observer {
 };
 
 // Written, read and compared.
-Told read_back(const Stream& s, const std::function<void(EventLog&)>& write) {
+ToldPlan read_back(const Stream& s, const std::function<void(EventLog&)>& write) {
   const test::TempFolder dir;
   std::string text;
   EventLog log(s.table(), s.node_gpus(), {"", 1, &text});
-  for (std::uint32_t i = 0; i < kJobs; ++i) {
+  for (std::uint32_t i = 0; i < kPlanJobs; ++i) {
     const auto estimate = i % 2 == 0 ? std::nullopt : std::optional(Duration{i});
     log.on_event(Event{.job = JobId(i), .what = event::Submit{estimate}});
   }
@@ -209,7 +209,7 @@ Told read_back(const Stream& s, const std::function<void(EventLog&)>& write) {
   const auto digest = log.close();
   REQUIRE(digest);
   std::ofstream(dir.file("events.jsonl")) << text;
-  Told told;
+  ToldPlan told;
   const auto read = read_event_log(dir.file("events.jsonl"), told);
   if (!read) FAIL(render(read.error()));
   // Written again it has the same bytes, but for the end that this log has not.
@@ -224,10 +224,10 @@ Told read_back(const Stream& s, const std::function<void(EventLog&)>& write) {
 }  // namespace
 
 TEST_CASE("a plan that differs in any one field has another line and another digest", "[observe][plan]") {
-  const Stream s(kJobs, 8, 8);
+  const Stream s(kPlanJobs, 8, 8);
   std::map<std::string, int> seen;
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
-    const Plan plan = Draw(seed).plan();
+    const Plan plan = PlanDraw(seed).plan();
     const std::string line = line_of(s, plan);
     const std::string text = plan_text(plan);
     const std::uint32_t digest = live::digest_of(plan);
@@ -248,10 +248,10 @@ TEST_CASE("a plan that differs in any one field has another line and another dig
 }
 
 TEST_CASE("a log gives back every plan that it was told", "[observe][plan]") {
-  const Stream s(kJobs, 8, 8);
+  const Stream s(kPlanJobs, 8, 8);
   std::vector<Plan> plans;
-  for (std::uint64_t seed = 1; seed <= 200; ++seed) plans.push_back(Draw(seed).plan());
-  const Told told = read_back(s, [&](EventLog& log) {
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) plans.push_back(PlanDraw(seed).plan());
+  const ToldPlan told = read_back(s, [&](EventLog& log) {
     for (std::size_t i = 0; i < plans.size(); ++i) {
       const event::Decide decide{i + 1, static_cast<std::uint32_t>(plans[i].targets.size())};
       const Event e{.at = Time{static_cast<std::int64_t>(i)}, .what = decide};
@@ -276,8 +276,8 @@ TEST_CASE("a log gives back every plan that it was told", "[observe][plan]") {
 }
 
 TEST_CASE("a log gives back every event that it was told", "[observe][plan]") {
-  const Stream s(kJobs, 8, 8);
-  Draw draw(7);
+  const Stream s(kPlanJobs, 8, 8);
+  PlanDraw draw(7);
   std::vector<Event> events;
   std::vector<Allocation> held(600);
   for (std::size_t i = 0; i < held.size(); ++i) {
@@ -295,15 +295,15 @@ TEST_CASE("a log gives back every event that it was told", "[observe][plan]") {
         kind, [&draw] { return draw.half() ? draw.number() : 0; }, gpus);
     events.push_back(e);
   }
-  const Told told = read_back(s, [&](EventLog& log) {
+  const ToldPlan told = read_back(s, [&](EventLog& log) {
     for (const Event& e : events) log.on_event(e);
   });
-  REQUIRE(told.events.size() == kJobs + events.size());
+  REQUIRE(told.events.size() == kPlanJobs + events.size());
   for (std::size_t i = 0; i < events.size(); ++i) {
     const Event& a = events[i];
-    CHECK(test::event_text(a) == test::event_text(told.events[kJobs + i]));
+    CHECK(test::event_text(a) == test::event_text(told.events[kPlanJobs + i]));
     const auto* launch = a.get_if<event::Launch>();
-    if (launch != nullptr && launch->gpus != nullptr) CHECK(told.held.at(kJobs + i) == *launch->gpus);
+    if (launch != nullptr && launch->gpus != nullptr) CHECK(told.held.at(kPlanJobs + i) == *launch->gpus);
   }
   CHECK_FALSE(told.events[0].get<event::Submit>().estimate);
   CHECK(told.events[1].get<event::Submit>().estimate == Duration{1});

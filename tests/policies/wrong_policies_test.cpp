@@ -88,14 +88,14 @@ class Stingy final : public Greedy {
   }
 };
 
-const std::vector<TinyJob> kJobs{{0, 1, 10}, {1, 1, 5}, {2, 1, 5}};
+const std::vector<TinyJob> kWrongJobs{{0, 1, 10}, {1, 1, 5}, {2, 1, 5}};
 const std::vector<TinyJob> kQueue{{0, 4, 10}, {1, 4, 5}};
 
 }  // namespace
 
 TEST_CASE("a right policy is not accused", "[policies]") {
   Greedy right;
-  const Caught c = run_wrong(right, kJobs);
+  const Caught c = run_wrong(right, kWrongJobs);
   CHECK(c.rules.empty());
   CHECK_FALSE(c.asserted);
   CHECK(c.status == RunStatus::completed);
@@ -103,13 +103,13 @@ TEST_CASE("a right policy is not accused", "[policies]") {
 
 TEST_CASE("an overbooking policy is caught", "[policies]") {
   Overbooking wrong;
-  const Caught c = run_wrong(wrong, kJobs);
+  const Caught c = run_wrong(wrong, kWrongJobs);
   CHECK(c.by("plan-overbooked"));
 }
 
 TEST_CASE("a forgetful policy is caught", "[policies]") {
   Forgetful wrong;
-  const Caught c = run_wrong(wrong, kJobs);
+  const Caught c = run_wrong(wrong, kWrongJobs);
   CHECK(c.by("unfinished"));
   CHECK(c.status == RunStatus::stalled);
 }
@@ -123,7 +123,7 @@ TEST_CASE("a sleeping policy is caught", "[policies]") {
 
 TEST_CASE("a clairvoyant policy is caught", "[policies]") {
   Clairvoyant wrong;
-  const Caught c = run_wrong(wrong, kJobs);
+  const Caught c = run_wrong(wrong, kWrongJobs);
   // The cluster state refuses such a plan before the checker sees it; what the checker says of one is tested with
   // a forged stream in tests/observe.
   CHECK((c.by("clairvoyant") || c.asserted));

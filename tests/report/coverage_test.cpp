@@ -19,7 +19,7 @@ using namespace orrery::app;
 
 namespace {
 
-struct Kind {
+struct CoverageKind {
   const char* name;
   int jobs;
   double load;
@@ -27,7 +27,7 @@ struct Kind {
   int run;       // mean length of a run of equal submissions; 1 = independent ones
 };
 
-constexpr Kind kKinds[] = {
+constexpr CoverageKind kCoverageKinds[] = {
     {"light tails, load 0.5, 200 jobs", 200, 0.5, 0, 1},
     {"light tails, load 0.8, 1000 jobs", 1000, 0.8, 0, 1},
     {"heavy tails, load 0.7, 500 jobs", 500, 0.7, 1.5, 1},
@@ -43,7 +43,7 @@ check: false
 )";
 
 // A trace of this kind on 32 GPUs; the load is that of the law, and each trace has its own.
-Trace trace_of(const Kind& kind, std::uint64_t seed) {
+Trace trace_of(const CoverageKind& kind, std::uint64_t seed) {
   RandomStream random = stream(seed, fmt::format("coverage/{}", kind.name));
   constexpr std::int32_t kGpus[] = {1, 2, 4, 8};
   const double mean_s = 3600, mean_gpus = 0.6 * 1 + 0.2 * 2 + 0.12 * 4 + 0.08 * 8;
@@ -79,7 +79,7 @@ struct Statistics {
 
 class Experiment {
  public:
-  explicit Experiment(const Kind& kind) : kind_(kind) {
+  explicit Experiment(const CoverageKind& kind) : kind_(kind) {
     auto s = read_scenario_text("coverage.yaml", kScenario);
     if (!s) FAIL(render(s.error()));
     scenario_ = *std::move(s);
@@ -129,7 +129,7 @@ class Experiment {
     return {{a, b, b / a}};
   }
 
-  Kind kind_;
+  CoverageKind kind_;
   Scenario scenario_;
   std::vector<PolicyConfig> policies_;
 };
@@ -139,7 +139,7 @@ struct Covered {
 };
 
 // Of the mean JCTs and their ratio.
-std::vector<Covered> measure(const Kind& kind, int truths, int traces) {
+std::vector<Covered> measure(const CoverageKind& kind, int truths, int traces) {
   const Experiment experiment(kind);
   const std::vector<Statistics> all = experiment.truths(truths);
   double mean[3] = {}, range[3] = {};
@@ -179,7 +179,7 @@ int from_environment(const char* name, int otherwise) {
 }  // namespace
 
 TEST_CASE("coverage: intervals of 40 traces of one kind", "[coverage][slow]") {
-  for (const Covered& o : measure(kKinds[0], 1000, 40)) {
+  for (const Covered& o : measure(kCoverageKinds[0], 1000, 40)) {
     CHECK(o.coverage >= 0.9);
     CHECK(o.median_width <= 2);
   }
@@ -189,9 +189,9 @@ TEST_CASE("coverage: all kinds", "[.][slow][coverage-all]") {
   const int wanted = from_environment("ORRERY_COVERAGE_KIND", 0);  // 1 to 5; 0 = all
   const int traces = from_environment("ORRERY_COVERAGE_TRACES", 200);
   const int truths = from_environment("ORRERY_COVERAGE_TRUTHS", 1000);
-  for (int k = 1; k <= static_cast<int>(std::size(kKinds)); ++k) {
+  for (int k = 1; k <= static_cast<int>(std::size(kCoverageKinds)); ++k) {
     if (wanted != 0 && wanted != k) continue;
-    const Kind& kind = kKinds[k - 1];
+    const CoverageKind& kind = kCoverageKinds[k - 1];
     const std::vector<Covered> out = measure(kind, truths, traces);
     const char* const names[] = {"mean JCT, fifo", "mean JCT, srtf", "srtf / fifo"};
     for (std::size_t s = 0; s < 3; ++s) {

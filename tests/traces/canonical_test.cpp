@@ -16,17 +16,17 @@ using namespace orrery;
 using orrery::test::text_of;
 namespace fs = std::filesystem;
 
-const std::string kHeader = "job_id,submit_s,gpus,duration_s";
+const std::string kCanonicalHeader = "job_id,submit_s,gpus,duration_s";
 
-std::string error_of(const std::string& text) {
+std::string canonical_error(const std::string& text) {
   const auto t = read_trace_text("t.csv", text);
   return t ? std::string() : render(t.error());
 }
 
-struct TempDir {
+struct TraceDir {
   fs::path path = fs::temp_directory_path() / fmt::format("orrery-test-{}", ::getpid());
-  TempDir() { fs::create_directories(path); }
-  ~TempDir() { fs::remove_all(path); }
+  TraceDir() { fs::create_directories(path); }
+  ~TraceDir() { fs::remove_all(path); }
   [[nodiscard]] std::string file(const std::string& name) const { return (path / name).string(); }
 };
 
@@ -88,7 +88,7 @@ TEST_CASE("dependencies, GPU types and fractions reach the specs", "[traces]") {
 }
 
 TEST_CASE("a bad value is shown where it stands", "[traces]") {
-  CHECK(error_of(kHeader + "\na,0,1,-37\n") ==
+  CHECK(canonical_error(kCanonicalHeader + "\na,0,1,-37\n") ==
         "error: `duration_s` is `-37`; it must be > 0\n"
         "  --> t.csv:2:7\n"
         "   |\n"
@@ -100,7 +100,7 @@ TEST_CASE("each wrong trace has one clear message", "[traces]") {
   struct Wrong {
     std::string text, part;
   };
-  const auto row = [](const std::string& r) { return kHeader + "\n" + r + "\n"; };
+  const auto row = [](const std::string& r) { return kCanonicalHeader + "\n" + r + "\n"; };
   std::string wide = "c0";
   for (int i = 1; i < 5000; ++i) wide += ",c" + std::to_string(i);
   for (const Wrong& w : {
@@ -108,7 +108,7 @@ TEST_CASE("each wrong trace has one clear message", "[traces]") {
            Wrong{"job,submit_s,gpus,duration_s\na,0,1,1\n", "column `job_id` is missing"},
            Wrong{"job_id,submit_s,gpus,duration\na,0,1,1\n", "is it `duration`?"},
            Wrong{"job_id,submit_s,gpus,duration_s,gpus\na,0,1,1,1\n", "column `gpus` appears twice"},
-           Wrong{kHeader + "\n", "a header but no jobs"},
+           Wrong{kCanonicalHeader + "\n", "a header but no jobs"},
            Wrong{row("a,0,1"), "3 fields, but the header has 4"},
            Wrong{row("a,0,1,1,1"), "5 fields, but the header has 4"},
            Wrong{row(",0,1,1"), "`job_id` is empty"},
@@ -127,16 +127,16 @@ TEST_CASE("each wrong trace has one clear message", "[traces]") {
            Wrong{row("a,0,1,1\na,1,1,1"), "job_id `a` appears twice, first in line 2"},
            Wrong{row("\"a,0,1,1"), "a quoted field is never closed"},
            Wrong{row("\"a\"b,0,1,1"), "text after a closing quote"},
-           Wrong{kHeader + ",gpu_fraction\na,0,1,1,1.5\n", "must be in (0, 1]"},
-           Wrong{kHeader + ",gpu_fraction\na,0,2,1,0.5\n", "only for one GPU, not for 2"},
-           Wrong{kHeader + ",min_gpus\na,0,2,1,3\n", "must be at most gpus (2)"},
-           Wrong{kHeader + ",max_gpus\na,0,2,1,1\n", "must be at least gpus (2)"},
-           Wrong{kHeader + ",kind\na,0,2,1,pretain\n", "did you mean `pretrain`?"},
-           Wrong{kHeader + ",weight\na,0,2,1,0\n", "must be > 0"},
-           Wrong{kHeader + ",estimate_s\na,0,2,1,0\n", "must be > 0"},
+           Wrong{kCanonicalHeader + ",gpu_fraction\na,0,1,1,1.5\n", "must be in (0, 1]"},
+           Wrong{kCanonicalHeader + ",gpu_fraction\na,0,2,1,0.5\n", "only for one GPU, not for 2"},
+           Wrong{kCanonicalHeader + ",min_gpus\na,0,2,1,3\n", "must be at most gpus (2)"},
+           Wrong{kCanonicalHeader + ",max_gpus\na,0,2,1,1\n", "must be at least gpus (2)"},
+           Wrong{kCanonicalHeader + ",kind\na,0,2,1,pretain\n", "did you mean `pretrain`?"},
+           Wrong{kCanonicalHeader + ",weight\na,0,2,1,0\n", "must be > 0"},
+           Wrong{kCanonicalHeader + ",estimate_s\na,0,2,1,0\n", "must be > 0"},
            Wrong{wide + "\n", "5000 columns; at most 4096"},
        }) {
-    const std::string text = error_of(w.text);
+    const std::string text = canonical_error(w.text);
     INFO(w.text.substr(0, 200) << "\n" << text);
     CHECK(text.find(w.part) != std::string::npos);
   }
@@ -145,7 +145,7 @@ TEST_CASE("each wrong trace has one clear message", "[traces]") {
 TEST_CASE("edges that make no sense are errors", "[traces]") {
   const Topology topology({NodeGroup{.name = "n", .count = 1, .gpus_per_node = 1, .gpu = "g"}});
   const auto error = [&](const std::string& rows) {
-    const auto t = read_trace_text("t.csv", kHeader + ",after\n" + rows);
+    const auto t = read_trace_text("t.csv", kCanonicalHeader + ",after\n" + rows);
     if (!t) return render(t.error());
     const auto w = to_workload(*t, topology, "t.csv");
     return w ? std::string() : render(w.error());
@@ -158,7 +158,7 @@ TEST_CASE("edges that make no sense are errors", "[traces]") {
 }
 
 TEST_CASE("all bad rows are counted, twenty are shown", "[traces]") {
-  std::string text = kHeader + "\n";
+  std::string text = kCanonicalHeader + "\n";
   for (int i = 0; i < 50; ++i) text += fmt::format("j{},0,1,-1\n", i);
   const auto t = read_trace_text("t.csv", text);
   REQUIRE_FALSE(t);
@@ -182,8 +182,8 @@ TEST_CASE("CRLF, blank lines, comments, unsorted submits and extra columns are f
 }
 
 TEST_CASE("packed files are read by their bytes, whatever their name", "[traces]") {
-  const TempDir dir;
-  const std::string text = kHeader + "\na,0,1,1\n";
+  const TraceDir dir;
+  const std::string text = kCanonicalHeader + "\na,0,1,1\n";
   for (const char* name : {"t.csv", "t.csv.gz", "t.csv.zst"}) {
     REQUIRE(write_text_file(dir.file(name), text));
     fs::copy_file(dir.file(name), dir.file("renamed"), fs::copy_options::overwrite_existing);
@@ -195,8 +195,8 @@ TEST_CASE("packed files are read by their bytes, whatever their name", "[traces]
 }
 
 TEST_CASE("a file that is cut off, damaged or no text is one clear error", "[traces]") {
-  const TempDir dir;
-  std::string text = kHeader + "\n";
+  const TraceDir dir;
+  std::string text = kCanonicalHeader + "\n";
   for (int i = 0; i < 5000; ++i) text += fmt::format("j{},{},1,{}\n", i, i * 7 % 1000, 1 + i * 13 % 997);
   const auto error = [&](const std::string& bytes) {
     put(dir.file("f"), bytes);
@@ -231,7 +231,7 @@ TEST_CASE("a file that is cut off, damaged or no text is one clear error", "[tra
 
 TEST_CASE("a file that cannot be written is an error and leaves nothing", "[traces]") {
   CHECK_FALSE(write_text_file("/dev/null/x.csv", "text"));
-  const TempDir dir;
+  const TraceDir dir;
   fs::create_directory(dir.file("taken"));
   CHECK_FALSE(write_text_file(dir.file("taken"), "text"));
   CHECK(std::distance(fs::directory_iterator(dir.path), fs::directory_iterator()) == 1);

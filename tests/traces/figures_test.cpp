@@ -28,7 +28,7 @@ std::optional<Trace> trace_of(const std::string& name, const std::string& format
 }
 
 // Why a recorded file is no job list.
-std::string refusal(const std::string& name) {
+std::string figures_refusal(const std::string& name) {
   const auto path = test::recorded(name);
   if (!path) return {};
   const auto trace = read_trace(*path);
@@ -120,7 +120,8 @@ TEST_CASE("figures: openb's nodes", "[traces]") {
     CHECK(gpus == 6212);
     CHECK(with_gpus == 1213);
   }
-  CHECK(refusal("alibaba-gpu-v2023/openb_node_list_all_node.csv").rfind("this holds the nodes of openb", 0) == 0);
+  CHECK(figures_refusal("alibaba-gpu-v2023/openb_node_list_all_node.csv").rfind("this holds the nodes of openb", 0) ==
+        0);
 }
 
 // There is no reader of machine lists: a cluster is written down in a scenario. What is in the list is held here.
@@ -186,7 +187,7 @@ TEST_CASE("figures: Helios' Venus by the ten minutes", "[traces]") {
   };
   CHECK(sums(*path, {"submit_job_all", "submit_gpu_job"}) == std::vector<std::int64_t>{246'616, 125'214});
   CHECK(sums(*config, {"num"}) == std::vector<std::int64_t>{135});
-  CHECK(refusal("lucid-venus/venus_cluster_throughput.csv.gz") ==
+  CHECK(figures_refusal("lucid-venus/venus_cluster_throughput.csv.gz") ==
         "this holds numbers of jobs per interval, not jobs (Helios' Venus)");
 }
 
@@ -247,6 +248,6 @@ TEST_CASE("what is recorded but no job list says what it is", "[traces]") {
   CHECK(message("sn,cpu_milli,memory_mib,gpu,model").rfind("this holds the nodes of openb", 0) == 0);
   CHECK(message("SN,location,insert,remove,event").find("`failures.capacity`") != std::string::npos);
   CHECK(message("a,b,c,d,e") == "column `job_id` is missing");
-  const std::string multi = refusal("alibaba-gpu-v2023/openb_pod_list_multigpu20.csv.gz");
+  const std::string multi = figures_refusal("alibaba-gpu-v2023/openb_pod_list_multigpu20.csv.gz");
   if (!multi.empty()) CHECK(multi.rfind("this holds pods of openb without times", 0) == 0);
 }

@@ -12,8 +12,8 @@ namespace {
 
 using namespace orrery;
 
-struct Figures : TraceStats {
-  explicit Figures(const Trace& t) : TraceStats(trace_stats(t)) {
+struct ImportedFigures : TraceStats {
+  explicit ImportedFigures(const Trace& t) : TraceStats(trace_stats(t)) {
     for (const TraceJob& j : t.jobs) sorted.push_back(j.duration);
     std::sort(sorted.begin(), sorted.end());
   }
@@ -24,14 +24,14 @@ struct Figures : TraceStats {
   std::vector<Duration> sorted;
 };
 
-std::optional<Figures> stats_of(const std::string& name, const std::string& format) {
+std::optional<ImportedFigures> stats_of(const std::string& name, const std::string& format) {
   const auto path = test::recorded(name);
   if (!path) return std::nullopt;
   const auto trace = read_trace(*path);
   REQUIRE(trace);
   CHECK(trace->report.format == format);
   CHECK(trace->report.dropped.empty());
-  return Figures(*trace);
+  return ImportedFigures(*trace);
 }
 
 std::string one_digit(double v) {

@@ -10,14 +10,14 @@ namespace {
 using namespace orrery;
 using namespace orrery::test;
 
-constexpr std::int64_t kGB = 1'000'000'000;
+constexpr std::int64_t kNetworkGB = 1'000'000'000;
 
 // Three racks of two nodes with one GPU each: NICs of 10 GB/s, 5 GB/s from a rack to the spine.
 std::vector<NodeGroup> racks() {
   std::vector<NodeGroup> groups = cluster(6, 1);
   groups[0].rack_size = 2;
-  groups[0].nic_bytes_per_s = 10 * kGB;
-  groups[0].uplink_bytes_per_s = 5 * kGB;
+  groups[0].nic_bytes_per_s = 10 * kNetworkGB;
+  groups[0].uplink_bytes_per_s = 5 * kNetworkGB;
   return groups;
 }
 
@@ -29,7 +29,7 @@ Allocation nodes(std::initializer_list<std::uint32_t> on) {
 
 // A step computes for 1 s and all-reduces 15 GB: between two nodes each sends 15 GB.
 StepTraffic heavy() {
-  return {seconds(1), 15 * kGB, 0};
+  return {seconds(1), 15 * kNetworkGB, 0};
 }
 
 }  // namespace
@@ -46,7 +46,7 @@ TEST_CASE("the speed of a job alone depends on what its gradients cross", "[exec
   // Four nodes: 22.5 GB each. Packed is taken as 22.5 GB at 10 GB/s, here the spine gives 5: 3.25 s against 5.5 s.
   CHECK(rate(2, nodes({0, 1, 2, 3})) == Rate{590'909'090});
   // Half of the computation hides half a second of it.
-  const NetworkModel hiding(topology, w.specs, {seconds(1), 15 * kGB, 500}, {});
+  const NetworkModel hiding(topology, w.specs, {seconds(1), 15 * kNetworkGB, 500}, {});
   CHECK(hiding.step(w.specs[0], nodes({0, 1})).alone == milliseconds(2000));
   CHECK(hiding.step(w.specs[1], nodes({0})).alone == seconds(1));
 }
@@ -109,8 +109,8 @@ TEST_CASE("links without limits change nothing, whatever the policy and whatever
 TEST_CASE("a busy network slows jobs down and leaves nobody behind", "[exec][network]") {
   std::vector<NodeGroup> groups = cluster(8, 2);
   groups[0].rack_size = 2;
-  groups[0].nic_bytes_per_s = 10 * kGB;
-  groups[0].uplink_bytes_per_s = 3 * kGB;
+  groups[0].nic_bytes_per_s = 10 * kNetworkGB;
+  groups[0].uplink_bytes_per_s = 3 * kNetworkGB;
   std::vector<TinyJob> jobs;
   for (int i = 0; i < 60; ++i) jobs.push_back({i * 15, 1 + i % 6, 100 + 37 * (i % 7)});
   const Workload w = make_workload(jobs);

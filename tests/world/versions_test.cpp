@@ -16,7 +16,7 @@ Dependency edge(std::uint32_t parent, bool hard, std::int32_t per_mille = 1000) 
 }
 
 // Everything that was said about versions, as text.
-class Said final : public Observer {
+class VersionSaid final : public Observer {
  public:
   void on_event(const Event& e) override {
     const bool wanted =
@@ -31,7 +31,7 @@ class Said final : public Observer {
   std::string text;
 };
 
-RunResult run_checked(const std::vector<NodeGroup>& groups, const Workload& w, SimOptions sim, Said& said,
+RunResult run_checked(const std::vector<NodeGroup>& groups, const Workload& w, SimOptions sim, VersionSaid& said,
                       const PolicyChoice& choice = {"fifo"}) {
   const auto policy = make_policy(choice);
   InvariantOptions options;
@@ -49,7 +49,7 @@ TEST_CASE("a child with @hard:0.8 is ready when its parent has published at 80 %
   // One node of 4 GPUs.  j0: 2 GPUs, 0-100; publishes at 80.  j1 (2 GPUs, 50 s, after j0@hard:0.8): 80-130.
   Workload w = make_workload({{0, 2, 100}, {10, 2, 50}});
   w.specs[1].after = {edge(0, true, 800)};
-  Said said;
+  VersionSaid said;
   const RunResult r = run_checked(cluster(1, 4), w, {}, said);
   CHECK(r.jobs[1].start_s == 80);
   CHECK(r.jobs[1].finish_s == 130);
@@ -63,7 +63,7 @@ TEST_CASE("publishing every tenth costs the parent time and commits its work", "
   w.specs[1].after = {edge(0, true, 500)};
   SimOptions sim;
   sim.publishes = {250, seconds(2)};
-  Said said;
+  VersionSaid said;
   const RunResult r = run_checked(cluster(1, 4), w, sim, said);
   CHECK(r.jobs[0].finish_s == 106);
   CHECK(r.jobs[1].start_s == 54);
@@ -79,7 +79,7 @@ TEST_CASE("a child's work depends on the version it starts from", "[lineage]") {
   w.specs[2].after = {edge(0, false)};      // soft: starts at once, from nothing
   w.specs[3].after = {edge(0, true, 800)};  // submitted when j0 has ended: all of the gain
   for (const std::size_t child : {1U, 2U, 3U}) w.truths[child].sources = {{JobId(0), 600}};
-  Said said;
+  VersionSaid said;
   const RunResult r = run_checked(cluster(1, 8), w, {}, said);
   const double saved = 600.0 * (1 - std::exp(-8.0 / 3)) / (1 - std::exp(-10.0 / 3));
   CHECK(r.jobs[1].start_s == 80);
@@ -95,7 +95,7 @@ TEST_CASE("negative transfer costs work", "[lineage]") {
   Workload w = make_workload({{0, 1, 100}, {0, 1, 100}});
   w.specs[1].after = {edge(0, true)};
   w.truths[1].sources = {{JobId(0), -500}};
-  Said said;
+  VersionSaid said;
   const RunResult r = run_checked(cluster(1, 4), w, {}, said);
   CHECK(r.jobs[1].start_s == 100);
   CHECK(r.jobs[1].finish_s == 250);
@@ -126,7 +126,7 @@ TEST_CASE("a child that is ready through a version survives the failure of its p
 TEST_CASE("bug: a running child was said to be ready again when its soft parent finished", "[lineage]") {
   Workload w = make_workload({{0, 1, 10}, {0, 1, 100}});
   w.specs[1].after = {edge(0, false)};
-  Said said;
+  VersionSaid said;
   const RunResult r = run_checked(cluster(1, 4), w, {}, said);
   CHECK(r.jobs[1].start_s == 0);
   CHECK(r.jobs[1].finish_s == 100);
@@ -155,7 +155,7 @@ TEST_CASE("publications, checkpoints and failing nodes keep the books straight",
       sim.failures.repair = seconds(50);
       sim.failures.seed = seed;
     }
-    Said said;
+    VersionSaid said;
     const auto policy = make_policy({seed % 3 == 0 ? "srtf" : "fifo"});
     InvariantOptions options;
     if (seed % 2 == 1) options.true_work = [&w](JobId id) { return w.truths[id.index()].work; };

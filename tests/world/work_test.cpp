@@ -14,7 +14,7 @@ using namespace orrery::test;
 
 constexpr std::int64_t kGigabytes = 1'000'000'000;
 
-enum Kind { kLinear, kNetwork, kAlone, kStretches, kPairs, kKinds };
+enum WorkKind { kLinear, kNetwork, kAlone, kStretches, kPairs, kKinds };
 constexpr const char* kNames[] = {"linear in GPUs", "shared links", "links alone", "stretches", "measured pairs"};
 
 // A step of "net" takes 100 ms and 10 ms per sample; its progress by epochs, each slower than the one before.
@@ -34,7 +34,7 @@ ApplicationProfile net() {
   return p;
 }
 
-ThroughputSet pairs() {
+ThroughputSet work_pairs() {
   ThroughputSet t;
   t.name = "pairs";
   for (int gpus = 1; gpus <= 8; ++gpus)
@@ -45,7 +45,7 @@ ThroughputSet pairs() {
   return t;
 }
 
-struct World {
+struct WorkWorld {
   std::vector<NodeGroup> groups;
   Workload work;
   SimOptions sim;
@@ -69,9 +69,9 @@ void add_trouble(SimOptions& sim, RandomStream& rng, std::uint64_t seed) {
   }
 }
 
-std::unique_ptr<World> random_world(Kind kind, std::uint64_t seed) {
+std::unique_ptr<WorkWorld> random_world(WorkKind kind, std::uint64_t seed) {
   RandomStream rng = stream(seed, "tests/work");
-  auto w = std::make_unique<World>();
+  auto w = std::make_unique<WorkWorld>();
   const bool elastic = kind == kLinear || kind == kStretches;
   w->groups = cluster(static_cast<int>(2 + uniform_below(rng, 3)), 4);
   w->groups[0].rack_size = 2;
@@ -102,7 +102,7 @@ std::unique_ptr<World> random_world(Kind kind, std::uint64_t seed) {
 }
 
 // The world's speeds, made when its workload and topology stay where they are.
-void add_speed(World& w, Kind kind, const Topology& topology, RandomStream& rng) {
+void add_speed(WorkWorld& w, WorkKind kind, const Topology& topology, RandomStream& rng) {
   w.speed = std::make_shared<IdealModel>();
   if (kind == kNetwork || kind == kAlone)
     w.network.emplace(topology, w.work.specs, StepTraffic{seconds(1), 15 * kGigabytes, 200},
@@ -123,7 +123,7 @@ void add_speed(World& w, Kind kind, const Topology& topology, RandomStream& rng)
     w.speed = model;
   }
   if (kind == kPairs) {
-    auto model = ThroughputModel::compile(pairs(), topology, "gpu").value();
+    auto model = ThroughputModel::compile(work_pairs(), topology, "gpu").value();
     for (const JobSpec& s : w.work.specs) REQUIRE(model->add({{"net", "", 0, s.demand.gpus}, 0}, 0, true));
     w.speed = model;
   }
@@ -171,7 +171,7 @@ class Staircase final : public PerformanceModel {
 };
 
 // What the checker finds when jobs run so many thousandths as fast as it thinks.
-std::vector<Violation> run(Kind kind, std::uint64_t seed, std::int64_t per_mille, std::string* what = nullptr) {
+std::vector<Violation> run(WorkKind kind, std::uint64_t seed, std::int64_t per_mille, std::string* what = nullptr) {
   const auto w = random_world(kind, seed);
   const Topology topology(w->groups);
   RandomStream rng = stream(seed, "tests/work/speed");
@@ -206,7 +206,7 @@ TEST_CASE("work is conserved under every kind of speed", "[exec][work]") {
   for (int kind = 0; kind < kKinds; ++kind)
     for (std::uint64_t seed = 1; seed <= 60; ++seed) {
       std::string what;
-      const auto found = run(static_cast<Kind>(kind), seed, 1000, &what);
+      const auto found = run(static_cast<WorkKind>(kind), seed, 1000, &what);
       INFO(what);
       for (const Violation& v : found)
         FAIL_CHECK(v.rule << " at " << to_seconds(v.at) << " s, job " << v.job.value << ": " << v.text);
@@ -218,7 +218,7 @@ TEST_CASE("an executor whose jobs are too fast or too slow is caught", "[exec][w
     for (const std::int64_t per_mille : {999, 1001})
       for (std::uint64_t seed = 1; seed <= 3; ++seed) {
         INFO(kNames[kind] << ", seed " << seed << ", speed " << per_mille);
-        const auto found = run(static_cast<Kind>(kind), seed, per_mille);
+        const auto found = run(static_cast<WorkKind>(kind), seed, per_mille);
         REQUIRE_FALSE(found.empty());
         CHECK(found[0].rule == "work");
       }

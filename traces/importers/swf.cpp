@@ -18,7 +18,7 @@ constexpr std::int64_t kMaxId = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kMaxProcessors = 1'000'000;
 
 // Columns by their place in the standard, counted from 0.
-enum Column : int {
+enum SwfColumn : int {
   kJobNumber,
   kSubmit,
   kWait,
