@@ -1,20 +1,40 @@
-# A source of ours takes most of its compile time to read headers. So a dozen neighbours are compiled at once, as one
-# source that includes them: the whole tree in half of the time, for the sanitizers in less. The price: private names
-# of neighbours must differ, and a change compiles its neighbours again (-DORRERY_BUNDLE=OFF: each file alone).
+# A source of ours takes most of its compile time to read headers. So some twenty neighbours are compiled at once, as
+# one source that includes them: the whole tree in half of the time, for the sanitizers in less. The price: private
+# names of a folder must differ (scripts/tidy looks), and a change compiles its neighbours again
+# (-DORRERY_BUNDLE=OFF: each file alone).
 option(ORRERY_BUNDLE "Compile several sources of a folder at once" ON)
 
-# orrery_bundles(TARGET EACH files...): adds the files to TARGET, EACH of them a bundle. A bundle names them as from
-# the root, so the compiler cache knows it in any clone (CMake's own unity builds write absolute paths).
+# Headers that take seconds: the files that need them are put side by side, so that few bundles read them.
+set(orrery_heavy_headers "<(nlohmann/json\\.hpp|yaml-cpp/.*|boost/graph/.*|Eigen/.*)>"
+                         "(step_graph|training_step|trainer_step|pipeline|link_tree|log_json|job_file)\\.hpp\"")
+list(JOIN orrery_heavy_headers "|" orrery_heavy_headers)
+
+# orrery_bundles(TARGET EACH files...): adds the files to TARGET, at most EACH of them a bundle, all bundles alike. A
+# bundle names them as from the root, so the compiler cache knows it in any clone (CMake's own unity builds write
+# absolute paths).
 function(orrery_bundles target each)
   if(NOT ORRERY_BUNDLE)
     target_sources(${target} PRIVATE ${ARGN})
     return()
   endif()
-  list(LENGTH ARGN length)
+  set(heavy "")
+  set(light "")
+  foreach(file ${ARGN})
+    file(STRINGS ${file} found REGEX "^#include .*(${orrery_heavy_headers})" LIMIT_COUNT 1)
+    if(found)
+      list(APPEND heavy ${file})
+    else()
+      list(APPEND light ${file})
+    endif()
+  endforeach()
+  set(files ${heavy} ${light})
+  list(LENGTH files length)
+  math(EXPR bundles "(${length} + ${each} - 1) / ${each}")
+  math(EXPR each "(${length} + ${bundles} - 1) / ${bundles}")
   set(number 0)
   set(first 0)
   while(first LESS length)
-    list(SUBLIST ARGN ${first} ${each} part)
+    list(SUBLIST files ${first} ${each} part)
     set(text "")
     foreach(file ${part})
       file(RELATIVE_PATH name ${PROJECT_SOURCE_DIR} ${file})

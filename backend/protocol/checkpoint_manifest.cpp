@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "backend/protocol/crc32c.hpp"
+#include "sim/core/json_text.hpp"
 
 namespace orrery::live {
 namespace {
@@ -14,7 +15,7 @@ namespace {
 using Json = nlohmann::json;
 
 std::string dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return json_line(json);
 }
 
 }  // namespace
@@ -43,7 +44,7 @@ std::string manifest_text(const Checkpoint& checkpoint) {
 
 tl::expected<CheckpointManifest, std::string> parse_manifest(const std::string& text) {
   const auto bad = [](const char* why) { return tl::make_unexpected(std::string(why)); };
-  Json json = Json::parse(text, nullptr, false);
+  Json json = read_json(text);
   if (!json.is_object()) return bad("the manifest is not a JSON object");
   if (dump(json) + "\n" != text) return bad("the manifest is not as it was written");
   try {

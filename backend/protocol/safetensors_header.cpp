@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "sim/core/json_text.hpp"
+
 namespace orrery::worker {
 namespace {
 
@@ -65,7 +67,7 @@ tl::expected<TensorHeader, std::string> parse_tensor_header(std::string_view byt
   if (length > kMostHeader) return bad(fmt::format("a header of {} bytes", length));
   if (length > bytes.size() - 8) return bad("shorter than its header");
   const std::string_view text = bytes.substr(8, length);
-  const Json json = Json::parse(text.begin(), text.end(), nullptr, false);
+  const Json json = read_json(text);
   if (!json.is_object()) return bad("the header is not a JSON object");
   TensorHeader h;
   h.data_at = 8 + length;
@@ -100,7 +102,7 @@ std::string tensor_header_text(const TensorHeader& header) {
   if (!header.metadata.empty()) json[std::string(kMetadata)] = header.metadata;
   for (const TensorEntry& e : header.tensors)
     json[e.name] = {{"dtype", e.dtype}, {"shape", e.shape}, {"data_offsets", {e.begin, e.end}}};
-  std::string text = json.dump();
+  std::string text = json_text(json);
   text.append((8 - text.size() % 8) % 8, ' ');
   std::string out;
   for (int i = 0; i < 8; ++i) out += static_cast<char>(static_cast<std::uint64_t>(text.size()) >> (8 * i) & 0xff);

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "sim/core/json_text.hpp"
+
 namespace orrery::live {
 namespace {
 
@@ -171,7 +173,7 @@ std::string start_to_json(const Start& s) {
   json["lease_s"] = s.lease_s;
   if (!s.task.empty()) json["task"] = s.task;
   if (!s.from.empty()) json["from"] = s.from;
-  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  return json_line(json);
 }
 
 }  // namespace orrery::live

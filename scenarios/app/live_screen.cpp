@@ -12,6 +12,7 @@
 
 #include "backend/engine/local/process.hpp"
 #include "backend/protocol/files.hpp"
+#include "sim/core/json_text.hpp"
 
 namespace orrery::app {
 namespace {
@@ -196,7 +197,7 @@ std::string LiveScreen::status_json(Time now, bool ended) const {
   }
   j["waiting"] = nlohmann::ordered_json::array();
   for (const JobRecord* r : c.waiting) j["waiting"].push_back(r->spec->name);
-  return j.dump(2) + "\n";
+  return json_text(j, 2) + "\n";
 }
 
 }  // namespace orrery::app

@@ -6,7 +6,6 @@
 #include "scenarios/spec/make_policy.hpp"
 
 namespace orrery::app {
-namespace po = boost::program_options;
 namespace {
 
 // The policy section that stands for `c`, as an override of the whole key.
@@ -20,7 +19,7 @@ Override policy_override(const PolicyConfig& c) {
 }  // namespace
 
 void add_scenario_options(Args& args) {
-  args.options()("set", po::value<std::vector<std::string>>()->composing(),
+  args.options()("set", taking<std::vector<std::string>>(),
                  "override a key: --set cluster.groups.0.count=32 (repeatable)")(
       "print-config", "print the full effective scenario and stop")("no-check", "without the invariant checker");
 }

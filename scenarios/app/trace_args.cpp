@@ -9,7 +9,6 @@
 #include "sim/core/gpu_mask.hpp"
 
 namespace orrery::app {
-namespace po = boost::program_options;
 
 int usage_error(std::string message, std::string hint) {
   Diagnostic d{std::move(message)};
@@ -39,7 +38,7 @@ std::int64_t parse_gpus(const std::string& text) {
 }
 
 void add_read_options(Args& args) {
-  args.options()("format", po::value<std::string>(), "auto (default), canonical, philly, ...")(
+  args.options()("format", taking<std::string>(), "auto (default), canonical, philly, ...")(
       "skip-bad-rows", "count rows that cannot be read as dropped instead of stopping");
 }
 

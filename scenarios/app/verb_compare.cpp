@@ -20,7 +20,6 @@
 #include "traces/format/text_file.hpp"
 
 namespace orrery::app {
-namespace po = boost::program_options;
 namespace {
 
 struct Point {
@@ -272,12 +271,12 @@ int run_plan(Plan& plan, const Args& args) {
 
 int compare_verb(const std::vector<std::string>& arguments) {
   Args args("orrery compare SCENARIO [--policies a,b,c] [-j THREADS] [--seeds N] [--intervals none|N]", {"scenario"});
-  args.options()("policies", po::value<std::string>(), "which, in this order; ratios are to the first")(
-      "seeds", po::value<int>(), "seeds 1..N")("threads,j", po::value<unsigned>(),
-                                               "runs at the same time (default: cores)")(
-      "intervals", po::value<std::string>(),
+  args.options()("policies", taking<std::string>(), "which, in this order; ratios are to the first")(
+      "seeds", taking<int>(), "seeds 1..N")("threads,j", taking<unsigned>(),
+                                            "runs at the same time (default: cores)")(
+      "intervals", taking<std::string>(),
       "draw a recorded trace again N times for its intervals, or none (default: 100 where that is cheap)")(
-      "output,o", po::value<std::string>(), "keep the run folder of every run, and the table, in this folder")(
+      "output,o", taking<std::string>(), "keep the run folder of every run, and the table, in this folder")(
       "force", "replace the other comparison that is in that folder")(
       "json", "print an array of objects, one per policy and seed")("csv", "print CSV, one line per policy and seed")(
       "markdown", "print the table as Markdown");

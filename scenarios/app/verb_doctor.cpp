@@ -24,6 +24,7 @@
 #include "scenarios/run/live_tasks.hpp"
 #include "scenarios/run/machine_gpus.hpp"
 #include "sim/core/error.hpp"
+#include "sim/core/json_text.hpp"
 #include "traces/format/canonical.hpp"
 
 namespace orrery::app {
@@ -150,7 +151,7 @@ int doctor_verb(const std::vector<std::string>& arguments) {
     out += fmt::format("{:<5} {:<16} {}\n", to_string(f.health), f.what, f.text);
     all.push_back({{"health", to_string(f.health)}, {"what", f.what}, {"text", f.text}});
   }
-  if (!print(args.has("json") ? all.dump(2) + "\n" : out)) return kRunFailed;
+  if (!print(args.has("json") ? json_text(all, 2) + "\n" : out)) return kRunFailed;
   return good ? kOk : kEngineUnavailable;
 }
 

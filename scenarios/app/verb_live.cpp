@@ -17,10 +17,10 @@
 #include "scenarios/run/live_tasks.hpp"
 #include "scenarios/run/output_folder.hpp"
 #include "scenarios/spec/make_policy.hpp"
+#include "sim/core/json_text.hpp"
 #include "sim/observe/log/run_folder.hpp"
 
 namespace orrery::app {
-namespace po = boost::program_options;
 namespace {
 
 // Runs or resumes it and says how it went.
@@ -52,11 +52,11 @@ int run_and_tell(const Prepared& prepared, const LiveRequest& request) {
 
 int run_action(const std::vector<std::string>& arguments) {
   Args args("orrery live run SCENARIO [--policy NAME] [--seed N] [-o DIR]", {"scenario"});
-  args.options()("policy", po::value<std::string>(), "this policy instead of the scenario's")(
-      "seed", po::value<std::uint64_t>()->default_value(1), "seed of everything random")(
-      "output,o", po::value<std::string>(), "run folder (default: output.dir/NAME-POLICY-sSEED-live)")(
+  args.options()("policy", taking<std::string>(), "this policy instead of the scenario's")(
+      "seed", taking<std::uint64_t>().otherwise(1), "seed of everything random")(
+      "output,o", taking<std::string>(), "run folder (default: output.dir/NAME-POLICY-sSEED-live)")(
       "force", "replace the run that is in the run folder, checkpoints and all")(
-      "worker", po::value<std::string>(), "worker program (default: orrery-paced beside orrery)")(
+      "worker", taking<std::string>(), "worker program (default: orrery-paced beside orrery)")(
       "quiet,q", "no lines while it runs");
   add_scenario_options(args);
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
@@ -89,8 +89,8 @@ int run_action(const std::vector<std::string>& arguments) {
 int resume_action(const std::vector<std::string>& arguments) {
   Args args("orrery live resume RUN [--count-outage]", {"run"});
   args.options()("count-outage", "the run's clock has gone on since it was stopped; by default it stood still")(
-      "worker", po::value<std::string>(), "worker program (default: the one it began with)")(
-      "quiet,q", "no lines while it runs");
+      "worker", taking<std::string>(), "worker program (default: the one it began with)")("quiet,q",
+                                                                                          "no lines while it runs");
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
   if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
   const std::string run = run_folder_of(args.text("run"));
@@ -121,17 +121,17 @@ int resume_action(const std::vector<std::string>& arguments) {
 std::string job_progress(const nlohmann::json& job, const std::string& folder) {
   std::string out;
   if (job.contains("id") && job.contains("launch")) {
-    const std::string own = fmt::format("{}/jobs/{}", folder, job["id"].dump());
+    const std::string own = fmt::format("{}/jobs/{}", folder, json_text(job["id"]));
     const auto task = live::read_file(own + "/task.json");
-    const auto lines = live::read_file(fmt::format("{}/launch-{}/metrics.jsonl", own, job["launch"].dump()));
-    const auto steps = task ? nlohmann::json::parse(*task, nullptr, false) : nlohmann::json();
+    const auto lines = live::read_file(fmt::format("{}/launch-{}/metrics.jsonl", own, json_text(job["launch"])));
+    const auto steps = task ? read_json(*task) : nlohmann::json();
     if (lines && !lines->empty()) {
       const std::size_t end = lines->rfind('\n');  // what follows is half written
       const std::size_t from = end == std::string::npos || end == 0 ? 0 : lines->rfind('\n', end - 1) + 1;
-      const auto last = nlohmann::json::parse(lines->substr(from, end - from), nullptr, false);
+      const auto last = read_json(std::string_view(*lines).substr(from, end - from));
       if (last.is_object() && last.contains("step")) {
-        out += fmt::format("  step {}", last["step"].dump());
-        if (steps.is_object() && steps.contains("steps")) out += fmt::format(" of {}", steps["steps"].dump());
+        out += fmt::format("  step {}", json_text(last["step"]));
+        if (steps.is_object() && steps.contains("steps")) out += fmt::format(" of {}", json_text(steps["steps"]));
         if (last.contains("loss") && last["loss"].is_number())
           out += fmt::format(", loss {:.4g}", last["loss"].get<double>());
       }
@@ -155,7 +155,7 @@ int status_action(const std::vector<std::string>& arguments) {
     if (is_run_folder(run)) d.hint = "that is a simulated run";
     return report_error(Error(std::move(d)));
   }
-  const auto j = nlohmann::json::parse(*text, nullptr, false);
+  const auto j = read_json(*text);
   if (j.is_discarded() || !j.is_object()) return report_error(Error(Diagnostic{"status.json is damaged"}));
   const bool ended = j.value("ended", false);
   const live::ProcessId controller{j.value("pid", 0), j.value("pid_start_time", std::uint64_t{0})};

@@ -19,7 +19,6 @@
 #include "traces/profiles/profile_table.hpp"
 
 namespace orrery::app {
-namespace po = boost::program_options;
 namespace fs = std::filesystem;
 namespace {
 
@@ -250,9 +249,9 @@ Expected<std::vector<int>> list_of_counts(std::string_view text) {
 
 int live_calibrate_action(const std::vector<std::string>& arguments) {
   Args args("orrery live calibrate SCENARIO -o FILE.csv [--steps N] [--corunners 1,2,4]", {"scenario"});
-  args.options()("output,o", po::value<std::string>(), "the table; printed where there is none")(
-      "steps", po::value<std::int64_t>()->default_value(60), "steps that are measured, after five that are not")(
-      "corunners", po::value<std::string>()->default_value("1,2,4"), "how many at once on the same slots");
+  args.options()("output,o", taking<std::string>(), "the table; printed where there is none")(
+      "steps", taking<std::int64_t>().otherwise(60), "steps that are measured, after five that are not")(
+      "corunners", taking<std::string>().otherwise("1,2,4"), "how many at once on the same slots");
   add_scenario_options(args);
   args.within("steps", 2, 1'000'000'000);
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());

@@ -19,11 +19,11 @@
 #include "scenarios/run/live_times.hpp"
 #include "scenarios/run/output_folder.hpp"
 #include "scenarios/spec/make_policy.hpp"
+#include "sim/core/json_text.hpp"
 #include "sim/observe/log/digest.hpp"
 #include "sim/observe/log/run_folder.hpp"
 
 namespace orrery::app {
-namespace po = boost::program_options;
 namespace fs = std::filesystem;
 namespace {
 
@@ -114,7 +114,7 @@ std::optional<Validated> validated_of(const Json& j) {
 class Progress {
  public:
   Progress(std::string folder, std::string of) : path_(std::move(folder) + "/validate.json"), of_(std::move(of)) {
-    if (const auto text = live::read_file(path_)) state_ = Json::parse(*text, nullptr, false);
+    if (const auto text = live::read_file(path_)) state_ = read_json(*text);
     if (!state_.is_object()) state_ = nullptr;
   }
   [[nodiscard]] bool interrupted() const { return state_.is_object(); }
@@ -139,7 +139,7 @@ class Progress {
 
  private:
   [[nodiscard]] Expected<void> write() const {
-    if (auto ok = live::replace_file(path_, state_.dump(1) + "\n"); !ok)
+    if (auto ok = live::replace_file(path_, json_text(state_, 1) + "\n"); !ok)
       return tl::make_unexpected(std::move(ok.error()));
     return {};
   }
@@ -223,14 +223,14 @@ std::string what_is_validated(const Prepared& prepared, const std::vector<Policy
 
 int live_validate_action(const std::vector<std::string>& arguments) {
   Args args("orrery live validate SCENARIO [--policies a,b,c] [--profile FILE.csv] [-o DIR]", {"scenario"});
-  args.options()("policies", po::value<std::string>(), "which, in this order (default: compare.policies)")(
-      "seed", po::value<std::uint64_t>()->default_value(1), "seed of everything random")(
-      "output,o", po::value<std::string>(), "keep the run folders of the live runs in this folder")(
+  args.options()("policies", taking<std::string>(), "which, in this order (default: compare.policies)")(
+      "seed", taking<std::uint64_t>().otherwise(1), "seed of everything random")(
+      "output,o", taking<std::string>(), "keep the run folders of the live runs in this folder")(
       "force", "replace the live runs that are in that folder")(
-      "worker", po::value<std::string>(), "worker program (default: orrery-paced beside orrery)")(
-      "gate", po::value<double>(),
+      "worker", taking<std::string>(), "worker program (default: orrery-paced beside orrery)")(
+      "gate", taking<double>(),
       "gate in percent (default: 1; 3 where raised priority is refused or CPU pressure is above 60 %, and for jobs "
-      "that really train)")("profile", po::value<std::string>(),
+      "that really train)")("profile", taking<std::string>(),
                             "table of `live calibrate`: what the simulation from profiles believes");
   args.within("gate", 0, 1000);
   add_scenario_options(args);

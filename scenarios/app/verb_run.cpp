@@ -9,7 +9,6 @@
 #include "scenarios/spec/make_policy.hpp"
 
 namespace orrery::app {
-namespace po = boost::program_options;
 namespace {
 
 std::string one_line(const std::string& policy, const Summary& s) {
@@ -37,10 +36,9 @@ std::string measured_line(const RunReport& r) {
 
 int run_verb(const std::vector<std::string>& arguments) {
   Args args("orrery run SCENARIO [--policy NAME] [--seed N] [-o DIR]", {"scenario"});
-  args.options()("policy", po::value<std::string>(),
-                 "this policy instead of the scenario's (see `orrery policy list`)")(
-      "seed", po::value<std::uint64_t>()->default_value(1), "seed of everything random")(
-      "output,o", po::value<std::string>(), "run folder (default: output.dir/NAME-POLICY-sSEED)")(
+  args.options()("policy", taking<std::string>(), "this policy instead of the scenario's (see `orrery policy list`)")(
+      "seed", taking<std::uint64_t>().otherwise(1), "seed of everything random")(
+      "output,o", taking<std::string>(), "run folder (default: output.dir/NAME-POLICY-sSEED)")(
       "force", "replace the run that is in the run folder")("json", "print the result as one JSON object")(
       "csv", "print the result as CSV")("no-output", "leave no run folder");
   add_scenario_options(args);

@@ -12,7 +12,6 @@
 #include "traces/edit/stats.hpp"
 
 namespace orrery::app {
-namespace po = boost::program_options;
 namespace {
 
 // What is known of how long jobs run, and what that is on so many GPUs (0 = not asked).
@@ -72,7 +71,7 @@ int import_trace(const std::vector<std::string>& arguments) {
   std::string formats;
   for (const TraceFormat& f : trace_formats()) formats += fmt::format("  {:<15} {}\n", f.name, f.about);
   Args args("orrery trace import FORMAT FILE -o OUT.csv[.gz|.zst]   (FORMAT: auto or one below)", {"format", "file"});
-  args.options()("output,o", po::value<std::string>(), "canonical trace to write")(
+  args.options()("output,o", taking<std::string>(), "canonical trace to write")(
       "skip-bad-rows", "count rows that cannot be read as dropped instead of stopping");
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
   if (args.wants_help()) return print(args.help() + "\nformats:\n" + formats) ? kOk : kRunFailed;
@@ -107,8 +106,8 @@ int check_trace(const std::vector<std::string>& arguments) {
 
 int show_stats(const std::vector<std::string>& arguments) {
   Args args("orrery trace stats FILE [--gpus 64x8]", {"file"});
-  args.options()("format", po::value<std::string>(), "auto (default), canonical, philly, ...")(
-      "gpus", po::value<std::string>(), "cluster size, 512 or 64x8: adds the offered load");
+  args.options()("format", taking<std::string>(), "auto (default), canonical, philly, ...")(
+      "gpus", taking<std::string>(), "cluster size, 512 or 64x8: adds the offered load");
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
   if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
   if (!args.has("file")) return usage_error("`trace stats` wants a file");

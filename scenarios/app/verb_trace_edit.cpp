@@ -13,13 +13,12 @@
 #include "traces/format/text_file.hpp"
 
 namespace orrery::app {
-namespace po = boost::program_options;
 namespace {
 
 // Options of every action here that writes a canonical trace.
 void add_output(Args& args) {
   add_read_options(args);
-  args.options()("output,o", po::value<std::string>(), "canonical trace to write (.gz and .zst packed)");
+  args.options()("output,o", taking<std::string>(), "canonical trace to write (.gz and .zst packed)");
 }
 
 // Writes a canonical trace; what it says on stdout starts with `said`.
@@ -66,8 +65,8 @@ int export_trace(const std::vector<std::string>& arguments) {
   }
   Args args("orrery trace export FORMAT FILE -o OUT[.gz|.zst]   (FORMAT: one below)", {"to", "file"});
   add_read_options(args);
-  args.options()("gpus", po::value<std::string>(), "size of the cluster, 512 or 64x8, for the file's header")(
-      "output,o", po::value<std::string>(), "file to write");
+  args.options()("gpus", taking<std::string>(), "size of the cluster, 512 or 64x8, for the file's header")(
+      "output,o", taking<std::string>(), "file to write");
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
   if (args.wants_help()) return print(args.help() + "\nformats:\n" + formats) ? kOk : kRunFailed;
   if (!args.has("file") || !args.has("output"))
@@ -103,11 +102,10 @@ int export_trace(const std::vector<std::string>& arguments) {
 int scale_trace(const std::vector<std::string>& arguments) {
   Args args("orrery trace scale FILE -o OUT [--load 0.9 --gpus 64x8 | --time 0.5] [--gpus-factor 2x]", {"file"});
   add_output(args);
-  args.options()("load", po::value<std::string>(),
-                 "sum(GPUs x run time) / (GPUs x span of submits), by submit times")(
-      "gpus", po::value<std::string>(), "size of the cluster for --load, 512 or 64x8")(
-      "time", po::value<std::string>(), "multiplies submit times; deadlines stay as far from them")(
-      "gpus-factor", po::value<std::string>(), "multiplies the GPUs of jobs, before --load; fractions stay");
+  args.options()("load", taking<std::string>(), "sum(GPUs x run time) / (GPUs x span of submits), by submit times")(
+      "gpus", taking<std::string>(), "size of the cluster for --load, 512 or 64x8")(
+      "time", taking<std::string>(), "multiplies submit times; deadlines stay as far from them")(
+      "gpus-factor", taking<std::string>(), "multiplies the GPUs of jobs, before --load; fractions stay");
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
   if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
   if (!args.has("file") || !args.has("output"))
@@ -133,10 +131,10 @@ int scale_trace(const std::vector<std::string>& arguments) {
 int slice_action(const std::vector<std::string>& arguments) {
   Args args("orrery trace slice FILE -o OUT [--from 2d] [--to 9d] [--skip N] [--jobs N]", {"file"});
   add_output(args);
-  args.options()("from", po::value<std::string>(), "jobs submitted at this time or later, which becomes time 0")(
-      "to", po::value<std::string>(), "jobs submitted before this time")(
-      "skip", po::value<std::int64_t>(), "leaves out the first N (of these); the next one is submitted at 0")(
-      "jobs", po::value<std::int64_t>(), "at most N jobs");
+  args.options()("from", taking<std::string>(), "jobs submitted at this time or later, which becomes time 0")(
+      "to", taking<std::string>(), "jobs submitted before this time")(
+      "skip", taking<std::int64_t>(), "leaves out the first N (of these); the next one is submitted at 0")(
+      "jobs", taking<std::int64_t>(), "at most N jobs");
   args.within("skip", 0, 1'000'000'000);
   args.within("jobs", 1, 1'000'000'000);
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());

@@ -12,7 +12,6 @@
 #include "traces/synth/generators.hpp"
 
 namespace orrery::app {
-namespace po = boost::program_options;
 namespace {
 
 // "a,b" is a and b.
@@ -136,25 +135,25 @@ Expected<GenerateSpec> generate_spec(const Args& args, const Generator& generato
 
 int generate_trace(const std::vector<std::string>& arguments) {
   Args args("orrery trace gen NAME [--rate 12/h | --load 0.9 --gpus 4x8] [-o OUT]", {"model"});
-  args.options()("jobs", po::value<std::int64_t>()->default_value(1000), "how many")(
-      "rate", po::value<std::string>(), "arrivals per time, 12/h or 0.5/s")(
-      "load", po::value<std::string>(), "sum(GPUs x run time) / (GPUs x span of submits), met exactly")(
-      "gpus", po::value<std::string>(), "cluster size, 32 or 4x8: for --load, and no job is larger")(
-      "mix", po::value<std::string>()->default_value("1:0.7,2:0.1,4:0.1,8:0.1"), "poisson: GPUs:weight of jobs")(
-      "law", po::value<std::string>()->default_value("exponential"), "poisson: run times, exponential or lognormal")(
-      "mean", po::value<std::string>()->default_value("1h"), "poisson: mean run time")(
-      "sigma", po::value<std::string>(), "lognormal: standard deviation of ln(run time), default 1.5")(
-      "catalogue", po::value<std::string>(), "lineage: the kinds of jobs, a YAML file; timed on H200s")(
-      "size", po::value<std::string>(), "lineage: cluster (default) or live")(
-      "zipf", po::value<std::string>(), "lineage: how unevenly children choose parents, default 1.1")(
-      "gains", po::value<std::string>(), gains_help().c_str())(
-      "throughputs", po::value<std::string>(), "gavel: a table of steps per second; jobs get iterations by it")(
+  args.options()("jobs", taking<std::int64_t>().otherwise(1000), "how many")("rate", taking<std::string>(),
+                                                                             "arrivals per time, 12/h or 0.5/s")(
+      "load", taking<std::string>(), "sum(GPUs x run time) / (GPUs x span of submits), met exactly")(
+      "gpus", taking<std::string>(), "cluster size, 32 or 4x8: for --load, and no job is larger")(
+      "mix", taking<std::string>().otherwise("1:0.7,2:0.1,4:0.1,8:0.1"), "poisson: GPUs:weight of jobs")(
+      "law", taking<std::string>().otherwise("exponential"), "poisson: run times, exponential or lognormal")(
+      "mean", taking<std::string>().otherwise("1h"), "poisson: mean run time")(
+      "sigma", taking<std::string>(), "lognormal: standard deviation of ln(run time), default 1.5")(
+      "catalogue", taking<std::string>(), "lineage: the kinds of jobs, a YAML file; timed on H200s")(
+      "size", taking<std::string>(), "lineage: cluster (default) or live")(
+      "zipf", taking<std::string>(), "lineage: how unevenly children choose parents, default 1.1")(
+      "gains", taking<std::string>(), gains_help().c_str())(
+      "throughputs", taking<std::string>(), "gavel: a table of steps per second; jobs get iterations by it")(
       "deadlines", "gavel: a deadline of 1.2, 2 or 10 times the run time")(
-      "priorities", "gavel: a fifth of the jobs weighs 5")("tenants", po::value<std::uint16_t>()->default_value(0),
+      "priorities", "gavel: a fifth of the jobs weighs 5")("tenants", taking<std::uint16_t>().otherwise(0),
                                                            "users; 0 = none, or the generator's own number")(
-      "overestimate", po::value<std::string>(), "adds estimate_s, up to so many times the run time")(
-      "seed", po::value<std::uint64_t>()->default_value(1), "same seed, same bytes")(
-      "output,o", po::value<std::string>(), "file to write (.gz and .zst packed); default: standard output");
+      "overestimate", taking<std::string>(), "adds estimate_s, up to so many times the run time")(
+      "seed", taking<std::uint64_t>().otherwise(1), "same seed, same bytes")(
+      "output,o", taking<std::string>(), "file to write (.gz and .zst packed); default: standard output");
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
   std::string known;
   std::vector<std::string_view> names;

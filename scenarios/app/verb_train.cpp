@@ -15,7 +15,6 @@
 #include "sim/core/gpu_mask.hpp"
 
 namespace orrery::app {
-namespace po = boost::program_options;
 namespace fs = std::filesystem;
 namespace {
 
@@ -171,13 +170,13 @@ int train(Run& run, const std::string& trainer) {
 
 int train_verb(const std::vector<std::string>& arguments) {
   Args args("orrery train FILE.yaml [--ranks N] [--steps N] [-o DIR]", {"file"});
-  args.options()("output,o", po::value<std::string>(), "run folder (default: runs/NAME); goes on with what is there")(
-      "ranks", po::value<int>(), "ranks instead of the file's")(
-      "steps", po::value<std::int64_t>(), "steps instead of the file's")("seed", po::value<std::int64_t>(),
-                                                                         "seed instead of the file's")(
-      "from", po::value<std::string>(), "run or folder of checkpoints to start from, instead of the file's")(
+  args.options()("output,o", taking<std::string>(), "run folder (default: runs/NAME); goes on with what is there")(
+      "ranks", taking<int>(), "ranks instead of the file's")(
+      "steps", taking<std::int64_t>(), "steps instead of the file's")("seed", taking<std::int64_t>(),
+                                                                      "seed instead of the file's")(
+      "from", taking<std::string>(), "run or folder of checkpoints to start from, instead of the file's")(
       "fresh", "remove what is in the run folder first")("gpus", "ranks use GPUs of this machine")(
-      "worker", po::value<std::string>(), "trainer program (default: orrery-trainer beside orrery)")(
+      "worker", taking<std::string>(), "trainer program (default: orrery-trainer beside orrery)")(
       "quiet,q", "no lines while it runs");
   args.within("ranks", 1, GpuMask::kMost);
   args.within("steps", 1, 1'000'000'000'000);

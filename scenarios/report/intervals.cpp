@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include <fmt/format.h>
-#include <boost/math/distributions/students_t.hpp>
 
+#include "scenarios/report/student_t.hpp"
 #include "sim/core/random.hpp"
 
 namespace orrery::report {
@@ -21,17 +21,14 @@ double mean(const std::vector<double>& x) {
   return sum_of(x) / static_cast<double>(x.size());
 }
 
-double student(double probability, std::size_t n) {
-  return boost::math::quantile(boost::math::students_t(static_cast<double>(n - 1)), probability);
-}
-
 // Around exp(centre), by the logarithms that the statistic has when each observation in turn is left out.
 Interval jackknifed(double centre, const std::vector<double>& left_out, double confidence) {
   const double n = static_cast<double>(left_out.size());
   const double m = mean(left_out);
   double squares = 0;
   for (const double v : left_out) squares += (v - m) * (v - m);
-  const double half = student(0.5 + confidence / 2, left_out.size()) * std::sqrt(squares * (n - 1) / n);
+  const double half =
+      student_t_quantile(0.5 + confidence / 2, left_out.size() - 1) * std::sqrt(squares * (n - 1) / n);
   return {portable_exp(centre - half), portable_exp(centre + half)};
 }
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "sim/core/json_text.hpp"
 #include "sim/observe/metrics/tables.hpp"
 
 namespace orrery::report {
@@ -252,11 +253,11 @@ std::string render_json(const std::vector<CompareRow>& rows, const Comparison& c
       j["interval_note"] = comparison.note;
     }
   }
-  return all.dump(2) + "\n";
+  return json_text(all, 2) + "\n";
 }
 
 std::string render_json(const std::string& policy, const SeedResult& run) {
-  return object_of(policy, run).dump(2) + "\n";
+  return json_text(object_of(policy, run), 2) + "\n";
 }
 
 }  // namespace orrery::report

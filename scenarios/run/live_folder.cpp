@@ -14,6 +14,7 @@
 #include "backend/protocol/files.hpp"
 #include "scenarios/run/input_digest.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
+#include "sim/core/json_text.hpp"
 #include "sim/observe/log/digest.hpp"
 #include "sim/observe/log/run_folder.hpp"
 
@@ -30,7 +31,7 @@ Error no_run(std::string message, std::string hint) {
 
 // Whether a journal of `was` can be gone on with as `is`; what has changed, in words.
 Expected<void> same_run(const std::string& was, const std::string& is, const std::string& scenario) {
-  const auto then = nlohmann::json::parse(was, nullptr, false), now = nlohmann::json::parse(is, nullptr, false);
+  const auto then = read_json(was), now = read_json(is);
   const auto differs = [&](const char* key) {
     return !then.is_object() || !now.is_object() || !then.contains(key) || then[key] != now[key];
   };
@@ -183,7 +184,7 @@ Expected<Unfinished> unfinished_run(const std::string& run) {
   }
   auto past = live::read_journal(folder.journal());
   if (!past) return tl::make_unexpected(std::move(past.error()));
-  const auto identity = nlohmann::json::parse(past->identity, nullptr, false);
+  const auto identity = read_json(past->identity);
   if (!identity.is_object() || !identity.contains("seed") || !identity["seed"].is_number_unsigned() ||
       !identity.contains("worker") || !identity["worker"].is_string())
     return fail(fmt::format("`{}` does not say whose it is", folder.journal()));
@@ -195,12 +196,11 @@ Expected<Unfinished> unfinished_run(const std::string& run) {
 
 std::string run_identity(const Scenario& effective, const Prepared& prepared, std::uint64_t seed,
                          const std::string& worker) {
-  return nlohmann::json{{"config_sha256", config_sha256(effective, {})},
-                        {"inputs_sha256", prepared.inputs_sha256},
-                        {"trace_sha256", prepared.trace_sha256},
-                        {"seed", seed},
-                        {"worker", worker}}
-      .dump();
+  return json_text(nlohmann::json{{"config_sha256", config_sha256(effective, {})},
+                                  {"inputs_sha256", prepared.inputs_sha256},
+                                  {"trace_sha256", prepared.trace_sha256},
+                                  {"seed", seed},
+                                  {"worker", worker}});
 }
 
 }  // namespace orrery::app

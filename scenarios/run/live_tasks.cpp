@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "backend/protocol/files.hpp"
+#include "sim/core/json_text.hpp"
 
 namespace orrery::app {
 namespace {
@@ -32,7 +33,8 @@ Expected<std::string> write_task(const nlohmann::json& config, const std::string
   if (!from.empty()) task["from"] = from;
   const std::string path = folder + "/task.json";
   if (auto ok = live::make_folders(folder); !ok) return tl::make_unexpected(std::move(ok.error()));
-  if (auto ok = live::replace_file(path, task.dump(1) + "\n"); !ok) return tl::make_unexpected(std::move(ok.error()));
+  if (auto ok = live::replace_file(path, json_text(task, 1) + "\n"); !ok)
+    return tl::make_unexpected(std::move(ok.error()));
   return path;
 }
 

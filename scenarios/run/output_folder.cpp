@@ -14,6 +14,7 @@
 #include "scenarios/run/live_folder.hpp"
 #include "scenarios/spec/make_policy.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
+#include "sim/core/json_text.hpp"
 #include "sim/observe/log/digest.hpp"
 #include "sim/observe/log/run_folder.hpp"
 
@@ -28,7 +29,7 @@ constexpr const char* kTables[] = {"compare.json", "compare.csv", "compare.md"};
 
 Json json_of(const std::string& path) {
   const auto text = live::read_file(path);
-  return text ? Json::parse(*text, nullptr, false) : Json(nullptr);
+  return text ? read_json(*text) : Json(nullptr);
 }
 
 std::string text_at(const Json& j, const char* key) {
@@ -46,8 +47,8 @@ Error kept(std::string message, std::string hint) {
 std::string inputs_of(const std::string& dir) {
   const Json j = json_of(dir + "/run.json");
   if (!j.is_object() || !j.contains("seed") || !j.contains("trace") || !j.contains("versions")) return {};
-  return fmt::format("{} {} {} {} {}", text_at(j, "config_sha256"), text_at(j["trace"], "sha256"), j["seed"].dump(),
-                     text_at(j["versions"], "orrery"), text_at(j["versions"], "commit"));
+  return fmt::format("{} {} {} {} {}", text_at(j, "config_sha256"), text_at(j["trace"], "sha256"),
+                     json_text(j["seed"]), text_at(j["versions"], "orrery"), text_at(j["versions"], "commit"));
 }
 
 std::string inputs_of(const Prepared& prepared, const RunRequest& request) {
@@ -126,7 +127,7 @@ Expected<void> claim_compare_folder(const std::string& dir, const std::string& d
   }
   if (auto ok = live::make_folders(dir); !ok) return tl::make_unexpected(std::move(ok.error()));
   const nlohmann::ordered_json manifest{{"orrery", "compare"}, {"schema", 1}, {"digest", digest}, {"runs", runs}};
-  if (auto ok = live::replace_file(dir + "/" + kCompareManifest, manifest.dump(2) + "\n"); !ok)
+  if (auto ok = live::replace_file(dir + "/" + kCompareManifest, json_text(manifest, 2) + "\n"); !ok)
     return tl::make_unexpected(std::move(ok.error()));
   return {};
 }

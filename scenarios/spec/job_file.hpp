@@ -2,12 +2,14 @@
 // keys are the trainer's (docs/training.md); `name` and `ranks` are read here.
 #pragma once
 
-#include <yaml-cpp/node/node.h>
-
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "sim/core/error.hpp"
+
+namespace YAML {
+class Node;
+}
 
 namespace orrery::app {
 

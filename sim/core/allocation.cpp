@@ -57,19 +57,19 @@ std::string Allocation::to_string() const {
   std::string out;
   for (const NodeSlice& s : slices_) {
     if (!out.empty()) out += ',';
-    fmt::format_to(std::back_inserter(out), "n{}:", s.node.value);
+    out += fmt::format("n{}:", s.node.value);
     bool first = true;
     for (int i = 0; i < GpuMask::kMost; ++i) {
       if (!s.gpus.has(i)) continue;
       int last = i;
       while (s.gpus.has(last + 1)) ++last;
-      fmt::format_to(std::back_inserter(out), "{}{}", first ? "" : "+", i);
-      if (last > i) fmt::format_to(std::back_inserter(out), "-{}", last);
+      out += fmt::format("{}{}", first ? "" : "+", i);
+      if (last > i) out += fmt::format("-{}", last);
       first = false;
       i = last;
     }
     if (first) out += '-';
-    if (s.milli_per_gpu != kMilliPerGpu) fmt::format_to(std::back_inserter(out), "@{}", s.milli_per_gpu);
+    if (s.milli_per_gpu != kMilliPerGpu) out += fmt::format("@{}", s.milli_per_gpu);
   }
   return out;
 }

@@ -309,9 +309,8 @@ TEST_CASE("zero is a number where nothing is a value, and none where it is not",
 TEST_CASE("numbers of the command line have ranges", "[app]") {
   const auto said = [](const std::vector<std::string>& arguments) {
     Args args("orrery test", {});
-    args.options()("threads,j", boost::program_options::value<unsigned>(), "")(
-        "seeds", boost::program_options::value<int>(), "")("steps", boost::program_options::value<std::int64_t>(),
-                                                           "")("gate", boost::program_options::value<double>(), "");
+    args.options()("threads,j", taking<unsigned>(), "")("seeds", taking<int>(), "")("steps", taking<std::int64_t>(),
+                                                                                    "")("gate", taking<double>(), "");
     args.within("threads", 1, 1024);
     args.within("seeds", 1, 1000);
     args.within("steps", 2, 10);

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "sim/core/json_text.hpp"
 #include "traces/exporters/exporters.hpp"
 #include "traces/format/decimal.hpp"
 
@@ -13,7 +14,7 @@ namespace orrery {
 namespace {
 
 std::string quoted(const std::string& text) {
-  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return json_line(nlohmann::json(text));
 }
 
 std::string profile_name(std::int64_t duration_ns) {

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "sim/core/json_text.hpp"
 #include "sim/core/quantity.hpp"
 #include "traces/format/formats.hpp"
 #include "traces/format/json_place.hpp"
@@ -45,7 +46,7 @@ Expected<CapacityTrace> read_spot(const std::string& file, std::string_view text
   };
   nlohmann::json j;
   try {
-    j = nlohmann::json::parse(text);
+    j = parse_json(text);
   } catch (const nlohmann::json::parse_error& e) {
     return fail(at_json_byte(file, text, e.byte == 0 ? 0 : e.byte - 1, "this is no spot trace: no JSON from here"));
   } catch (const nlohmann::json::out_of_range&) {

@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "sim/core/json_text.hpp"
+
 namespace orrery {
 namespace {
 
@@ -67,7 +69,7 @@ std::size_t find_in(Walk& walk, const std::string& key) {
   for (std::size_t i = 0; walk.next() != (object ? '}' : ']') && walk.next() != '\0'; ++i) {
     bool is_it = !object && std::to_string(i) == key;
     if (object) {
-      const auto name = nlohmann::json::parse(walk.string(), nullptr, false);
+      const auto name = read_json(walk.string());
       is_it = name.is_string() && name.get_ref<const std::string&>() == key;
       walk.eat(':');
     }

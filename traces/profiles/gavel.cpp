@@ -10,6 +10,7 @@
 #include <optional>
 #include <tuple>
 
+#include "sim/core/json_text.hpp"
 #include "traces/format/json_place.hpp"
 #include "traces/format/text_file.hpp"
 #include "traces/profiles/profile_files.hpp"
@@ -90,7 +91,7 @@ Expected<ThroughputSet> read_gavel_throughputs_text(const std::string& file, std
   const Source source{file, text};
   json root;
   try {
-    root = json::parse(text);
+    root = parse_json(text);
   } catch (const json::out_of_range&) {
     return wrong(source, {}, "holds a number that is too large");
   } catch (const json::parse_error& e) {

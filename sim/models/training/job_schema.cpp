@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "sim/core/json_text.hpp"
 #include "sim/models/training/multimodal_config.hpp"
 
 namespace orrery {
@@ -100,7 +101,7 @@ const Keys* keys_of(const Json& task) {
 
 // For messages; what is no UTF-8 is shown as the replacement character.
 std::string shown(const Json& j) {
-  return j.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return json_line(j);
 }
 
 bool between(const Json& j, double least, double most) {

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "sim/core/json_text.hpp"
+
 namespace orrery {
 namespace {
 
@@ -16,7 +18,7 @@ constexpr std::int64_t kLargest = 1'000'000;
 
 // For messages; what is no UTF-8 is shown as the replacement character.
 std::string as_found(const Json& j) {
-  return j.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return json_line(j);
 }
 
 // One object of known keys; collects every error.

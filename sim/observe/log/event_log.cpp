@@ -114,6 +114,10 @@ EventLog::EventLog(const std::shared_ptr<const JobTable>& jobs, const std::vecto
     append_json(names_, j.name);
   }
   name_at_.push_back(names_.size());
+  for (std::size_t kind = 0; kind < kEventKinds; ++kind) {
+    of_none_[kind] = std::string(to_string(static_cast<EventKind>(kind))) + '"';
+    of_job_[kind] = of_none_[kind] + R"(,"job":)";
+  }
   if (!options_.path.empty()) file_ = std::make_unique<File>(options_.path, options_.level);
   out_ = R"({"orrery":"events","schema":)"sv;
   append_int(out_, kEventLogSchema);
@@ -142,7 +146,7 @@ void EventLog::flush() {
 }
 
 // Many lines begin with the same instant.
-void EventLog::begin_line(Time at, std::string_view kind) {
+void EventLog::begin_line(Time at) {
   if (begin_.empty() || begin_at_ != at) {
     begin_at_ = at;
     begin_ = R"({"t_ns":)"sv;
@@ -150,8 +154,6 @@ void EventLog::begin_line(Time at, std::string_view kind) {
     begin_ += R"(,"e":")"sv;
   }
   out_ += begin_;
-  out_ += kind;
-  out_.push_back('"');
 }
 
 void EventLog::end_line() {
@@ -170,12 +172,6 @@ void EventLog::quoted(JobId job) {
 void EventLog::number(std::string_view key, std::int64_t value) {
   out_ += key;
   append_int(out_, value);
-}
-
-void EventLog::job_key(JobId job) {
-  constexpr std::string_view kJob = R"(,"job":)";
-  out_ += kJob;
-  quoted(job);
 }
 
 bool EventLog::reason_is_new(JobId job, ReasonCode code, std::int64_t argument) {
@@ -254,10 +250,14 @@ void EventLog::members(const Says& says) {
 // All but the line's end. A member more of an event does not compile before it is written.
 void EventLog::begin_event(const Event& e) {
   const auto& [at, job, gang, incarnation, what] = e;
-  begin_line(at, to_string(e.kind()));
-  if (job.valid()) job_key(job);
+  begin_line(at);
+  out_ += (job.valid() ? of_job_ : of_none_)[what.index()];
+  if (job.valid()) quoted(job);
   if (e.kind() == EventKind::submit) number(R"(,"id":)", job.value);
-  if (incarnation != 0) number(R"(,"inc":)", incarnation);
+  if (incarnation == 1)
+    out_ += R"(,"inc":1)"sv;
+  else if (incarnation != 0)
+    number(R"(,"inc":)", incarnation);
   if (gang.valid()) number(R"(,"gang":)", gang.value);
   std::visit([this](const auto& says) { members(says); }, what);
 }
@@ -299,7 +299,8 @@ void EventLog::on_batch_end(Time) {
 
 void EventLog::on_end(Time now) {
   settle_decide();
-  begin_line(now, "end");
+  begin_line(now);
+  out_ += "end\""sv;
   end_line();
 }
 

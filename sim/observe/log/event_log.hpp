@@ -6,6 +6,7 @@
 // without anything beside it (event_log_reader.hpp). The writer owns its file and its buffers.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -51,10 +52,9 @@ class EventLog : public Observer {
     std::int64_t argument = 0;
   };
 
-  void begin_line(Time at, std::string_view kind);
+  void begin_line(Time at);
   void end_line();
   void number(std::string_view key, std::int64_t value);
-  void job_key(JobId job);
   template <class Says>
   void members(const Says& says);
   template <class T>
@@ -75,6 +75,7 @@ class EventLog : public Observer {
   std::string out_;
   std::string begin_;  // of a line at begin_at_, up to its kind; empty = none yet
   Time begin_at_{};
+  std::array<std::string, kEventKinds> of_job_, of_none_;  // [kind] what comes then, of a job and of none
   std::string plan_text_;  // the rendered plan of epoch plan_epoch_, to go into its decide line
   std::uint64_t plan_epoch_ = 0;
   bool has_plan_ = false;

@@ -2,21 +2,20 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <limits>
 #include <map>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 
-#include <boost/iostreams/filter/zstd.hpp>
-#include <boost/iostreams/filtering_stream.hpp>
 #include <nlohmann/json.hpp>
 
 #include "sim/api/event_members.hpp"
 #include "sim/core/assert.hpp"
+#include "sim/core/json_text.hpp"
 #include "sim/observe/log/event_log.hpp"
 #include "sim/observe/log/log_json.hpp"
+#include "sim/observe/log/log_lines.hpp"
 #include "sim/observe/log/plan_text.hpp"
 
 namespace orrery {
@@ -160,11 +159,8 @@ class LineReader {
 
 Expected<LogHeader> read_event_log(const std::string& path,
                                    const std::function<Observer*(const LogHeader&)>& on_header) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return fail(fmt::format("cannot read `{}`", path));
-  boost::iostreams::filtering_istream in;
-  if (path.ends_with(".zst")) in.push(boost::iostreams::zstd_decompressor());
-  in.push(file);
+  LogLines lines(path);
+  if (!lines.is_open()) return fail(fmt::format("cannot read `{}`", path));
   LogHeader header;
   LineReader reader;
   Observer* observer = nullptr;
@@ -180,9 +176,9 @@ Expected<LogHeader> read_event_log(const std::string& path,
     return fail(std::move(d));
   };
   try {
-    while (std::getline(in, text)) {
+    while (lines.next(text)) {
       ++line;
-      const Json j = Json::parse(text);
+      const Json j = parse_json(text);
       if (line == 1) {
         reader.header(j, header);
         observer = on_header(header);
@@ -199,10 +195,8 @@ Expected<LogHeader> read_event_log(const std::string& path,
     return bad("this line is not JSON", static_cast<int>(e.byte));
   } catch (const Json::exception& e) {
     return bad(fmt::format("a key is missing or has the wrong type: {}", e.what()));
-  } catch (const std::ios_base::failure&) {
-    return bad("the compressed data is damaged");
   }
-  if (in.bad()) return bad("the compressed data is damaged");
+  if (lines.damaged()) return bad("the compressed data is damaged");
   if (line == 0) return bad("the log is empty");
   return header;
 }

@@ -9,6 +9,8 @@
 #include <string>
 #include <utility>
 
+#include "sim/core/json_text.hpp"
+
 namespace orrery {
 
 // What is wrong with a line of a log. Thrown by those who read one and turned into an Error with its position by
@@ -24,7 +26,7 @@ template <typename T>
                     : j.is_number_integer() ? std::in_range<T>(j.get<std::int64_t>())
                                             : false;
   if (!fits)
-    throw BadLine{fmt::format("{} where a whole number from {} to {} should be", j.dump(),
+    throw BadLine{fmt::format("{} where a whole number from {} to {} should be", json_text(j),
                               std::numeric_limits<T>::min(), std::numeric_limits<T>::max())};
   return static_cast<T>(j.get<std::int64_t>());
 }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "sim/api/members.hpp"
+#include "sim/core/json_text.hpp"
 #include "sim/observe/log/event_log.hpp"
 #include "sim/observe/log/log_json.hpp"
 #include "sim/observe/log/text.hpp"
@@ -232,9 +233,9 @@ class PlanReader {
  private:
   template <class Row>
   void member(const Json& j, std::vector<Row>& rows) {
-    if (!j.is_array()) throw BadLine{fmt::format("{} where a list should be", j.dump())};
+    if (!j.is_array()) throw BadLine{fmt::format("{} where a list should be", json_text(j))};
     for (const Json& r : j) {
-      if (!r.is_array() || r.empty()) throw BadLine{fmt::format("{} where a list should be", r.dump())};
+      if (!r.is_array() || r.empty()) throw BadLine{fmt::format("{} where a list should be", json_text(r))};
       row(r, rows.emplace_back());
     }
   }
@@ -261,12 +262,12 @@ class PlanReader {
         }
       }
     });
-    if (at < places) throw BadLine{fmt::format("nothing is known about {} here", j.at(at).dump())};
+    if (at < places) throw BadLine{fmt::format("nothing is known about {} here", json_text(j.at(at)))};
     rest(named, x);
   }
   template <class T>
   void rest(const Json& j, T& x) {
-    if (!j.is_object()) throw BadLine{fmt::format("{} where an object should be", j.dump())};
+    if (!j.is_object()) throw BadLine{fmt::format("{} where an object should be", json_text(j))};
     std::size_t known = 0;
     each(x, [&](auto i, std::string_view name, auto& m) {
       if constexpr (std::is_same_v<std::remove_cvref_t<decltype(m)>, Allocation>)
@@ -278,11 +279,11 @@ class PlanReader {
         ++known;
       }
     });
-    if (known != j.size()) throw BadLine{fmt::format("nothing is known about a key of {}", j.dump())};
+    if (known != j.size()) throw BadLine{fmt::format("nothing is known about a key of {}", json_text(j))};
   }
 
   static const std::string& text(const Json& j) {
-    if (!j.is_string()) throw BadLine{fmt::format("{} where a word should be", j.dump())};
+    if (!j.is_string()) throw BadLine{fmt::format("{} where a word should be", json_text(j))};
     return j.get_ref<const std::string&>();
   }
   void value(const Json& j, JobId& job) { job = (*job_)(j); }

@@ -14,6 +14,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "sim/core/json_text.hpp"
 #include "sim/observe/log/aside_folder.hpp"
 #include "sim/observe/log/digest.hpp"
 
@@ -120,13 +121,13 @@ std::string manifest_json(const RunManifest& m) {
                    {"events_per_s", rate},
                    {"peak_rss_bytes", r.peak_rss_bytes}};
   j["finished"] = true;
-  return j.dump(2) + "\n";
+  return json_text(j, 2) + "\n";
 }
 
 bool is_run_folder(const std::string& dir) {
-  std::ifstream in(fs::path(dir) / kManifest);
+  std::ifstream in(fs::path(dir) / kManifest, std::ios::binary);
   if (!in) return false;
-  const auto j = nlohmann::json::parse(in, nullptr, false);
+  const auto j = read_json(std::string(std::istreambuf_iterator<char>(in), {}));
   if (!j.is_object()) return false;
   const auto at = j.find("orrery");
   return at != j.end() && at->is_string() && *at == "run";

@@ -10,8 +10,8 @@ namespace orrery {
 namespace {
 
 // The digits of `value`, last first, into the end of `buffer`; returns where they start.
-template <class Unsigned, std::size_t N>
-std::size_t write_decimal(std::array<char, N>& buffer, Unsigned value, int digits) {
+template <std::size_t N>
+std::size_t write_decimal(std::array<char, N>& buffer, Int128 value, int digits) {
   std::size_t at = buffer.size();
   bool significant = false;  // a non-zero fraction digit has been seen
   for (int i = 0; i < digits; ++i, value /= 10) {
@@ -28,18 +28,41 @@ std::size_t write_decimal(std::array<char, N>& buffer, Unsigned value, int digit
   return at;
 }
 
+constexpr auto kPowers = [] {
+  std::array<std::uint64_t, 19> of_ten{1};
+  for (std::size_t i = 1; i < of_ten.size(); ++i) of_ten[i] = 10 * of_ten[i - 1];
+  return of_ten;
+}();
+
+void append_small(std::string& out, std::uint64_t value, int digits) {
+  const std::uint64_t power = kPowers[static_cast<std::size_t>(digits)];
+  const std::uint64_t whole = value / power;
+  std::uint64_t fraction = value % power;
+  const fmt::format_int text(whole);
+  out.append(text.data(), text.size());
+  if (fraction == 0) return;
+  for (; fraction % 10 == 0; fraction /= 10) --digits;
+  std::array<char, kPowers.size() + 1> buffer;
+  buffer[0] = '.';
+  for (int i = digits; i > 0; --i, fraction /= 10)
+    buffer[static_cast<std::size_t>(i)] = static_cast<char>('0' + static_cast<int>(fraction % 10));
+  out.append(buffer.data(), static_cast<std::size_t>(digits) + 1);
+}
+
 }  // namespace
 
 void append_decimal(std::string& out, Int128 value, int digits) {
-  std::array<char, 48> buffer{};
   if (value < 0) {
     out.push_back('-');
     value = -value;
   }
-  // 64-bit division is several times faster, and nearly all values are small.
-  const std::size_t at = value <= std::numeric_limits<std::int64_t>::max()
-                             ? write_decimal(buffer, static_cast<std::uint64_t>(value), digits)
-                             : write_decimal(buffer, value, digits);
+  // 64-bit division is several times faster, and nearly all values are small; most are whole.
+  if (value <= std::numeric_limits<std::int64_t>::max() && digits < static_cast<int>(kPowers.size())) {
+    append_small(out, static_cast<std::uint64_t>(value), digits);
+    return;
+  }
+  std::array<char, 48> buffer{};
+  const std::size_t at = write_decimal(buffer, value, digits);
   out.append(&buffer[at], buffer.size() - at);
 }
 
@@ -68,7 +91,7 @@ void append_json(std::string& out, std::string_view text) {
       else if (c == '"' || c == '\\')
         out.append({'\\', c});
       else
-        fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
+        out += fmt::format("\\u{:04x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
     }
   }
   out.push_back('"');

@@ -4,6 +4,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "sim/core/json_text.hpp"
+
 namespace orrery {
 namespace {
 
@@ -327,7 +329,7 @@ std::string summary_json(const Summary& s) {
   all["metrics"] = std::move(metrics);
   if (!s.study.by_kind.empty()) all["by_kind"] = groups_json(s.study.by_kind);
   if (!s.study.by_tenant.empty()) all["by_tenant"] = groups_json(s.study.by_tenant);
-  return all.dump(2) + "\n";
+  return json_text(all, 2) + "\n";
 }
 
 }  // namespace orrery
