@@ -109,5 +109,6 @@ ORRERY_DECISION(fifo);
 ORRERY_DECISION(easy);
 ORRERY_DECISION(srtf);
 ORRERY_DECISION(tiresias);
+ORRERY_DECISION(gandiva);
 
 }  // namespace

@@ -29,9 +29,17 @@ std::uint64_t fingerprint(const std::string& policy_name, const std::string& pla
   spec.gpu_mix = {{1, 0.5}, {2, 0.2}, {4, 0.2}, {8, 0.06}, {16, 0.04}};
   spec.law = DurationLaw::lognormal;
   spec.overestimate = 3;
+  spec.tenants = 4;
   spec.seed = 11;
   const std::vector<NodeGroup> groups = cluster(4, 8);
-  const Workload workload = to_workload(generate_poisson(spec).value(), Topology(groups)).value();
+  // With tenants, claims and deadlines, so that no two policies see the same order in what they look at: every second
+  // job has a deadline, from one to four times its run time after its submission.
+  Trace trace = generate_poisson(spec).value();
+  for (std::size_t i = 0; i < trace.jobs.size(); i += 2) {
+    TraceJob& j = trace.jobs[i];
+    j.deadline = j.submit + Duration{j.duration.ns * static_cast<std::int64_t>(1 + i / 2 % 4)};
+  }
+  const Workload workload = to_workload(trace, Topology(groups)).value();
   SimOptions sim;
   if (overheads) {
     sim.overheads.launch = seconds(4);
@@ -76,6 +84,16 @@ TEST_CASE("fingerprints are as approved", "[fingerprint]") {
     CHECK((before.count(name) > 0 ? before.at(name) : "not approved") == value);
   }
   CHECK(before.size() == now.size());
+}
+
+TEST_CASE("policies that look at different things have different fingerprints", "[fingerprint]") {
+  std::map<std::string, std::string> whose;
+  for (const PolicyInfo& p : policy_table()) {
+    const std::string value = fmt::format("{:016x}", fingerprint(std::string(p.name), "count", false));
+    INFO(p.name << " does all that " << whose[value] << " does");
+    CHECK(whose[value].empty());
+    whose[value] = p.name;
+  }
 }
 
 TEST_CASE("a run leaves every random stream in the same state", "[conformance]") {
