@@ -15,7 +15,7 @@
 
 #include "backend/protocol/crc32c.hpp"
 #include "sim/api/event_members.hpp"
-#include "sim/observe/log/plan_text.hpp"
+#include "sim/api/plan_text.hpp"
 
 namespace orrery::live {
 namespace {

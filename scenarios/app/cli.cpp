@@ -23,7 +23,7 @@ const std::vector<Verb>& verbs() {
       {"live", "run, resume, validate, status: the same policies on real processes", live_verb},
       {"train", "one training job by itself on this machine", train_verb},
       {"trace", "import, check, stats, gen, export, scale, slice, merge: work on trace files", trace_verb},
-      {"policy", "list, show: the policies, placements and their options", policy_verb},
+      {"policy", "list, show: the policies, placements and their options; new: one of your own", policy_verb},
       {"doctor", "what works on this machine", doctor_verb},
       {"metrics", "what each number of a report means, with its unit", metrics_verb},
       {"reference", "keys, options, columns, units, exit codes: the pages of docs/reference", reference_verb},

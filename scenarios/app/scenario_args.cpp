@@ -4,12 +4,14 @@
 
 #include "policies/registry.hpp"
 #include "scenarios/spec/make_policy.hpp"
+#include "scenarios/spec/outside_policy.hpp"
 
 namespace orrery::app {
 namespace {
 
 // The policy section that stands for `c`, as an override of the whole key.
-Override policy_override(const PolicyConfig& c) {
+Override policy_override(const PolicyConfig& chosen) {
+  const PolicyConfig c = with_full_paths(chosen);
   std::string text = fmt::format("{{name: '{}', placement: '{}'", c.name, c.placement);
   for (const auto& [key, value] : c.options)
     text += fmt::format(", {}: {}", key, !value.empty() && value.front() == '[' ? value : fmt::format("'{}'", value));
@@ -46,7 +48,7 @@ Expected<Scenario> scenario_from(const Args& args, const std::string& policy) {
     PolicyConfig chosen = policy_named(*plain, policy);
     if (chosen.where.empty()) {  // made of the name alone: what is wrong with it stands on the command line
       chosen.where["name"] = {"--policy " + policy, 0, 0};
-      if (const auto made = make_policy(chosen, plain->emulate, 1); !made) return tl::make_unexpected(made.error());
+      if (const auto ok = check_policy(chosen, plain->emulate); !ok) return tl::make_unexpected(ok.error());
     }
     for (const Override& o : overrides)
       if (o.first == "policy.placement") chosen.placement = o.second;
@@ -113,8 +115,8 @@ Expected<std::vector<PolicyConfig>> chosen_policies(const Args& args, const Scen
   }
   std::vector<Diagnostic> errors;
   for (const PolicyConfig& c : out)
-    if (auto made = make_policy(c, s.emulate, 1); !made)
-      errors.insert(errors.end(), made.error().items.begin(), made.error().items.end());
+    if (auto ok = check_policy(c, s.emulate); !ok)
+      errors.insert(errors.end(), ok.error().items.begin(), ok.error().items.end());
   if (!errors.empty()) return tl::make_unexpected(Error(std::move(errors)));
   return out;
 }

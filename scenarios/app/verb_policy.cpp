@@ -1,12 +1,14 @@
-// `orrery policy list|show` and `orrery metrics`: the tables the program itself works from.
+// `orrery policy list|show|new` and `orrery metrics`: the tables the program itself works from.
 #include <fmt/format.h>
 
 #include "policies/placement/placements.hpp"
 #include "policies/registry.hpp"
 #include "scenarios/app/args.hpp"
 #include "scenarios/app/cli.hpp"
+#include "scenarios/app/policy_new.hpp"
 #include "scenarios/report/table.hpp"
 #include "scenarios/spec/make_policy.hpp"
+#include "scenarios/spec/outside_policy.hpp"
 #include "sim/observe/metrics/tables.hpp"
 
 namespace orrery::app {
@@ -49,6 +51,8 @@ int list_policies() {
     const std::string can = capability_words(p.capabilities);
     out += fmt::format("{:<13} {}{}\n", p.name, p.title, can.empty() ? "" : fmt::format("  [{}]", can));
   }
+  out += fmt::format("\n{:<13} {}\n", external_policy().name, external_policy().title);
+  out += "NAME          of a shared library, `policy: { name: NAME, library: ./NAME.so }`\n";
   out += "\nplacements (policy.placement):\n";
   for (const PlacementInfo& p : placement_table()) out += fmt::format("{:<13} {}\n", p.name, p.doc);
   return print(out) ? kOk : kRunFailed;
@@ -57,8 +61,9 @@ int list_policies() {
 int show_policy(const std::string& name) {
   PolicyConfig c;
   c.name = name;
-  if (auto made = make_policy(c, "none", 1); !made) return report_error(made.error());
-  const PolicyInfo& info = *find_policy(name);
+  if (!is_external(c))
+    if (auto made = make_policy(c, "none", 1); !made) return report_error(made.error());
+  const PolicyInfo& info = is_external(c) ? external_policy() : *find_policy(name);
   std::string out = fmt::format("{}: {}\n\n{}", info.name, info.title, wrapped(info.doc, 2));
   if (!info.source.empty()) out += fmt::format("\n  source: {}\n", info.source);
   const std::string can = capability_words(info.capabilities);
@@ -78,14 +83,15 @@ int show_policy(const std::string& name) {
 }  // namespace
 
 int policy_verb(const std::vector<std::string>& arguments) {
-  Args args("orrery policy list | orrery policy show NAME", {"action", "name"});
+  if (!arguments.empty() && arguments.front() == "new") return policy_new({arguments.begin() + 1, arguments.end()});
+  Args args("orrery policy list | orrery policy show NAME | orrery policy new NAME", {"action", "name"});
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
   if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
   const std::string action = args.text("action");
   if (action == "list" && !args.has("name")) return list_policies();
   if (action == "show" && args.has("name")) return show_policy(args.get<std::string>("name"));
-  Diagnostic d{"`orrery policy` wants `list`, or `show` and a name"};
-  const auto near = closest(action, std::vector<std::string_view>{"list", "show"});
+  Diagnostic d{"`orrery policy` wants `list`, or `show` or `new` and a name"};
+  const auto near = closest(action, std::vector<std::string_view>{"list", "show", "new"});
   if (!near.empty() && near != action) d.hint = fmt::format("did you mean `{}`?", near);
   return report_error(Error(std::move(d)));
 }

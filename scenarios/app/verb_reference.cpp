@@ -8,6 +8,7 @@
 #include "scenarios/app/cli.hpp"
 #include "scenarios/report/table.hpp"
 #include "scenarios/run/exit_codes.hpp"
+#include "scenarios/spec/outside_policy.hpp"
 #include "scenarios/spec/scenario_keys.hpp"
 #include "sim/core/quantity.hpp"
 #include "sim/observe/metrics/tables.hpp"
@@ -110,6 +111,11 @@ std::string policies_page() {
                        p.source.empty() ? "" : fmt::format(" Source: {}.", p.source));
     out += options_of(p);
   }
+  const PolicyInfo& external = external_policy();
+  out += fmt::format("\n## `{}`\n\n{} [How](../policy.md).\n{}", external.name, external.doc, options_of(external));
+  out +=
+      "\n## Of a library\n\n`policy: { name: NAME, library: ./NAME.so }` takes the options of the library's own row. "
+      "[How](../policy.md).\n";
   out += "\n## Placements\n\nThe key `placement` beside `policy.name`, `count` by default.\n\n" +
          header({"placement", "where a job goes"});
   for (const PlacementInfo& p : placement_table()) out += fmt::format("| {} | {} |\n", code(p.name), cell(p.doc));

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "scenarios/spec/catalogue_file.hpp"
+#include "scenarios/spec/outside_policy.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
-#include "sim/api/options.hpp"
 #include "sim/observe/log/digest.hpp"
 
 namespace orrery::app {
@@ -62,13 +62,8 @@ Expected<std::string> inputs_sha256(const Scenario& s) {
 std::string config_sha256(const Scenario& effective, const std::string& inputs) {
   std::string text = config_digest_text(effective);
   if (!inputs.empty()) text += fmt::format("inputs {}\n", inputs);
-  const PolicyConfig& policy = effective.policy;
-  if (const auto file = policy.options.find("file"); file != policy.options.end()) {
-    const auto where = policy.where.find("file");
-    const auto digest =
-        sha256_file(path_from(file->second, where == policy.where.end() ? SourcePos{} : where->second));
-    if (digest) text += fmt::format("policy {}\n", *digest);
-  }
+  for (const std::string& file : files_of_policy(effective.policy))
+    if (const auto digest = sha256_file(file)) text += fmt::format("policy {}\n", *digest);
   return sha256_hex(text);
 }
 

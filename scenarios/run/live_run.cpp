@@ -22,9 +22,10 @@
 #include "scenarios/run/live_profile.hpp"
 #include "scenarios/run/live_tasks.hpp"
 #include "scenarios/run/output_folder.hpp"
+#include "scenarios/run/policy_failed.hpp"
 #include "scenarios/run/run_parts.hpp"
+#include "scenarios/run/run_policy.hpp"
 #include "scenarios/run/stop_signals.hpp"
-#include "scenarios/spec/make_policy.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
 #include "sim/control/replay_executor.hpp"
 #include "sim/core/assert.hpp"
@@ -79,22 +80,25 @@ struct CpuUse {
 
 // The recorded batches go to a fresh controller, state and policy; every decision has to be the same.
 void replay_decisions(const Prepared& prepared, const LiveRequest& request, const Recording& recording,
-                      const PlanBook& live, LiveReport& report) {
+                      const PlanBook& live, const std::string& conversation, LiveReport& report) {
   report.decisions = live.plans.size();
   RunRequest again = request.run;
   again.folder.reset();
-  auto policy = make_policy(again.policy, prepared.scenario.emulate, again.seed);
+  auto policy = RunPolicy::make(prepared, again.policy, again.seed, conversation);
   auto parts = RunParts::make(prepared, again);
   ORRERY_ASSERT(policy && parts, "what could be made for the run cannot be made for its replay");
+  if (report.replay_difference = policy->failure(); !report.replay_difference.empty()) return;
   PlanBook book;
   ReplayExecutor executor(*prepared.topology, recording);
   RunParts& p = **parts;
-  Controller controller(executor, **policy, p.source, prepared.workload.specs, prepared.workload.demands, p.model(),
-                        p.controller_options(), {&p.fold, &book});
+  Controller controller(executor, policy->get(), p.source, prepared.workload.specs, prepared.workload.demands,
+                        p.model(), p.controller_options(policy->capabilities()), {&p.fold, &book});
   try {
     (void)controller.run();
   } catch (const AssertionFailed& e) {
     report.replay_difference = e.what();
+  } catch (const PolicyFailed& e) {
+    report.replay_difference = failure_text(e);
   }
   for (std::size_t i = 0; i < std::max(book.plans.size(), live.plans.size()); ++i) {
     if (i < book.plans.size() && i < live.plans.size() && book.plans[i] == live.plans[i]) {
@@ -200,8 +204,13 @@ Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& reque
   const LiveConfig config = prepared.scenario.live.value_or(LiveConfig{});
   auto worker = find_worker(request.worker);
   if (!worker) return tl::make_unexpected(std::move(worker.error()));
-  auto policy = make_policy(request.run.policy, prepared.scenario.emulate, request.run.seed);
+  auto policy = RunPolicy::make(prepared, request.run.policy, request.run.seed);
   if (!policy) return tl::make_unexpected(std::move(policy.error()));
+  if (!policy->failure().empty()) {
+    LiveReport failed;
+    failed.run.failure = policy->failure();
+    return failed;
+  }
   ORRERY_ASSERT(request.run.folder.has_value(), "a live run needs a folder");
   const LiveFolder beside(*request.run.folder);
   RunRequest run = request.run;
@@ -216,6 +225,9 @@ Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& reque
   if (!journal) return tl::make_unexpected(std::move(journal.error()));
   live::JournalContents& past = journal->past;
 
+  const std::string conversation =
+      policy->converses() ? fmt::format("{}/{}", beside.path(), kConversationFile) : std::string();
+  if (policy->converses()) policy->record(conversation);
   LiveReport report;
   if (request.resume) {
     auto killed = live::wait_or_kill(beside.processes(), kStopGrace);
@@ -295,8 +307,8 @@ Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& reque
     observers.push_back(&plans);
     observers.push_back(&book);
     if (view) observers.push_back(view.get());
-    Controller controller(recorder, **policy, p.source, prepared.workload.specs, prepared.workload.demands, p.model(),
-                          p.controller_options(), observers);
+    Controller controller(recorder, policy->get(), p.source, prepared.workload.specs, prepared.workload.demands,
+                          p.model(), p.controller_options(policy->capabilities()), observers);
     const std::int64_t waited = cpu_wait_us();
     const CpuUse before = CpuUse::now();
     const std::int64_t began = live::monotonic_ns();
@@ -323,8 +335,9 @@ Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& reque
     const double others_s = after.all_s - before.all_s - (after.ours_s - before.ours_s);
     report.others_cpu_pct = before.all_s < 0 ? -1 : std::clamp(100 * others_s / could_s, 0.0, 100.0);
   }
+  if (auto ok = policy->finish(); !ok) return tl::make_unexpected(std::move(ok.error()));
   if (report.interrupted) return report;
-  replay_decisions(prepared, request, recording, book, report);
+  replay_decisions(prepared, request, recording, book, conversation, report);
   if (!report.replay_difference.empty() && report.run.failure.empty())
     report.run.failure = "decision replay: " + report.replay_difference;
   auto digest = p.write(report.run);

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "scenarios/spec/make_policy.hpp"
+#include "scenarios/spec/outside_policy.hpp"
 #include "sim/core/random.hpp"
 #include "traces/edit/resample.hpp"
 
@@ -39,6 +40,7 @@ double event_cost_us(const Scenario& scenario, std::string_view policy) {
   const auto is_one_of = [policy](std::initializer_list<std::string_view> names) {
     return std::find(names.begin(), names.end(), policy) != names.end();
   };
+  if (policy == kExternal) return 1000;  // another process
   if (scenario.performance) return is_one_of({"optimus", "themis", "titan"}) ? 1000 : 100;
   const double model = scenario.network ? 20 : 0;
   if (is_one_of({"fifo", "fjf", "sjf", "smallest", "lpjf", "qssf", "edf", "drf"})) return model + 1.5;
@@ -50,13 +52,16 @@ double event_cost_us(const Scenario& scenario, std::string_view policy) {
 bool draws_from_seed(const Scenario& effective, const PolicyConfig& policy) {
   const FailureConfig& f = effective.failures;
   return effective.workload.generate.has_value() || f.node_mtbf.ns > 0 || f.stragglers.node_mtbs.ns > 0 ||
-         placement_of(policy, effective.emulate) == "random";
+         placement_of(policy, effective.emulate) == "random" || is_external(policy) || is_of_library(policy);
 }
 
 std::string no_resamples(const Scenario& scenario, const Trace& trace, const std::vector<PolicyConfig>& policies) {
   for (const PolicyConfig& c : policies)
     if (c.name == "scripted" && c.options.contains("file"))
       return "policy `scripted` names jobs and times of this very trace";
+  for (const PolicyConfig& c : policies)
+    if (is_external(c) && c.options.contains("conversation"))
+      return "policy `external` plays back the conversation of this very trace";
   if (!scenario.failures.capacity.empty())
     return "`failures.capacity` was recorded along with time, and a trace drawn again in blocks has another order";
   return Resampler(trace).refused();

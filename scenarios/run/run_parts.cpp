@@ -13,7 +13,9 @@
 #include "policies/placement/placements.hpp"
 #include "policies/registry.hpp"
 #include "scenarios/run/input_digest.hpp"
+#include "scenarios/run/policy_failed.hpp"
 #include "scenarios/spec/make_policy.hpp"
+#include "scenarios/spec/outside_policy.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
 #include "sim/core/assert.hpp"
 #include "sim/models/lifecycle/checkpoint_cost.hpp"
@@ -183,14 +185,17 @@ std::vector<Observer*> RunParts::observers() {
   return all;
 }
 
-ControllerOptions RunParts::controller_options() {
+std::optional<std::string> RunParts::path(std::string_view file) const {
+  return folder_ ? std::optional(folder_->path(file)) : std::nullopt;
+}
+
+ControllerOptions RunParts::controller_options(const Capabilities& policy) {
   ControllerOptions o;
   o.retry_budget = static_cast<std::uint32_t>(prepared_->scenario.failures.retries);
 #ifndef NDEBUG
   o.check_views = true;  // the debug preset rebuilds and compares the cluster state after every event
 #endif
-  const PolicyInfo* info = find_policy(request_.policy.name);
-  o.elastic = info != nullptr && info->capabilities.elastic;
+  o.elastic = policy.elastic;
   o.feasible = [this](const Demand& d) {
     Allocation a;
     return feasibility_->place(d, empty_, a);
@@ -229,6 +234,9 @@ RunReport RunParts::run(Controller& controller) {
   } catch (const AssertionFailed& e) {
     report.failure = e.what();
     return report;
+  } catch (const PolicyFailed& e) {
+    report.failure = failure_text(e);
+    return report;
   }
   report.wall_s = seconds_since(start);
   report.decision_s = std::chrono::duration<double>(decision_).count();
@@ -264,7 +272,8 @@ RunManifest RunParts::manifest_of(const RunReport& report) const {
   m.seed = request_.seed;
   m.policy = request_.policy.name;
   m.placement = placement_of(request_.policy, p.scenario.emulate);
-  if (const PolicyInfo* info = find_policy(request_.policy.name))
+  const bool of_library = is_of_library(request_.policy);
+  if (const PolicyInfo* info = of_library ? nullptr : find_policy(request_.policy.name))
     for (const OptionSpec& o : policy_options(*info, p.scenario.emulate)) m.policy_options[o.name] = o.default_value;
   for (const auto& [name, value] : request_.policy.options) m.policy_options[name] = value;
   m.versions = {kVersion, kCommit, kCompiler, kBuildType};

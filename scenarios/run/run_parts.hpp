@@ -10,6 +10,7 @@
 
 #include "scenarios/run/latency_histogram.hpp"
 #include "scenarios/run/simulate.hpp"
+#include "sim/api/policy_info.hpp"
 #include "sim/control/history_estimates.hpp"
 #include "sim/models/lifecycle/overheads.hpp"
 #include "sim/models/speed/performance.hpp"
@@ -35,7 +36,9 @@ class RunParts {
   void watch_work(const PerformanceModel& truth, const SimOptions& world);
   // The observers of the run, in order.
   [[nodiscard]] std::vector<Observer*> observers();
-  [[nodiscard]] ControllerOptions controller_options();
+  [[nodiscard]] ControllerOptions controller_options(const Capabilities& policy);
+  // Where a file of the run folder is written; nothing without a folder.
+  [[nodiscard]] std::optional<std::string> path(std::string_view file) const;
   // Runs the controller to its end; wall time, decision time, summary and what was wrong go into the report.
   [[nodiscard]] RunReport run(Controller& controller);
   // Writes the tables and commits the folder, if there is one; the report's digest.

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "scenarios/run/run_parts.hpp"
-#include "scenarios/spec/make_policy.hpp"
+#include "scenarios/run/run_policy.hpp"
 #include "sim/core/assert.hpp"
 #include "sim/world/sim_executor.hpp"
 
@@ -27,15 +27,24 @@ SimOptions sim_options(const Prepared& p, const RunRequest& request) {
   return o;
 }
 
+RunReport failed_run(std::uint64_t seed, std::string why) {
+  RunReport report;
+  report.result.seed = seed;
+  report.failure = std::move(why);
+  return report;
+}
+
 }  // namespace
 
 Expected<RunReport> simulate(const Prepared& prepared, const RunRequest& request) {
   set_assertion_seed(request.seed);
-  auto policy = make_policy(request.policy, prepared.scenario.emulate, request.seed);
+  auto policy = RunPolicy::make(prepared, request.policy, request.seed);
   if (!policy) return tl::make_unexpected(std::move(policy.error()));
+  if (!policy->failure().empty()) return failed_run(request.seed, policy->failure());
   auto parts = RunParts::make(prepared, request);
   if (!parts) return tl::make_unexpected(std::move(parts.error()));
   RunParts& p = **parts;
+  if (const auto path = p.path(kConversationFile); path && policy->converses()) policy->record(*path);
   std::optional<MeasuredModel> measured;
   if (request.measured != nullptr) measured.emplace(*request.measured, *prepared.topology);
   std::optional<NetworkModel> network;
@@ -47,9 +56,10 @@ Expected<RunReport> simulate(const Prepared& prepared, const RunRequest& request
   if (network && links->contention) options.network = &*network;
   p.watch_work(truth, options);
   SimExecutor executor(*prepared.topology, prepared.workload, truth, std::move(options));
-  Controller controller(executor, **policy, p.source, prepared.workload.specs, prepared.workload.demands, believed,
-                        p.controller_options(), p.observers());
+  Controller controller(executor, policy->get(), p.source, prepared.workload.specs, prepared.workload.demands,
+                        believed, p.controller_options(policy->capabilities()), p.observers());
   RunReport report = p.run(controller);
+  if (auto ok = policy->finish(); !ok) return tl::make_unexpected(std::move(ok.error()));
   auto digest = p.write(report);
   if (!digest) return tl::make_unexpected(std::move(digest.error()));
   report.result_digest = *std::move(digest);

@@ -6,6 +6,7 @@
 #include "policies/placement/placements.hpp"
 #include "policies/reference/emulations.hpp"
 #include "policies/registry.hpp"
+#include "scenarios/spec/outside_policy.hpp"
 
 namespace orrery::app {
 namespace {
@@ -46,15 +47,14 @@ Expected<std::unique_ptr<Policy>> make_policy(const PolicyConfig& config, const 
   if (info == nullptr) {
     std::vector<std::string_view> names;
     for (const PolicyInfo& p : policy_table()) names.push_back(p.name);
+    names.push_back(kExternal);
     errors.push_back(unknown("policy", config.name, where_of(config, "name"), names));
   }
   PolicySetup setup;
   setup.seed = seed;
   setup.placement = make_placement(placement_of(config, emulate), seed);
   if (setup.placement == nullptr) {
-    std::vector<std::string_view> names;
-    for (const PlacementInfo& p : placement_table()) names.push_back(p.name);
-    errors.push_back(unknown("placement", config.placement, where_of(config, "placement"), names));
+    errors.push_back(unknown_placement(config));
     setup.placement = make_placement("count", seed);  // so that wrong options are reported too
   }
   std::unique_ptr<Policy> policy;
@@ -69,6 +69,12 @@ Expected<std::unique_ptr<Policy>> make_policy(const PolicyConfig& config, const 
   }
   if (!errors.empty()) return tl::make_unexpected(Error(std::move(errors)));
   return policy;
+}
+
+Diagnostic unknown_placement(const PolicyConfig& config) {
+  std::vector<std::string_view> names;
+  for (const PlacementInfo& p : placement_table()) names.push_back(p.name);
+  return unknown("placement", config.placement, where_of(config, "placement"), names);
 }
 
 std::string policy_label(const PolicyConfig& config) {

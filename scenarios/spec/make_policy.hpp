@@ -16,8 +16,12 @@ namespace orrery::app {
 // The options of the policy, with those that it has under this emulation alone.
 [[nodiscard]] std::vector<OptionSpec> policy_options(const PolicyInfo& info, const std::string& emulate);
 
+// Of the tree; for all others see outside_policy.hpp.
 [[nodiscard]] Expected<std::unique_ptr<Policy>> make_policy(const PolicyConfig& config, const std::string& emulate,
                                                             std::uint64_t seed);
+
+// That the policy's placement is none.
+[[nodiscard]] Diagnostic unknown_placement(const PolicyConfig& config);
 
 // What a policy is called in tables: its label, else its name.
 [[nodiscard]] std::string policy_label(const PolicyConfig& config);

@@ -12,6 +12,7 @@
 #include "scenarios/spec/make_policy.hpp"
 #include "scenarios/spec/moved_file.hpp"
 #include "scenarios/spec/network_reader.hpp"
+#include "scenarios/spec/outside_policy.hpp"
 #include "scenarios/spec/overheads_reader.hpp"
 #include "scenarios/spec/performance_reader.hpp"
 #include "scenarios/spec/read_generate.hpp"
@@ -78,11 +79,22 @@ void read_workload(YamlWalk& w, const Place& at, Scenario& s) {
     w.complain(at, "`workload` has both `load` and `generate.rate`; one decides the arrivals");
 }
 
+// An item of a list, in quotes where it would read as several or as something else.
+std::string item_text(const std::string& word) {
+  if (!word.empty() && word.find_first_of("[]{},\"'\\#&*!|>%@`:\n\t") == std::string::npos) return word;
+  std::string text = "\"";
+  for (const char c : word) {
+    if (c == '"' || c == '\\') text += '\\';
+    text += c == '\n' ? std::string("\\n") : std::string(1, c);
+  }
+  return text + "\"";
+}
+
 // Text of an option: a scalar as it stands, a list as "[a, b]".
 std::string option_text(YamlWalk& w, const Place& at) {
   if (!at.node.IsSequence()) return w.word(at);
   std::string text = "[";
-  w.each(at, [&](const Place& item) { text += (text.size() > 1 ? ", " : "") + w.word(item); });
+  w.each(at, [&](const Place& item) { text += (text.size() > 1 ? ", " : "") + item_text(w.word(item)); });
   return text + "]";
 }
 
@@ -179,8 +191,8 @@ std::string resolve_trace(const std::string& written, const std::string& scenari
 // An emulation has quirks of certain policies only; options and names are checked with the policies' own tables.
 void check_policies(YamlWalk& w, const Scenario& s) {
   const auto check = [&](const PolicyConfig& c) {
-    if (auto made = make_policy(c, s.emulate, 1); !made)
-      for (Diagnostic& d : made.error().items) w.add(std::move(d));
+    if (auto ok = check_policy(c, s.emulate); !ok)
+      for (Diagnostic& d : ok.error().items) w.add(std::move(d));
   };
   check(s.policy);
   for (PolicyConfig c : s.compare_policies) {

@@ -5,6 +5,7 @@
 
 #include "policies/registry.hpp"
 #include "scenarios/spec/make_policy.hpp"
+#include "scenarios/spec/outside_policy.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
 #include "sim/core/quantity.hpp"
 
@@ -134,13 +135,15 @@ void write_generate(std::string& out, const GenerateSpec& g) {
 
 // With all options of the policy, those that were not given with their defaults. What tables call it is nothing that
 // results depend on.
-std::string policy_line(const Scenario& s, const PolicyConfig& c, bool digest) {
+std::string policy_line(const Scenario& s, const PolicyConfig& written, bool digest) {
+  const PolicyConfig c = digest ? without_paths(written) : with_full_paths(written);
   std::string out = fmt::format("{{ name: {}, placement: {}", scalar(c.name), scalar(c.placement));
   if (!c.label.empty() && !digest) out += fmt::format(", label: {}", scalar(c.label));
   std::map<std::string, std::string> options = c.options;
-  if (const PolicyInfo* info = find_policy(c.name))
+  if (const PolicyInfo* info = is_of_library(c) ? nullptr : find_policy(c.name))
     for (const OptionSpec& o : policy_options(*info, s.emulate))
       if (!o.default_value.empty()) options.try_emplace(o.name, o.default_value);
+  if (is_external(c) && !digest) options.try_emplace("timeout", "30s");
   for (const auto& [key, value] : options) out += fmt::format(", {}: {}", scalar(key), option(value));
   return out + " }";
 }

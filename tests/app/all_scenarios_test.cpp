@@ -18,7 +18,7 @@ using namespace orrery::app;
 
 TEST_CASE("every scenario runs under every policy that it compares", "[app]") {
   std::vector<std::filesystem::path> files;
-  for (const char* room : {"", "/quick", "/recorded", "/studies"})
+  for (const char* room : {"", "/policies", "/quick", "/recorded", "/studies"})
     for (const auto& entry :
          std::filesystem::directory_iterator(std::string(ORRERY_SOURCE_DIR) + "/scenarios" + room))
       if (entry.path().extension() == ".yaml") files.push_back(entry.path());

@@ -15,6 +15,10 @@ got=0; wait $pid || got=$?
 check "live run ends well" [ "$got" = 0 ]
 check "every decision is replayed" grep -qE '^decision replay: ([0-9]+) of \1 equal' "$tmp/out"
 check "live status afterwards" bash -c "'$orrery' live status '$tmp/live' | grep -q '^ended: 6 of 6 jobs finished'"
+program="{name: external, command: [python3, $root/scenarios/policies/srtf.py]}"
+"$orrery" live run "${paced[@]}" --set "policy=$program" -o "$tmp/outside" >"$tmp/out" 2>"$tmp/err"
+check "a policy in another process decides live, and its conversation is replayed without it" bash -c "
+  grep -qE '^decision replay: ([0-9]+) of \\1 equal' '$tmp/out' && [ -s '$tmp/outside/live/conversation.jsonl.zst' ]"
 "$orrery" run "${paced[@]}" --policy srtf -o "$tmp/simulated" >/dev/null 2>&1
 for table in jobs.csv samples.csv; do
   check "a live run has the columns of a simulated one: $table" \

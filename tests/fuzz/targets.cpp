@@ -21,6 +21,7 @@
 #include "tests/fuzz/data_targets.hpp"
 #include "tests/fuzz/profile_targets.hpp"
 #include "tests/fuzz/require.hpp"
+#include "tests/fuzz/wire_target.hpp"
 #include "traces/exporters/exporters.hpp"
 #include "traces/format/formats.hpp"
 #include "traces/format/text_file.hpp"
@@ -347,6 +348,7 @@ const std::vector<FuzzTarget>& fuzz_targets() {
                                              {"script", run_script, script_seeds},
                                              {"profile", run_profile, profile_seeds},
                                              {"journal", run_journal, journal_seeds},
+                                             {"wire", run_wire, wire_seeds},
                                              {"capacity", run_capacity, capacity_seeds},
                                              {"profiles", run_profiles, profiles_seeds},
                                              {"tensors", run_tensors, tensor_seeds},

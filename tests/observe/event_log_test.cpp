@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "sim/api/allocation_text.hpp"
 #include "sim/observe/log/event_log.hpp"
 #include "sim/observe/log/event_log_reader.hpp"
 #include "sim/observe/metrics/tables.hpp"

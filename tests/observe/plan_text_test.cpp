@@ -1,6 +1,6 @@
 // What a decision says is what is recorded, compared and replayed: over random plans of every field, the stored log
 // gives back the plan that it was told, and a plan that differs in any one field has another line and another digest.
-#include "sim/observe/log/plan_text.hpp"
+#include "sim/api/plan_text.hpp"
 
 #include <catch2/catch.hpp>
 

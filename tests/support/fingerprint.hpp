@@ -6,11 +6,11 @@
 #include <string_view>
 #include <variant>
 
+#include "sim/api/allocation_text.hpp"
 #include "sim/api/event_members.hpp"
+#include "sim/api/plan_text.hpp"
 #include "sim/control/observer.hpp"
 #include "sim/core/random.hpp"
-#include "sim/observe/log/event_log.hpp"
-#include "sim/observe/log/plan_text.hpp"
 
 namespace orrery::test {
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -81,6 +82,8 @@ struct Child {
   int in, out, log;
   int report;  // where errno goes when it cannot
   const cpu_set_t* cores;
+  const char* directory;  // null: ours
+  bool dies_with_parent;
 };
 
 // Between vfork and exec: only system calls, for the memory is the parent's.
@@ -88,6 +91,8 @@ struct Child {
   (void)::setpgid(0, 0);
   bool ok = ::dup2(c.in, STDIN_FILENO) >= 0 && ::dup2(c.out, STDOUT_FILENO) >= 0 && ::dup2(c.log, STDERR_FILENO) >= 0;
   if (ok && c.cores != nullptr) (void)::sched_setaffinity(0, sizeof *c.cores, c.cores);  // a wish, not a condition
+  ok = ok && (c.directory == nullptr || ::chdir(c.directory) == 0);
+  if (c.dies_with_parent) (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
   for (const int s : {SIGPIPE, SIGXFSZ, SIGINT, SIGTERM, SIGHUP, SIGCHLD}) (void)::signal(s, SIG_DFL);
   sigset_t none;
   ::sigemptyset(&none);
@@ -159,7 +164,8 @@ Expected<Process> spawn(const ProcessSpec& spec) {
 
   const pid_t pid =
       start({program.c_str(), argv.data(), envp.data(), in->read.get(), out.write ? out.write.get() : log.get(),
-             log.get(), report->write.get(), spec.cores.empty() ? nullptr : &cores});
+             log.get(), report->write.get(), spec.cores.empty() ? nullptr : &cores,
+             spec.directory.empty() ? nullptr : spec.directory.c_str(), spec.dies_with_parent});
   if (pid < 0) return fail_errno("start", program);
   (void)::setpgid(pid, pid);  // whoever of the two comes first
   report->write.reset();

@@ -20,6 +20,8 @@ struct ProcessSpec {
   std::vector<int> cores;                // it may run on these only; empty = no restriction
   std::string log_path;                  // stderr, and stdout where it is not piped, are appended there
   bool piped_stdout = true;
+  std::string directory{};        // it runs there; empty = where we run
+  bool dies_with_parent = false;  // it is killed when the thread that starts it ends, however that ends
 };
 
 struct Process {

@@ -15,8 +15,8 @@ namespace orrery {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::string_view kRunFiles[] = {"jobs.csv",      "samples.csv", "summary.json",
-                                          "scenario.yaml", "run.json",    "events.jsonl.zst"};
+constexpr std::string_view kRunFiles[] = {"jobs.csv", "samples.csv",      "summary.json",          "scenario.yaml",
+                                          "run.json", "events.jsonl.zst", "conversation.jsonl.zst"};
 
 bool digits(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });

@@ -1,15 +1,9 @@
 #include "sim/observe/log/event_log.hpp"
 
-#include <zstd.h>
-
-#include <cerrno>
-#include <cstdio>
 #include <cstring>
-#include <type_traits>
-#include <variant>
 
-#include "sim/api/event_members.hpp"
-#include "sim/observe/log/text.hpp"
+#include "sim/api/event_text.hpp"
+#include "sim/core/text.hpp"
 
 namespace orrery {
 namespace {
@@ -19,88 +13,6 @@ using namespace std::string_view_literals;
 constexpr std::size_t kFlushBytes = std::size_t{1} << 16;
 
 }  // namespace
-
-// The packed file. Lines repeat what stands a few lines before them: a window and a table of matches that stay in the
-// nearest caches pack them better, and in less time, than those of the level.
-class EventLog::File {
- public:
-  File(const std::string& path, int level) : file_(std::fopen(path.c_str(), "wb")), pack_(ZSTD_createCCtx()) {
-    if (file_ == nullptr) error_ = errno;
-    if (pack_ == nullptr && error_ == 0) error_ = ENOMEM;
-    if (error_ != 0) return;
-    ZSTD_CCtx_setParameter(pack_.get(), ZSTD_c_compressionLevel, level);
-    ZSTD_CCtx_setParameter(pack_.get(), ZSTD_c_windowLog, 17);
-    ZSTD_CCtx_setParameter(pack_.get(), ZSTD_c_hashLog, 11);
-    ZSTD_CCtx_setParameter(pack_.get(), ZSTD_c_minMatch, 7);
-    packed_.resize(ZSTD_CStreamOutSize());
-  }
-  ~File() { close(); }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-
-  void write(std::string_view text) { pack(text, ZSTD_e_continue); }
-  // 0, or the errno of the first failure.
-  int close() {
-    if (file_ == nullptr) return error_;
-    pack({}, ZSTD_e_end);
-    if (std::fclose(file_) != 0 && error_ == 0) error_ = errno;
-    file_ = nullptr;
-    return error_;
-  }
-
- private:
-  void pack(std::string_view text, ZSTD_EndDirective how) {
-    ZSTD_inBuffer in{text.data(), text.size(), 0};
-    for (bool done = false; !done && error_ == 0;) {
-      ZSTD_outBuffer out{packed_.data(), packed_.size(), 0};
-      const std::size_t left = ZSTD_compressStream2(pack_.get(), &out, &in, how);
-      if (ZSTD_isError(left) != 0) {
-        error_ = EIO;
-        return;
-      }
-      errno = 0;
-      if (std::fwrite(packed_.data(), 1, out.pos, file_) != out.pos) error_ = errno != 0 ? errno : EIO;
-      done = how == ZSTD_e_end ? left == 0 : in.pos == in.size;
-    }
-  }
-
-  struct Free {
-    void operator()(ZSTD_CCtx* c) const { ZSTD_freeCCtx(c); }
-  };
-  std::FILE* file_;
-  int error_ = 0;
-  std::unique_ptr<ZSTD_CCtx, Free> pack_;
-  std::string packed_;
-};
-
-void append_allocation(std::string& out, const Allocation& a) {
-  bool first_slice = true;
-  for (const NodeSlice& s : a.slices()) {
-    if (!first_slice) out.push_back(',');
-    first_slice = false;
-    out.push_back('n');
-    append_int(out, s.node.value);
-    out.push_back(':');
-    if (!s.gpus.any()) out.push_back('-');
-    bool first = true;
-    for (GpuMask rest = s.gpus; rest.any();) {
-      const int low = rest.lowest();
-      int run = 0;  // GPUs in a row from `low` on
-      for (; rest.has(low + run); ++run) rest.drop_lowest();
-      if (!first) out.push_back('+');
-      first = false;
-      append_int(out, low);
-      if (run > 1) {
-        out.push_back('-');
-        append_int(out, low + run - 1);
-      }
-    }
-    if (s.milli_per_gpu != kMilliPerGpu) {
-      out.push_back('@');
-      append_int(out, s.milli_per_gpu);
-    }
-  }
-}
 
 EventLog::EventLog(const std::shared_ptr<const JobTable>& jobs, const std::vector<std::int32_t>& node_gpus,
                    EventLogOptions options)
@@ -118,7 +30,7 @@ EventLog::EventLog(const std::shared_ptr<const JobTable>& jobs, const std::vecto
     of_none_[kind] = std::string(to_string(static_cast<EventKind>(kind))) + '"';
     of_job_[kind] = of_none_[kind] + R"(,"job":)";
   }
-  if (!options_.path.empty()) file_ = std::make_unique<File>(options_.path, options_.level);
+  if (!options_.path.empty()) file_ = std::make_unique<PackedFile>(options_.path, options_.level);
   out_ = R"({"orrery":"events","schema":)"sv;
   append_int(out_, kEventLogSchema);
   out_ += R"(,"jobs":"jobs.csv","nodes":[)"sv;  // [count, GPUs of each] for runs of equal nodes
@@ -169,11 +81,6 @@ void EventLog::quoted(JobId job) {
     out_ += "null"sv;
 }
 
-void EventLog::number(std::string_view key, std::int64_t value) {
-  out_ += key;
-  append_int(out_, value);
-}
-
 bool EventLog::reason_is_new(JobId job, ReasonCode code, std::int64_t argument) {
   if (job.index() >= reasons_.size()) return false;
   LastReason& last = reasons_[job.index()];
@@ -198,68 +105,13 @@ void EventLog::on_plan(Time, std::uint64_t epoch, const Plan& plan) {
   has_plan_ = true;
 }
 
-// `,"name":` of a member.
-template <class Says, std::size_t I>
-inline constexpr auto kKey = [] {
-  constexpr std::string_view kName = kMemberNames<Says>[I];
-  std::array<char, kName.size() + 4> text{',', '"'};
-  for (std::size_t i = 0; i < kName.size(); ++i) text[2 + i] = kName[i];
-  text[2 + kName.size()] = '"';
-  text[3 + kName.size()] = ':';
-  return text;
-}();
-
-// How a member's value is written.
-template <class T>
-void EventLog::value(const T& v) {
-  if constexpr (std::is_same_v<T, JobId>) {
-    quoted(v);
-  } else if constexpr (std::is_same_v<T, NodeId>) {
-    append_int(out_, v.value);
-  } else if constexpr (std::is_same_v<T, Work> || std::is_same_v<T, Duration>) {
-    append_int(out_, v.ns);
-  } else if constexpr (std::is_same_v<T, std::optional<Duration>>) {
-    append_int(out_, v->ns);
-  } else if constexpr (std::is_same_v<T, bool>) {
-    out_ += v ? "true" : "false";
-  } else if constexpr (std::is_enum_v<T>) {
-    out_.push_back('"');
-    out_ += to_string(v);
-    out_.push_back('"');
-  } else if constexpr (std::is_same_v<T, const Allocation*>) {
-    out_.push_back('"');
-    append_allocation(out_, *v);
-    out_.push_back('"');
-    append_host_shares(out_, *v);
-  } else {
-    append_int(out_, static_cast<std::int64_t>(v));
-  }
-}
-
-template <class Says>
-void EventLog::members(const Says& says) {
-  static const Says kDefault{};
-  each(says, [this](auto i, std::string_view, const auto& member) {
-    if constexpr (i.value >= kAlways<Says>)
-      if (member == std::get<i.value>(tie(kDefault))) return;
-    out_ += std::string_view(kKey<Says, i.value>.data(), kKey<Says, i.value>.size());
-    value(member);
-  });
-}
-
-// All but the line's end. A member more of an event does not compile before it is written.
+// All but the line's end.
 void EventLog::begin_event(const Event& e) {
-  const auto& [at, job, gang, incarnation, what] = e;
-  begin_line(at);
-  out_ += (job.valid() ? of_job_ : of_none_)[what.index()];
-  if (job.valid()) quoted(job);
-  if (e.kind() == EventKind::submit) number(R"(,"id":)", job.value);
-  if (incarnation == 1)
-    out_ += R"(,"inc":1)"sv;
-  else if (incarnation != 0)
-    number(R"(,"inc":)", incarnation);
-  if (gang.valid()) number(R"(,"gang":)", gang.value);
-  std::visit([this](const auto& says) { members(says); }, what);
+  const auto begin = [this](const Event& of) {
+    begin_line(of.at);
+    out_ += (of.job.valid() ? of_job_ : of_none_)[of.what.index()];
+  };
+  append_event(out_, e, begin, Names{this});
 }
 
 void EventLog::write_decide(const Event& e, bool with_plan) {

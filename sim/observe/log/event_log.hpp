@@ -1,6 +1,6 @@
 // The stored log: the event stream as one JSON object per line, zstd-compressed (events.jsonl.zst). An event says
 // when (`t_ns`), what kind (`e`), of which job, launch of the job (`inc`) and gang, and then what its kind says,
-// under the names of sim/api/event_members.hpp; times, work and durations are nanoseconds. A decision is one line
+// written by sim/api/event_text.hpp; times, work and durations are nanoseconds. A decision is one line
 // with its epoch and all that its plan says (plan_text.hpp); a reason is written when it changes, as it holds until
 // then. The first line describes the schema, and a `submit` line binds a job's name to its id, so the log reads back
 // without anything beside it (event_log_reader.hpp). The writer owns its file and its buffers.
@@ -12,10 +12,11 @@
 #include <string>
 #include <vector>
 
+#include "sim/api/plan_text.hpp"
 #include "sim/core/error.hpp"
+#include "sim/core/text.hpp"
 #include "sim/observe/log/digest.hpp"
-#include "sim/observe/log/plan_text.hpp"
-#include "sim/observe/log/text.hpp"
+#include "sim/observe/log/packed_file.hpp"
 #include "sim/observe/metrics/fold.hpp"
 
 namespace orrery {
@@ -46,19 +47,20 @@ class EventLog : public Observer {
   [[nodiscard]] std::uint64_t lines() const { return lines_; }
 
  private:
-  class File;
   struct LastReason {
     ReasonCode code = ReasonCode::none;
     std::int64_t argument = 0;
   };
 
+  // How jobs are written.
+  struct Names {
+    static constexpr bool kBinds = true;
+    EventLog* log;
+    void operator()(JobId job) const { log->quoted(job); }
+  };
+
   void begin_line(Time at);
   void end_line();
-  void number(std::string_view key, std::int64_t value);
-  template <class Says>
-  void members(const Says& says);
-  template <class T>
-  void value(const T& v);
   void begin_event(const Event& e);
   void write_decide(const Event& e, bool with_plan);
   void settle_decide();
@@ -68,7 +70,7 @@ class EventLog : public Observer {
 
   EventLogOptions options_;
   PlanWords words_;  // appends to out_, whatever it is given
-  std::unique_ptr<File> file_;
+  std::unique_ptr<PackedFile> file_;
   Sha256 hash_;
   std::string names_;                 // of all jobs, in quotes
   std::vector<std::size_t> name_at_;  // [job] where its name begins; one more at the end
@@ -84,8 +86,5 @@ class EventLog : public Observer {
   std::vector<LastReason> reasons_;  // [job], as last written
   std::uint64_t lines_ = 0;
 };
-
-// "n3:0-3+5@250" for each slice, as Allocation::to_string, without allocating.
-void append_allocation(std::string& out, const Allocation& a);
 
 }  // namespace orrery

@@ -1,7 +1,5 @@
 #include "sim/observe/log/event_log_reader.hpp"
 
-#include <algorithm>
-#include <array>
 #include <limits>
 #include <map>
 #include <string_view>
@@ -10,13 +8,13 @@
 
 #include <nlohmann/json.hpp>
 
-#include "sim/api/event_members.hpp"
+#include "sim/api/event_text.hpp"
+#include "sim/api/json_values.hpp"
+#include "sim/api/plan_text.hpp"
 #include "sim/core/assert.hpp"
 #include "sim/core/json_text.hpp"
 #include "sim/observe/log/event_log.hpp"
-#include "sim/observe/log/log_json.hpp"
 #include "sim/observe/log/log_lines.hpp"
-#include "sim/observe/log/plan_text.hpp"
 
 namespace orrery {
 namespace {
@@ -49,24 +47,15 @@ class LineReader {
 
   // False at the end line.
   bool line(const Json& j, Observer& observer) {
-    Event e;
-    e.at = Time{whole<std::int64_t>(j.at("t_ns"))};
     const auto& kind = j.at("e").get_ref<const std::string&>();
     if (kind == "end") {
-      observer.on_end(e.at);
+      observer.on_end(Time{whole<std::int64_t>(j.at("t_ns"))});
       return false;
     }
-    const auto found = kinds_.find(kind);
-    if (found == kinds_.end()) throw BadLine{fmt::format("unknown event `{}`", kind)};
-    e.incarnation = whole<Incarnation>(j, "inc", 0);
-    if (const auto at = j.find("gang"); at != j.end()) e.gang = GangId(whole<std::uint32_t>(*at));
-    if (found->second == EventKind::submit) submit(j);
-    if (const auto at = j.find("job"); at != j.end()) e.job = job(*at);
-    for_each_payload([&]<class Says>() {
-      if (Says::kKind == found->second) e.what = says<Says>(j);
-    });
+    if (kind == to_string(EventKind::submit)) submit(j);
+    const Event e = read_event(j, job_, gpus_);
     const auto* decide = e.get_if<event::Decide>();
-    const Plan plan = decide != nullptr ? read_plan(j, [this](const Json& name) { return job(name); }) : Plan{};
+    const Plan plan = decide != nullptr ? read_plan(j, job_) : Plan{};
     observer.on_event(e);
     if (decide != nullptr) observer.on_plan(e.at, decide->epoch, plan);
     return true;
@@ -88,70 +77,8 @@ class LineReader {
     if (!jobs_.emplace(name, id).second) throw BadLine{fmt::format("job `{}` is submitted twice", name)};
   }
 
-  // What an event of that kind says. What is not understood is not passed over.
-  template <class Says>
-  Says says(const Json& j) {
-    Says says{};
-    each(says, [&](auto i, std::string_view name, auto& member) {
-      const auto at = j.find(name);
-      if (at != j.end()) return value(*at, j, member);
-      if (i.value < kAlways<Says>) throw BadLine{fmt::format("`{}` is missing here", name)};
-    });
-    for (const auto& [key, ignored] : j.items())
-      if (!is_known<Says>(key)) throw BadLine{fmt::format("nothing is known about `{}` here", key)};
-    return says;
-  }
-
-  template <class Says>
-  static bool is_known(std::string_view key) {
-    constexpr std::array<std::string_view, 5> kEveryEvent{"t_ns", "e", "job", "inc", "gang"};
-    const auto among = [key](const auto& names) { return std::find(names.begin(), names.end(), key) != names.end(); };
-    if (among(kEveryEvent) || among(kMemberNames<Says>)) return true;
-    if constexpr (Says::kKind == EventKind::submit) return key == "id";
-    if constexpr (Says::kKind == EventKind::launch) return key == "cpu_milli" || key == "mem_bytes";
-    if constexpr (Says::kKind == EventKind::decide) return is_plan_key(key);
-    return false;
-  }
-
-  // The inverse of what EventLog writes for a member of that type; `line` has what stands beside it.
-  template <class T>
-  void value(const Json& j, const Json& line, T& v) {
-    if constexpr (std::is_same_v<T, JobId>) {
-      if (!j.is_null()) v = job(j);
-    } else if constexpr (std::is_same_v<T, NodeId>) {
-      v = NodeId(whole<std::uint32_t>(j));
-    } else if constexpr (std::is_same_v<T, Work> || std::is_same_v<T, Duration>) {
-      v.ns = whole<std::int64_t>(j);
-    } else if constexpr (std::is_same_v<T, std::optional<Duration>>) {
-      v = Duration{whole<std::int64_t>(j)};
-    } else if constexpr (std::is_same_v<T, bool>) {
-      v = j.get<bool>();
-    } else if constexpr (std::is_same_v<T, ReasonCode>) {
-      v = reason_code(j.get_ref<const std::string&>());
-    } else if constexpr (std::is_same_v<T, Rejection>) {
-      v = rejection(j.get_ref<const std::string&>());
-    } else if constexpr (std::is_same_v<T, const Allocation*>) {
-      read_allocation(j.get_ref<const std::string&>(), line, gpus_);
-      v = &gpus_;
-    } else {
-      v = whole<T>(j);
-    }
-  }
-
-  static Rejection rejection(const std::string& text) {
-    for (const Rejection r : {Rejection::none, Rejection::infeasible, Rejection::parent_lost, Rejection::declined})
-      if (to_string(r) == text) return r;
-    throw BadLine{fmt::format("unknown reason `{}`", text)};
-  }
-
-  static std::map<std::string, EventKind, std::less<>> all_kinds() {
-    std::map<std::string, EventKind, std::less<>> kinds;
-    for_each_payload([&kinds]<class Says>() { kinds.emplace(to_string(Says::kKind), Says::kKind); });
-    return kinds;
-  }
-
-  std::map<std::string, EventKind, std::less<>> kinds_ = all_kinds();
   std::map<std::string, JobId, std::less<>> jobs_;
+  std::function<JobId(const Json&)> job_ = [this](const Json& name) { return job(name); };
   Allocation gpus_;
 };
 

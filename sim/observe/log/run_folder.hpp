@@ -14,7 +14,7 @@
 #include <string_view>
 
 #include "sim/core/error.hpp"
-#include "sim/observe/log/text.hpp"
+#include "sim/core/text.hpp"
 #include "sim/observe/metrics/metrics.hpp"
 
 namespace orrery {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "sim/observe/log/text.hpp"
+#include "sim/core/text.hpp"
 #include "sim/observe/metrics/fold.hpp"
 
 namespace orrery {

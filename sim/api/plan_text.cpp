@@ -1,4 +1,4 @@
-#include "sim/observe/log/plan_text.hpp"
+#include "sim/api/plan_text.hpp"
 
 #include <algorithm>
 #include <array>
@@ -9,11 +9,11 @@
 #include <type_traits>
 #include <utility>
 
+#include "sim/api/allocation_text.hpp"
+#include "sim/api/json_values.hpp"
 #include "sim/api/members.hpp"
 #include "sim/core/json_text.hpp"
-#include "sim/observe/log/event_log.hpp"
-#include "sim/observe/log/log_json.hpp"
-#include "sim/observe/log/text.hpp"
+#include "sim/core/text.hpp"
 
 namespace orrery {
 
@@ -104,6 +104,7 @@ class PlanWriter {
   PlanWriter(std::string& out, const PlanWords& words) : out_(&out), words_(&words) {}
 
   void plan(const Plan& p) { in_order(p, PlanOrder{}); }
+  void target(const Target& t) { row(t); }
 
  private:
   template <std::size_t... I>
@@ -224,6 +225,10 @@ class PlanReader {
  public:
   explicit PlanReader(const std::function<JobId(const Json&)>& job) : job_(&job) {}
 
+  void target(const Json& j, Target& t) {
+    if (!j.is_array() || j.empty()) throw BadLine{fmt::format("{} where a list should be", json_text(j))};
+    row(j, t);
+  }
   void plan(const Json& line, Plan& p) {
     each(p, [&](auto, std::string_view name, auto& m) {
       if (const auto at = line.find(name); at != line.end()) member(*at, m);
@@ -318,6 +323,18 @@ Plan read_plan(const Json& line, const std::function<JobId(const Json&)>& job) {
   Plan plan;
   PlanReader(job).plan(line, plan);
   return plan;
+}
+
+void append_target(std::string& out, const Target& target) {
+  out.push_back('[');
+  PlanWriter(out, {}).target(target);
+  out.push_back(']');
+}
+
+Target read_target(const nlohmann::json& row, const std::function<JobId(const nlohmann::json&)>& job) {
+  Target target;
+  PlanReader(job).target(row, target);
+  return target;
 }
 
 bool is_plan_key(std::string_view key) {

@@ -1,9 +1,38 @@
-// The parts of an allocation that its GPUs' text leaves out.
-#include "sim/observe/log/log_json.hpp"
-#include "sim/observe/log/plan_text.hpp"
-#include "sim/observe/log/text.hpp"
+#include "sim/api/allocation_text.hpp"
+
+#include "sim/api/json_values.hpp"
+#include "sim/core/text.hpp"
 
 namespace orrery {
+
+void append_allocation(std::string& out, const Allocation& a) {
+  bool first_slice = true;
+  for (const NodeSlice& s : a.slices()) {
+    if (!first_slice) out.push_back(',');
+    first_slice = false;
+    out.push_back('n');
+    append_int(out, s.node.value);
+    out.push_back(':');
+    if (!s.gpus.any()) out.push_back('-');
+    bool first = true;
+    for (GpuMask rest = s.gpus; rest.any();) {
+      const int low = rest.lowest();
+      int run = 0;  // GPUs in a row from `low` on
+      for (; rest.has(low + run); ++run) rest.drop_lowest();
+      if (!first) out.push_back('+');
+      first = false;
+      append_int(out, low);
+      if (run > 1) {
+        out.push_back('-');
+        append_int(out, low + run - 1);
+      }
+    }
+    if (s.milli_per_gpu != kMilliPerGpu) {
+      out.push_back('@');
+      append_int(out, s.milli_per_gpu);
+    }
+  }
+}
 
 void append_host_shares(std::string& out, const Allocation& a) {
   bool cpu = false;
@@ -33,7 +62,8 @@ void read_allocation(const std::string& text, const nlohmann::json& beside, Allo
     const auto at = beside.find(key);
     if (at == beside.end()) return nullptr;
     if (!at->is_array() || at->size() != parsed->nodes())
-      throw BadLine{fmt::format("`{}` is {}, which is not one number for each node of `{}`", key, at->dump(), text)};
+      throw BadLine{
+          fmt::format("`{}` is {}, which is not one number for each node of `{}`", key, json_text(*at), text)};
     return &*at;
   };
   const nlohmann::json* cpu = list("cpu_milli");

@@ -28,11 +28,9 @@ void append_plan(std::string& out, const Plan& plan, const PlanWords& words);
 // The whole plan with its jobs' numbers: equal plans have equal texts, and no others. Digests are taken of it.
 [[nodiscard]] std::string plan_text(const Plan& plan);
 
-// The CPUs and memory of an allocation's slices, `"cpu_milli":[...]` and `"mem_bytes":[...]`, each where one of them
-// has any; a comma before each. Beside the text of append_allocation() that is the whole allocation.
-void append_host_shares(std::string& out, const Allocation& a);
-// Their inverse: `a` becomes what `text` says, with the CPUs and memory that are members of `beside`. Throws BadLine.
-void read_allocation(const std::string& text, const nlohmann::json& beside, Allocation& a);
+// A standing target as it stands in a plan's row, `["run","n1:0-1",{...}]`, and back; `job` as below. Throws BadLine.
+void append_target(std::string& out, const Target& target);
+[[nodiscard]] Target read_target(const nlohmann::json& row, const std::function<JobId(const nlohmann::json&)>& job);
 
 // The inverse of append_plan, of a whole line: members that are not a plan's are left alone, unknown ones inside it
 // are errors. `job` says whose name or number it is. Throws BadLine.

@@ -1,4 +1,4 @@
-#include "sim/observe/log/text.hpp"
+#include "sim/core/text.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,0 +1,166 @@
+#include "scenarios/app/policy_new.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <fstream>
+#include <utility>
+
+#include "policies/registry.hpp"
+#include "scenarios/app/args.hpp"
+#include "scenarios/app/cli.hpp"
+#include "scenarios/app/policy_templates.hpp"
+#include "scenarios/spec/outside_policy.hpp"
+#include "traces/format/text_file.hpp"
+
+namespace orrery::app {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr const char* kRegistry = "policies/registry.inc";
+
+struct NewFile {
+  std::string path;
+  std::string text;
+};
+
+std::string replaced(std::string text, std::string_view what, std::string_view by) {
+  for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size()))
+    text.replace(at, what.size(), by);
+  return text;
+}
+
+// "by_age" is a class ByAge.
+std::string class_name(const std::string& name) {
+  std::string out;
+  bool upper = true;
+  for (const char c : name) {
+    if (c != '_') out += upper ? static_cast<char>(std::toupper(static_cast<unsigned char>(c))) : c;
+    upper = c == '_';
+  }
+  return out;
+}
+
+std::string filled(std::string_view text, const std::string& name) {
+  std::string out = replaced(std::string(text), "BODY", kNewClass);
+  out = replaced(std::move(out), "ROW", kNewRow);
+  out = replaced(std::move(out), "SUPPORT", "\"tests/support/world.hpp\"");
+  out = replaced(std::move(out), "CLASS", class_name(name));
+  return replaced(std::move(out), "NAME", name);
+}
+
+std::string this_program() {
+  std::error_code ignored;
+  return fs::read_symlink("/proc/self/exe", ignored).string();
+}
+
+Expected<void> check_name(const std::string& name) {
+  bool good = !name.empty() && name.front() >= 'a' && name.front() <= 'z' && name.size() <= 40;
+  for (const char c : name) good = good && ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_');
+  if (!good) {
+    Diagnostic d{fmt::format("`{}` is no name for a policy", name)};
+    d.hint = "small letters, digits and `_`, a letter first";
+    return fail(std::move(d));
+  }
+  if (find_policy(name) != nullptr || name == kExternal)
+    return fail(Diagnostic{fmt::format("there is a policy `{}` already", name)});
+  return {};
+}
+
+// Writes all or, where one is there, none.
+Expected<void> write_new(const std::vector<NewFile>& files) {
+  std::error_code error;
+  for (const NewFile& f : files)
+    if (fs::exists(f.path, error)) return fail(Diagnostic{fmt::format("`{}` is there already, and is kept", f.path)});
+  for (const NewFile& f : files) {
+    if (const fs::path folder = fs::path(f.path).parent_path(); !folder.empty())
+      fs::create_directories(folder, error);
+    if (auto ok = write_text_file(f.path, f.text); !ok) return ok;
+  }
+  return {};
+}
+
+std::string list_of(const std::vector<NewFile>& files) {
+  std::string out;
+  for (const NewFile& f : files) out += fmt::format("  {}\n", f.path);
+  return out;
+}
+
+std::vector<NewFile> outside_files(const std::string& name, const std::string& folder, std::string_view policy) {
+  const std::string scenario = filled(replaced(std::string(kNewScenario), "POLICY", policy), name);
+  const std::string test = replaced(filled(kNewTest, name), "PROGRAM", this_program());
+  return {{folder + "/" + name + ".yaml", scenario},
+          {folder + "/jobs.csv", std::string(kNewJobs)},
+          {folder + "/" + name + "_test.py", test}};
+}
+
+int new_python(const std::string& name, const std::string& folder) {
+  std::vector<NewFile> files = outside_files(name, folder, kPythonPolicy);
+  files.insert(files.begin(), {folder + "/" + name + ".py", filled(kNewPython, name)});
+  if (auto ok = write_new(files); !ok) return report_error(ok.error());
+  return print(fmt::format("{0}the policy is {1}/{2}.py; to run it:\n  orrery compare {1}/{2}.yaml\nits test:\n"
+                           "  python3 {1}/{2}_test.py\n",
+                           list_of(files), folder, name))
+             ? kOk
+             : kRunFailed;
+}
+
+int new_library(const std::string& name, const std::string& folder) {
+  std::vector<NewFile> files = outside_files(name, folder, kLibraryPolicy);
+  files.insert(files.begin(), {folder + "/CMakeLists.txt", filled(kNewCmake, name)});
+  files.insert(files.begin(), {folder + "/" + name + ".cpp", filled(kNewLibrary, name)});
+  if (auto ok = write_new(files); !ok) return report_error(ok.error());
+  return print(
+             fmt::format("{0}the policy is {1}/{2}.cpp; to build it (PREFIX: where Orrery is installed) and run it:\n"
+                         "  cmake -S {1} -B {1}/build -DCMAKE_PREFIX_PATH=PREFIX && cmake --build {1}/build\n"
+                         "  orrery compare {1}/{2}.yaml\nits test:\n  python3 {1}/{2}_test.py\n",
+                         list_of(files), folder, name))
+             ? kOk
+             : kRunFailed;
+}
+
+int new_in_tree(const std::string& name) {
+  const auto registry = read_text_file(kRegistry);
+  if (!registry) {
+    Diagnostic d{fmt::format("there is no `{}` here: --tree writes into Orrery's own tree", kRegistry)};
+    d.hint = "change to its root, or leave out --tree";
+    return report_error(Error(std::move(d)));
+  }
+  const std::string line = fmt::format("P({})\n", name);
+  if (registry->find("\n" + line) != std::string::npos)
+    return report_error(Error(Diagnostic{fmt::format("{} lists `{}` already", kRegistry, name)}));
+  const std::vector<NewFile> files{{fmt::format("policies/order/{}.cpp", name), filled(kNewInTree, name)},
+                                   {fmt::format("tests/policies/{}_test.cpp", name), filled(kNewTreeTest, name)},
+                                   {fmt::format("scenarios/policies/{}.yaml", name), filled(kNewTreeScenario, name)}};
+  if (auto ok = write_new(files); !ok) return report_error(ok.error());
+  if (auto ok = write_text_file(kRegistry, *registry + line); !ok) return report_error(ok.error());
+  return print(fmt::format("{0}  {1} (one line more)\nthe policy is policies/order/{2}.cpp; to build and run it:\n"
+                           "  ./scripts/orrery compare scenarios/policies/{2}.yaml\nits test:\n"
+                           "  scripts/build release orrery_tests && build/release/orrery_tests '[{2}]'\n"
+                           "policies/README.md says what else belongs to a policy of the tree\n",
+                           list_of(files), kRegistry, name))
+             ? kOk
+             : kRunFailed;
+}
+
+}  // namespace
+
+int policy_new(const std::vector<std::string>& arguments) {
+  Args args("orrery policy new NAME [--python | --library | --tree] [-o FOLDER]", {"name"});
+  args.options()("python", "a program in Python (the default)")(
+      "library", "a shared library in C++, against an installed Orrery")("tree", "in Orrery's own tree, here")(
+      "output,o", taking<std::string>(), "the folder (default: NAME; not with --tree)");
+  args.at_most_one({"python", "library", "tree"});
+  if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
+  if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
+  if (!args.has("name")) return report_error(Error(Diagnostic{"which name? `orrery policy new mine`"}));
+  const std::string name = args.text("name");
+  if (auto ok = check_name(name); !ok) return report_error(ok.error());
+  if (args.has("tree") && args.has("output"))
+    return report_error(Error(Diagnostic{"--tree has its own places for files; leave out -o"}));
+  if (args.has("tree")) return new_in_tree(name);
+  const std::string folder = args.text("output", name);
+  return args.has("library") ? new_library(name, folder) : new_python(name, folder);
+}
+
+}  // namespace orrery::app

@@ -1,0 +1,70 @@
+// What an external policy is told and what it answers, a line for a line: with its program, and from a recording. A
+// recording is all lines in their order, the first Orrery's; line 2 is the policy's first answer.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backend/engine/local/process.hpp"
+#include "scenarios/spec/outside_policy.hpp"
+#include "sim/core/error.hpp"
+
+namespace orrery::app {
+
+class Conversation {
+ public:
+  virtual ~Conversation() = default;
+  // Says the line and returns the answer. Throws PolicyFailed when there is none.
+  [[nodiscard]] virtual std::string ask(const std::string& line) = 0;
+  // Who answers, for messages: "`python3 mine.py`".
+  [[nodiscard]] virtual std::string who() const = 0;
+};
+
+// With a program, one process. It hears the end of its input when this goes, and is killed when it does not leave
+// then; it does not outlive the thread that started it.
+class ProgramConversation final : public Conversation {
+ public:
+  [[nodiscard]] static Expected<std::unique_ptr<ProgramConversation>> start(const ExternalOptions& options);
+  ~ProgramConversation() override;
+  ProgramConversation(const ProgramConversation&) = delete;
+  ProgramConversation& operator=(const ProgramConversation&) = delete;
+
+  [[nodiscard]] std::string ask(const std::string& line) override;
+  [[nodiscard]] std::string who() const override;
+
+ private:
+  ProgramConversation(ExternalOptions options, std::string log)
+      : options_(std::move(options)), log_(std::move(log)) {}
+  void write_some(std::string_view& rest);
+  // False at the end of what it will ever say.
+  bool read_some();
+  [[noreturn]] void fail_at(std::string message, const std::string& asked) const;
+  [[noreturn]] void fail_ended(const std::string& asked);
+
+  ExternalOptions options_;
+  std::string log_;  // what it says on stderr
+  live::Process process_{};
+  std::string heard_;        // beyond the last answer
+  std::uint64_t lines_ = 0;  // of the conversation
+};
+
+// From a recording: every line must be the one that was said then.
+class RecordedConversation final : public Conversation {
+ public:
+  [[nodiscard]] static Expected<std::unique_ptr<RecordedConversation>> read(const std::string& path);
+  [[nodiscard]] std::string ask(const std::string& line) override;
+  [[nodiscard]] std::string who() const override { return "the recording `" + path_ + "`"; }
+
+ private:
+  RecordedConversation(std::string path, std::string text) : path_(std::move(path)), text_(std::move(text)) {}
+  [[nodiscard]] std::string_view next();
+
+  std::string path_, text_;
+  std::size_t at_ = 0;
+  std::uint64_t lines_ = 0;
+};
+
+}  // namespace orrery::app

@@ -1,0 +1,77 @@
+#include "scenarios/run/run_policy.hpp"
+
+#include <utility>
+
+#include "policies/placement/placements.hpp"
+#include "policies/registry.hpp"
+#include "scenarios/run/library_policy.hpp"
+#include "scenarios/run/policy_failed.hpp"
+#include "scenarios/run/wire_policy.hpp"
+#include "scenarios/spec/make_policy.hpp"
+#include "scenarios/spec/outside_policy.hpp"
+
+namespace orrery::app {
+namespace {
+
+Expected<std::unique_ptr<Conversation>> conversation_of(const PolicyConfig& config, const std::string& played_back) {
+  auto options = external_options(config);
+  if (!options) return tl::make_unexpected(std::move(options.error()));
+  const std::string& recording = played_back.empty() ? options->conversation : played_back;
+  if (!recording.empty()) {
+    auto read = RecordedConversation::read(recording);
+    if (!read) return tl::make_unexpected(std::move(read.error()));
+    return std::unique_ptr<Conversation>(std::move(*read));
+  }
+  auto started = ProgramConversation::start(*options);
+  if (!started) return tl::make_unexpected(std::move(started.error()));
+  return std::unique_ptr<Conversation>(std::move(*started));
+}
+
+}  // namespace
+
+RunPolicy::RunPolicy() = default;
+RunPolicy::RunPolicy(RunPolicy&&) noexcept = default;
+RunPolicy& RunPolicy::operator=(RunPolicy&&) noexcept = default;
+RunPolicy::~RunPolicy() = default;
+
+Expected<RunPolicy> RunPolicy::make(const Prepared& prepared, const PolicyConfig& config, std::uint64_t seed,
+                                    const std::string& played_back) {
+  if (auto ok = check_policy(config, prepared.scenario.emulate); !ok) return tl::make_unexpected(ok.error());
+  RunPolicy p;
+  if (is_of_library(config)) {
+    auto made = make_library_policy(config, seed);
+    if (!made) return tl::make_unexpected(std::move(made.error()));
+    p.policy_ = std::move(*made);
+    p.capabilities_ = (*library_row(config))->capabilities;
+    return p;
+  }
+  if (!is_external(config)) {
+    auto made = make_policy(config, prepared.scenario.emulate, seed);
+    if (!made) return tl::make_unexpected(std::move(made.error()));
+    p.policy_ = std::move(*made);
+    p.capabilities_ = find_policy(config.name)->capabilities;
+    return p;
+  }
+  auto talk = conversation_of(config, played_back);
+  if (!talk) return tl::make_unexpected(std::move(talk.error()));
+  p.capabilities_ = external_policy().capabilities;
+  try {
+    auto made = std::make_unique<WirePolicy>(std::move(*talk), make_placement(config.placement, seed),
+                                             *prepared.topology, seed);
+    p.wire_ = made.get();
+    p.policy_ = std::move(made);
+  } catch (const PolicyFailed& e) {
+    p.failure_ = failure_text(e);
+  }
+  return p;
+}
+
+void RunPolicy::record(const std::string& path) {
+  if (wire_ != nullptr) wire_->record(path);
+}
+
+Expected<void> RunPolicy::finish() {
+  return wire_ == nullptr ? Expected<void>() : wire_->finish();
+}
+
+}  // namespace orrery::app

@@ -1,0 +1,213 @@
+#include "scenarios/run/wire_policy.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "scenarios/run/policy_failed.hpp"
+#include "sim/core/assert.hpp"
+#include "sim/core/node_widths.hpp"
+
+namespace orrery::app {
+namespace {
+
+constexpr std::size_t kShownOfAnswer = 2000;  // bytes of a line in a message; the caret finds its part
+
+bool is_reached(const JobView& v) {
+  if (v.target == nullptr) return !holds_gpus(v.state);
+  if (v.target->act == Act::suspend) return v.state == JobState::suspended;
+  return v.state == JobState::running && *v.held == v.target->gpus;
+}
+
+// A demand's CPUs and memory, shared out over the GPUs that a policy named without them.
+Allocation with_host_shares(const Allocation& gpus, const Demand& d) {
+  Allocation all;
+  for (NodeSlice s : gpus.slices()) {
+    if (s.cpu_milli != 0 || s.mem_bytes != 0 || d.gpus == 0) return gpus;
+    s.cpu_milli = part_of_job(d, d.cpu_milli, s.gpu_count());
+    s.mem_bytes = part_of_job(d, d.mem_bytes, s.gpu_count());
+    all.add(s);
+  }
+  return all;
+}
+
+}  // namespace
+
+WirePolicy::WirePolicy(std::unique_ptr<Conversation> talk, std::unique_ptr<Placement> placement,
+                       const Topology& topology, std::uint64_t seed)
+    : talk_(std::move(talk)), placement_(std::move(placement)) {
+  append(line_, wire::Hello{seed, topology.gpu_types(), topology.groups()});
+  answer_ = ask(line_);
+  const auto ready = wire::read_ready(answer_);
+  if (!ready) refuse("its first line is no `ready`: " + ready.error().message, ready.error().column);
+  wakes_on_ = ready->wakes_on;
+}
+
+std::string WirePolicy::ask(const std::string& line) {
+  std::string answer = talk_->ask(line);
+  lines_ += 2;
+  std::string both = line + "\n" + answer + "\n";
+  if (recording_ != nullptr)
+    recording_->write(both);
+  else
+    kept_ += both;
+  return answer;
+}
+
+void WirePolicy::record(const std::string& path) {
+  recording_path_ = path;
+  recording_ = std::make_unique<PackedFile>(path, 1);
+  recording_->write(std::exchange(kept_, {}));
+}
+
+Expected<void> WirePolicy::finish() {
+  talk_.reset();
+  const int error = recording_ != nullptr ? recording_->close() : 0;
+  if (error != 0) return fail(fmt::format("cannot write `{}`: {}", recording_path_, std::strerror(error)));
+  return {};
+}
+
+void WirePolicy::refuse(std::string message, int column) const {
+  Diagnostic d{fmt::format("policy `external`, {}: {}", talk_->who(), message)};
+  d.where = {"its conversation", static_cast<int>(std::min<std::uint64_t>(lines_, 2'000'000'000)), column};
+  d.line_text = answer_.substr(0, std::max(kShownOfAnswer, static_cast<std::size_t>(column) + 100));
+  policy_failed(std::move(d));
+}
+
+void WirePolicy::add_job(const ClusterView& view, JobId job) {
+  const std::size_t i = job.index();
+  if (i >= told_in_.size()) {
+    told_in_.resize(std::max(i + 1, 2 * told_in_.size()));
+    introduced_.resize(told_in_.size());
+  }
+  if (told_in_[i] == view.epoch) return;
+  told_in_[i] = view.epoch;
+  said_.jobs.push_back(wire::job_of(view, job, !introduced_[i]));
+  introduced_[i] = true;
+  if (is_final(said_.jobs.back().state) || is_reached(view.job(job)))
+    moving_.erase(job);
+  else
+    moving_.insert(job);
+}
+
+// All jobs that there are, or those of which something can have changed: an event says so, or they are on their way
+// to a target.
+void WirePolicy::tell(const ClusterView& view, const PlanBuilder& plan) {
+  said_.full = std::exchange(first_, false);
+  said_.epoch = view.epoch;
+  said_.now = view.now;
+  said_.free = plan.free().free_gpus();
+  said_.jobs.clear();
+  said_.events.assign(view.since_last.begin(), view.since_last.end());
+  if (said_.full)
+    for (const JobRange& jobs : {view.pending(), view.blocked(), view.active()})
+      for (const JobId job : jobs.ids()) add_job(view, job);
+  for (const Event& e : view.since_last)
+    if (e.job.valid()) add_job(view, e.job);
+  for (const JobId job : moving_) add_job(view, job);
+  std::sort(said_.jobs.begin(), said_.jobs.end(), [](const wire::Job& a, const wire::Job& b) { return a.id < b.id; });
+}
+
+void WirePolicy::schedule(const ClusterView& view, PlanBuilder& plan) {
+  tell(view, plan);
+  line_.clear();
+  append(line_, said_);
+  answer_ = ask(line_);
+  const auto answer = wire::read_answer(answer_);
+  if (!answer) refuse("its answer is no plan: " + answer.error().message, answer.error().column);
+  if (answer->epoch != view.epoch)
+    refuse(fmt::format("it answers epoch {}, and was asked about {}", answer->epoch, view.epoch));
+  try {
+    apply(view, *answer, plan);
+  } catch (const AssertionFailed& e) {  // a rule of plans that is not looked at here
+    refuse(fmt::format("its plan cannot be carried out: {}", e.what()));
+  }
+}
+
+void WirePolicy::check_known(const ClusterView& view, JobId job) const {
+  if (job.index() >= introduced_.size() || !introduced_[job.index()])
+    refuse(fmt::format("its plan names job {}, which it has not been told of", job.value));
+  if (is_final(view.state(job)))
+    refuse(fmt::format("its plan names job {}, which is {}", job.value, to_string(view.state(job))));
+}
+
+void WirePolicy::run(const ClusterView& view, JobId job, const Target& target, PlanBuilder& plan) {
+  const JobSpec& spec = view.spec(job);
+  const JobView v = view.job(job);
+  if (!v.ready) refuse(fmt::format("its plan runs job {}, whose parents are not ready", job.value));
+  const int gpus = target.gpus.gpu_count();
+  if (target.gpus.empty() || gpus < spec.min_gpus || gpus > std::max(spec.max_gpus, spec.min_gpus))
+    refuse(fmt::format("its plan runs job {} on {} GPUs; it wants {}", job.value, gpus,
+                       spec.min_gpus == spec.max_gpus ? fmt::format("{}", spec.min_gpus)
+                                                      : fmt::format("{} to {}", spec.min_gpus, spec.max_gpus)));
+  for (const NodeSlice& s : target.gpus.slices()) {
+    if (s.node.index() >= view.topology->node_count() ||
+        (s.gpus & ~GpuMask::first(view.topology->node(s.node).gpus)).any() || s.cpu_milli < 0 || s.mem_bytes < 0)
+      refuse(fmt::format("its plan runs job {} on `{}`, which the cluster does not have", job.value,
+                         target.gpus.to_string()));
+    const GpuTypeMask type = GpuTypeMask{1} << view.topology->node(s.node).type;
+    if (spec.demand.gpu_types != 0 && (spec.demand.gpu_types & type) == 0)
+      refuse(fmt::format("its plan runs job {} on node {}, whose GPUs are of a type that it cannot use", job.value,
+                         s.node.value));
+  }
+  if (!plan.run(job, with_host_shares(target.gpus, spec.demand), target.config, target.sharing, target.group))
+    refuse(fmt::format("its plan runs job {} on `{}`, of which something is not free", job.value,
+                       target.gpus.to_string()));
+}
+
+void WirePolicy::apply_target(const ClusterView& view, JobId job, const Target& target, PlanBuilder& plan) {
+  check_known(view, job);
+  switch (target.act) {
+    case Act::run: return run(view, job, target, plan);
+    case Act::suspend:
+      if (plan.planned(job) == nullptr)
+        refuse(fmt::format("its plan suspends job {}, which has no GPUs to stand still on", job.value));
+      plan.suspend(job);
+      break;
+    case Act::preempt: plan.preempt(job); break;
+    case Act::reject:
+      if (holds_gpus(view.state(job)))
+        refuse(fmt::format("its plan rejects job {}, which is {}", job.value, to_string(view.state(job))));
+      plan.reject(job);
+      break;
+    case Act::cancel: plan.cancel(job); break;
+  }
+  moving_.insert(job);
+}
+
+void WirePolicy::apply(const ClusterView& view, const wire::Answer& answer, PlanBuilder& plan) {
+  const auto& [targets, commands, wake_at, reasons, reservations] = answer.plan;
+  for (const auto& [job, target] : targets) apply_target(view, job, target, plan);
+  for (const auto& [job, target] : targets) moving_.insert(job);
+  for (const JobId job : answer.place) {
+    check_known(view, job);
+    if (!view.job(job).ready) refuse(fmt::format("its plan starts job {}, whose parents are not ready", job.value));
+    if (plan.planned(job) != nullptr)
+      refuse(fmt::format("its plan starts job {}, which has GPUs by an earlier target", job.value));
+    if (plan.start(job, *placement_)) {
+      moving_.insert(job);
+    } else if (answer.in_order) {
+      plan.reason(job, ReasonCode::resources, plan.free().free_gpus());
+      break;
+    }
+  }
+  for (const Command& c : commands) {
+    check_known(view, c.job);
+    plan.command(c);
+  }
+  if (wake_at && *wake_at <= view.now)
+    refuse(fmt::format("it asks to be woken at {} ns, which is not after now, {} ns", wake_at->ns, view.now.ns));
+  if (wake_at) plan.wake_at(*wake_at);
+  for (const Reason& r : reasons) {
+    check_known(view, r.job);
+    plan.reason(r.job, r.code, r.argument);
+  }
+  for (const Reservation& r : reservations) {
+    check_known(view, r.job);
+    plan.reserve(r.job, r.start);
+  }
+}
+
+}  // namespace orrery::app

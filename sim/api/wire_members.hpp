@@ -1,0 +1,70 @@
+// The names of all that a line of the wire says: the one list from which wire_write.cpp writes and wire_read.cpp
+// reads (sim/api/members.hpp). A member without a name here does not compile.
+#pragma once
+
+#include <type_traits>
+
+#include "sim/api/members.hpp"
+#include "sim/api/wire.hpp"
+
+namespace orrery {
+
+template <>
+inline constexpr auto kMemberNames<Demand> = member_names("gpus", "milli_per_gpu", "cpu_milli", "mem_bytes",
+                                                          "gpu_types");
+template <>
+inline constexpr auto kMemberNames<Dependency> = member_names("parent", "hard", "progress_per_mille");
+template <>
+inline constexpr auto kMemberNames<Version> = member_names("number", "progress_per_mille", "at");
+template <>
+inline constexpr auto kMemberNames<Estimate> = member_names("total");
+template <>
+inline constexpr auto kMemberNames<Measured> = member_names("at", "rate");
+template <>
+inline constexpr auto kMemberNames<JobSpec> = member_names("id", "name", "submit", "demand", "demand_class",
+                                                           "min_gpus", "max_gpus", "tenant", "kind", "model",
+                                                           "user_estimate", "deadline", "weight", "batch", "tflop",
+                                                           "after");
+template <>
+inline constexpr auto kMemberNames<NodeGroup> = member_names("name", "count", "gpus_per_node", "gpu", "cpu_milli",
+                                                             "mem_bytes", "rack_size", "nvlink_bytes_per_s",
+                                                             "nic_bytes_per_s", "uplink_bytes_per_s", "gpu_mem_bytes",
+                                                             "price_micro_per_h", "idle_milliwatt", "busy_milliwatt",
+                                                             "peak_gflop_per_s");
+template <>
+inline constexpr auto kMemberNames<wire::Job> = member_names("id", "state", "spec", "ready", "incarnation",
+                                                             "restarts", "waited", "ran", "attained", "done", "rate",
+                                                             "committed", "estimate", "held", "target", "measured",
+                                                             "cpu_per_sample", "versions");
+template <>
+inline constexpr auto kMemberNames<wire::Hello> = member_names("seed", "gpu_types", "groups");
+template <>
+inline constexpr auto kMemberNames<wire::Answer> = member_names("epoch", "plan", "place", "in_order");
+
+namespace wire {
+
+template <class T>
+inline constexpr bool kHasNames = !std::is_null_pointer_v<std::remove_const_t<decltype(kMemberNames<T>)>>;
+// How many of its members, from the first on, are written whatever they are.
+template <class T>
+inline constexpr std::size_t kWritten = 0;
+template <>
+inline constexpr std::size_t kWritten<Job> = 2;
+template <>
+inline constexpr std::size_t kWritten<JobSpec> = 4;
+template <>
+inline constexpr std::size_t kWritten<Demand> = 1;
+template <>
+inline constexpr std::size_t kWritten<NodeGroup> = 4;
+template <>
+inline constexpr std::size_t kWritten<Hello> = 3;
+template <>
+inline constexpr std::size_t kWritten<Answer> = 1;
+
+// Policies are told of no other kinds: what Orrery does about a plan is in the jobs' states.
+constexpr bool is_told(EventKind k) {
+  return k != EventKind::launch && k != EventKind::decide;
+}
+
+}  // namespace wire
+}  // namespace orrery

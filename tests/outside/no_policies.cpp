@@ -1,0 +1,4 @@
+// A library that is none of policies.
+extern "C" int nothing_here() {
+  return 0;
+}
