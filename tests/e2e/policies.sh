@@ -74,6 +74,12 @@ exits "a library of another interface" 2 "was built against interface 0, this is
   "$orrery" run "$tmp/try/fast/fast.yaml" --set "policy.library=$build/outside/other_interface.so" --no-output
 exits "a library that is not there" 2 "there is no library" \
   "$orrery" run "$tmp/try/fast/fast.yaml" --set policy.library=nowhere.so --no-output
+if [[ -x build/portable/orrery ]]; then
+  exits "a static orrery loads no library" 2 "this orrery is linked statically and cannot load a \`library\`" \
+    build/portable/orrery run "$tmp/try/fast/fast.yaml" --no-output
+else
+  echo "skip a static orrery loads no library (scripts/build portable makes one)"
+fi
 mkdir "$tmp/tree"
 git ls-files -co -z --exclude-standard | tar -c --null --ignore-failed-read -T - 2>/dev/null | tar -x -C "$tmp/tree"
 check "a new policy of the tree: the files are written" \
