@@ -16,6 +16,7 @@ class Optimus final : public Policy {
  public:
   Optimus(std::unique_ptr<Placement> placement, Duration period) : placement_(std::move(placement)), ticks_(period) {}
 
+  [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<Optimus>(*this); }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last) starter_.follow(view, e);
     if (ticks_.due(view.now)) resize(view, plan);
@@ -39,7 +40,7 @@ class Optimus final : public Policy {
     }
   }
 
-  std::unique_ptr<Placement> placement_;
+  OwnPlacement placement_;
   Ticks ticks_;
   LeastStarter starter_;
   std::vector<JobId> ids_;

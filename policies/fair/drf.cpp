@@ -16,6 +16,7 @@ class DominantShare final : public Policy {
  public:
   explicit DominantShare(std::unique_ptr<Placement> placement) : placement_(std::move(placement)) {}
 
+  [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<DominantShare>(*this); }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     const Inventory& all = plan.free();
     capacity_ = {all.usable_gpus() * kMilliPerGpu, all.usable_cpu_milli(), all.usable_mem_bytes()};
@@ -103,7 +104,7 @@ class DominantShare final : public Policy {
     return charged_[job.index()];
   }
 
-  std::unique_ptr<Placement> placement_;
+  OwnPlacement placement_;
   Resources capacity_;  // of the nodes that are up
   std::map<std::string, std::size_t> index_;
   std::vector<Tenant> tenants_;

@@ -19,6 +19,7 @@ class Themis final : public Policy {
   Themis(std::unique_ptr<Placement> placement, Duration lease, std::int64_t percent)
       : placement_(std::move(placement)), lease_(lease), percent_(percent) {}
 
+  [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<Themis>(*this); }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last) follow(view, e);
     if (waiting_.empty()) return;
@@ -195,7 +196,7 @@ class Themis final : public Policy {
     grant(id, view.now);
   }
 
-  std::unique_ptr<Placement> placement_;
+  OwnPlacement placement_;
   Duration lease_;
   std::int64_t percent_;
   std::int64_t jobs_ = 0;

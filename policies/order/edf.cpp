@@ -10,6 +10,7 @@ class EarliestDeadline final : public Policy {
  public:
   explicit EarliestDeadline(std::unique_ptr<Placement> placement) : placement_(std::move(placement)) {}
 
+  [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<EarliestDeadline>(*this); }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last) follow(view, e);
     jobs_.fill(view, plan, *placement_, true);
@@ -24,7 +25,7 @@ class EarliestDeadline final : public Policy {
     if (fate == StrictPriority::Fate::runs) jobs_.add_running(view.job(e.job), rank(view.job(e.job)));
   }
 
-  std::unique_ptr<Placement> placement_;
+  OwnPlacement placement_;
   StrictPriority jobs_;
 };
 

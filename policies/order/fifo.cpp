@@ -10,6 +10,7 @@ namespace {
 class Fifo final : public Policy {
  public:
   explicit Fifo(std::unique_ptr<Placement> placement) : placement_(std::move(placement)) {}
+  [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<Fifo>(*this); }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const JobId job : view.pending().ids()) {
       if (plan.start(job, *placement_)) continue;
@@ -19,7 +20,7 @@ class Fifo final : public Policy {
   }
 
  private:
-  std::unique_ptr<Placement> placement_;
+  OwnPlacement placement_;
 };
 
 // Jobs in order of a key that does not change while they wait; scans past those that do not fit.
@@ -28,6 +29,7 @@ class FitFirst final : public Policy {
   enum class Key { arrival, estimate, service };
   FitFirst(std::unique_ptr<Placement> placement, Key key) : placement_(std::move(placement)), key_(key) {}
 
+  [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<FitFirst>(*this); }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last) follow(view, e);
     scan_.begin(queue_);
@@ -62,7 +64,7 @@ class FitFirst final : public Policy {
       queue_.erase(job.spec->demand_class, key_of(job), e.job);
   }
 
-  std::unique_ptr<Placement> placement_;
+  OwnPlacement placement_;
   Key key_;
   ClassQueues<std::int64_t> queue_;
   ClassScan<std::int64_t> scan_;

@@ -19,6 +19,7 @@ class Gittins final : public Policy {
   Gittins(std::unique_ptr<Placement> placement, Duration quantum, Duration hold, bool sup)
       : placement_(std::move(placement)), quantum_(quantum), hold_(hold), sup_(sup) {}
 
+  [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<Gittins>(*this); }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last) follow(view, e);
     while (!crossings_.empty() && crossings_.begin()->first <= view.now) {
@@ -112,7 +113,7 @@ class Gittins final : public Policy {
     Time at = kNever;    // its entry in crossings_
     Duration started{};  // its run time when it was started last
   };
-  std::unique_ptr<Placement> placement_;
+  OwnPlacement placement_;
   Duration quantum_, hold_;
   bool sup_;
   StrictPriority jobs_;

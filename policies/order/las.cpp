@@ -23,6 +23,7 @@ class Las final : public Policy {
     return Policy::wakes_on() | (waits_for_starts() ? mask_of(EventKind::started) : EventMask{0});
   }
 
+  [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<Las>(*this); }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last) follow(view, e);
     bring_up_to_date(view);
@@ -207,7 +208,7 @@ class Las final : public Policy {
     }
   }
 
-  std::unique_ptr<Placement> placement_;
+  OwnPlacement placement_;
   Int128 quantum_;  // milli-GPU-ns
   Duration hold_;
   StrictPriority jobs_;

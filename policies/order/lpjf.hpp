@@ -16,6 +16,7 @@ class LongestPending : public Policy {
  public:
   explicit LongestPending(std::unique_ptr<Placement> placement) : placement_(std::move(placement)) {}
 
+  [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<LongestPending>(*this); }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last) follow(view, e);
     for (auto it = queue_.begin(); it != queue_.end();) {
@@ -46,7 +47,7 @@ class LongestPending : public Policy {
     }
   }
 
-  std::unique_ptr<Placement> placement_;
+  OwnPlacement placement_;
   std::set<std::pair<std::int64_t, JobId>> queue_;
 };
 

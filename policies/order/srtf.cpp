@@ -15,6 +15,7 @@ class SmallestFirst final : public Policy {
  public:
   SmallestFirst(std::unique_ptr<Placement> placement, Key key) : placement_(std::move(placement)), key_(key) {}
 
+  [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<SmallestFirst>(*this); }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last) follow(view, e);
     jobs_.rerank_all_running(
@@ -67,7 +68,7 @@ class SmallestFirst final : public Policy {
       refresh(view, e.job);
   }
 
-  std::unique_ptr<Placement> placement_;
+  OwnPlacement placement_;
   Key key_;
   StrictPriority jobs_;
 };

@@ -32,6 +32,7 @@ class Tiresias : public Policy {
         front_(back_.size(), 0),
         run_(back_.size(), kRunRegion),
         options_(std::move(options)) {}
+  [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<Tiresias>(*this); }
   void schedule(const ClusterView& view, PlanBuilder& plan) override;
 
  protected:
@@ -82,7 +83,7 @@ class Tiresias : public Policy {
   void promote(Job& j, const JobView& v);
   void settle_lists(const ClusterView& view, const StrictPriority::Result& result);
 
-  std::unique_ptr<Placement> placement_;
+  OwnPlacement placement_;
   StrictPriority order_;
   std::vector<Job> jobs_;
   std::vector<std::int64_t> back_, front_, run_;  // [queue]: next positions

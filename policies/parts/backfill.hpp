@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
@@ -19,6 +20,7 @@ class Backfill final : public Policy {
  public:
   Backfill(std::unique_ptr<Placement> placement, std::size_t depth)
       : placement_(std::move(placement)), depth_(depth) {}
+  [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<Backfill>(*this); }
   void schedule(const ClusterView& view, PlanBuilder& plan) override;
 
  private:
@@ -54,7 +56,7 @@ class Backfill final : public Policy {
     return window > startup_ ? c.waiting.first_within(window - startup_) : JobId{};
   }
   Class& class_of(const JobView& v) { return classes_[v.spec->demand_class.index()]; }
-  [[nodiscard]] bool counting() const { return table_ == nullptr; }
+  [[nodiscard]] bool counting() const { return !table_; }
 
   // What happened since the last decision (backfill_events.cpp).
   void follow(const ClusterView& view, const Event& e);
@@ -97,11 +99,11 @@ class Backfill final : public Policy {
   bool make_room(const ClusterView& view, const JobView& v, Allocation& where);
   void shorten_window(const ClusterView& view, Class& c, Duration length);
 
-  std::unique_ptr<Placement> placement_;
+  OwnPlacement placement_;
   std::size_t depth_;
   const DemandTable* view_demands_ = nullptr;
-  AvailabilityProfile profile_;       // while every demand is plain and the placement counts
-  std::unique_ptr<Timetable> table_;  // from then on
+  AvailabilityProfile profile_;     // while every demand is plain and the placement counts
+  std::optional<Timetable> table_;  // from then on
   bool plain_ = true;
   std::vector<Job> jobs_;
   std::vector<Class> classes_;                                 // [demand class]

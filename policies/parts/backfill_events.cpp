@@ -169,7 +169,7 @@ void Backfill::rebuild_profile(const ClusterView& view) {
 // From now on, by place. Reservations so far were numbers, of plain demands under a placement that counts: one after
 // the other in order of their starts, each finds as many GPUs as it was promised.
 void Backfill::make_table(const ClusterView& view) {
-  table_ = std::make_unique<Timetable>(*view.topology, view.now);
+  table_.emplace(*view.topology, view.now);
   for (std::uint32_t n = 0; n < view.topology->node_count(); ++n)
     table_->set_down(NodeId(n), view.physical->is_down(NodeId(n)));
   adopt_running(view);

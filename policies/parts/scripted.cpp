@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -29,6 +30,7 @@ class Scripted final : public Policy {
     return Policy::wakes_on() | kStop | mask_of(EventKind::started);
   }
 
+  [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<Scripted>(*this); }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last) meet(view, e);
     for (std::size_t i = 0; i < lines_.size(); ++i) {
@@ -46,7 +48,7 @@ class Scripted final : public Policy {
     JobId job{};                     // invalid: not submitted yet
     std::vector<std::size_t> steps;  // its lines
     std::size_t next = 0;
-    const ScriptLine* last_run = nullptr;  // where it should be now
+    std::optional<std::size_t> last_run{};  // the line that says where it should be now
   };
 
   void meet(const ClusterView& view, const Event& e) {
@@ -62,22 +64,23 @@ class Scripted final : public Policy {
     if (!s.job.valid()) return;
     while (s.next < s.steps.size()) {
       const ScriptLine& line = lines_[s.steps[s.next]];
-      if (line.at > view.now || line.epoch > view.epoch || !take(view, plan, s, line)) break;
+      if (line.at > view.now || line.epoch > view.epoch || !take(view, plan, s, s.steps[s.next])) break;
       ++s.next;
     }
   }
 
   // False: not possible yet.
-  bool take(const ClusterView& view, PlanBuilder& plan, Scene& s, const ScriptLine& line) {
+  bool take(const ClusterView& view, PlanBuilder& plan, Scene& s, std::size_t number) {
+    const ScriptLine& line = lines_[number];
     const JobView v = view.job(s.job);
     if (is_final(v.state)) return true;
     switch (line.what) {
       case Do::run:
         if (!v.ready || !run(view, plan, s.job, line)) return false;
-        s.last_run = &line;
+        s.last_run = number;
         return true;
       case Do::preempt:
-        s.last_run = nullptr;
+        s.last_run.reset();
         if (plan.planned(s.job) != nullptr) plan.preempt(s.job);
         return true;
       case Do::suspend:
@@ -125,11 +128,11 @@ class Scripted final : public Policy {
         continue;
       }
       Scene& s = jobs_.at(view.spec(job).name);
-      if (s.last_run != nullptr && plan.planned(job) == nullptr) run(view, plan, job, *s.last_run);
+      if (s.last_run && plan.planned(job) == nullptr) run(view, plan, job, lines_[*s.last_run]);
     }
   }
 
-  std::unique_ptr<Placement> placement_;
+  OwnPlacement placement_;
   std::string file_;
   std::vector<ScriptLine> lines_;
   std::map<std::string, Scene, std::less<>> jobs_;  // by name

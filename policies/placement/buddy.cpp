@@ -16,6 +16,7 @@ namespace {
 class BuddyPlacement final : public WholeGpus {
  public:
   [[nodiscard]] std::string_view name() const override { return "buddy"; }
+  [[nodiscard]] std::unique_ptr<Placement> clone() const override { return std::make_unique<BuddyPlacement>(*this); }
 
  protected:
   bool place_whole(const Demand& d, const Inventory& free, Allocation& out) override {

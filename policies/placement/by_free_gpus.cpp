@@ -14,6 +14,7 @@ namespace {
 class PackPlacement final : public CountingGpus {
  public:
   [[nodiscard]] std::string_view name() const override { return "pack"; }
+  [[nodiscard]] std::unique_ptr<Placement> clone() const override { return std::make_unique<PackPlacement>(*this); }
 
  protected:
   bool place_whole(const Demand& d, const Inventory& free, Allocation& out) override {
@@ -27,6 +28,9 @@ class PackPlacement final : public CountingGpus {
 class MostFreePlacement final : public CountingGpus {
  public:
   [[nodiscard]] std::string_view name() const override { return "most_free"; }
+  [[nodiscard]] std::unique_ptr<Placement> clone() const override {
+    return std::make_unique<MostFreePlacement>(*this);
+  }
 
  protected:
   bool place_whole(const Demand& d, const Inventory& free, Allocation& out) override {
@@ -40,6 +44,7 @@ class MostFreePlacement final : public CountingGpus {
 class SpreadPlacement final : public CountingGpus {
  public:
   [[nodiscard]] std::string_view name() const override { return "spread"; }
+  [[nodiscard]] std::unique_ptr<Placement> clone() const override { return std::make_unique<SpreadPlacement>(*this); }
 
  protected:
   bool place_whole(const Demand& d, const Inventory& free, Allocation& out) override {

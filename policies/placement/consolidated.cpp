@@ -10,6 +10,9 @@ namespace {
 class ConsolidatedPlacement final : public WholeGpus {
  public:
   [[nodiscard]] std::string_view name() const override { return "consolidated"; }
+  [[nodiscard]] std::unique_ptr<Placement> clone() const override {
+    return std::make_unique<ConsolidatedPlacement>(*this);
+  }
 
  protected:
   bool place_whole(const Demand& d, const Inventory& free, Allocation& out) override {

@@ -9,6 +9,7 @@ namespace {
 class CountPlacement final : public CountingGpus {
  public:
   [[nodiscard]] std::string_view name() const override { return "count"; }
+  [[nodiscard]] std::unique_ptr<Placement> clone() const override { return std::make_unique<CountPlacement>(*this); }
 
  protected:
   bool place_whole(const Demand& d, const Inventory& free, Allocation& out) override {

@@ -11,6 +11,7 @@ namespace {
 class FewestPlacement final : public WholeGpus {
  public:
   [[nodiscard]] std::string_view name() const override { return "fewest"; }
+  [[nodiscard]] std::unique_ptr<Placement> clone() const override { return std::make_unique<FewestPlacement>(*this); }
 
  protected:
   bool place_whole(const Demand& d, const Inventory& free, Allocation& out) override {

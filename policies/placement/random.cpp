@@ -14,6 +14,7 @@ class RandomPlacement final : public CountingGpus {
  public:
   explicit RandomPlacement(std::uint64_t seed) : rng_(stream(seed, "placement/random")) {}
   [[nodiscard]] std::string_view name() const override { return "random"; }
+  [[nodiscard]] std::unique_ptr<Placement> clone() const override { return std::make_unique<RandomPlacement>(*this); }
   [[nodiscard]] std::uint64_t stream_state() const override {
     RandomStream copy = rng_;  // what it would draw next says where it stands
     return copy() ^ (copy() << 1);

@@ -14,6 +14,9 @@ namespace {
 class TopologyPlacement final : public WholeGpus {
  public:
   [[nodiscard]] std::string_view name() const override { return "topology"; }
+  [[nodiscard]] std::unique_ptr<Placement> clone() const override {
+    return std::make_unique<TopologyPlacement>(*this);
+  }
 
  protected:
   bool place_whole(const Demand& d, const Inventory& free, Allocation& out) override {

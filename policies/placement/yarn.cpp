@@ -10,6 +10,7 @@ namespace {
 class YarnPlacement final : public WholeGpus {
  public:
   [[nodiscard]] std::string_view name() const override { return "yarn"; }
+  [[nodiscard]] std::unique_ptr<Placement> clone() const override { return std::make_unique<YarnPlacement>(*this); }
 
  protected:
   bool place_whole(const Demand& d, const Inventory& free, Allocation& out) override {

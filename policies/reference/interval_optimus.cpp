@@ -39,6 +39,7 @@ class PolluxOptimus final : public Policy {
  public:
   explicit PolluxOptimus(std::unique_ptr<Placement> placement) : placement_(std::move(placement)) {}
 
+  [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<PolluxOptimus>(*this); }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last) reported_.follow(e);
     if (ticks_.due(view.now)) resize(view, plan);
@@ -62,7 +63,7 @@ class PolluxOptimus final : public Policy {
     start_without_gpus(view, plan, *placement_);
   }
 
-  std::unique_ptr<Placement> placement_;
+  OwnPlacement placement_;
   Ticks ticks_{seconds(60)};
   ReportedWork reported_;
   std::vector<JobId> ids_;
@@ -74,6 +75,7 @@ class TitanOptimus final : public Policy {
   TitanOptimus(std::unique_ptr<Placement> placement, bool as_released)
       : placement_(std::move(placement)), as_released_(as_released) {}
 
+  [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<TitanOptimus>(*this); }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last)
       if (e.job.valid() && enters_queue(e.kind())) pending_.push_back(e.job);
@@ -126,7 +128,7 @@ class TitanOptimus final : public Policy {
     start_without_gpus(view, plan, *placement_);
   }
 
-  std::unique_ptr<Placement> placement_;
+  OwnPlacement placement_;
   bool as_released_;
   Ticks ticks_{seconds(300)};
   std::vector<SizedJob> jobs_, order_;

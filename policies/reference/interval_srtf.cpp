@@ -15,6 +15,7 @@ class IntervalSrtf final : public Policy {
   IntervalSrtf(std::unique_ptr<Placement> placement, bool preempts)
       : placement_(std::move(placement)), preempts_(preempts) {}
 
+  [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<IntervalSrtf>(*this); }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     if (ticks_.due(view.now)) decide(view, plan);
     ticks_.ask(view, plan);
@@ -62,7 +63,7 @@ class IntervalSrtf final : public Policy {
     candidates_.erase(std::remove_if(candidates_.begin(), candidates_.end(), misses), candidates_.end());
   }
 
-  std::unique_ptr<Placement> placement_;
+  OwnPlacement placement_;
   bool preempts_;
   Ticks ticks_{seconds(300)};
   std::vector<Candidate> candidates_;

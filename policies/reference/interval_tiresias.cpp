@@ -17,6 +17,7 @@ class IntervalTiresias final : public Policy {
   IntervalTiresias(std::unique_ptr<Placement> placement, bool titan)
       : placement_(std::move(placement)), titan_(titan), ticks_(seconds(titan ? 300 : 60)) {}
 
+  [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<IntervalTiresias>(*this); }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last)
       if (e.job.valid() && enters_queue(e.kind())) add(view, e.job);
@@ -96,7 +97,7 @@ class IntervalTiresias final : public Policy {
     for (const JobId id : to_start_) jobs_[id.index()].running = plan.start(id, *placement_);
   }
 
-  std::unique_ptr<Placement> placement_;
+  OwnPlacement placement_;
   bool titan_;
   Ticks ticks_;
   std::vector<Job> jobs_;

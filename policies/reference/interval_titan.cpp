@@ -11,6 +11,7 @@ class IntervalTitan final : public Titan {
   IntervalTitan(std::unique_ptr<Placement> placement, bool every_size)
       : Titan(std::move(placement), seconds(120), every_size) {}
 
+  [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<IntervalTitan>(*this); }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     if (ticks().due(view.now)) {
       for (const Job& j : share_out(view, plan))

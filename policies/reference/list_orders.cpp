@@ -16,6 +16,7 @@ class ReferenceList final : public Policy {
  public:
   ReferenceList(std::unique_ptr<Placement> placement, ListKey key) : placement_(std::move(placement)), key_(key) {}
 
+  [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<ReferenceList>(*this); }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last) {
       if (e.kind() == EventKind::ready) list_.push_back({0, e.job});
@@ -62,7 +63,7 @@ class ReferenceList final : public Policy {
     return 0;
   }
 
-  std::unique_ptr<Placement> placement_;
+  OwnPlacement placement_;
   ListKey key_;
   std::vector<Item> list_;
 };

@@ -25,6 +25,7 @@ class SecondLimits final : public Tiresias {
  public:
   SecondLimits(std::unique_ptr<Placement> placement, TiresiasOptions options, TimeLeft left)
       : Tiresias(std::move(placement), std::move(options)), left_(left) {}
+  [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<SecondLimits>(*this); }
 
  protected:
   void wake_for_limits(const ClusterView& view, PlanBuilder& plan) override {

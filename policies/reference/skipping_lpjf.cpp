@@ -9,6 +9,7 @@ namespace {
 class SkippingPending final : public LongestPending {
  public:
   using LongestPending::LongestPending;
+  [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<SkippingPending>(*this); }
 
  protected:
   [[nodiscard]] bool passes_over_next() const override { return true; }

@@ -15,6 +15,7 @@ class TitanThemis final : public Policy {
  public:
   explicit TitanThemis(std::unique_ptr<Placement> placement) : placement_(std::move(placement)) {}
 
+  [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<TitanThemis>(*this); }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last)
       if (e.job.valid() && enters_queue(e.kind())) {
@@ -107,7 +108,7 @@ class TitanThemis final : public Policy {
     }
   }
 
-  std::unique_ptr<Placement> placement_;
+  OwnPlacement placement_;
   Ticks ticks_{seconds(60)};
   std::vector<Job> jobs_;
   std::vector<JobId> pending_, running_;  // in the order in which they came to be so

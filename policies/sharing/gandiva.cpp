@@ -23,6 +23,7 @@ class Gandiva final : public Policy {
   Gandiva(std::unique_ptr<Placement> placement, Duration quantum, std::size_t most)
       : placement_(std::move(placement)), quantum_(quantum), most_(most) {}
 
+  [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<Gandiva>(*this); }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     bool released = false;
     for (const Event& e : view.since_last) released = follow(view, e) || released;
@@ -252,7 +253,7 @@ class Gandiva final : public Policy {
     return released;
   }
 
-  std::unique_ptr<Placement> placement_;
+  OwnPlacement placement_;
   Duration quantum_;
   std::size_t most_;
   ClassQueues<std::int64_t> queue_;  // jobs in no slot, as they came

@@ -21,6 +21,7 @@ class Titan : public Policy {
   // Sizes considered: 1 to 4 and multiples of 4, or `every_size`.
   Titan(std::unique_ptr<Placement> placement, Duration period, bool every_size)
       : placement_(std::move(placement)), ticks_(period), every_size_(every_size) {}
+  [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<Titan>(*this); }
   void schedule(const ClusterView& view, PlanBuilder& plan) override;
 
  protected:
@@ -36,7 +37,7 @@ class Titan : public Policy {
   void collect(const ClusterView& view);
   void offer(const ClusterView& view, const Job& j, std::int32_t fair, std::vector<KnapsackOption>& out) const;
 
-  std::unique_ptr<Placement> placement_;
+  OwnPlacement placement_;
   Ticks ticks_;
   bool every_size_;
   std::int32_t capacity_ = 0;

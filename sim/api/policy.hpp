@@ -3,7 +3,7 @@
 // lets the identical object run in the simulator and on a live cluster, and it is tested by decision replay.
 #pragma once
 
-#include <string_view>
+#include <memory>
 
 #include "sim/api/plan.hpp"
 #include "sim/api/view.hpp"
@@ -18,6 +18,10 @@ class Policy {
   [[nodiscard]] virtual EventMask wakes_on() const { return kArrive | kEnd | kFail | kCapacity | kPublish | kTimer; }
   // Reads the view, writes the changes it wants. Pointers and ranges are valid during the call only.
   virtual void schedule(const ClusterView& view, PlanBuilder& plan) = 0;
+  // A policy with the same memory, which from here on decides as this one does, in a run of its own (WorldState): one
+  // line, `return std::make_unique<Mine>(*this);`, for a policy whose members are values and an OwnPlacement. Null:
+  // it cannot be copied, so no forecast can be made with it (a policy that is another process).
+  [[nodiscard]] virtual std::unique_ptr<Policy> clone() const { return nullptr; }
 };
 
 }  // namespace orrery

@@ -39,44 +39,75 @@ Controller::Controller(Executor& executor, Policy& policy, JobSource& source, co
       state_(executor.describe(), specs, demands, predict, options_.retry_budget),
       builder_(state_.records(), demands, state_.planned()),
       reconciler_(state_, executor, options_.stop_grace, [this](const Event& e) { emit(e); }),
-      mask_(policy.wakes_on()) {
-  feasible_.assign(demands.size(), -1);
+      mask_(policy.wakes_on()) {}
+
+Controller::Controller(Executor& executor, Policy& policy, WorldState& from, ControllerOptions options,
+                       std::vector<Observer*> observers)
+    : executor_(&executor),
+      policy_(&policy),
+      source_(&from.source),
+      options_(std::move(options)),
+      observers_(std::move(observers)),
+      state_(from.cluster),
+      builder_(state_.records(), state_.demands(), state_.planned()),
+      reconciler_(
+          state_, executor, options_.stop_grace, [this](const Event& e) { emit(e); }, from.pending),
+      mask_(policy.wakes_on()),
+      since_last_(from.since_last),
+      wake_at_(from.wake_at),
+      wake_(from.wake),
+      outcome_(from.so_far) {}
+
+WorldState Controller::world() const {
+  return {executor_->now(), state_, *source_, reconciler_.pending(), since_last_, wake_at_, wake_, outcome_};
 }
 
 RunOutcome Controller::run() {
-  RunContext context{&executor_->describe(), &state_.records(), &state_.physical(), &state_.planned()};
-  for (Observer* o : observers_) o->on_begin(context);
-  while (state_.unfinished() > 0) {
-    const Time deadline = std::min(source_->next_submit(), wake_at_);
-    const std::span<const Event> happened = executor_->wait_until(deadline);
-    const Time now = executor_->now();
-    if (happened.empty() && deadline == kNever) {
-      outcome_.status = RunStatus::stalled;
-      break;
-    }
-    arrivals_.clear();
-    for (const Event& e : happened) apply(e);
-    source_->release(now, arrivals_);
-    if (wake_at_ <= now) {
-      wake_at_ = kNever;
-      arrivals_.push_back(Event{.at = now, .what = event::Timer{}});
-    }
-    for (std::size_t i = 0; i < arrivals_.size(); ++i)
-      apply(Event(arrivals_[i]));  // grows while children are released
-    decided_ = wake_;
-    if (wake_) decide(now);
-    reconciler_.act(now);
-    for (Observer* o : observers_) o->on_batch_end(now);
-    if (const std::string_view why = executor_->broken(); !why.empty()) {
-      outcome_.status = RunStatus::broken;
-      outcome_.why = why;
-      break;
-    }
-    if (decided_ && at_rest() && state_.unfinished() > 0) {
-      outcome_.status = RunStatus::stalled;
-      break;
-    }
+  begin();
+  while (step()) {
   }
+  return end();
+}
+
+void Controller::begin() {
+  const RunContext context{&executor_->describe(), &state_.records(), &state_.physical(), &state_.planned()};
+  for (Observer* o : observers_) o->on_begin(context);
+}
+
+bool Controller::step() {
+  if (state_.unfinished() == 0) return false;
+  const Time deadline = std::min(source_->next_submit(), wake_at_);
+  const std::span<const Event> happened = executor_->wait_until(deadline);
+  const Time now = executor_->now();
+  if (happened.empty() && deadline == kNever) {
+    outcome_.status = RunStatus::stalled;
+    return false;
+  }
+  arrivals_.clear();
+  for (const Event& e : happened) apply(e);
+  source_->release(now, arrivals_);
+  if (wake_at_ <= now) {
+    wake_at_ = kNever;
+    arrivals_.push_back(Event{.at = now, .what = event::Timer{}});
+  }
+  for (std::size_t i = 0; i < arrivals_.size(); ++i) apply(Event(arrivals_[i]));  // grows while children are released
+  const bool decides = wake_;
+  if (decides) decide(now);
+  reconciler_.act(now);
+  for (Observer* o : observers_) o->on_batch_end(now);
+  if (const std::string_view why = executor_->broken(); !why.empty()) {
+    outcome_.status = RunStatus::broken;
+    outcome_.why = why;
+    return false;
+  }
+  if (decides && at_rest() && state_.unfinished() > 0) {
+    outcome_.status = RunStatus::stalled;
+    return false;
+  }
+  return true;
+}
+
+RunOutcome Controller::end() {
   outcome_.ended = executor_->now();
   outcome_.unfinished = state_.unfinished();
   for (Observer* o : observers_) o->on_end(outcome_.ended);

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <functional>
-#include <string>
 #include <vector>
 
 #include "sim/api/policy.hpp"
@@ -12,6 +11,7 @@
 #include "sim/control/job_source.hpp"
 #include "sim/control/observer.hpp"
 #include "sim/control/reconcile.hpp"
+#include "sim/control/world_state.hpp"
 
 namespace orrery {
 
@@ -29,27 +29,28 @@ struct ControllerOptions {
   std::function<void(bool begin)> on_decision;
 };
 
-enum class RunStatus { completed, stalled, broken };
-
-struct RunOutcome {
-  RunStatus status = RunStatus::completed;
-  Time ended{};
-  std::uint64_t decisions = 0;
-  std::uint64_t events = 0;
-  std::size_t unfinished = 0;  // stalled: jobs left with nothing that could wake the policy
-  std::string why{};           // broken: what the executor says (Executor::broken())
-};
-
 class Controller {
  public:
   Controller(Executor& executor, Policy& policy, JobSource& source, const std::vector<JobSpec>& specs,
              const DemandTable& demands, const Predictor& predict, ControllerOptions options,
              std::vector<Observer*> observers);
 
+  // Goes on from a state, with what was given to the controller that it is of, or with others like it: an executor at
+  // the same instant, a clone of the policy. `from` must outlive this: jobs come from its source.
+  Controller(Executor& executor, Policy& policy, WorldState& from, ControllerOptions options,
+             std::vector<Observer*> observers);
+
   // Runs until every job has ended, or nothing can happen any more, or the executor is broken.
   RunOutcome run();
+  // The same in steps: begin(), step() until it returns false, end(). A step is one batch of events.
+  void begin();
+  bool step();
+  RunOutcome end();
 
   [[nodiscard]] const ClusterState& state() const { return state_; }
+  // All of it, for a fork; between two steps.
+  [[nodiscard]] WorldState world() const;
+  [[nodiscard]] std::uint64_t events() const { return outcome_.events; }
 
  private:
   void apply(Event event);
@@ -75,8 +76,7 @@ class Controller {
   std::vector<Event> since_last_;      // world events since the last decision
   std::vector<signed char> feasible_;  // [demand class]: -1 unknown, 0, 1
   Time wake_at_ = kNever;
-  bool wake_ = false;     // this batch holds an event that the policy asked for
-  bool decided_ = false;  // in this batch
+  bool wake_ = false;  // this batch holds an event that the policy asked for
   RunOutcome outcome_;
 };
 

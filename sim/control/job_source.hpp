@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "sim/core/event.hpp"
@@ -18,6 +19,8 @@ class JobSource {
   // `specs` by JobId in (submit, id) order; must outlive the source.
   JobSource(const std::vector<JobSpec>& specs, EstimateOf estimate);
 
+  // Asks somebody else for estimates from now on: a fork has a history of its own.
+  void ask(EstimateOf estimate) { estimate_ = std::move(estimate); }
   // The next submit time, kNever when all jobs are announced.
   [[nodiscard]] Time next_submit() const;
   [[nodiscard]] bool exhausted() const { return next_ == specs_->size(); }

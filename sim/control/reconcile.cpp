@@ -21,6 +21,17 @@ Reconciler::Reconciler(ClusterState& state, Executor& executor, Duration stop_gr
       emit_(std::move(emit)),
       waiting_on_(state.physical().topology().node_count()) {}
 
+Reconciler::Reconciler(ClusterState& state, Executor& executor, Duration stop_grace, Emit emit, Pending pending)
+    : state_(&state),
+      executor_(&executor),
+      stop_grace_(stop_grace),
+      emit_(std::move(emit)),
+      work_(std::move(pending.work)),
+      endings_(std::move(pending.endings)),
+      commands_(std::move(pending.commands)),
+      waiting_on_(std::move(pending.waiting_on)),
+      next_gang_(pending.next_gang) {}
+
 void Reconciler::targets_changed(const Plan& plan) {
   for (const auto& [job, target] : plan.targets) {
     if (target.act == Act::reject || target.act == Act::cancel) endings_.emplace_back(job, target.act);

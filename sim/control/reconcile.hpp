@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "sim/control/cluster_state.hpp"
@@ -16,7 +17,16 @@ class Reconciler {
  public:
   // `emit` receives a control record (launch, stop, reject, ...) for each step taken, after the state changed.
   using Emit = std::function<void(const Event&)>;
+  // What is yet to be done, as a value (see WorldState).
+  struct Pending {
+    std::vector<JobId> work;                     // jobs whose target or state changed
+    std::vector<std::pair<JobId, Act>> endings;  // reject and cancel, in plan order
+    std::vector<Command> commands;
+    std::vector<std::vector<JobId>> waiting_on;  // [node] -> launches that wait for it
+    std::uint32_t next_gang = 0;
+  };
   Reconciler(ClusterState& state, Executor& executor, Duration stop_grace, Emit emit);
+  Reconciler(ClusterState& state, Executor& executor, Duration stop_grace, Emit emit, Pending pending);
 
   // The plan's targets have been accepted by the state; its commands go to the gangs that still run afterwards.
   void targets_changed(const Plan& plan);
@@ -24,6 +34,7 @@ class Reconciler {
   void job_changed(JobId job) { work_.push_back(job); }
   // Takes every step that is possible now.
   void act(Time now);
+  [[nodiscard]] Pending pending() const { return {work_, endings_, commands_, waiting_on_, next_gang_}; }
 
  private:
   void stop_if_needed(JobId job, Time now);

@@ -18,19 +18,34 @@ SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, con
       versions_(points_.size()) {
   if (options_.network != nullptr) contention_.emplace(*options_.network);
   if (model.minds_neighbours()) neighbours_.emplace(topology, workload.specs.size(), model.places());
+  plan_failures(nullptr);
+}
+
+// From now on. `known`: the nodes that are away by now, null at the start of a run.
+void SimExecutor::plan_failures(const Inventory* known) {
   if (!options_.failures.active()) return;
-  gangs_on_.resize(topology.node_count());
-  away_.resize(topology.node_count());
+  gangs_on_.resize(topology_->node_count());
+  away_.resize(topology_->node_count());
   plan_slow_spells();
   for (const Outage& o : merged(options_.failures.outages)) {
-    queue_.push(o.from, kNodeClass, {.what = What::node_down, .node = o.node});
+    if (known != nullptr && o.to <= now_) continue;
+    if (known != nullptr && o.from <= now_)
+      away_[o.node.index()] = 1;
+    else
+      queue_.push(o.from, kNodeClass, {.what = What::node_down, .node = o.node});
     queue_.push(o.to, kNodeClass, {.what = What::node_up, .node = o.node});
   }
-  if (options_.failures.node_mtbf.ns == 0) return;
-  for (std::uint32_t n = 0; n < topology.node_count(); ++n) {
+  const Duration mtbf = options_.failures.node_mtbf;
+  for (std::uint32_t n = 0; n < topology_->node_count() && mtbf.ns > 0; ++n) {
     node_failures_.emplace_back(options_.failures, n);
-    queue_.push(Time{} + node_failures_.back().next(), kNodeClass,
-                {.what = What::node_down, .by_chance = true, .node = NodeId(n)});
+    Due due{.what = What::node_down, .by_chance = true, .node = NodeId(n)};
+    Duration after = node_failures_.back().next();
+    if (known != nullptr && known->is_down(NodeId(n)) && away_[n] == 0) {
+      away_[n] = 1;
+      due.what = What::node_up;
+      after = options_.failures.repair;
+    }
+    queue_.push(now_ + after, kNodeClass, due);
   }
 }
 

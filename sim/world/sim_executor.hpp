@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/control/cluster_state.hpp"
 #include "sim/control/executor.hpp"
 #include "sim/core/event_queue.hpp"
 #include "sim/core/truth.hpp"
@@ -40,8 +41,13 @@ struct SimOptions {
 
 class SimExecutor : public Executor {
  public:
-  // `topology`, `workload` and `model` must outlive the executor.
+  // `topology`, `workload` and `model` must outlive the executor. It is a value: a copy of it, between two calls of
+  // wait_until(), goes on as it does.
   SimExecutor(const Topology& topology, const Workload& workload, const PerformanceModel& model, SimOptions options);
+  // In the middle of a run, of what the control plane knows of it (WorldState): jobs go on with the work that they
+  // are believed to have done, saves by the clock and chance begin anew, spells of slow nodes are forgotten.
+  SimExecutor(const Topology& topology, const Workload& workload, const PerformanceModel& model, SimOptions options,
+              const ClusterState& known, Time now);
 
   [[nodiscard]] Time now() const override { return now_; }
   [[nodiscard]] const Topology& describe() override { return *topology_; }
@@ -114,6 +120,8 @@ class SimExecutor : public Executor {
     Queue::Handle publish = Queue::kNone;  // begin or end of its next publication
   };
 
+  void plan_failures(const Inventory* known);
+  void take_up(const JobRecord& r, Work done);  // in sim_start.cpp
   [[nodiscard]] Gang* find(GangId gang, Incarnation incarnation);
   void run_from_now(Gang& g);
   void plan_end(Gang& g);

@@ -96,6 +96,7 @@ void SimExecutor::plan_slow_spells() {
   if (!all.active()) return;
   node_speed_.resize(topology_->node_count());
   for (const SlowSpell& s : all.spells) {
+    if (s.from < now_) continue;
     queue_.push(s.from, kNodeClass, {.what = What::slow_spell, .node = s.node, .slowdown = s.slowdown});
     queue_.push(s.to, kNodeClass, {.what = What::spell_end, .node = s.node, .slowdown = s.slowdown});
   }

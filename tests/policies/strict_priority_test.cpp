@@ -15,12 +15,13 @@ using namespace orrery::test;
 class PlacedForReal final : public Placement {
  public:
   [[nodiscard]] std::string_view name() const override { return "count"; }
+  [[nodiscard]] std::unique_ptr<Placement> clone() const override { return std::make_unique<PlacedForReal>(*this); }
   bool place(const Demand& demand, const Inventory& free, Allocation& out) override {
     return count_->place(demand, free, out);
   }
 
  private:
-  std::unique_ptr<Placement> count_ = make_placement("count", 1);
+  OwnPlacement count_{make_placement("count", 1)};
 };
 
 RunResult run_general(const std::string& name, int nodes, const Workload& workload) {

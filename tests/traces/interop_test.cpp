@@ -20,7 +20,7 @@ Trace foreign(const std::string& text, const std::string& format = "auto", bool 
   return std::move(*t);
 }
 
-std::string error_of(const std::string& text, const std::string& format = "auto") {
+std::string interop_error(const std::string& text, const std::string& format = "auto") {
   const auto t = read_trace_text("t", text, {format, false});
   return t ? std::string() : render(t.error());
 }
@@ -108,13 +108,13 @@ TEST_CASE("SWF is known by its comments or by its 18 or 21 numbers", "[traces]")
   CHECK(has_note(wide.report.notes, "1 rows have 21 fields"));
   CHECK(foreign(row + " 1 2 3").report.format == "swf");
   // Of 19, no format's.
-  CHECK(error_of(row + " 1").find("this has no header: `1` is no name of a column") != std::string::npos);
+  CHECK(interop_error(row + " 1").find("this has no header: `1` is no name of a column") != std::string::npos);
 }
 
 TEST_CASE("errors of SWF show line and column, all of them at once", "[traces]") {
   const std::string text = "; h\n" + swf_row("1 0 -1 60 x -1 -1 -1 -1 -1 1 -1") + "  2 0 -1 60\n" +
                            swf_row("3 -5 -1 ten 4 -1 -1 4 -1 -1 1 -1") + swf_row("4 0 -1 60 4 -1 -1 4 -1 -1 1 -1");
-  const std::string error = error_of(text);
+  const std::string error = interop_error(text);
   CHECK(error.find("`allocated_processors` is `x`; it must be a whole number >= -1\n  --> t:2:11\n") !=
         std::string::npos);
   CHECK(error.find("4 fields, but a row has 18 or 21\n  --> t:3:3\n") != std::string::npos);
@@ -125,9 +125,10 @@ TEST_CASE("errors of SWF show line and column, all of them at once", "[traces]")
   CHECK(kept.report.dropped.at("bad allocated_processors") == 1);
   CHECK(kept.report.dropped.at("wrong number of fields") == 1);
   CHECK(kept.report.dropped.at("bad submit_time") == 1);
-  CHECK(error_of("; only comments\n").find("the trace has no jobs") != std::string::npos);
-  CHECK(error_of("; h\n" + swf_row("1 0 -1 60 1 -1 -1 -1 -1 -1 1 -1") + swf_row("1 0 -1 60 1 -1 -1 -1 -1 -1 1 -1"))
-            .find("job_id `1` appears twice, first in line 2") != std::string::npos);
+  CHECK(interop_error("; only comments\n").find("the trace has no jobs") != std::string::npos);
+  CHECK(
+      interop_error("; h\n" + swf_row("1 0 -1 60 1 -1 -1 -1 -1 -1 1 -1") + swf_row("1 0 -1 60 1 -1 -1 -1 -1 -1 1 -1"))
+          .find("job_id `1` appears twice, first in line 2") != std::string::npos);
 }
 
 TEST_CASE("KTH SP2 is read and survives export and import", "[traces]") {
@@ -259,7 +260,7 @@ TEST_CASE("each wrong Batsim workload has one clear message", "[traces]") {
                         R"("d": {"type": "delay", "delay": -1})"),
                  "has `-1` as its `delay`"},
        }) {
-    const std::string text = error_of(w.text);
+    const std::string text = interop_error(w.text);
     INFO(w.text << "\n" << text);
     CHECK(text.find(w.part) != std::string::npos);
   }
@@ -270,7 +271,7 @@ TEST_CASE("bad jobs of Batsim are all shown, or passed over", "[traces]") {
   for (int i = 0; i < 30; ++i)
     jobs += fmt::format("{{\"id\": {}, \"subtime\": 0, \"res\": -1, \"profile\": \"d\"}},\n", i);
   jobs += R"({"id": "good", "subtime": 0, "res": 1, "profile": "d"})";
-  CHECK(error_of(batsim(jobs)).find("10 more errors in this file") != std::string::npos);
+  CHECK(interop_error(batsim(jobs)).find("10 more errors in this file") != std::string::npos);
   const Trace t = foreign(batsim(jobs), "auto", true);
   CHECK(t.jobs.size() == 1);
   CHECK(t.report.dropped.at("bad res") == 30);
