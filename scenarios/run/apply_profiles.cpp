@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "policies/reference/emulations.hpp"
 #include "sim/core/names.hpp"
 #include "sim/models/speed/profiled_model.hpp"
 #include "sim/models/speed/throughputs.hpp"
@@ -160,12 +161,11 @@ Expected<void> apply_applications(Prepared& p, Trace& trace) {
     limit_memory(*profiles, trace, c.gpu_memory);
   else if (c.gpu_memory > 0)
     p.notes.push_back("performance.gpu_memory: no limit under emulate, as in that simulator");
-  const ProfileBelief belief = s.emulate == "pollux"  ? ProfileBelief::pollux
-                               : s.emulate == "titan" ? ProfileBelief::titan
-                                                      : ProfileBelief::consistent;
+  const Emulation* e = find_emulation(s.emulate);
+  const Belief* belief = e == nullptr ? nullptr : e->belief;
   auto model = ProfiledModel::compile(std::move(*profiles), *p.topology, *hardware, belief);
   if (!model) return tl::make_unexpected(std::move(model.error()));
-  const bool clamp = c.clamp || belief != ProfileBelief::consistent;  // as those simulators do
+  const bool clamp = c.clamp || belief != nullptr;  // as those simulators do
   ok = add_jobs(s, trace, [&](TraceJob& j) -> Expected<void> {
     auto added = (*model)->add({j.model, j.batch, j.gpus, static_cast<double>(j.samples)}, clamp,
                                type_mask(j.gpu_type, *p.topology));

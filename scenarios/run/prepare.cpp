@@ -11,48 +11,39 @@
 #include "scenarios/run/input_digest.hpp"
 #include "scenarios/run/simulate.hpp"
 #include "scenarios/spec/make_policy.hpp"
-#include "sim/models/lifecycle/emulation.hpp"
 #include "sim/observe/log/digest.hpp"
 #include "traces/format/capacity.hpp"
 
 namespace orrery::app {
 namespace {
 
-// Simulators that go in steps of a scheduling interval, with 30 s at every launch.
-bool fixed_steps(const std::string& emulate) {
-  return emulate == "pollux" || emulate == "titan";
-}
-
 // An emulation is a named bundle of switches that reproduces a reference simulator; it overrides what the
 // scenario says about overheads and placement, and says so.
 Expected<void> apply_emulation(Prepared& p, const Trace& trace) {
   Scenario& s = p.scenario;
-  if (s.emulate == "none") return {};
-  const std::string_view placement = find_emulation(s.emulate)->placement_text;
+  const Emulation* e = find_emulation(s.emulate);
+  if (e == nullptr) return {};
+  p.emulation = e;
+  const std::int64_t launch_s = e->launch.ns / kNsPerSecond;
   p.notes.push_back(
       fmt::format("emulate: {} reproduces that simulator's quirks; it overrides overheads{}, failures, checkpoints "
                   "(none) and policy.placement ({})",
-                  s.emulate, fixed_steps(s.emulate) ? " (30 s at every launch)" : "", placement));
+                  e->name, launch_s > 0 ? fmt::format(" ({} s at every launch)", launch_s) : "", e->placement_text));
   s.overheads = OverheadConfig{};
   s.failures = FailureConfig{};
   s.checkpoints = CheckpointConfig{};
   s.publish = PublishConfig{};
   s.policy.placement = placement_of(s.policy, s.emulate);
-  if (fixed_steps(s.emulate)) s.overheads.launch = seconds(30);
-  if (s.emulate == "pollux") p.rounding = {seconds(1), seconds(60)};
-  if (s.emulate == "titan")
-    p.notes.push_back(
-        "jobs' times (run, finish and all that follows from them) are in whole seconds per scheduling interval, as "
-        "that simulator counts them; samples and events are on the cluster's clock");
-  if (s.emulate != "muri") return {};
+  s.overheads.launch = e->launch;
+  if (!e->counted_text.empty()) p.notes.emplace_back(e->counted_text);
+  if (e->work == nullptr) return {};
   for (std::size_t i = 0; i < trace.jobs.size(); ++i) {
     const JobSpec& spec = p.workload.specs[i];
-    p.workload.truths[i].work = muri_work(trace.jobs[i].iterations, trace.jobs[i].iteration_time);
+    p.workload.truths[i].work = e->work(trace.jobs[i].iterations, trace.jobs[i].iteration_time);
     if (p.workload.truths[i].work.ns == 0)
       return fail(fmt::format(
-          "emulate is `muri`, whose work is iterations x iteration time, but the trace gives none for job `{}`",
-          spec.name));
-    p.pause_per_event.push_back(muri_pause(spec.model, spec.demand.gpus));
+          "emulate is `{}`, whose work is iterations x iteration time, but the trace gives none for job `{}`",
+          e->name, spec.name));
   }
   return {};
 }

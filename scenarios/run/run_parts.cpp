@@ -11,6 +11,7 @@
 
 #include "orrery_version.hpp"
 #include "policies/placement/placements.hpp"
+#include "policies/reference/emulations.hpp"
 #include "policies/registry.hpp"
 #include "scenarios/run/input_digest.hpp"
 #include "scenarios/run/policy_failed.hpp"
@@ -62,10 +63,9 @@ JobTable table_of(const Prepared& p) {
   return table;
 }
 
-// TitanSched's goes in steps of how often its simulator decides under each policy (docs/policies/emulations.md).
 RunClock clock_of(const Prepared& p, const std::string& policy) {
-  if (p.scenario.emulate != "titan") return {};
-  return {seconds(policy == "themis" ? 60 : policy == "titan" ? 120 : 300)};
+  if (p.emulation == nullptr || p.emulation->counted == nullptr) return {};
+  return {p.emulation->counted(policy)};
 }
 
 // Against one whole GPU of the first node; nothing where a profile does not say how fast it is there.
@@ -94,7 +94,7 @@ StudyInputs study_inputs(const Prepared& p, RunClock clock) {
 
 InvariantOptions invariant_options(const Prepared& p) {
   InvariantOptions o;
-  o.any_size = p.scenario.emulate == "titan";
+  o.emulate = p.emulation;
   return o;
 }
 
@@ -150,8 +150,7 @@ void RunParts::watch_work(const PerformanceModel& truth, const SimOptions& world
   w.longest_save = std::max(world.checkpoints.cost, world.publishes.cost);
   for (const Duration cost : world.checkpoints.costs) w.longest_save = std::max(w.longest_save, cost);
   w.prompt = true;
-  w.pause_per_event = world.pause_per_event;
-  w.rounding = world.rounding;
+  w.rule = world.rule;
   const std::vector<JobTruth>& truths = prepared_->workload.truths;
   checker_.watch_work([&truths](JobId id) -> std::optional<Work> { return truths[id.index()].work; }, std::move(w));
 }
@@ -274,7 +273,7 @@ RunManifest RunParts::manifest_of(const RunReport& report) const {
   m.placement = placement_of(request_.policy, p.scenario.emulate);
   const bool of_library = is_of_library(request_.policy);
   if (const PolicyInfo* info = of_library ? nullptr : find_policy(request_.policy.name))
-    for (const OptionSpec& o : policy_options(*info, p.scenario.emulate)) m.policy_options[o.name] = o.default_value;
+    for (const OptionSpec& o : emulated(*info, p.emulation).options) m.policy_options[o.name] = o.default_value;
   for (const auto& [name, value] : request_.policy.options) m.policy_options[name] = value;
   m.versions = {kVersion, kCommit, kCompiler, kBuildType};
   m.summary = report.result.summary;

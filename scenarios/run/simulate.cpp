@@ -21,9 +21,7 @@ SimOptions sim_options(const Prepared& p, const RunRequest& request) {
   o.checkpoints = {p.scenario.checkpoints.every, p.scenario.checkpoints.cost, p.scenario.checkpoints.costs};
   o.publishes = {static_cast<std::int32_t>(p.scenario.publish.every_per_mille), p.scenario.publish.cost};
   o.overheads = overhead_model(p.scenario.overheads);
-  o.pause_per_event = p.pause_per_event;
-  o.merge_ends = p.scenario.emulate == "muri" && request.policy.name != "tiresias";
-  o.rounding = p.rounding;
+  if (p.emulation != nullptr && p.emulation->progress != nullptr) o.rule = p.emulation->progress(request.policy.name);
   return o;
 }
 

@@ -12,6 +12,7 @@
 #include "scenarios/report/row.hpp"
 #include "scenarios/spec/catalogue_file.hpp"
 #include "scenarios/spec/scenario.hpp"
+#include "sim/api/emulation.hpp"
 #include "sim/api/policy.hpp"
 #include "sim/control/controller.hpp"
 #include "sim/core/truth.hpp"
@@ -36,8 +37,7 @@ struct Prepared {
   std::unique_ptr<Topology> topology;
   Workload workload;
   EstimateSource estimates = EstimateSource::oracle;  // never `automatic`
-  std::vector<Duration> pause_per_event;              // emulate: muri
-  SimOptions::Rounding rounding;                      // emulate: pollux
+  const Emulation* emulation = nullptr;               // null unless it emulates a simulator
   std::shared_ptr<const PerformanceModel> profiled;   // `performance`: speed from profiles
   std::vector<Outage> outages;                        // the scenario's, and those of recorded capacity
   std::vector<int> job_lines;                         // of scenarios with `live`: where each job is in the trace

@@ -32,14 +32,6 @@ std::string placement_of(const PolicyConfig& config, const std::string& emulate)
   return e == nullptr ? config.placement : std::string(e->placement(config.name));
 }
 
-std::vector<OptionSpec> policy_options(const PolicyInfo& info, const std::string& emulate) {
-  std::vector<OptionSpec> out = info.options;
-  const Emulation* e = find_emulation(emulate);
-  if (e == nullptr || e->options == nullptr) return out;
-  for (OptionSpec& o : e->options(info.name)) out.push_back(std::move(o));
-  return out;
-}
-
 Expected<std::unique_ptr<Policy>> make_policy(const PolicyConfig& config, const std::string& emulate,
                                               std::uint64_t seed) {
   std::vector<Diagnostic> errors;
@@ -59,11 +51,9 @@ Expected<std::unique_ptr<Policy>> make_policy(const PolicyConfig& config, const 
   }
   std::unique_ptr<Policy> policy;
   if (info != nullptr) {
-    const std::vector<OptionSpec> known = policy_options(*info, emulate);
-    OptionReader options(config.name, config.options, config.where, known);
-    const Emulation* e = find_emulation(emulate);
-    const PolicyFactory theirs = e == nullptr ? nullptr : e->policy(info->name);
-    policy = (theirs == nullptr ? info->make : theirs)(std::move(setup), options);
+    const PolicyInfo row = emulated(*info, find_emulation(emulate));
+    OptionReader options(config.name, config.options, config.where, row.options);
+    policy = row.make(std::move(setup), options);
     if (auto ok = options.finish(); !ok)
       errors.insert(errors.end(), ok.error().items.begin(), ok.error().items.end());
   }

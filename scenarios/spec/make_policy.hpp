@@ -13,9 +13,6 @@ namespace orrery::app {
 // The placement a policy runs with: the configured one, unless an emulation brings its own.
 [[nodiscard]] std::string placement_of(const PolicyConfig& config, const std::string& emulate);
 
-// The options of the policy, with those that it has under this emulation alone.
-[[nodiscard]] std::vector<OptionSpec> policy_options(const PolicyInfo& info, const std::string& emulate);
-
 // Of the tree; for all others see outside_policy.hpp.
 [[nodiscard]] Expected<std::unique_ptr<Policy>> make_policy(const PolicyConfig& config, const std::string& emulate,
                                                             std::uint64_t seed);

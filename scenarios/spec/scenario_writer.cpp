@@ -3,8 +3,8 @@
 
 #include <filesystem>
 
+#include "policies/reference/emulations.hpp"
 #include "policies/registry.hpp"
-#include "scenarios/spec/make_policy.hpp"
 #include "scenarios/spec/outside_policy.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
 #include "sim/core/quantity.hpp"
@@ -141,7 +141,7 @@ std::string policy_line(const Scenario& s, const PolicyConfig& written, bool dig
   if (!c.label.empty() && !digest) out += fmt::format(", label: {}", scalar(c.label));
   std::map<std::string, std::string> options = c.options;
   if (const PolicyInfo* info = is_of_library(c) ? nullptr : find_policy(c.name))
-    for (const OptionSpec& o : policy_options(*info, s.emulate))
+    for (const OptionSpec& o : emulated(*info, find_emulation(s.emulate)).options)
       if (!o.default_value.empty()) options.try_emplace(o.name, o.default_value);
   if (is_external(c) && !digest) options.try_emplace("timeout", "30s");
   for (const auto& [key, value] : options) out += fmt::format(", {}: {}", scalar(key), option(value));

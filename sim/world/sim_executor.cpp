@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "sim/api/emulation.hpp"
 #include "sim/core/assert.hpp"
-#include "sim/models/lifecycle/emulation.hpp"
 
 namespace orrery {
 SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, const PerformanceModel& model,
@@ -16,9 +16,16 @@ SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, con
       gangs_(workload.specs.size()),
       points_(publish_points(options_.publishes, workload.specs)),
       versions_(points_.size()) {
-  if (options_.network != nullptr) contention_.emplace(*options_.network);
-  if (model.minds_neighbours()) neighbours_.emplace(topology, workload.specs.size(), model.places());
+  make_parts();
   plan_failures(nullptr);
+}
+
+// What only some worlds have.
+void SimExecutor::make_parts() {
+  if (options_.network != nullptr) contention_.emplace(*options_.network);
+  if (model_->minds_neighbours()) neighbours_.emplace(*topology_, gangs_.size(), model_->places());
+  if (options_.rule == nullptr || options_.rule->toll == nullptr) return;
+  for (const JobSpec& spec : workload_->specs) tolls_.push_back(options_.rule->toll(spec));
 }
 
 // From now on. `known`: the nodes that are away by now, null at the start of a run.
@@ -267,12 +274,11 @@ void SimExecutor::happen(const Due& due) {
   }
 }
 
-// Emulation of Muri: whatever happens, every job that goes on running has progressed by max(elapsed - pause, 0).
-void SimExecutor::pause_running(Duration elapsed) {
+// Whatever happens, every job that goes on running has progressed by max(elapsed - toll, 0).
+void SimExecutor::take_tolls(Duration elapsed) {
   for (Gang& g : gangs_) {
     if (g.phase != Phase::running) continue;
-    const Duration pause = options_.pause_per_event[g.job.index()];
-    g.done = g.done + Work{std::max<std::int64_t>(elapsed.ns - pause.ns, 0)};
+    g.done = g.done + Work{std::max<std::int64_t>(elapsed.ns - tolls_[g.job.index()].ns, 0)};
     g.since = now_;
     queue_.reschedule(g.next, now_ + time_for(g.total - g.done, kUnitRate));
     say(g, event::Progress{g.done});
@@ -289,17 +295,18 @@ std::span<const Event> SimExecutor::wait_until(Time deadline) {
     if (!nothing) {
       ORRERY_ASSERT(next >= now_, "time runs backwards: {} after {}", next.ns, now_.ns);
       now_ = next;
+      const auto same_end = options_.rule != nullptr ? options_.rule->same_end : nullptr;
       bool ends = false;
-      while (!queue_.empty() && (queue_.next_time() == now_ || (ends && muri_same_end(now_, queue_.next_time())))) {
+      while (!queue_.empty() && (queue_.next_time() == now_ || (ends && same_end(now_, queue_.next_time())))) {
         const Due due = queue_.pop().payload;
-        ends = options_.merge_ends && (ends || due.what == What::finish);
+        ends = same_end != nullptr && (ends || due.what == What::finish);
         happen(due);
       }
       change_rates();
     } else if (deadline != kNever) {
       now_ = std::max(now_, deadline);
     }
-    if (!options_.pause_per_event.empty() && now_ > before) pause_running(now_ - before);
+    if (!tolls_.empty() && now_ > before) take_tolls(now_ - before);
     if (nothing) break;
   }
   return batch_;

@@ -14,7 +14,6 @@
 #include "sim/control/executor.hpp"
 #include "sim/core/event_queue.hpp"
 #include "sim/core/truth.hpp"
-#include "sim/models/lifecycle/emulation.hpp"
 #include "sim/models/lifecycle/failures.hpp"
 #include "sim/models/lifecycle/overheads.hpp"
 #include "sim/models/lifecycle/transfer.hpp"
@@ -24,6 +23,8 @@
 
 namespace orrery {
 
+struct ProgressRule;
+
 struct SimOptions {
   OverheadModel overheads;
   FailureModel failures;
@@ -31,12 +32,7 @@ struct SimOptions {
   PublishModel publishes{};
   const NetworkModel* network = nullptr;  // set: running jobs share its links; outlives the executor
   Duration progress_every{};              // cadence of `progress` events of running jobs; 0 = none
-  // Emulation of Muri's simulator only (`emulate: muri`): [job] time that every event takes from a running job.
-  std::vector<Duration> pause_per_event{};
-  // Emulation of fixed-step simulators only (`emulate: pollux`, `titan`): when stretches end.
-  using Rounding = StepRounding;
-  Rounding rounding{};
-  bool merge_ends = false;  // likewise: ends that its floating-point clock takes for one are one (muri_same_end)
+  const ProgressRule* rule = nullptr;     // of a simulator that is emulated; outlives the executor
 };
 
 class SimExecutor : public Executor {
@@ -120,6 +116,7 @@ class SimExecutor : public Executor {
     Queue::Handle publish = Queue::kNone;  // begin or end of its next publication
   };
 
+  void make_parts();
   void plan_failures(const Inventory* known);
   void take_up(const JobRecord& r, Work done);  // in sim_start.cpp
   [[nodiscard]] Gang* find(GangId gang, Incarnation incarnation);
@@ -147,7 +144,7 @@ class SimExecutor : public Executor {
                          Duration stood_still = {});
   void happen(const Due& due);
   void say(const Gang& g, const event::Payload& what);
-  void pause_running(Duration elapsed);
+  void take_tolls(Duration elapsed);
   void change_rates();
   [[nodiscard]] Duration stood_still(const Gang& g) const;
   void change_rate(Gang& g, Rate healthy, std::int64_t turns);
@@ -169,6 +166,7 @@ class SimExecutor : public Executor {
   Queue queue_;
   std::vector<Gang> gangs_;         // [job]: the job's present or last gang
   std::vector<JobId> job_of_gang_;  // [gang]
+  std::vector<Duration> tolls_;     // [job] see ProgressRule; empty without
   std::vector<Event> batch_;
   std::string broken_;                               // see Executor::broken()
   std::vector<std::vector<std::int32_t>> points_;    // [job] where it publishes; empty where no job has parents

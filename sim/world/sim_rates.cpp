@@ -2,6 +2,7 @@
 // who else is on the GPUs, and with nodes that are slow for a while.
 #include <algorithm>
 
+#include "sim/api/emulation.hpp"
 #include "sim/models/speed/colocation.hpp"
 #include "sim/world/sim_executor.hpp"
 
@@ -37,7 +38,9 @@ void SimExecutor::begin_stretch(Gang& g) {
     g.stretch.left = time_to(g, g.total);
     g.stretch.until = g.total;
   }
-  const Time end = options_.rounding.end_of(now_ + g.stretch.left, now_);
+  const bool theirs = options_.rule != nullptr && options_.rule->stretch_end != nullptr;
+  const Time ours = now_ + g.stretch.left;
+  const Time end = theirs ? options_.rule->stretch_end(ours, now_) : ours;
   const bool last = g.stretch.until >= g.total;
   g.next = schedule(g, end, last ? kFinishClass : kProgressClass, last ? What::finish : What::stretch_end);
 }

@@ -17,8 +17,7 @@ SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, con
       gangs_(workload.specs.size()),
       points_(publish_points(options_.publishes, workload.specs)),
       versions_(points_.size()) {
-  if (options_.network != nullptr) contention_.emplace(*options_.network);
-  if (model.minds_neighbours()) neighbours_.emplace(topology, workload.specs.size(), model.places());
+  make_parts();
   plan_failures(&known.physical());
   const ClusterView view = known.view(now, 0, {});
   for (std::size_t i = 0; i < versions_.size(); ++i)

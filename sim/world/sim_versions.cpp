@@ -45,7 +45,7 @@ void SimExecutor::tell_inheritance(Gang& g) {
 
 // The next publication: at the first point that the job has not published yet.
 void SimExecutor::plan_publication(Gang& g) {
-  if (points_.empty() || g.publish != Queue::kNone || !options_.pause_per_event.empty()) return;
+  if (points_.empty() || g.publish != Queue::kNone || !tolls_.empty()) return;
   const std::int32_t have = newest(versions_[g.job.index()]);
   for (const std::int32_t point : points_[g.job.index()]) {
     if (point <= have) continue;

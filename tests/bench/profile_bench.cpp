@@ -65,7 +65,7 @@ void count_allocations(benchmark::State& state, LookUp&& look_up) {
 }
 
 void look_up(benchmark::State& state, int nodes) {
-  const auto model = ProfiledModel::compile({profile()}, 4, ProfileBelief::consistent).value();
+  const auto model = ProfiledModel::compile({profile()}, 4).value();
   if (!model->add({"net", 128, 4, 1e6}, true)) std::abort();
   Allocation gpus;
   for (int n = 0; n < nodes; ++n) gpus.add({NodeId(static_cast<std::uint32_t>(n)), kMilliPerGpu, 0xf, 0, 0});
@@ -94,8 +94,7 @@ void BM_PlacementOnTwoTypes(benchmark::State& state) {
   const Topology topology({a, b});
   ApplicationProfile other = profile();
   other.hardware = "other";
-  const auto model =
-      ProfiledModel::compile({profile(), other}, topology, {"bench", "other"}, ProfileBelief::consistent).value();
+  const auto model = ProfiledModel::compile({profile(), other}, topology, {"bench", "other"}).value();
   if (!model->add({"net", 128, 4, 1e6}, true)) std::abort();
   Allocation gpus;
   for (std::uint32_t n = 0; n < 4; ++n) gpus.add({NodeId(n), kMilliPerGpu, 0xf, 0, 0});
@@ -113,7 +112,7 @@ void BM_PairOfApplication(benchmark::State& state) {
   ApplicationProfile p = profile();
   for (int a = 1; a <= 12; ++a)
     for (int b = a; b <= 12; ++b) p.shared.push_back({{4.0 * a, 0.02 * a, 1.0 * a}, {4.0 * b, 0.02 * b, 1.0 * b}});
-  const auto model = ProfiledModel::compile({p}, 4, ProfileBelief::consistent).value();
+  const auto model = ProfiledModel::compile({p}, 4).value();
   if (!model->add({"net", 10, 1, 1e6}, true) || !model->add({"net", 20, 1, 1e6}, true)) std::abort();
   Allocation gpus;
   gpus.add({NodeId(0), kMilliPerGpu, 1, 0, 0});

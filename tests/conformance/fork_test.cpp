@@ -196,12 +196,12 @@ TEST_CASE("a run forked at every tenth event goes on as it would have: every pol
 
 TEST_CASE("a run forked at every tenth event goes on as it would have: simulators' versions", "[conformance][fork]") {
   for (const Emulation& e : emulations())
-    for (const PolicyInfo& info : policy_table()) {
-      if (e.policy(info.name) == nullptr) continue;
-      INFO("policy " << info.name << ", emulate " << e.name);
-      const std::string placement(e.placement(info.name));
-      const ForkedRun run =
-          run_with_forks(plain_world(), {std::string(info.name), placement, {}, std::string(e.name)}, false);
+    for (const EmulatedPolicy& p : e.policies) {
+      INFO("policy " << p.name << ", emulate " << e.name);
+      const std::string placement(e.placement(p.name));
+      ForkWorld world = plain_world();
+      if (e.progress != nullptr) world.sim.rule = e.progress(p.name);
+      const ForkedRun run = run_with_forks(world, {std::string(p.name), placement, {}, std::string(e.name)}, false);
       CHECK(run.forks > 5);
       CHECK(run.differing == 0);
     }

@@ -16,7 +16,7 @@ ApplicationProfile profile() {
   ApplicationProfile p;
   p.name = "net";
   p.hardware = "k9";
-  p.split = SplitRule::titan;
+  p.split = {.two_passes_early = false, .rounds_up = false, .nodes_by_number = true};
   for (const double b : {4.0, 8.0, 16.0}) {
     p.exact.push_back({1, 1, 1, b, 0.12 + 0.01 * b, 0});
     p.exact.push_back({2, 1, 2, b, 0.14 + 0.01 * b, 0.02});
@@ -91,7 +91,7 @@ TEST_CASE("two jobs of an application on one GPU: their pair's speeds until one 
   ApplicationProfile other = profile();
   other.name = "other";
   for (const bool elsewhere : {false, true}) {
-    const auto model = ProfiledModel::compile({profile(), other}, 1, ProfileBelief::consistent).value();
+    const auto model = ProfiledModel::compile({profile(), other}, 1).value();
     REQUIRE(model->add({"net", 4, 1, 8000}, false));
     const std::int64_t first = model->reference_time().ns;
     REQUIRE(model->add({elsewhere ? "other" : "net", 8, 1, 4000}, false));
@@ -118,7 +118,7 @@ TEST_CASE("two jobs of an application on one GPU: their pair's speeds until one 
 }
 
 TEST_CASE("sharing a GPU: how many and what they are decides the share", "[models][titan]") {
-  const auto model = ProfiledModel::compile({profile()}, 4, ProfileBelief::consistent).value();
+  const auto model = ProfiledModel::compile({profile()}, 4).value();
   for (const std::int64_t batch : {4, 8, 16}) REQUIRE(model->add({"net", batch, 1, 1000}, false));
   REQUIRE(model->add({"net", 8, 2, 1000}, false));  // 4 samples on each of two GPUs
   const auto share = [&model](std::uint32_t job, std::uint64_t gpus, std::vector<JobId> with) {
@@ -135,6 +135,6 @@ TEST_CASE("sharing a GPU: how many and what they are decides the share", "[model
   CHECK(share(0, 1, {JobId(1), JobId(2)}) == Approx(0.98 / 3));
   CHECK(share(3, 3, {JobId(1)}) == 0.8);  // as on one GPU with 4
   CHECK(share(1, 1, {JobId(3)}) == 0.5);
-  const auto emulated = ProfiledModel::compile({profile()}, 4, ProfileBelief::titan).value();
+  const auto emulated = ProfiledModel::compile({profile()}, 4, find_emulation("titan")->belief).value();
   CHECK_FALSE(emulated->minds_neighbours());
 }

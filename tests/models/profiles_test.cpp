@@ -145,7 +145,7 @@ TEST_CASE("a batch is split over GPUs and accumulation steps", "[models]") {
 TEST_CASE("work of a profiled job is time on its requested GPUs, in stretches of one epoch", "[models]") {
   ApplicationProfile p = application_profile();
   p.batches = {{16, {{100, 100, 1, 3}, {300, 300, 1, 3}}}, {32, {{110, 60, 1, 3}, {300, 190, 1, 3}}}};
-  const auto model = ProfiledModel::compile({p}, 4, ProfileBelief::consistent).value();
+  const auto model = ProfiledModel::compile({p}, 4).value();
   REQUIRE(model->add({"net", 16, 1, 0}, false));
   CHECK(to_seconds(model->reference_time()) == Approx(300 * 0.28));
   CHECK(model->most_gpus() == 4);
@@ -171,7 +171,7 @@ TEST_CASE("work of a profiled job is time on its requested GPUs, in stretches of
 }
 
 TEST_CASE("a job without a profile, or whose profile lacks its size, is named", "[models]") {
-  const auto model = ProfiledModel::compile({application_profile()}, 4, ProfileBelief::consistent).value();
+  const auto model = ProfiledModel::compile({application_profile()}, 4).value();
   const auto unknown = model->add({"nett", 16, 1, 0}, false);
   REQUIRE_FALSE(unknown);
   CHECK(render(unknown.error()).find("did you mean `net`?") != std::string::npos);
@@ -192,9 +192,7 @@ TEST_CASE("each type of GPU has its own step times; a gang over two types is as 
   fast.hardware = "k10";
   for (std::vector<StepPoint>* points : {&fast.exact, &fast.scaling})
     for (StepPoint& p : *points) p.step_s /= 2, p.sync_s /= 2;
-  const auto model =
-      ProfiledModel::compile({application_profile(), fast}, topology, {"k9", "k10"}, ProfileBelief::consistent)
-          .value();
+  const auto model = ProfiledModel::compile({application_profile(), fast}, topology, {"k9", "k10"}).value();
   REQUIRE(model->add({"net", 16, 2, 1600}, false));
   CHECK(to_seconds(model->reference_time()) == Approx(100 * step_s(1, 2, 8)));  // counted on type a
   REQUIRE(model->add({"net", 16, 2, 1600}, false, topology.type_bit("b")));
@@ -224,8 +222,7 @@ TEST_CASE("each type of GPU has its own step times; a gang over two types is as 
 
   ApplicationProfile other = application_profile();
   other.name = "other";
-  const auto some = ProfiledModel::compile({application_profile(), fast, other}, topology, {"k9", "k10"},
-                                           ProfileBelief::consistent);
+  const auto some = ProfiledModel::compile({application_profile(), fast, other}, topology, {"k9", "k10"});
   const auto missing = (*some)->add({"other", 16, 1, 100}, false);
   REQUIRE_FALSE(missing);
   CHECK(render(missing.error()).find("no profile of `other` on GPUs of type `b`, whose tables are called `k10`") !=
@@ -243,7 +240,7 @@ TEST_CASE("without clamp a job is elastic as far as its profile goes, and a shap
     p.exact.push_back(point(1, 1, 1, b));
     p.exact.push_back(point(2, 1, 2, b));
   }
-  const auto model = ProfiledModel::compile({p}, 4, ProfileBelief::consistent).value();
+  const auto model = ProfiledModel::compile({p}, 4).value();
   REQUIRE(model->add({"net", 256, 2, 2560}, false));
   CHECK(model->least_gpus() == 1);
   CHECK(model->most_gpus() == 2);
@@ -271,7 +268,7 @@ TEST_CASE("without clamp a job is elastic as far as its profile goes, and a shap
   // A job that needs more than one GPU: fewer were not measured.
   ApplicationProfile wide = p;
   std::erase_if(wide.exact, [](const StepPoint& at) { return at.gpus == 1; });
-  const auto least = ProfiledModel::compile({wide}, 4, ProfileBelief::consistent).value();
+  const auto least = ProfiledModel::compile({wide}, 4).value();
   REQUIRE(least->add({"net", 256, 2, 2560}, false));
   CHECK(least->least_gpus() == 2);
 }

@@ -75,10 +75,15 @@ Workload random_jobs(std::uint64_t seed) {
   return w;
 }
 
+// The one that a simulator counts by which decides so often.
+RunClock clock_of(std::int64_t step) {
+  return {find_emulation("titan")->counted(step == 60 ? "themis" : "fifo")};
+}
+
 }  // namespace
 
 TEST_CASE("a clock that goes in steps rounds what ran in each", "[observe][clock]") {
-  const RunClock exact, steps{seconds(300)};
+  const RunClock exact, steps = clock_of(300);
   const Time from{60'400'000'000}, to{650'300'000'000};
   CHECK(exact.ran(from, to) == to - from);
   CHECK(steps.ran(from, Time{239'600'000'000}) == seconds(179));  // 179.2 s
@@ -100,9 +105,9 @@ TEST_CASE("rows and summary are on one clock, also on one that rounds", "[observ
       std::vector<JobRecord> records(w.specs.size());
       for (std::size_t i = 0; i < records.size(); ++i) records[i].spec = &w.specs[i];
       const auto table = std::make_shared<const JobTable>(make_job_table(records));
-      MetricsFold fold(table, gpus_by_node(topology), {seconds(step)});
+      MetricsFold fold(table, gpus_by_node(topology), clock_of(step));
       StudyInputs in = make_study_inputs(w.specs, topology);
-      in.clock = {seconds(step)};
+      in.clock = clock_of(step);
       for (std::size_t i = 0; i < in.jobs.size(); ++i) in.jobs[i].exclusive = Duration{w.truths[i].work.ns};
       StudyFold study(table, in);
       ByHand by_hand(step);
@@ -161,9 +166,9 @@ TEST_CASE("price and energy are of the time that the run's clock counts", "[obse
   std::vector<JobRecord> records(1);
   records[0].spec = &w.specs[0];
   const auto table = std::make_shared<const JobTable>(make_job_table(records));
-  MetricsFold fold(table, gpus_by_node(topology), {seconds(300)});
+  MetricsFold fold(table, gpus_by_node(topology), clock_of(300));
   StudyInputs in = make_study_inputs(w.specs, topology);
-  in.clock = {seconds(300)};
+  in.clock = clock_of(300);
   StudyFold study(table, in);
   SimOptions sim;
   sim.overheads.launch = milliseconds(400);

@@ -56,13 +56,9 @@ inline std::unique_ptr<Policy> make_policy(const PolicyChoice& choice, const Pla
   setup.placement = make_placement(choice.placement, 1);
   REQUIRE(setup.placement != nullptr);
   if (placement != nullptr) *placement = setup.placement.get();
-  const Emulation* e = find_emulation(choice.emulate);
-  std::vector<OptionSpec> known = info->options;
-  if (e != nullptr && e->options != nullptr)
-    for (OptionSpec& o : e->options(info->name)) known.push_back(std::move(o));
-  OptionReader reader(choice.name, choice.options, {}, known);
-  const PolicyFactory theirs = e == nullptr ? nullptr : e->policy(info->name);
-  auto policy = (theirs == nullptr ? info->make : theirs)(std::move(setup), reader);
+  const PolicyInfo row = emulated(*info, find_emulation(choice.emulate));
+  OptionReader reader(choice.name, choice.options, {}, row.options);
+  auto policy = row.make(std::move(setup), reader);
   REQUIRE(reader.finish().has_value());
   return policy;
 }
@@ -103,8 +99,7 @@ inline InvariantOptions watched(const Workload& w, const PerformanceModel& speed
   o.world.longest_save = std::max(sim.checkpoints.cost, sim.publishes.cost);
   for (const Duration cost : sim.checkpoints.costs) o.world.longest_save = std::max(o.world.longest_save, cost);
   o.world.prompt = true;
-  o.world.pause_per_event = sim.pause_per_event;
-  o.world.rounding = sim.rounding;
+  o.world.rule = sim.rule;
   return o;
 }
 

@@ -95,9 +95,9 @@ TEST_CASE("a spell that begins while a job saves counts from when it goes on", "
 TEST_CASE("jobs whose speed comes in stretches are slowed down as well", "[exec][stragglers]") {
   ApplicationProfile p;
   p.name = "net";
-  p.split = SplitRule::titan;
+  p.split = {.two_passes_early = false, .rounds_up = false, .nodes_by_number = true};
   for (const double b : {4.0, 8.0}) p.exact.push_back({1, 1, 1, b, 0.1 * b, 0});
-  const auto model = ProfiledModel::compile({p}, 1, ProfileBelief::consistent).value();
+  const auto model = ProfiledModel::compile({p}, 1).value();
   REQUIRE(model->add({"net", 4, 1, 10'000}, false));
   const Topology topology(cluster(1, 1));
   Workload w = make_workload({{0, 1, 1}});

@@ -115,7 +115,7 @@ void add_speed(WorkWorld& w, WorkKind kind, const Topology& topology, RandomStre
     half_a_gpu_each(w.work);
   }
   if (kind == kStretches) {
-    auto model = ProfiledModel::compile({net()}, 4, ProfileBelief::consistent).value();
+    auto model = ProfiledModel::compile({net()}, 4).value();
     for (JobSpec& s : w.work.specs) {
       REQUIRE(model->add({"net", 64, s.demand.gpus, 0}, true));
       w.work.truths[s.id.index()].work = Work{model->reference_time().ns};

@@ -41,7 +41,7 @@ Expected<ApplicationProfile> read_model(const fs::path& folder, const std::strin
   ApplicationProfile p;
   p.name = model;
   p.hardware = hardware;
-  p.split = SplitRule::titan;
+  p.split = {.two_passes_early = false, .rounds_up = false, .nodes_by_number = true};
   p.gpu_limit = 32;
   bool there = false;
   auto exact = profile_points(folder / (model + std::string(kPlacements)), there);

@@ -76,12 +76,12 @@ Application::Split Application::split(std::int64_t batch, int gpus) const {
   Split s;
   const std::int64_t local = ceil_div(batch, gpus);
   s.accumulation = ceil_div(local, p.max_local_batch) - 1;
-  // One GPU alone estimates gradient noise from at least two passes (Pollux); TitanSched does so above its limit.
-  const std::int64_t alone_above = p.split == SplitRule::pollux ? p.initial_batch : p.max_local_batch;
+  // One GPU alone estimates gradient noise from at least two passes.
+  const std::int64_t alone_above = p.split.two_passes_early ? p.initial_batch : p.max_local_batch;
   if (gpus == 1 && batch > alone_above) s.accumulation = std::max<std::int64_t>(1, s.accumulation);
   s.per_gpu = ceil_div(local, s.accumulation + 1);
   const std::int64_t passes = gpus * (s.accumulation + 1);
-  if (p.split == SplitRule::pollux)
+  if (p.split.rounds_up)
     s.per_gpu = std::min(s.per_gpu, p.max_batch / passes);
   else
     s.per_gpu = std::max(std::min(s.per_gpu, batch / passes), p.min_local_batch);

@@ -32,7 +32,7 @@ class Application {
   [[nodiscard]] const std::vector<double>& epoch_ends() const { return ends_; }
   // The most GPUs that a global batch can be split over.
   [[nodiscard]] std::int32_t most_gpus(std::int64_t batch) const;
-  [[nodiscard]] SplitRule split_rule() const { return profile_.split; }
+  [[nodiscard]] const SplitStyle& split_style() const { return profile_.split; }
   [[nodiscard]] double start_s() const { return profile_.start_s; }
   [[nodiscard]] std::int64_t initial_batch() const { return profile_.initial_batch; }
   [[nodiscard]] std::int64_t max_local_batch() const { return profile_.max_local_batch; }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "sim/api/emulation.hpp"
 #include "sim/core/assert.hpp"
 #include "sim/models/speed/colocation.hpp"
 
@@ -13,13 +14,6 @@ namespace {
 
 constexpr double kLongestNs = 4e18;  // 127 years
 constexpr int kBelievedGpus = 64;    // compiled ahead; wider shapes are worked out when asked for
-
-// As Python's round() does.
-std::int64_t round_half_even(double v) {
-  const auto whole = static_cast<std::int64_t>(v);
-  const double rest = v - static_cast<double>(whole);
-  return whole + (rest > 0.5 || (rest == 0.5 && whole % 2 != 0) ? 1 : 0);
-}
 
 std::int64_t to_ns(double seconds) {
   const double ns = std::min(seconds * 1e9, kLongestNs);
@@ -44,7 +38,7 @@ std::string profiled_name(const std::string& application) {
 }  // namespace
 
 Expected<std::shared_ptr<ProfiledModel>> ProfiledModel::compile(ProfileSet profiles, int gpus_per_node,
-                                                                ProfileBelief belief) {
+                                                                const Belief* belief) {
   auto applications = compile_all(std::move(profiles));
   if (!applications) return tl::make_unexpected(std::move(applications.error()));
   Type all;
@@ -55,7 +49,7 @@ Expected<std::shared_ptr<ProfiledModel>> ProfiledModel::compile(ProfileSet profi
 
 Expected<std::shared_ptr<ProfiledModel>> ProfiledModel::compile(ProfileSet profiles, const Topology& topology,
                                                                 const std::vector<std::string>& hardware,
-                                                                ProfileBelief belief) {
+                                                                const Belief* belief) {
   const std::vector<std::string>& names = topology.gpu_types();
   ORRERY_ASSERT(hardware.size() == names.size(), "{} types, {} of them mapped", names.size(), hardware.size());
   auto applications = compile_all(std::move(profiles));
@@ -227,11 +221,10 @@ void ProfiledModel::for_types(const Class& c, const Shape& shape, F f) const {
   }
 }
 
-// Titan's simulator lists nodes by number, Pollux' as it filled them.
 NodeRing ProfiledModel::nodes_of(const Application& a, std::size_t type, const Shape& shape) const {
   if (shape.where() == nullptr) return NodeRing::packed(shape.gpus(), types_[type].nodes);
   return NodeRing(*shape.where(),
-                  a.split_rule() == SplitRule::titan ? NodeRing::Order::by_node : NodeRing::Order::most_first);
+                  a.split_style().nodes_by_number ? NodeRing::Order::by_node : NodeRing::Order::most_first);
 }
 
 // The least of pace(application, split, seconds of a step) over the types of the GPUs; below 0 without GPUs, nothing
@@ -336,12 +329,11 @@ ProfiledModel::Step ProfiledModel::believed_step(const Class& c, std::size_t typ
   const Application& a = application(c, type);
   const int gpus = shape.gpus();
   Application::Split split = a.split(c.batch, gpus);
-  if (belief_ == ProfileBelief::pollux && gpus == 1 && split.accumulation == 0) {
-    // Its Optimus accumulates on one GPU whatever the batch, unlike the jobs themselves.
-    split.accumulation = 1;
-    split.per_gpu = (c.batch + 1) / 2;
+  if (belief_ != nullptr && belief_->split != nullptr) {
+    const Belief::Split theirs = belief_->split({split.per_gpu, split.accumulation}, c.batch, gpus);
+    split.per_gpu = theirs.per_gpu;
+    split.accumulation = theirs.accumulation;
   }
-  if (belief_ == ProfileBelief::titan) split.accumulation += 1;  // its predictor charges one pass too many
   const Application::Step step = a.step(nodes_of(a, type, shape), split);
   return {step.seconds, split.total, step.covered};
 }
@@ -362,8 +354,7 @@ Duration ProfiledModel::time_on(const Class& c, std::size_t type, Work work, con
   if (!step.covered && !c.clamp) return kForever;
   const Application& a = application(c, type);
   const Work done{c.ends.back() - work.ns};
-  if (belief_ == ProfileBelief::pollux && a.epochs() > 0) {
-    // Whole epochs, up to the last but one (its completion epoch counts from 0).
+  if (belief_ != nullptr && belief_->whole_epochs && a.epochs() > 0) {
     const std::size_t epoch = epoch_of(c, done), last = a.epochs() - 1;
     const double steps = epoch >= last ? 1 : a.iterations(c.batch, last) - a.iterations(c.batch, epoch);
     return Duration{static_cast<std::int64_t>(steps * step.seconds * 1e9)};
@@ -374,8 +365,8 @@ Duration ProfiledModel::time_on(const Class& c, std::size_t type, Work work, con
     const std::size_t epoch = std::min(epoch_of(c, done), c.ends.size() - 1);
     seconds = seconds * a.gain(c.total, epoch) / a.gain(step.total, epoch);
   }
-  if (belief_ != ProfileBelief::titan) return Duration{to_ns(seconds)};
-  return Duration{round_half_even(seconds) * kNsPerSecond};
+  const bool rounds = belief_ != nullptr && belief_->rounded != nullptr;
+  return rounds ? belief_->rounded(seconds) : Duration{to_ns(seconds)};
 }
 
 }  // namespace orrery

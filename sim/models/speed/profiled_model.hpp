@@ -19,9 +19,7 @@
 
 namespace orrery {
 
-// What policies are told about remaining times. `pollux` and `titan` keep the oddities of those simulators'
-// predictors (only for `emulate:`), `consistent` is what the model itself expects.
-enum class ProfileBelief : std::uint8_t { consistent, pollux, titan };
+struct Belief;
 
 class ProfiledModel final : public PerformanceModel {
  public:
@@ -35,14 +33,15 @@ class ProfiledModel final : public PerformanceModel {
   };
 
   // Compiles the applications for GPUs that are all alike. `gpus_per_node`: how wide the nodes are that packed shapes
-  // fill.
+  // fill. `belief`: what policies are told instead of what the model itself expects (`emulate:`, where nobody knows
+  // of sharing either); null: nothing else. It must outlive the model.
   [[nodiscard]] static Expected<std::shared_ptr<ProfiledModel>> compile(ProfileSet profiles, int gpus_per_node,
-                                                                        ProfileBelief belief);
+                                                                        const Belief* belief = nullptr);
   // For the types of a cluster, which must outlive the model. `hardware`: of each of topology.gpu_types(), what the
   // profiles call it (ApplicationProfile::hardware); several types may share one.
   [[nodiscard]] static Expected<std::shared_ptr<ProfiledModel>> compile(ProfileSet profiles, const Topology& topology,
                                                                         const std::vector<std::string>& hardware,
-                                                                        ProfileBelief belief);
+                                                                        const Belief* belief = nullptr);
   // Adds the next job, in order of JobId. `types`: those that it may use; 0 = all. Errors name what its profile
   // lacks: tables for a type, or the requested GPUs packed on nodes of a type that has as many. With `clamp` the
   // nearest measured step time is taken for what was not measured.
@@ -67,8 +66,7 @@ class ProfiledModel final : public PerformanceModel {
   [[nodiscard]] Duration time_for(const JobSpec& spec, Work work, const Shape& shape,
                                   const RunConfig& config) const override;
   [[nodiscard]] bool in_stretches() const override { return true; }
-  // The simulators that are emulated know nothing of sharing.
-  [[nodiscard]] bool minds_neighbours() const override { return belief_ == ProfileBelief::consistent; }
+  [[nodiscard]] bool minds_neighbours() const override { return belief_ == nullptr; }
   // `with`: others with the batches and on the numbers of GPUs that they asked for.
   [[nodiscard]] Rate share(const JobSpec& spec, const Allocation& gpus, std::span<const JobId> with) const override;
   [[nodiscard]] Stretch stretch(const JobSpec& spec, const Allocation& gpus, const RunConfig& config,
@@ -110,7 +108,7 @@ class ProfiledModel final : public PerformanceModel {
   };
 
   ProfiledModel(std::vector<Application> applications, std::vector<Type> types, const Topology* topology,
-                ProfileBelief belief)
+                const Belief* belief)
       : applications_(std::move(applications)), types_(std::move(types)), topology_(topology), belief_(belief) {}
   [[nodiscard]] const Class& class_of(JobId job) const { return classes_[of_job_[job.index()]]; }
   [[nodiscard]] const Application& application(const Class& c, std::size_t type) const {
@@ -140,7 +138,7 @@ class ProfiledModel final : public PerformanceModel {
   const Topology* topology_ = nullptr;  // null where all GPUs are alike
   std::vector<Class> classes_;
   std::vector<std::uint32_t> of_job_;
-  ProfileBelief belief_ = ProfileBelief::consistent;
+  const Belief* belief_ = nullptr;
 };
 
 }  // namespace orrery

@@ -25,15 +25,20 @@ struct BatchStats {
   std::vector<EpochStats> epochs;
 };
 
-// How a global batch is split over GPUs and accumulation steps: the rules of Pollux and of TitanSched differ.
-enum class SplitRule : std::uint8_t { pollux, titan };
+// How the source of a profile split a global batch over GPUs and accumulation steps, and named placements: its
+// measurements hold for that (docs/formulas.md).
+struct SplitStyle {
+  bool two_passes_early = true;  // one GPU alone makes two passes from the initial batch on, else where it must
+  bool rounds_up = true;         // local batches, as far as the largest batch allows; else down, to the smallest one
+  bool nodes_by_number = false;  // a placement names nodes as they are numbered; else those with most GPUs first
+};
 
 struct ApplicationProfile {
   std::string name;
   std::string hardware;
   std::vector<StepPoint> exact, scaling;
   std::vector<BatchStats> batches;  // by batch size; empty: progress is samples, and jobs say how many they need
-  SplitRule split = SplitRule::pollux;
+  SplitStyle split{};
   std::int64_t initial_batch = 0;                         // M0; 0 = the smallest of `batches`
   std::int64_t max_batch = 0;                             // 0 = the largest of `batches`, or no limit
   std::int64_t min_local_batch = 0, max_local_batch = 0;  // 0 = the smallest and largest measured

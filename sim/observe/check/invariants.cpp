@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "sim/api/emulation.hpp"
 #include "sim/core/assert.hpp"
 
 namespace orrery {
@@ -70,7 +71,8 @@ void InvariantChecker::check_demand(const Event& e, const Allocation& gpus) {
   const int low = rigid ? spec.demand.gpus : spec.min_gpus;
   const int high = rigid ? spec.demand.gpus : spec.max_gpus;
   const int got = gpus.gpu_count();
-  if (!options_.any_size && (got < low || got > high))
+  const bool any = options_.emulate != nullptr && options_.emulate->ignores_sizes;
+  if (!any && (got < low || got > high))
     report(e.at, e.job, "demand", fmt::format("launched on {} GPUs, wants {} to {}", got, low, high));
   if (spec.demand.gpu_types == 0) return;
   for (const NodeSlice& s : gpus.slices())

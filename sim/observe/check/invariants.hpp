@@ -20,6 +20,8 @@
 
 namespace orrery {
 
+struct Emulation;
+
 struct Violation {
   Time at{};
   JobId job{};
@@ -28,10 +30,10 @@ struct Violation {
 };
 
 struct InvariantOptions {
-  bool fatal = false;             // assert at the first violation instead of collecting
-  bool allow_unfinished = false;  // a run that was cut short
-  bool any_size = false;          // jobs may get more GPUs than they can use: an emulated simulator does that
-  std::size_t keep = 100;         // violations kept with their text; all are counted
+  bool fatal = false;                  // assert at the first violation instead of collecting
+  bool allow_unfinished = false;       // a run that was cut short
+  const Emulation* emulate = nullptr;  // whose simulator's policies may give jobs GPUs that these cannot use
+  std::size_t keep = 100;              // violations kept with their text; all are counted
   // A job's true work in a simulated run; nothing when this cannot be said of the job. What jobs commit is checked
   // against what they can have done, and at its finish a job must have done all of it, and not before.
   std::function<std::optional<Work>(JobId)> true_work;

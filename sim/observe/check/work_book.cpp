@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "sim/api/emulation.hpp"
 #include "sim/models/speed/colocation.hpp"
 
 namespace orrery {
@@ -16,7 +17,9 @@ void WorkBook::begin(const RunContext& context, WorldModel world) {
     slowdown_.assign(t.node_count(), kFullSpeed);
     there_.resize(t.node_count());
   }
-  for (const Duration takes : world_.pause_per_event) {
+  if (world_.rule == nullptr || world_.rule->toll == nullptr) return;
+  for (const JobRecord& r : *context.records) {
+    const Duration takes = world_.rule->toll(*r.spec);
     const auto at =
         std::find_if(pauses_.begin(), pauses_.end(), [takes](const Pause& p) { return p.takes == takes; });
     pause_of_.push_back(static_cast<std::uint32_t>(at - pauses_.begin()));
@@ -62,7 +65,7 @@ void WorkBook::pass(Time now) {
   }
 }
 
-// Muri's simulator: whatever happens, every job that runs has progressed by max(elapsed - pause, 0).
+// Whatever happens, every job that runs has progressed by max(elapsed - toll, 0).
 void WorkBook::pause(Time now) {
   last_dt_ = now - now_;
   for (Pause& p : pauses_) {
@@ -139,6 +142,10 @@ void WorkBook::mark(Launch& l) {
   dirty_.push_back(entries_[l.job.index()].slot);
 }
 
+bool WorkBook::rounds_ends() const {
+  return world_.rule != nullptr && world_.rule->stretch_end != nullptr;
+}
+
 void WorkBook::begin_stretch(const Launch& l, Segment& s) const {
   const PerformanceModel::Stretch next = world_.speed->stretch(spec(l.job), l.gpus, l.config, Work{s.ns});
   s.until = next.until;
@@ -151,7 +158,8 @@ void WorkBook::begin_stretch(const Launch& l, Segment& s) const {
         static_cast<std::int64_t>((static_cast<Int128>(s.left.ns) * (l.total.ns - s.ns) + whole - 1) / whole)};
     s.until = l.total;
   }
-  s.end = world_.rounding.end_of(s.since + s.left, s.since);
+  s.end = s.since + s.left;
+  if (rounds_ends()) s.end = world_.rule->stretch_end(s.end, s.since);
 }
 
 void WorkBook::advance(const Launch* l, Segment& s, Time to) const {
@@ -257,7 +265,7 @@ void WorkBook::run(JobId job, Time now) {
   mark(*l);
   meet(*l, true);
   if (links_) links_->start(job, l->gpus);
-  if (!in_stretches() || world_.rounding.unit.ns == 0) return;
+  if (!in_stretches() || !rounds_ends()) return;
   l->fresh = false;  // rounded to nothing, a stretch may be over at once
   begin_stretch(*l, e.now);
 }
@@ -361,15 +369,15 @@ Duration WorkBook::overdue(JobId job, Time now, Work total) const {
     const Pause& p = pauses_[pause_of_[job.index()]];
     const std::int64_t unpaused = e.runs && e.now.since < now ? last_dt_.ns - p.last_ns : 0;
     const std::int64_t over = done(job, now).done.ns + unpaused - total.ns;
-    // Its floating-point clock takes ends that are that close for one.
-    return over < 0 && muri_same_end(now, now + Duration{-over}) ? Duration{} : Duration{over};
+    const auto same_end = world_.rule->same_end;
+    return over < 0 && same_end != nullptr && same_end(now, now + Duration{-over}) ? Duration{} : Duration{over};
   }
   const Reckoned r = done(job, now);
   const std::int64_t over = r.done.ns - total.ns;
   if (over < 0) return over + r.slack_ns < 0 ? Duration{over} : Duration{};
   if (!in_stretches()) return over > r.slack_ns ? time_for(Work{over}, e.now.rate) : Duration{};
   // In stretches nothing is done beyond the end: was it there already?
-  const Duration slack{r.slack_ns + world_.rounding.unit.ns};
+  const Duration slack = Duration{r.slack_ns} + (rounds_ends() ? world_.rule->coarseness : Duration{});
   if (!e.runs || now - e.now.since <= slack || done(job, now - slack).done < total) return {};
   return slack;
 }

@@ -12,12 +12,13 @@
 #include <vector>
 
 #include "sim/control/observer.hpp"
-#include "sim/models/lifecycle/emulation.hpp"
 #include "sim/models/lifecycle/failures.hpp"
 #include "sim/models/network/network_model.hpp"
 #include "sim/models/speed/performance.hpp"
 
 namespace orrery {
+
+struct ProgressRule;
 
 // The simulated world as far as progress depends on it. What is pointed to outlives the run.
 struct WorldModel {
@@ -27,8 +28,7 @@ struct WorldModel {
   Duration longest_save{};                  // how long a job may stand still to save or publish
   // Stops take hold when they are asked for, and what jobs report is exact: a simulation without chaos.
   bool prompt = false;
-  std::vector<Duration> pause_per_event{};  // emulation of Muri, see SimOptions
-  StepRounding rounding{};                  // emulation of Pollux
+  const ProgressRule* rule = nullptr;  // of a simulator that is emulated
 };
 
 class WorkBook {
@@ -97,6 +97,7 @@ class WorkBook {
   [[nodiscard]] const JobSpec& spec(JobId job) const { return *(*context_.records)[job.index()].spec; }
   void advance(const Launch* l, Segment& s, Time to) const;
   void begin_stretch(const Launch& l, Segment& s) const;
+  [[nodiscard]] bool rounds_ends() const;
   void resolve();
   void refresh(Entry& e, Launch& l);
   void remember(Entry& e, Launch& l);
@@ -110,7 +111,7 @@ class WorkBook {
   template <class Do>
   void for_places(const Allocation& gpus, Do act);
 
-  // Emulation of Muri: what each event takes, and what all of them together have left of the time so far.
+  // What each event takes (ProgressRule::toll), and what all of them together have left of the time so far.
   struct Pause {
     Duration takes{};
     std::int64_t left_ns = 0, last_ns = 0;

@@ -1,7 +1,6 @@
-// How a run counts the time that its jobs run: to the nanosecond, or, under `emulate: titan`, as in TitanSched. That
-// goes in steps of its scheduling interval and rounds what a job ran in each to whole seconds, so that its jobs' own
-// clocks drift from the cluster's by up to half a second per step. What a run reports of its jobs (run time, finish,
-// and all that follows from them) is on this clock; waiting and starting up are not rounded.
+// How a run counts the time that its jobs run: to the nanosecond, unless it emulates a simulator that counts in steps
+// of its own (Emulation::counted). What a run reports of its jobs (run time, finish, and all that follows from them)
+// is on this clock, which may drift from the cluster's; waiting and starting up are the cluster's.
 #pragma once
 
 #include "sim/core/time.hpp"
@@ -9,18 +8,10 @@
 namespace orrery {
 
 struct RunClock {
-  Duration step{};  // 0 = exact
+  Duration (*counted)(Time from, Time to) = nullptr;  // null: exact
 
   // What a job that ran from one instant to another has run.
-  [[nodiscard]] Duration ran(Time from, Time to) const {
-    if (step.ns == 0) return to - from;
-    Duration counted{};
-    for (Time end{(from.ns / step.ns + 1) * step.ns}; end < to; end = end + step) {
-      counted += seconds(whole_seconds(end - from));
-      from = end;
-    }
-    return counted + seconds(whole_seconds(to - from));
-  }
+  [[nodiscard]] Duration ran(Time from, Time to) const { return counted == nullptr ? to - from : counted(from, to); }
 };
 
 }  // namespace orrery
