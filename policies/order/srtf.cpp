@@ -1,8 +1,6 @@
 // Preemptive policies that serve the smallest key first, preempting the rest (docs/policies/sizes.md): SRTF by
 // remaining time, SRSF by remaining time x GPUs, smallest by GPUs. Ties: running jobs first, then arrival; under
 // `emulate:` the order of a list that is stably sorted again at every event, as the reference simulators keep it.
-#include <algorithm>
-
 #include "policies/parts/strict_priority.hpp"
 #include "policies/registry.hpp"
 
@@ -19,9 +17,9 @@ class SmallestFirst final : public Policy {
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last) follow(view, e);
     jobs_.rerank_all_running(
-        [&](const StrictPriority::Running& r) { return rank(remaining_at(r, view.now), r.gpus); });
+        [&](const StrictPriority::Running& r) { return rank(StrictPriority::remaining_at(r, view.now), r.gpus); });
     const StrictPriority::Result& result = jobs_.fill(view, plan, *placement_, true);
-    for (const JobId job : result.started) refresh(view, job);
+    for (const JobId job : result.started) jobs_.refresh(view, job);
   }
 
  private:
@@ -34,38 +32,19 @@ class SmallestFirst final : public Policy {
     return 0;
   }
 
-  [[nodiscard]] static Duration remaining_at(const StrictPriority::Running& r, Time now) {
-    if (r.remaining == kForever) return r.remaining;
-    const Duration left{r.remaining.ns - work_in(now - r.anchor, r.rate).ns};
-    return std::max(left, Duration{1});
-  }
-
-  // Takes a running job's remaining time and speed from the view; they hold until its next event.
-  void refresh(const ClusterView& view, JobId job) {
-    StrictPriority::Running* r = jobs_.find_running(job);
-    if (r == nullptr) return;
-    const JobView v = view.job(job);
-    r->remaining = v.remaining();
-    r->anchor = view.now;
-    r->rate = Rate{};
-    if (v.state == JobState::running)
-      r->rate =
-          v.measured != nullptr ? v.measured->rate : view.predict->speed(*v.spec, *v.held, v.target->config, {}).rate;
-  }
-
   void follow(const ClusterView& view, const Event& e) {
     switch (jobs_.follow(view, e)) {
       case StrictPriority::Fate::waits: {
         const JobView v = view.job(e.job);
         jobs_.add_waiting(v, rank(v.remaining(), v.gpus()));
-        return refresh(view, e.job);
+        return jobs_.refresh(view, e.job);
       }
-      case StrictPriority::Fate::runs: jobs_.add_running(view.job(e.job), 0); return refresh(view, e.job);
+      case StrictPriority::Fate::runs: jobs_.add_running(view.job(e.job), 0); return jobs_.refresh(view, e.job);
       case StrictPriority::Fate::ended: return;
       case StrictPriority::Fate::unchanged: break;
     }
     if (e.kind() == EventKind::started || e.kind() == EventKind::resumed || e.kind() == EventKind::progress)
-      refresh(view, e.job);
+      jobs_.refresh(view, e.job);
   }
 
   OwnPlacement placement_;

@@ -59,6 +59,24 @@ void StrictPriority::rerank_running(JobId job, Rank rank) {
   ranked_.insert({rank, job, r.gpus, at});
 }
 
+void StrictPriority::refresh(const ClusterView& view, JobId job) {
+  Running* r = find_running(job);
+  if (r == nullptr) return;
+  const JobView v = view.job(job);
+  r->remaining = v.remaining();
+  r->anchor = view.now;
+  r->rate = Rate{};
+  if (v.state == JobState::running)
+    r->rate =
+        v.measured != nullptr ? v.measured->rate : view.predict->speed(*v.spec, *v.held, v.target->config, {}).rate;
+}
+
+Duration StrictPriority::remaining_at(const Running& r, Time now) {
+  if (r.remaining == kForever) return r.remaining;
+  const Duration left{r.remaining.ns - work_in(now - r.anchor, r.rate).ns};
+  return std::max(left, Duration{1});
+}
+
 StrictPriority::Fate StrictPriority::follow(const ClusterView& view, const Event& e) {
   if (e.kind() == EventKind::capacity) capacity_changed();
   if (!e.job.valid()) return Fate::unchanged;

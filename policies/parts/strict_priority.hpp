@@ -23,7 +23,7 @@ class StrictPriority {
   // Every decision may look at all of them: the order of the members keeps it small.
   struct Running {
     Rank rank{};
-    // For ranks that change as the job progresses, kept by the owner:
+    // For ranks that change as the job progresses, kept up by refresh():
     Duration remaining{};  // as of `anchor`
     Time anchor{};
     Rate rate{};  // 0 while it makes no progress
@@ -56,6 +56,9 @@ class StrictPriority {
 
   [[nodiscard]] const std::vector<Running>& running() const { return running_; }  // in no order
   [[nodiscard]] Running* find_running(JobId job);  // change its rank by rerank_running() only
+  // Takes a running job's remaining time and speed from the view; they hold until its next event.
+  void refresh(const ClusterView& view, JobId job);
+  [[nodiscard]] static Duration remaining_at(const Running& r, Time now);
   void rerank_running(JobId job, Rank rank);
   // New ranks for all running jobs: rank_of(const Running&).
   template <class RankOf>

@@ -25,6 +25,20 @@ std::optional<std::int64_t> parse_integer(std::string_view s) {
   return v;
 }
 
+// "2", "0.25": in thousandths.
+std::optional<std::int64_t> parse_thousandths(std::string_view s) {
+  const std::size_t point = s.find('.');
+  const std::string_view whole = s.substr(0, point);
+  std::string decimals(point == std::string_view::npos ? "0" : s.substr(point + 1));
+  if (decimals.empty() || decimals.size() > 3) return std::nullopt;
+  decimals.resize(3, '0');
+  const auto units = parse_integer(whole);
+  const auto rest = parse_integer(decimals);
+  constexpr std::int64_t kMost = 1'000'000'000'000;
+  if (!units || !rest || *units < 0 || *units > kMost || *rest < 0) return std::nullopt;
+  return *units * 1000 + *rest;
+}
+
 bool parse_boolean(std::string_view t, bool& out) {
   out = t == "true" || t == "yes" || t == "on";
   return out || t == "false" || t == "no" || t == "off";
@@ -67,6 +81,7 @@ bool is_time(const OptionSpec& s) {
 
 std::string range_text(const OptionSpec& s) {
   if (s.type == "integer") return fmt::format("from {} to {}", s.least, s.most);
+  if (s.type == "decimal") return fmt::format("from {} to {}", s.least, s.most);
   if (!is_time(s)) return "";
   return fmt::format("from {} to {}", format_duration(seconds(s.least)), format_duration(seconds(s.most)));
 }
@@ -106,16 +121,26 @@ void OptionReader::check(const OptionSpec& s, const Value& v) {
     const auto n = parse_integer(text);
     if (!n || *n < s.least || *n > s.most)
       complain(s.name, v, fmt::format("must be a whole number {}", range_text(s)), "");
+  } else if (s.type == "decimal") {
+    const auto n = parse_thousandths(text);
+    if (!n || *n < s.least * 1000 || *n > s.most * 1000)
+      complain(s.name, v, fmt::format("must be a number {}, with three decimals at most", range_text(s)), "");
   } else if (s.type == "boolean") {
     if (bool ignored = false; !parse_boolean(text, ignored)) complain(s.name, v, "must be true or false", "");
   } else if (s.type == "choice") {
-    if (std::find(s.choices.begin(), s.choices.end(), v.text) != s.choices.end()) return;
-    const std::string_view near = closest(v.text, {s.choices.begin(), s.choices.end()});
-    complain(s.name, v, fmt::format("must be one of {}", fmt::join(s.choices, ", ")),
-             near.empty() ? "" : fmt::format("did you mean `{}`?", near));
+    check_choice(s, v, v.text, "must be one of");
+  } else if (s.type == "choices") {
+    for (const std::string_view item : items_of(v.text)) check_choice(s, v, item, "must be some of");
   } else if (is_time(s)) {
     check_times(s, v);
   }
+}
+
+void OptionReader::check_choice(const OptionSpec& s, const Value& v, std::string_view chosen, std::string_view must) {
+  if (std::find(s.choices.begin(), s.choices.end(), chosen) != s.choices.end()) return;
+  const std::string_view near = closest(chosen, {s.choices.begin(), s.choices.end()});
+  complain(s.name, v, fmt::format("{} {}", must, fmt::join(s.choices, ", ")),
+           near.empty() ? "" : fmt::format("did you mean `{}`?", near));
 }
 
 void OptionReader::check_times(const OptionSpec& s, const Value& v) {
@@ -181,6 +206,20 @@ std::string OptionReader::choice(std::string_view name) {
   const OptionSpec& s = spec(name, "choice");
   const std::string text = value(name).text;
   return std::find(s.choices.begin(), s.choices.end(), text) != s.choices.end() ? text : s.default_value;
+}
+
+std::int64_t OptionReader::decimal(std::string_view name) {
+  const OptionSpec& s = spec(name, "decimal");
+  const auto n = parse_thousandths(trim(value(name).text));
+  return n && *n >= s.least * 1000 && *n <= s.most * 1000 ? *n : parse_thousandths(s.default_value).value();
+}
+
+std::vector<std::string> OptionReader::choices(std::string_view name) {
+  const OptionSpec& s = spec(name, "choices");
+  std::vector<std::string> out;
+  for (const std::string_view item : items_of(value(name).text))
+    if (std::find(s.choices.begin(), s.choices.end(), item) != s.choices.end()) out.emplace_back(item);
+  return out;
 }
 
 Duration OptionReader::time(std::string_view name) {

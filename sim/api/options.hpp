@@ -16,7 +16,8 @@ namespace orrery {
 
 struct OptionSpec {
   std::string name;
-  std::string type;  // "integer", "boolean", "choice", "time", "gpu_time", "gpu_time_list", "file"
+  // "integer", "decimal", "boolean", "choice", "choices", "time", "gpu_time", "gpu_time_list", "file"
+  std::string type;
   std::string default_value;
   std::string doc;
   std::vector<std::string> choices{};
@@ -41,6 +42,10 @@ class OptionReader {
   [[nodiscard]] std::int64_t integer(std::string_view name);
   [[nodiscard]] bool boolean(std::string_view name);
   [[nodiscard]] std::string choice(std::string_view name);
+  // A number with up to three decimals, in thousandths.
+  [[nodiscard]] std::int64_t decimal(std::string_view name);
+  // Some of the choices, as [a, b] or a, b; none for [].
+  [[nodiscard]] std::vector<std::string> choices(std::string_view name);
   // `30m`, and for "gpu_time" also `2GPUh`; [30m], a list of one, is the same.
   [[nodiscard]] Duration time(std::string_view name);
   // A list such as [3250GPUs, 2GPUh] or, for service counted in time alone, [30m, 1h]; increasing.
@@ -68,6 +73,7 @@ class OptionReader {
   [[nodiscard]] std::vector<Duration> times_of(const OptionSpec& s) const;
   void unknown(const std::string& name);
   void check(const OptionSpec& s, const Value& v);
+  void check_choice(const OptionSpec& s, const Value& v, std::string_view chosen, std::string_view must);
   void check_times(const OptionSpec& s, const Value& v);
   void complain(std::string_view name, const Value& v, std::string message, std::string hint);
 

@@ -1,0 +1,247 @@
+#include "policies/transfer/lineage_index.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+
+namespace orrery {
+namespace {
+
+constexpr std::int64_t kFactorUnit = 1024;
+constexpr std::int64_t kWeightUnit = 65536;
+constexpr std::int64_t kLongest = std::int64_t{1} << 57;      // ns, more than four years: longer ones are as long
+constexpr Rank kNothingGained = static_cast<Rank>(1) << 120;  // of what has no weight
+
+// x^alpha for alpha = per_mille / 1000, of square roots alone: they are exact on every machine, libm's pow is not.
+double power(double x, std::int64_t per_mille) {
+  double result = 1;
+  double rest = static_cast<double>(per_mille) / 1000;
+  double root = x;
+  for (int bit = 0; bit < 40 && rest > 0; ++bit) {
+    if (rest >= 1) {
+      result *= root;
+      rest -= 1;
+    }
+    rest *= 2;
+    root = std::sqrt(root);
+  }
+  return result;
+}
+
+std::int64_t weight_units(double weight) {
+  return static_cast<std::int64_t>(weight * static_cast<double>(kWeightUnit) + 0.5);
+}
+
+Duration share_of(Duration whole, std::int32_t per_mille) {
+  return Duration{static_cast<std::int64_t>(static_cast<Int128>(whole.ns) * per_mille / 1000)};
+}
+
+Duration no_longer_than_most(Duration d) {
+  return std::min(d, Duration{kLongest});
+}
+
+std::int32_t newest(const ClusterView& view, JobId parent) {
+  const std::span<const Version> versions = view.versions(parent);
+  return versions.empty() ? 0 : versions.back().progress_per_mille;
+}
+
+bool worse(const LineageBlock& a, const LineageBlock& b) {
+  return b.better_than(a);
+}
+
+}  // namespace
+
+void LineageTail::assign(const std::vector<LineageBlock>& blocks) {
+  best_first_.assign(blocks.rbegin(), blocks.rend());
+  sums_.assign(1, {});
+  for (const LineageBlock& b : best_first_) sums_.push_back(sums_.back() + b);
+}
+
+// A block joins while it is better than what leads it. Once one does not, no later one does: they are worse still.
+LineageBlock LineageTail::led_by(const LineageBlock& own) const {
+  std::size_t joined = 0;
+  std::size_t most = best_first_.size();
+  while (joined < most) {
+    const std::size_t middle = (joined + most) / 2;
+    if (best_first_[middle].better_than(own + sums_[middle]))
+      joined = middle + 1;
+    else
+      most = middle;
+  }
+  return joined == 0 ? own : own + sums_[joined];
+}
+
+LineageIndex::Node& LineageIndex::node(JobId job) {
+  if (job.index() >= nodes_.size()) nodes_.resize(std::max(job.index() + 1, 2 * nodes_.size()));
+  return nodes_[job.index()];
+}
+
+void LineageIndex::follow(const ClusterView& view, const Event& e) {
+  if (!e.job.valid()) return;
+  switch (e.kind()) {
+    case EventKind::submit:
+      node(e.job).seen = true;
+      hang(view, e.job);
+      if (!node(e.job).children.empty()) mark_root_of(e.job);  // which were submitted before it
+      return;
+    case EventKind::ready: node(e.job).seen = true; return unhang(e.job);
+    case EventKind::published:
+    case EventKind::finished: return release_children(view, e.job);
+    case EventKind::reject:
+    case EventKind::cancel: return unhang(e.job);
+    case EventKind::failed:
+    case EventKind::launch_failed:
+      if (is_final(view.state(e.job))) unhang(e.job);
+      return;
+    default: return;
+  }
+}
+
+// Those whose threshold is reached have no unmet edge any more, or hang below another parent.
+void LineageIndex::release_children(const ClusterView& view, JobId parent) {
+  const std::vector<JobId> children = node(parent).children;
+  for (const JobId child : children)
+    if (newest(view, parent) >= nodes_[child.index()].threshold) hang(view, child);
+}
+
+// Below the parent whose threshold is farthest away; nowhere when no hard edge is unmet.
+void LineageIndex::hang(const ClusterView& view, JobId child) {
+  unhang(child);
+  const JobSpec& spec = view.spec(child);
+  const Dependency* last = nullptr;
+  Duration farthest{-1};
+  for (const Dependency& d : spec.after) {
+    if (!d.hard || newest(view, d.parent) >= d.progress_per_mille || is_final(view.state(d.parent))) continue;
+    Duration away = kForever;  // of a parent that is not there yet
+    if (node(d.parent).seen) {
+      const JobView parent = view.job(d.parent);
+      const Duration whole = no_longer_than_most(parent.estimate ? parent.estimate->total : kForever);
+      away = Duration{std::max<std::int64_t>(share_of(whole, d.progress_per_mille).ns - parent.done.ns, 0)};
+    }
+    if (away <= farthest) continue;
+    farthest = away;
+    last = &d;
+  }
+  if (last == nullptr) return;
+  Node& n = node(child);
+  n.above = last->parent;
+  n.threshold = last->progress_per_mille;
+  node(last->parent).children.push_back(child);
+  mark_root_of(child);
+}
+
+void LineageIndex::unhang(JobId child) {
+  Node& n = node(child);
+  if (!n.above.valid()) return;
+  mark_root_of(child);
+  std::vector<JobId>& siblings = nodes_[n.above.index()].children;
+  siblings.erase(std::find(siblings.begin(), siblings.end(), child));
+  n.above = {};
+}
+
+void LineageIndex::mark_root_of(JobId job) {
+  while (nodes_[job.index()].above.valid()) job = nodes_[job.index()].above;
+  Node& n = nodes_[job.index()];
+  if (!n.stale) stale_.push_back(job);
+  n.stale = true;
+}
+
+const std::vector<JobId>& LineageIndex::update(const ClusterView& view) {
+  roots_.clear();
+  for (std::size_t i = 0; i < stale_.size(); ++i) {
+    const JobId job = stale_[i];
+    nodes_[job.index()].stale = false;
+    if (nodes_[job.index()].above.valid())
+      mark_root_of(job);  // it hangs below another since it was marked
+    else
+      roots_.push_back(job);
+  }
+  stale_.clear();
+  for (const JobId root : roots_) work_out(view, root);
+  return roots_;
+}
+
+// From the leaves up.
+void LineageIndex::work_out(const ClusterView& view, JobId root) {
+  tree_.assign(1, root);
+  for (std::size_t i = 0; i < tree_.size(); ++i) {
+    const std::vector<JobId>& children = nodes_[tree_[i].index()].children;
+    tree_.insert(tree_.end(), children.begin(), children.end());
+  }
+  for (std::size_t i = tree_.size(); i-- > 0;) {
+    cut(view, tree_[i]);
+    collect(view, tree_[i]);
+  }
+  nodes_[root.index()].blocks.clear();
+}
+
+void LineageIndex::cut(const ClusterView& view, JobId job) {
+  Node& n = nodes_[job.index()];
+  const std::optional<Estimate> estimate = view.job(job).estimate;
+  n.whole = no_longer_than_most(estimate ? estimate->total : kForever);
+  n.cuts.assign(1, 1000);
+  for (const JobId child : n.children) n.cuts.push_back(nodes_[child.index()].threshold);
+  std::sort(n.cuts.begin(), n.cuts.end());
+  n.cuts.erase(std::unique(n.cuts.begin(), n.cuts.end()), n.cuts.end());
+}
+
+void LineageIndex::collect(const ClusterView& view, JobId job) {
+  Node& n = nodes_[job.index()];
+  const JobView v = view.job(job);
+  n.blocks.clear();
+  for (std::size_t i = n.cuts.size(); i-- > 0;) {
+    take_blocks_of_children(n, n.cuts[i]);
+    if (i == 0) n.tail.assign(n.blocks);
+    LineageBlock block = segment(*v.spec, n, i, v.remaining());
+    for (; !n.blocks.empty() && n.blocks.back().better_than(block); n.blocks.pop_back())
+      block = block + n.blocks.back();
+    n.blocks.push_back(block);
+  }
+}
+
+void LineageIndex::take_blocks_of_children(Node& n, std::int32_t threshold) {
+  for (const JobId child : n.children) {
+    Node& c = nodes_[child.index()];
+    if (c.threshold != threshold) continue;
+    std::vector<LineageBlock> both;
+    both.reserve(n.blocks.size() + c.blocks.size());
+    std::merge(n.blocks.begin(), n.blocks.end(), c.blocks.begin(), c.blocks.end(), std::back_inserter(both), worse);
+    n.blocks = std::move(both);
+    c.blocks.clear();
+  }
+}
+
+// The i-th segment of a job that takes `left` more; at least a nanosecond, for a threshold that is reached and whose
+// version is not out yet.
+LineageBlock LineageIndex::segment(const JobSpec& spec, const Node& n, std::size_t i, Duration left) const {
+  const std::int32_t from = i == 0 ? 0 : n.cuts[i - 1];
+  const std::int64_t to_its_end = no_longer_than_most(left).ns - share_of(n.whole, 1000 - n.cuts[i]).ns;
+  const std::int64_t length = i == 0 ? to_its_end : std::min(to_its_end, share_of(n.whole, n.cuts[i] - from).ns);
+  LineageBlock block = alone(spec, Duration{std::max<std::int64_t>(length, 1)});
+  if (i + 1 < n.cuts.size()) block.weight = 0;
+  return block;
+}
+
+LineageBlock LineageIndex::alone(const JobSpec& spec, Duration left) const {
+  return {static_cast<Int128>(no_longer_than_most(left).ns) * factor(spec.demand.gpus), weight_units(spec.weight)};
+}
+
+Rank LineageIndex::rank(const JobSpec& spec, Duration left) const {
+  LineageBlock block = alone(spec, left);
+  if (spec.id.index() < nodes_.size() && !nodes_[spec.id.index()].children.empty()) {
+    const Node& n = nodes_[spec.id.index()];
+    block = n.tail.led_by(segment(spec, n, 0, left));
+  }
+  if (block.weight == 0) return kNothingGained;
+  return block.service * (kWeightUnit / kFactorUnit) / block.weight;
+}
+
+std::int64_t LineageIndex::factor(std::int32_t gpus) const {
+  const auto at = static_cast<std::size_t>(std::max(gpus, 0));
+  if (at >= factors_.size()) factors_.resize(at + 1);
+  if (factors_[at] == 0)
+    factors_[at] = static_cast<std::int64_t>(power(static_cast<double>(at), alpha_) * kFactorUnit + 0.5);
+  return factors_[at];
+}
+
+}  // namespace orrery

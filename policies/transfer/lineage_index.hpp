@@ -1,0 +1,89 @@
+// Rule R1 of LINEAGE, the block index (docs/policies/lineage.md): a job is worth its own weight and that of the jobs
+// that wait for it, per service that they take together. A job with an unmet hard edge hangs below the parent that it
+// waits for; a parent is cut into segments at the thresholds that are waited for. Of this tree of segments the part
+// with the best ratio of weight to service, from the root down, is the root's block (Horn 1972, Sidney 1975). Serving
+// blocks by that ratio minimises the weighted sum of completion times on one machine; for gangs it is a heuristic.
+// Service is time x GPUs^alpha.
+//
+// A tree is worked out anew when an event has changed it, at the cost of its size; in between the rank of a running
+// job, which moves with its progress, costs the logarithm of that.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "policies/parts/ranked_running.hpp"
+#include "sim/api/view.hpp"
+
+namespace orrery {
+
+// Segments that are served one after another: their service (ns x GPUs^alpha, in 1024ths) and weight (in 65536ths).
+struct LineageBlock {
+  Int128 service = 0;
+  Int128 weight = 0;
+  [[nodiscard]] bool better_than(const LineageBlock& other) const {
+    return weight * other.service > other.weight * service;
+  }
+};
+inline LineageBlock operator+(const LineageBlock& a, const LineageBlock& b) {
+  return {a.service + b.service, a.weight + b.weight};
+}
+
+// The blocks of a tree below its first segment.
+class LineageTail {
+ public:
+  // The best last.
+  void assign(const std::vector<LineageBlock>& blocks);
+  // The block of the first segment: `own` with those below it that make it better.
+  [[nodiscard]] LineageBlock led_by(const LineageBlock& own) const;
+
+ private:
+  std::vector<LineageBlock> best_first_;
+  std::vector<LineageBlock> sums_;  // [i]: of the first i
+};
+
+class LineageIndex {
+ public:
+  // `alpha` from 0 to 1, in thousandths: where nobody waits for anybody 1000 gives the order of srsf, 0 that of srtf.
+  explicit LineageIndex(std::int64_t alpha_per_mille) : alpha_(alpha_per_mille) {}
+
+  // Every event of the run, in order.
+  void follow(const ClusterView& view, const Event& e);
+  // Works out the trees that events have changed; what it returns are the jobs at their roots.
+  const std::vector<JobId>& update(const ClusterView& view);
+  // The rank of a job that may run and takes `left` more by itself; smaller comes first.
+  [[nodiscard]] Rank rank(const JobSpec& spec, Duration left) const;
+
+ private:
+  struct Node {
+    std::vector<JobId> children;  // that wait for this job
+    JobId above{};                // valid: what this job waits for
+    std::int32_t threshold = 0;   // and how far that must be, per mille
+    bool seen = false;            // submitted
+    bool stale = false;
+    Duration whole{};                  // its whole run time, by its estimate
+    std::vector<std::int32_t> cuts;    // ends of its segments in order, per mille: what children wait for, and 1000
+    LineageTail tail;                  // of a root: what hangs below its first segment
+    std::vector<LineageBlock> blocks;  // while a tree is worked out: of all from here on down, the best last
+  };
+
+  [[nodiscard]] Node& node(JobId job);
+  void hang(const ClusterView& view, JobId child);
+  void unhang(JobId child);
+  void release_children(const ClusterView& view, JobId parent);
+  void mark_root_of(JobId job);
+  void work_out(const ClusterView& view, JobId root);
+  void cut(const ClusterView& view, JobId job);
+  void collect(const ClusterView& view, JobId job);
+  void take_blocks_of_children(Node& n, std::int32_t threshold);
+  [[nodiscard]] LineageBlock segment(const JobSpec& spec, const Node& n, std::size_t i, Duration left) const;
+  [[nodiscard]] LineageBlock alone(const JobSpec& spec, Duration left) const;
+  [[nodiscard]] std::int64_t factor(std::int32_t gpus) const;
+
+  std::int64_t alpha_;
+  mutable std::vector<std::int64_t> factors_;  // [GPUs]: GPUs^alpha in 1024ths; 0 = not worked out yet
+  std::vector<Node> nodes_;                    // [job]
+  std::vector<JobId> stale_, roots_, tree_;
+};
+
+}  // namespace orrery
