@@ -75,9 +75,9 @@ ForkWorld plain_world() {
 }
 
 // What a run has said so far, as a value: its log and its tables.
-class Told final : public Observer {
+class SaidSoFar final : public Observer {
  public:
-  Told(const std::shared_ptr<const JobTable>& jobs, std::vector<std::int32_t> node_gpus)
+  SaidSoFar(const std::shared_ptr<const JobTable>& jobs, std::vector<std::int32_t> node_gpus)
       : fold_(jobs, std::move(node_gpus)) {}
   void on_event(const Event& e) override {
     log_.on_event(e);
@@ -136,7 +136,7 @@ ForkedRun run_with_forks(const ForkWorld& w, const PolicyChoice& choice, bool hi
   HistoryEstimates past;
   JobSource source(w.work.specs, estimates(past));
   const auto policy = make_policy(choice);
-  Told told(jobs, gpus_by_node(topology));
+  SaidSoFar told(jobs, gpus_by_node(topology));
   Controller controller(executor, *policy, source, w.work.specs, w.work.demands, speed, options, {&past, &told});
 
   struct Ended {
@@ -152,7 +152,7 @@ ForkedRun run_with_forks(const ForkWorld& w, const PolicyChoice& choice, bool hi
     REQUIRE(typeid(its) == typeid(mine));
     HistoryEstimates its_past = past;
     state.source.ask(estimates(its_past));
-    Told its_told = told;
+    SaidSoFar its_told = told;
     ControllerOptions checked = options;
     checked.check_views = forks.size() % 8 == 0;
     Controller other(world, *decides, state, checked, {&its_past, &its_told});
