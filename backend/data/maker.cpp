@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +18,7 @@
 #include "backend/data/codecs.hpp"
 #include "backend/data/permutation.hpp"
 #include "backend/data/tar.hpp"
+#include "sim/core/joined.hpp"
 
 namespace orrery::data {
 namespace {
@@ -126,7 +126,7 @@ Expected<MakerOptions> maker_options_from_json(std::string_view text) {
     if (key == "kind") {
       const auto& names = set_kind_names();
       const auto at = std::find(names.begin(), names.end(), word);
-      if (at == names.end()) return bad(fmt::format("one of {}", fmt::join(names, ", ")));
+      if (at == names.end()) return bad(fmt::format("one of {}", joined(names, ", ")));
       o.kind = static_cast<SetKind>(at - names.begin());
     } else if (key == "combinations") {
       const auto at = std::find(kCombinations.begin(), kCombinations.end(), word);

@@ -1,10 +1,10 @@
 #include "policies/parts/script.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <charconv>
 
+#include "sim/core/joined.hpp"
 #include "sim/core/quantity.hpp"
 
 namespace orrery {
@@ -115,7 +115,7 @@ class LineParser {
     }
     const std::string_view near = closest(w.text, names);
     bad(w, fmt::format("unknown action `{}`", w.text), near.empty() ? "" : fmt::format("did you mean `{}`?", near));
-    errors_->back().notes.push_back(fmt::format("actions: {}", fmt::join(names, ", ")));
+    errors_->back().notes.push_back(fmt::format("actions: {}", joined(names, ", ")));
     return false;
   }
 

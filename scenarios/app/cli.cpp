@@ -12,6 +12,7 @@
 
 #include "orrery_version.hpp"
 #include "sim/core/assert.hpp"
+#include "sim/core/joined.hpp"
 
 namespace orrery::app {
 namespace {
@@ -58,7 +59,7 @@ int dispatch(const std::vector<std::string>& arguments) {
   }
   Diagnostic d{fmt::format("unknown verb `{}`", wanted)};
   if (const auto near = closest(wanted, names); !near.empty()) d.hint = fmt::format("did you mean `{}`?", near);
-  d.notes.push_back(fmt::format("verbs: {}", fmt::join(names, ", ")));
+  d.notes.push_back(fmt::format("verbs: {}", joined(names, ", ")));
   return report_error(Error(std::move(d)));
 }
 

@@ -2,7 +2,6 @@
 // numbers); the result does not depend on the number of threads, because each run is alone and results are put in
 // their place by index. A recorded trace is then drawn again for its intervals, where that is asked for or cheap.
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <atomic>
 #include <chrono>
@@ -17,6 +16,7 @@
 #include "scenarios/run/output_folder.hpp"
 #include "scenarios/run/resample_runs.hpp"
 #include "scenarios/spec/make_policy.hpp"
+#include "sim/core/joined.hpp"
 #include "traces/format/text_file.hpp"
 
 namespace orrery::app {
@@ -129,7 +129,7 @@ void plan_points(Plan& plan) {
   plan.seeds_note = fmt::format(
       "seeds: {} would give equal results{}, nothing draws from the seed (no generated workload, no failures or slow "
       "nodes by chance, no random placement): run once each",
-      seeds, all ? "" : fmt::format(" under {}", fmt::join(once, ", ")));
+      seeds, all ? "" : fmt::format(" under {}", joined(once, ", ")));
   plan.notes.push_back(plan.seeds_note);
 }
 

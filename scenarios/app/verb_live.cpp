@@ -17,6 +17,7 @@
 #include "scenarios/run/live_tasks.hpp"
 #include "scenarios/run/output_folder.hpp"
 #include "scenarios/spec/make_policy.hpp"
+#include "sim/core/joined.hpp"
 #include "sim/core/json_text.hpp"
 #include "sim/observe/log/run_folder.hpp"
 
@@ -173,7 +174,7 @@ int status_action(const std::vector<std::string>& arguments) {
     out += fmt::format("  {:<16} {:<14} {}{}\n", r.value("gpus", ""), r.value("job", ""),
                        stopped ? "stopped" : r.value("state", ""), job_progress(r, folder));
   const auto waiting = j.value("waiting", std::vector<std::string>{});
-  if (!waiting.empty()) out += fmt::format("  queue: {}\n", fmt::join(waiting, " "));
+  if (!waiting.empty()) out += fmt::format("  queue: {}\n", joined(waiting, " "));
   if (const auto drift = j.value("drift", ""); !drift.empty()) out += "  " + drift + "\n";
   if (stopped) out += fmt::format("  its controller is gone: `orrery live resume {}` goes on with it\n", run);
   return print(out) ? kOk : kRunFailed;
@@ -203,7 +204,7 @@ int live_verb(const std::vector<std::string>& arguments) {
     if (a.name == arguments[0]) return a.run({arguments.begin() + 1, arguments.end()});
   Diagnostic d{fmt::format("unknown action `{}` of live", arguments[0])};
   if (const auto near = closest(arguments[0], names); !near.empty()) d.hint = fmt::format("did you mean `{}`?", near);
-  d.notes.push_back(fmt::format("actions: {}", fmt::join(names, ", ")));
+  d.notes.push_back(fmt::format("actions: {}", joined(names, ", ")));
   return report_error(Error(std::move(d)));
 }
 

@@ -9,6 +9,7 @@
 #include "scenarios/report/table.hpp"
 #include "scenarios/spec/make_policy.hpp"
 #include "scenarios/spec/outside_policy.hpp"
+#include "sim/core/joined.hpp"
 #include "sim/observe/metrics/tables.hpp"
 
 namespace orrery::app {
@@ -75,7 +76,7 @@ int show_policy(const std::string& name) {
   for (const OptionSpec& o : info.options) {
     out += fmt::format("  {:<12} {:<14} default {}\n{}", o.name, o.type, o.default_value, wrapped(o.doc, 6));
     if (const std::string range = range_text(o); !range.empty()) out += fmt::format("      {}\n", range);
-    if (!o.choices.empty()) out += fmt::format("      one of: {}\n", fmt::join(o.choices, ", "));
+    if (!o.choices.empty()) out += fmt::format("      one of: {}\n", joined(o.choices, ", "));
   }
   return print(out) ? kOk : kRunFailed;
 }

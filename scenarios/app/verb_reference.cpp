@@ -10,6 +10,7 @@
 #include "scenarios/run/exit_codes.hpp"
 #include "scenarios/spec/outside_policy.hpp"
 #include "scenarios/spec/scenario_keys.hpp"
+#include "sim/core/joined.hpp"
 #include "sim/core/quantity.hpp"
 #include "sim/observe/metrics/tables.hpp"
 #include "traces/exporters/exporters.hpp"
@@ -98,7 +99,7 @@ std::string options_of(const PolicyInfo& p) {
     for (char& c : takes)
       if (c == '_') c = ' ';
     if (const std::string range = range_text(o); !range.empty()) takes += " " + range;
-    if (!o.choices.empty()) takes = fmt::format("one of: {}", fmt::join(o.choices, ", "));
+    if (!o.choices.empty()) takes = fmt::format("one of: {}", joined(o.choices, ", "));
     out += fmt::format("| {} | {} | {} | {} |\n", code(o.name), cell(takes), code(o.default_value), cell(o.doc));
   }
   return out;

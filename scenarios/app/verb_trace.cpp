@@ -8,6 +8,7 @@
 #include "scenarios/app/cli.hpp"
 #include "scenarios/app/trace_args.hpp"
 #include "scenarios/report/table.hpp"
+#include "sim/core/joined.hpp"
 #include "traces/edit/lineage_stats.hpp"
 #include "traces/edit/stats.hpp"
 
@@ -161,7 +162,7 @@ int trace_verb(const std::vector<std::string>& arguments) {
   if (arguments.empty() || arguments.front() == "--help" || arguments.front() == "-h") {
     const bool asked = !arguments.empty();
     if (asked) return print(overview) ? kOk : kRunFailed;
-    return usage_error("`orrery trace` wants an action", fmt::format("{}", fmt::join(names, ", ")));
+    return usage_error("`orrery trace` wants an action", joined(names, ", "));
   }
   for (const Verb& v : table)
     if (v.name == arguments.front()) return v.run({arguments.begin() + 1, arguments.end()});

@@ -5,6 +5,7 @@
 
 #include "scenarios/app/cli.hpp"
 #include "scenarios/app/trace_args.hpp"
+#include "sim/core/joined.hpp"
 #include "sim/core/quantity.hpp"
 #include "traces/edit/edit.hpp"
 #include "traces/edit/stats.hpp"
@@ -79,7 +80,7 @@ int export_trace(const std::vector<std::string>& arguments) {
     const auto near = closest(to, names);
     return usage_error(
         fmt::format("traces are not exported to `{}`", to),
-        near.empty() ? fmt::format("formats: {}", fmt::join(names, ", ")) : fmt::format("did you mean `{}`?", near));
+        near.empty() ? fmt::format("formats: {}", joined(names, ", ")) : fmt::format("did you mean `{}`?", near));
   }
   ExportOptions options;
   options.cluster_gpus = args.has("gpus") ? parse_gpus(args.text("gpus")) : 0;

@@ -7,6 +7,7 @@
 #include "scenarios/app/cli.hpp"
 #include "scenarios/app/trace_args.hpp"
 #include "scenarios/spec/catalogue_file.hpp"
+#include "sim/core/joined.hpp"
 #include "sim/core/quantity.hpp"
 #include "traces/profiles/profiles.hpp"
 #include "traces/synth/generators.hpp"
@@ -38,7 +39,7 @@ std::string set_gain(GainLaw& gains, const std::string& part) {
     gains.*p.value = static_cast<double>(*v) / 1e9;
     return {};
   }
-  return fmt::format("which is none of {}", fmt::join(names, ", "));
+  return fmt::format("which is none of {}", joined(names, ", "));
 }
 
 std::string gains_help() {
@@ -166,7 +167,7 @@ int generate_trace(const std::vector<std::string>& arguments) {
   if (generator == nullptr)
     return usage_error(args.has("model") ? fmt::format("unknown generator `{}`", args.text("model"))
                                          : std::string("`trace gen` wants a generator"),
-                       fmt::format("{}", fmt::join(names, ", ")));
+                       joined(names, ", "));
   auto spec = generate_spec(args, *generator);
   if (!spec) return report_error(spec.error());
   const auto made = orrery::generate(*spec);

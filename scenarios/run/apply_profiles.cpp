@@ -1,12 +1,12 @@
 #include "scenarios/run/apply_profiles.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <iterator>
 
 #include "policies/reference/emulations.hpp"
+#include "sim/core/joined.hpp"
 #include "sim/core/names.hpp"
 #include "sim/models/speed/profiled_model.hpp"
 #include "sim/models/speed/throughputs.hpp"
@@ -85,7 +85,7 @@ Expected<std::vector<std::string>> hardware_by_type(const Scenario& s, const Top
                  ? fmt::format("write `performance: {{ hardware: {{ {}: {} }} }}` to take these for it", type,
                                near.empty() ? known.empty() ? "NAME" : known.front() : near)
                  : fmt::format("did you mean `{}`?", near);
-    d.notes.push_back(fmt::format("tables: {}", fmt::join(known, ", ")));
+    d.notes.push_back(fmt::format("tables: {}", joined(known, ", ")));
     errors.push_back(std::move(d));
   }
   if (!errors.empty()) return tl::make_unexpected(Error(std::move(errors)));
@@ -138,11 +138,11 @@ void note_hardware(Prepared& p, const std::vector<std::string>& hardware) {
     if (!hardware[t].empty()) taken.push_back(fmt::format("{} as {}", p.topology->gpu_types()[t], hardware[t]));
   if (taken.size() > 1)
     p.notes.push_back(fmt::format("profiles: {}; work is counted on the first type of the cluster that a job may use",
-                                  fmt::join(taken, ", ")));
+                                  joined(taken, ", ")));
   const std::string& named = p.scenario.performance->hardware;
   if (!named.empty() && find_name(hardware, named) == hardware.size())
     p.notes.push_back(fmt::format("performance.hardware: `{}` is not used, every GPU type has tables of its own ({})",
-                                  named, fmt::join(taken, ", ")));
+                                  named, joined(taken, ", ")));
 }
 
 // Applications whose step times were measured by placement and batch (Pollux, Sia, TitanSched).

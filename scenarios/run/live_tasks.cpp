@@ -2,12 +2,12 @@
 #include "scenarios/run/live_tasks.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <filesystem>
 
 #include "backend/protocol/files.hpp"
+#include "sim/core/joined.hpp"
 #include "sim/core/json_text.hpp"
 
 namespace orrery::app {
@@ -77,7 +77,7 @@ Expected<std::optional<JobFile>> trained_job(const Prepared& prepared, const Job
   Diagnostic d{model.empty() ? "the job names no model, but the scenario says what models train"
                              : fmt::format("neither `live.models` nor a catalogue names the model `{}`", model)};
   if (const auto near = closest(model, known); !near.empty()) d.hint = fmt::format("did you mean `{}`?", near);
-  d.notes.push_back(fmt::format("models: {}", fmt::join(known, ", ")));
+  d.notes.push_back(fmt::format("models: {}", joined(known, ", ")));
   if (d.hint.empty())
     d.hint = fmt::format("add it to `live.models`, as a job file or as `{}` for work without training", kPacedModel);
   return fail(std::move(d));

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "policies/reference/emulations.hpp"
 #include "scenarios/run/apply_checkpoints.hpp"
@@ -11,6 +10,7 @@
 #include "scenarios/run/input_digest.hpp"
 #include "scenarios/run/simulate.hpp"
 #include "scenarios/spec/make_policy.hpp"
+#include "sim/core/joined.hpp"
 #include "sim/observe/log/digest.hpp"
 #include "traces/format/capacity.hpp"
 
@@ -115,7 +115,7 @@ void note_trace(Prepared& p, const Trace& trace) {
   for (const auto& [type, jobs] : absent_types(trace, *p.topology))
     p.notes.push_back(fmt::format("gpu types: {} for `{}`, but the cluster has {}",
                                   jobs == 1 ? "1 job asks" : fmt::format("{} jobs ask", jobs), type,
-                                  fmt::join(p.topology->gpu_types(), ", ")));
+                                  joined(p.topology->gpu_types(), ", ")));
 }
 
 EstimateSource resolve_estimates(const Scenario& s, bool trace_has_estimates) {

@@ -1,12 +1,12 @@
 #include "scenarios/spec/make_policy.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "policies/placement/placements.hpp"
 #include "policies/reference/emulations.hpp"
 #include "policies/registry.hpp"
 #include "scenarios/spec/outside_policy.hpp"
+#include "sim/core/joined.hpp"
 
 namespace orrery::app {
 namespace {
@@ -21,7 +21,7 @@ Diagnostic unknown(std::string_view what, const std::string& name, const SourceP
   Diagnostic d{fmt::format("unknown {} `{}`", what, name), where};
   d.width = static_cast<int>(name.size());
   if (const auto near = closest(name, names); !near.empty()) d.hint = fmt::format("did you mean `{}`?", near);
-  d.notes.push_back(fmt::format("known: {}", fmt::join(names, ", ")));
+  d.notes.push_back(fmt::format("known: {}", joined(names, ", ")));
   return d;
 }
 

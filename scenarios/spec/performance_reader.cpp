@@ -1,8 +1,8 @@
 #include "scenarios/spec/performance_reader.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
+#include "sim/core/joined.hpp"
 #include "sim/core/names.hpp"
 
 namespace orrery::app {
@@ -21,7 +21,7 @@ void read_table(YamlWalk& w, const Place& at, const std::string& type, const std
   const std::string_view near = closest(type, types);
   w.complain(at, fmt::format("the cluster has no GPUs of type `{}`", type),
              near.empty() ? "" : fmt::format("did you mean `{}`?", near),
-             {fmt::format("types: {}", fmt::join(types, ", "))});
+             {fmt::format("types: {}", joined(types, ", "))});
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <set>
 
+#include "sim/core/joined.hpp"
+
 namespace orrery::app {
 namespace {
 
@@ -219,7 +221,7 @@ void YamlWalk::section(const Place& at, const Keys& keys,
       complain({entry.first, child(at.path, name)},
                fmt::format("unknown key `{}`{}", name, at.path.empty() ? "" : fmt::format(" in {}", at.path)),
                near.empty() ? "" : fmt::format("did you mean `{}`?", near),
-               {fmt::format("keys here: {}", fmt::join(names, ", "))});
+               {fmt::format("keys here: {}", joined(names, ", "))});
     }
   }
 }
@@ -302,11 +304,11 @@ Duration YamlWalk::at_least(const Place& at, Duration least, bool or_none) {
 }
 
 std::string YamlWalk::choice(const Place& at, const std::vector<std::string_view>& choices) {
-  if (lists()) takes(at, fmt::format("one of: {}", fmt::join(choices, ", ")));
+  if (lists()) takes(at, fmt::format("one of: {}", joined(choices, ", ")));
   std::string text = word(at);
   if (text.empty() || std::find(choices.begin(), choices.end(), text) != choices.end()) return text;
   const std::string_view near = closest(text, choices);
-  complain(at, fmt::format("`{}` is `{}`; it must be one of {}", at.path, text, fmt::join(choices, ", ")),
+  complain(at, fmt::format("`{}` is `{}`; it must be one of {}", at.path, text, joined(choices, ", ")),
            near.empty() ? "" : fmt::format("did you mean `{}`?", near));
   return std::string(choices.front());
 }

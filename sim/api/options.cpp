@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "sim/core/assert.hpp"
+#include "sim/core/joined.hpp"
 #include "sim/core/quantity.hpp"
 
 namespace orrery {
@@ -139,7 +140,7 @@ void OptionReader::check(const OptionSpec& s, const Value& v) {
 void OptionReader::check_choice(const OptionSpec& s, const Value& v, std::string_view chosen, std::string_view must) {
   if (std::find(s.choices.begin(), s.choices.end(), chosen) != s.choices.end()) return;
   const std::string_view near = closest(chosen, {s.choices.begin(), s.choices.end()});
-  complain(s.name, v, fmt::format("{} {}", must, fmt::join(s.choices, ", ")),
+  complain(s.name, v, fmt::format("{} {}", must, joined(s.choices, ", ")),
            near.empty() ? "" : fmt::format("did you mean `{}`?", near));
 }
 

@@ -10,10 +10,9 @@
 #include <string>
 #include <string_view>
 
-#include <boost/container/small_vector.hpp>
-
 #include "sim/core/gpu_mask.hpp"
 #include "sim/core/ids.hpp"
+#include "sim/core/small_vector.hpp"
 #include "sim/core/units.hpp"
 
 namespace orrery {
@@ -30,7 +29,7 @@ struct NodeSlice {
 
 class Allocation {
  public:
-  using Slices = boost::container::small_vector<NodeSlice, 1>;
+  using Slices = SmallVector<NodeSlice, 1>;
 
   [[nodiscard]] bool empty() const { return slices_.empty(); }
   [[nodiscard]] const Slices& slices() const { return slices_; }

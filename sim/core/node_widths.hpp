@@ -4,11 +4,11 @@
 #pragma once
 
 #include <algorithm>
-#include <boost/container/small_vector.hpp>
 #include <functional>
 #include <utility>
 #include <vector>
 
+#include "sim/core/small_vector.hpp"
 #include "sim/core/topology.hpp"
 
 namespace orrery {
@@ -62,7 +62,7 @@ class NodeWidths {
   }
 
   const Topology* topology_;
-  boost::container::small_vector<int, 8> of_group_, all_;
+  SmallVector<int, 8> of_group_, all_;
 };
 
 // Nodes as (GPUs of each, how many such), the widest first.

@@ -2,11 +2,11 @@
 // Work per change grows with the GPUs of the job and with who is on them, not with the cluster.
 #pragma once
 
-#include <boost/container/small_vector.hpp>
 #include <span>
 #include <vector>
 
 #include "sim/core/allocation.hpp"
+#include "sim/core/small_vector.hpp"
 #include "sim/core/topology.hpp"
 
 namespace orrery {
@@ -30,10 +30,10 @@ class Neighbours {
   template <class Do>
   void for_gpus(const Allocation& gpus, Do act);
 
-  std::vector<std::size_t> first_gpu_;                              // [node]
-  std::vector<std::size_t> place_of_;                               // [GPU]
-  std::vector<boost::container::small_vector<JobId, 2>> on_place_;  // [place]; a gang is there once per rank
-  std::vector<Allocation> held_;                                    // [job]; empty = makes no steps
+  std::vector<std::size_t> first_gpu_;           // [node]
+  std::vector<std::size_t> place_of_;            // [GPU]
+  std::vector<SmallVector<JobId, 2>> on_place_;  // [place]; a gang is there once per rank
+  std::vector<Allocation> held_;                 // [job]; empty = makes no steps
   std::vector<JobId> dirty_, changed_, with_;
 };
 

@@ -4,7 +4,6 @@
 // Work that is not saved is lost when a gang is killed or its node fails. Single-threaded, one per run.
 #pragma once
 
-#include <boost/container/small_vector.hpp>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -13,6 +12,7 @@
 #include "sim/control/cluster_state.hpp"
 #include "sim/control/executor.hpp"
 #include "sim/core/event_queue.hpp"
+#include "sim/core/small_vector.hpp"
 #include "sim/core/truth.hpp"
 #include "sim/models/lifecycle/failures.hpp"
 #include "sim/models/lifecycle/overheads.hpp"
@@ -177,8 +177,8 @@ class SimExecutor : public Executor {
   std::vector<int> away_;                     // [node], where nodes fail: how many outages hold
   std::vector<std::vector<JobId>> gangs_on_;  // [node], where nodes fail or are slow: in order of launch
   struct NodeSpeed {
-    boost::container::small_vector<Slowdown, 2> spells;  // that go on
-    Slowdown slowdown = kFullSpeed;                      // the worst of them
+    SmallVector<Slowdown, 2> spells;  // that go on
+    Slowdown slowdown = kFullSpeed;   // the worst of them
   };
   std::vector<NodeSpeed> node_speed_;           // [node], where nodes are slow
   std::vector<NodeSlowSpells> slow_by_chance_;  // [node], where they are so by chance

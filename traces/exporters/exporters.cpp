@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "sim/core/joined.hpp"
+
 namespace orrery {
 
 const std::vector<TraceExporter>& trace_exporters() {
@@ -24,7 +26,7 @@ std::vector<std::string> lost_in_export(const Trace& trace, const std::vector<st
   std::vector<std::string_view> lost;
   for (const std::string_view column : used_columns(trace))
     if (std::find(held.begin(), held.end(), column) == held.end()) lost.push_back(column);
-  if (!lost.empty()) notes.push_back(fmt::format("lost columns: {}", fmt::join(lost, ", ")));
+  if (!lost.empty()) notes.push_back(fmt::format("lost columns: {}", joined(lost, ", ")));
   if (std::find(lost.begin(), lost.end(), "gpu_fraction") != lost.end())
     notes.emplace_back("jobs on a fraction of a GPU ask for a whole one");
   const auto without =

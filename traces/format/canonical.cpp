@@ -7,6 +7,7 @@
 #include <array>
 #include <limits>
 
+#include "sim/core/joined.hpp"
 #include "traces/format/decimal.hpp"
 #include "traces/format/formats.hpp"
 #include "traces/format/lineage_cells.hpp"
@@ -87,7 +88,7 @@ void read_kind(TableReader& rows, int column, TraceJob& j) {
     if (kinds.back() == j.kind) return;
   }
   const std::string_view near = closest(j.kind, kinds);
-  rows.complain(column, fmt::format("must be one of {}", fmt::join(kinds, ", ")),
+  rows.complain(column, fmt::format("must be one of {}", joined(kinds, ", ")),
                 near.empty() ? "" : fmt::format("did you mean `{}`?", near));
 }
 

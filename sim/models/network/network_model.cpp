@@ -1,10 +1,10 @@
 #include "sim/models/network/network_model.hpp"
 
 #include <algorithm>
-#include <boost/container/small_vector.hpp>
 
 #include "sim/core/assert.hpp"
 #include "sim/core/node_widths.hpp"
+#include "sim/core/small_vector.hpp"
 #include "sim/models/training/step_graph.hpp"
 #include "sim/models/training/training_step.hpp"
 
@@ -66,7 +66,7 @@ NetworkModel::Step NetworkModel::step(const JobSpec& spec, const Allocation& gpu
   Step out;
   int widest = 0;
   std::int64_t inside = 0, between = 0;
-  boost::container::small_vector<NodeId, 8> nodes;
+  SmallVector<NodeId, 8> nodes;
   for (const NodeSlice& s : gpus.slices()) {
     nodes.push_back(s.node);
     widest = std::max(widest, s.gpu_count());

@@ -1,6 +1,5 @@
 #include "sim/models/speed/measured.hpp"
-
-#include <boost/container/small_vector.hpp>
+#include "sim/core/small_vector.hpp"
 
 #include <algorithm>
 
@@ -16,7 +15,7 @@ MeasuredModel::MeasuredModel(const MeasuredTimes& times, const Topology& topolog
 
 std::size_t MeasuredModel::own_ranks(const Allocation& gpus) const {
   if (times_->place_of_slot.empty()) return 1;
-  boost::container::small_vector<std::size_t, 16> places;
+  SmallVector<std::size_t, 16> places;
   for (const NodeSlice& s : gpus.slices())
     for (GpuMask left = s.gpus; left.any(); left.drop_lowest()) {
       const std::size_t slot = first_slot_[s.node.index()] + static_cast<std::size_t>(left.lowest());

@@ -1,4 +1,5 @@
 #include "sim/models/speed/profiled_model.hpp"
+#include "sim/core/joined.hpp"
 
 #include <fmt/format.h>
 
@@ -7,6 +8,7 @@
 
 #include "sim/api/emulation.hpp"
 #include "sim/core/assert.hpp"
+#include "sim/core/joined.hpp"
 #include "sim/models/speed/colocation.hpp"
 
 namespace orrery {
@@ -79,7 +81,7 @@ Expected<void> ProfiledModel::find_tables(Class& c) const {
     for (const Application& a : applications_)
       if (std::find(names.begin(), names.end(), a.name()) == names.end()) names.push_back(a.name());
     if (const auto near = closest(model, names); !near.empty()) d.hint = fmt::format("did you mean `{}`?", near);
-    d.notes.push_back(fmt::format("profiles: {}", fmt::join(names, ", ")));
+    d.notes.push_back(fmt::format("profiles: {}", joined(names, ", ")));
     return fail(std::move(d));
   }
   c.on.resize(types_.size());

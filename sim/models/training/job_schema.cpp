@@ -1,13 +1,13 @@
 #include "sim/models/training/job_schema.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "sim/core/joined.hpp"
 #include "sim/core/json_text.hpp"
 #include "sim/models/training/multimodal_config.hpp"
 
@@ -126,7 +126,7 @@ std::string wanted(const Json& j, const Key& key) {
     case Kind::text: return j.is_string() ? "" : "a word";
     case Kind::choice: {
       const bool known = std::any_of(key.words.begin(), key.words.end(), [&](const auto w) { return j == w; });
-      return known ? "" : fmt::format("`{}`", fmt::join(key.words, "` or `"));
+      return known ? "" : fmt::format("`{}`", joined(key.words, "` or `"));
     }
     case Kind::betas: return good_betas(j) ? "" : "a list of two numbers from 0 to below 1";
     case Kind::keys: return j.is_object() ? "" : "a set of keys";
@@ -146,7 +146,7 @@ void check(const Json& json, const std::string& prefix, const Keys& keys, bool o
       Diagnostic d{fmt::format("unknown key `{}{}`", prefix, name)};
       const std::string_view near = closest(name, names);
       if (!near.empty()) d.hint = fmt::format("did you mean `{}`?", near);
-      d.notes = {fmt::format("keys here: {}", fmt::join(names, ", "))};
+      d.notes = {fmt::format("keys here: {}", joined(names, ", "))};
       faults.push_back(std::move(d));
       continue;
     }

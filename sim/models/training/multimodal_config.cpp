@@ -1,13 +1,13 @@
 #include "sim/models/training/multimodal_config.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <string_view>
 #include <vector>
 
+#include "sim/core/joined.hpp"
 #include "sim/core/json_text.hpp"
 
 namespace orrery {
@@ -39,7 +39,7 @@ class Reader {
       Diagnostic d{fmt::format("unknown key `{}.{}`", path, item.key())};
       const std::string_view near = closest(item.key(), names);
       if (!near.empty()) d.hint = fmt::format("did you mean `{}`?", near);
-      d.notes = {fmt::format("keys here: {}", fmt::join(names, ", "))};
+      d.notes = {fmt::format("keys here: {}", joined(names, ", "))};
       errors_.push_back(std::move(d));
     }
   }
@@ -66,7 +66,7 @@ class Reader {
     return [this, &into, names](const Json& j, const std::string& path) {
       for (std::size_t i = 0; i < names.size(); ++i)
         if (j == names[i]) return void(into = static_cast<Enum>(i));
-      complain(path, fmt::format("is {}, not one of {}", as_found(j), fmt::join(names, ", ")));
+      complain(path, fmt::format("is {}, not one of {}", as_found(j), joined(names, ", ")));
     };
   }
   void complain(const std::string& path, std::string what) {

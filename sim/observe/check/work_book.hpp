@@ -5,13 +5,13 @@
 // start and a stop; else work follows the jobs whose speed changes. Owned by the checker.
 #pragma once
 
-#include <boost/container/small_vector.hpp>
 #include <cstdint>
 #include <deque>
 #include <optional>
 #include <vector>
 
 #include "sim/control/observer.hpp"
+#include "sim/core/small_vector.hpp"
 #include "sim/models/lifecycle/failures.hpp"
 #include "sim/models/network/network_model.hpp"
 #include "sim/models/speed/performance.hpp"
@@ -90,7 +90,7 @@ class WorkBook {
     Slowdown slowdown = kFullSpeed;
     Work total{};
     bool takes_turns = false, dirty = false, fresh = false;
-    boost::container::small_vector<Segment, 4> history;  // before the present one, where saves take time
+    SmallVector<Segment, 4> history;  // before the present one, where saves take time
   };
 
   [[nodiscard]] bool in_stretches() const { return world_.speed != nullptr && world_.speed->in_stretches(); }
@@ -129,7 +129,7 @@ class WorkBook {
   std::vector<std::vector<std::uint32_t>> there_;  // [node] launches, where nodes are slow
   std::vector<std::size_t> first_gpu_;             // [node]
   std::vector<std::size_t> place_of_;              // [GPU]; empty: one of its own
-  std::vector<boost::container::small_vector<JobId, 2>> on_place_;
+  std::vector<SmallVector<JobId, 2>> on_place_;
   std::vector<JobId> with_;
   std::vector<Pause> pauses_;
   std::vector<std::uint32_t> pause_of_;  // [job]
