@@ -4,16 +4,18 @@
 2. A million generated jobs on 100,000 GPUs under fifo and tiresias: aim 20 s and 3 GiB each.
 3. Full Philly (82,247 jobs, 512 GPUs), best of five interleaved runs: with parsing, event log, tables and invariant
    checker; and without the checker, to show its cost.
-Usage: bench_runs.py ORRERY"""
+4. FIFO there against tests/bench/bare_fifo.cpp, which does the same without a simulator: user CPU, medians of seven.
+Usage: bench_runs.py ORRERY BARE_FIFO"""
 import os
 import pathlib
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-orrery = sys.argv[1]
+orrery, bare_fifo = sys.argv[1:3]
 traces = os.environ.get("ORRERY_TRACES", "../shared/traces")
 
 
@@ -21,6 +23,12 @@ def timed(*command):
     start = time.monotonic()
     subprocess.run([orrery, *command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return time.monotonic() - start
+
+
+def user_cpu(*command):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
 
 
 def generated(folder, jobs, nodes):
@@ -71,3 +79,12 @@ print(f"{'policy':<13} {'seconds':>8} {'to fifo':>8} {'checker':>8}")
 for policy in policies:
     whole, bare = best[(policy, ())], best[(policy, ("--no-check",))]
     print(f"{policy:<13} {whole:8.2f} {whole / first:8.2f} {100 * (whole / bare - 1):7.1f}%")
+
+with tempfile.TemporaryDirectory() as folder:
+    trace = f"{traces}/philly-2017/philly.csv.gz"
+    pairs = [(user_cpu(orrery, "run", "scenarios/recorded/philly-full.yaml", "--policy", "fifo", "-o",
+                       f"{folder}/run", "--force"),
+              user_cpu(bare_fifo, trace, "512", folder)) for _ in range(7)]
+ours, theirs = (statistics.median(column) for column in zip(*pairs))
+print(f"\nfifo on full Philly: {ours:.3f} s of user CPU, without a simulator {theirs:.3f} s: "
+      f"{ours / theirs:.1f} times")

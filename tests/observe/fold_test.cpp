@@ -1,5 +1,7 @@
 #include <catch2/catch.hpp>
+#include <limits>
 
+#include "sim/core/random.hpp"
 #include "sim/observe/log/digest.hpp"
 #include "sim/observe/metrics/tables.hpp"
 #include "tests/observe/stream.hpp"
@@ -95,6 +97,18 @@ TEST_CASE("fold: over-subscribed GPUs count once in the cluster", "[observe]") {
   CHECK(fold.summary().gpu_util_ratio == Approx(0.5));
 }
 
+TEST_CASE("quantiles of values sorted as far as needed are those of sorted values", "[observe]") {
+  RandomStream rng = stream(1, "tests/quantiles");
+  for (std::size_t n = 1; n < 60; ++n) {
+    std::vector<double> values;
+    for (std::size_t i = 0; i < n; ++i) values.push_back(static_cast<double>(uniform_below(rng, 20)));
+    auto sorted = values;
+    std::sort(sorted.begin(), sorted.end());
+    sort_for_quantiles(values, {0.5, 0.9, 0.99, 1});
+    for (const double q : {0.5, 0.9, 0.99, 1.0}) CHECK(quantile(values, q) == quantile(sorted, q));
+  }
+}
+
 TEST_CASE("exact decimals and CSV fields", "[observe]") {
   const auto decimal = [](Int128 v, int digits) {
     std::string out;
@@ -105,6 +119,10 @@ TEST_CASE("exact decimals and CSV fields", "[observe]") {
   CHECK(decimal(1, 9) == "0.000000001");
   CHECK(decimal(1'500'000'000, 9) == "1.5");
   CHECK(decimal(-20'000'000'000, 9) == "-20");
+  CHECK(decimal(120, 3) == "0.12");
+  CHECK(decimal(5, 0) == "5");
+  CHECK(decimal(std::numeric_limits<std::int64_t>::max(), 9) == "9223372036.854775807");
+  CHECK(decimal(static_cast<Int128>(std::numeric_limits<std::int64_t>::max()) + 1, 9) == "9223372036.854775808");
   CHECK(decimal(static_cast<Int128>(9'000'000'000'000'000'000) * 1000 + 7, 12) == "9000000000.000000000007");
   std::string out;
   append_csv(out, "a,\"b\"");

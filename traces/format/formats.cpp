@@ -5,9 +5,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <filesystem>
-#include <unordered_map>
 
+#include "sim/core/joined.hpp"
 #include "traces/format/text_file.hpp"
 
 namespace orrery {
@@ -60,15 +61,27 @@ std::string line_of_text(std::string_view text, int n) {
   return std::string(text);
 }
 
+// A table of hashes and rows, without a node for each row: large traces would spend more on nodes than on reading.
 Expected<void> check_unique_ids(const Trace& trace, const std::string& file, std::string_view text) {
-  std::unordered_map<std::string_view, int> line_of;
-  line_of.reserve(trace.jobs.size());
+  struct Seen {
+    std::uint32_t hash = 0, row = 0;  // from 1; 0 = nobody
+  };
+  std::vector<Seen> seen(std::bit_ceil(2 * trace.jobs.size() + 1));
   std::vector<Diagnostic> errors;
-  for (const TraceJob& j : trace.jobs) {
-    const auto [it, fresh] = line_of.try_emplace(j.job_id, j.line);
-    if (fresh) continue;
+  for (std::size_t i = 0; i < trace.jobs.size(); ++i) {
+    const TraceJob& j = trace.jobs[i];
+    const std::size_t hash = std::hash<std::string_view>()(j.job_id);
+    const auto upper = static_cast<std::uint32_t>(hash >> 32);
+    std::size_t at = hash & (seen.size() - 1);
+    const auto is_it = [&](const Seen& s) { return s.hash == upper && trace.jobs[s.row - 1].job_id == j.job_id; };
+    while (seen[at].row != 0 && !is_it(seen[at])) at = (at + 1) & (seen.size() - 1);
+    if (seen[at].row == 0) {
+      seen[at] = {upper, static_cast<std::uint32_t>(i + 1)};
+      continue;
+    }
     if (errors.size() == 20) break;
-    Diagnostic d{fmt::format("job_id `{}` appears twice, first in line {}", j.job_id, it->second)};
+    const int first = trace.jobs[seen[at].row - 1].line;
+    Diagnostic d{fmt::format("job_id `{}` appears twice, first in line {}", j.job_id, first)};
     d.where = {file, j.line, 1};
     d.line_text = line_of_text(text, j.line);
     errors.push_back(std::move(d));
@@ -117,10 +130,9 @@ void note_unread(const TableReader& rows, Trace& trace, const std::vector<std::s
       meant.push_back(fmt::format("`{}`", near));
   }
   if (names.size() > kMostNamed) named.push_back(fmt::format("{} more", names.size() - kMostNamed));
-  trace.report.notes.push_back(
-      fmt::format("column{} {} {} ignored{}", names.size() == 1 ? "" : "s", fmt::join(named, ", "),
-                  names.size() == 1 ? "is" : "are",
-                  meant.empty() ? std::string() : fmt::format(" (did you mean {}?)", fmt::join(meant, ", "))));
+  trace.report.notes.push_back(fmt::format(
+      "column{} {} {} ignored{}", names.size() == 1 ? "" : "s", joined(named, ", "), names.size() == 1 ? "is" : "are",
+      meant.empty() ? std::string() : fmt::format(" (did you mean {}?)", joined(meant, ", "))));
   for (const std::string_view name : names) (void)rows.column(name);  // named once
 }
 
@@ -306,7 +318,7 @@ Expected<const TraceFormat*> chosen_format(const ReadOptions& options) {
     Diagnostic d{fmt::format("unknown trace format `{}`", options.format)};
     if (const auto near = closest(options.format, names); !near.empty())
       d.hint = fmt::format("did you mean `{}`?", near);
-    d.notes.push_back(fmt::format("formats: {}", fmt::join(names, ", ")));
+    d.notes.push_back(fmt::format("formats: {}", joined(names, ", ")));
     return fail(std::move(d));
   }
   return format;

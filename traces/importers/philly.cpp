@@ -1,8 +1,7 @@
 // philly.csv of the Pollux and Sia artefacts: a filtered subset of Microsoft Philly (2017). Times are local wall
 // clock without a zone and unsorted; they are taken as they stand, so that the night the clocks went back
 // (2017-11-05) is an hour short. `gpu_time` repeats duration x GPUs. Jobs are ordered by (timestamp, duration, GPUs).
-#include <fmt/format.h>
-
+#include <string>
 #include <tuple>
 
 #include "traces/format/formats.hpp"
@@ -16,7 +15,7 @@ void read_philly(TableReader& rows, Trace& trace) {
   while (rows.next()) {
     TraceJob j;
     j.line = rows.line();
-    j.job_id = fmt::format("r{}", rows.rows());
+    j.job_id = 'r' + std::to_string(rows.rows());
     if (const auto t = parse_wall_clock(rows.text(timestamp)))
       j.submit = at_seconds(*t);
     else

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <vector>
@@ -96,6 +97,8 @@ struct Summary {
 
 // Linear interpolation between order statistics (numpy's default); `sorted` ascending, not empty, q in [0,1].
 [[nodiscard]] double quantile(const std::vector<double>& sorted, double q);
+// Sorts so far that these quantiles, ascending, are those of the sorted values: a few passes instead of a sort.
+void sort_for_quantiles(std::vector<double>& values, std::initializer_list<double> quantiles);
 
 // Jain's index of fairness, (sum x)^2 / (n sum x^2); nothing without a positive value.
 [[nodiscard]] std::optional<double> jain(const std::vector<double>& x);

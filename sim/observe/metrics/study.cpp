@@ -50,6 +50,7 @@ StudyInputs make_study_inputs(const std::vector<JobSpec>& specs, const Topology&
   in.node_gpus = gpus_by_node(topology);
   for (std::size_t n = 0; n < topology.node_count(); ++n)
     in.node_group.push_back(topology.node(NodeId(static_cast<std::uint32_t>(n))).group);
+  in.jobs.reserve(specs.size());
   for (const JobSpec& s : specs) {
     StudyJob j;
     j.deadline = s.deadline;

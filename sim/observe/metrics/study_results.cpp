@@ -61,6 +61,8 @@ double StudyFold::productive_gpu_s(const JobRow& row) const {
 void StudyFold::add_fairness(StudySummary& s, const MetricsFold& base) const {
   Mean slowdown, bounded, fairness, unfair, unfair_105, themis, on_time;
   std::vector<double> slowdowns, inverse;
+  slowdowns.reserve(jobs_.size());
+  inverse.reserve(jobs_.size());
   std::map<std::string, Mean> by_tenant;
   for (std::size_t i = 0; i < jobs_.size(); ++i) {
     const JobId id(static_cast<std::uint32_t>(i));
@@ -90,7 +92,7 @@ void StudyFold::add_fairness(StudySummary& s, const MetricsFold& base) const {
   }
   s.mean_slowdown = slowdown.value();
   s.mean_bounded_slowdown = bounded.value();
-  std::sort(slowdowns.begin(), slowdowns.end());
+  sort_for_quantiles(slowdowns, {0.99});
   if (!slowdowns.empty()) s.p99_slowdown = quantile(slowdowns, 0.99);
   s.ftf_rho_mean = fairness.value();
   s.ftf_unfair_ratio = unfair.value();
