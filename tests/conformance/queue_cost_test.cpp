@@ -28,6 +28,9 @@ class CountedPlacement final : public Placement {
   }
   [[nodiscard]] std::uint64_t stream_state() const override { return placement_->stream_state(); }
   [[nodiscard]] bool counting() const override { return placement_->counting(); }
+  [[nodiscard]] std::unique_ptr<Placement> clone() const override {
+    return std::make_unique<CountedPlacement>(placement_->clone(), *asked_);
+  }
 
  private:
   std::unique_ptr<Placement> placement_;
