@@ -4,7 +4,6 @@
 include(CMakeFindDependencyMacro)
 find_dependency(fmt)
 find_dependency(tl-expected)
-find_dependency(Boost 1.74)
 get_filename_component(_orrery_prefix "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
 foreach(_orrery_up 1 2)
   if(NOT EXISTS ${_orrery_prefix}/include/orrery/orrery_interface.hpp)
@@ -17,7 +16,7 @@ if(NOT TARGET Orrery::policy)
   target_compile_features(Orrery::policy INTERFACE cxx_std_20)
   # Same numbers on every machine, as in Orrery itself.
   target_compile_options(Orrery::policy INTERFACE -ffp-contract=off)
-  target_link_libraries(Orrery::policy INTERFACE fmt::fmt tl::expected Boost::headers)
+  target_link_libraries(Orrery::policy INTERFACE fmt::fmt tl::expected)
 endif()
 set(ORRERY_PROGRAM ${_orrery_prefix}/bin/orrery)
 

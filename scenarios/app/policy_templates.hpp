@@ -91,7 +91,8 @@ print("ok")
 
 inline constexpr std::string_view kNewClass = R"(class CLASS final : public Policy {
  public:
-  explicit CLASS(std::unique_ptr<Placement> placement) : placement_(std::move(placement)) {}
+  explicit CLASS(OwnPlacement placement) : placement_(std::move(placement)) {}
+  [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<CLASS>(*this); }
 
   // Goes through all that wait, which is simple, but slow where a million do; policies/README.md of Orrery says how
   // to do without.
@@ -105,7 +106,7 @@ inline constexpr std::string_view kNewClass = R"(class CLASS final : public Poli
   }
 
  private:
-  std::unique_ptr<Placement> placement_;
+  OwnPlacement placement_;
 };
 
 std::unique_ptr<Policy> make_NAME(PolicySetup setup, OptionReader&) {

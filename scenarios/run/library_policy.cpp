@@ -47,6 +47,10 @@ class LibraryPolicy final : public Policy {
       threw(view, "something that is no std::exception");
     }
   }
+  [[nodiscard]] std::unique_ptr<Policy> clone() const override {
+    auto copy = inner_->clone();
+    return copy == nullptr ? nullptr : std::make_unique<LibraryPolicy>(std::move(copy), who_);
+  }
 
  private:
   [[noreturn]] void threw(const ClusterView& view, const char* what) const {

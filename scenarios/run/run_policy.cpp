@@ -1,5 +1,7 @@
 #include "scenarios/run/run_policy.hpp"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "policies/placement/placements.hpp"
@@ -38,6 +40,7 @@ Expected<RunPolicy> RunPolicy::make(const Prepared& prepared, const PolicyConfig
                                     const std::string& played_back) {
   if (auto ok = check_policy(config, prepared.scenario.emulate); !ok) return tl::make_unexpected(ok.error());
   RunPolicy p;
+  p.name_ = config.name;
   if (is_of_library(config)) {
     auto made = make_library_policy(config, seed);
     if (!made) return tl::make_unexpected(std::move(made.error()));
@@ -64,6 +67,16 @@ Expected<RunPolicy> RunPolicy::make(const Prepared& prepared, const PolicyConfig
     p.failure_ = failure_text(e);
   }
   return p;
+}
+
+Expected<std::unique_ptr<Policy>> RunPolicy::copy() const {
+  if (wire_ != nullptr)
+    return fail("policy `external` is another process, which cannot be copied: no run under it can be forked");
+  auto copy = policy_->clone();
+  if (copy == nullptr)
+    return fail(
+        fmt::format("policy `{}` cannot be copied, as it has no clone(): no run under it can be forked", name_));
+  return copy;
 }
 
 void RunPolicy::record(const std::string& path) {

@@ -27,6 +27,8 @@ class RunPolicy {
   [[nodiscard]] Policy& get() const { return *policy_; }
   [[nodiscard]] const Capabilities& capabilities() const { return capabilities_; }
   [[nodiscard]] const std::string& failure() const { return failure_; }
+  // One with the same memory for a run of its own; an error says why there can be none.
+  [[nodiscard]] Expected<std::unique_ptr<Policy>> copy() const;
   // Whether it holds a conversation, which can be recorded.
   [[nodiscard]] bool converses() const { return wire_ != nullptr; }
   // Writes the conversation there, if there is one.
@@ -39,7 +41,7 @@ class RunPolicy {
   std::unique_ptr<Policy> policy_;
   WirePolicy* wire_ = nullptr;
   Capabilities capabilities_{};
-  std::string failure_;
+  std::string failure_, name_;
 };
 
 // What a conversation is called in a run folder, and in the folder of a live run.

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "orrery_paths.hpp"
+#include "scenarios/run/run_policy.hpp"
 #include "scenarios/run/simulate.hpp"
 #include "scenarios/spec/outside_policy.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
@@ -191,6 +192,17 @@ TEST_CASE("a program that does not say `ready` fails the run", "[external]") {
   CHECK(has(failure("[sh, -c, \"exit 7\"]"),
             "it has ended with exit code 7 before it answered\n  --> its conversation:2"));
   CHECK(has(failure("[echo, '{\"ready\":9}']"), "version 9 of the wire; this orrery speaks version 1"));
+}
+
+TEST_CASE("a policy in another process says that it cannot be copied", "[external]") {
+  const auto p = test::prepared(kTwentyJobs);
+  REQUIRE(p);
+  const auto policy = RunPolicy::make(*p, example_policy("fifo"), 1);
+  REQUIRE(policy);
+  CHECK(policy->get().clone() == nullptr);
+  const auto copy = policy->copy();
+  REQUIRE_FALSE(copy);
+  CHECK(has(render(copy.error()), "policy `external` is another process, which cannot be copied"));
 }
 
 TEST_CASE("what is wrong with the options of `external`", "[external]") {

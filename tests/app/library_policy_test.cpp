@@ -6,6 +6,7 @@
 
 #include "orrery_paths.hpp"
 #include "scenarios/run/library_policy.hpp"
+#include "scenarios/run/run_policy.hpp"
 #include "scenarios/run/simulate.hpp"
 #include "tests/support/prepared.hpp"
 #include "tests/support/temp_dir.hpp"
@@ -59,6 +60,19 @@ TEST_CASE("a policy of a library decides as the same code in the tree", "[librar
   CHECK(b->result_digest == a->result_digest);
   CHECK(c->failure == "");
   CHECK(c->result.summary.finished == 60);
+}
+
+TEST_CASE("a policy of a library is copied where it says how", "[library]") {
+  const Prepared p = two_nodes();
+  const auto fifo = RunPolicy::make(p, of_library("fifo-again"), 1);
+  const auto throws = RunPolicy::make(p, of_library("throws"), 1);
+  REQUIRE((fifo && throws));
+  const auto copy = fifo->copy();
+  REQUIRE(copy);
+  CHECK((*copy)->wakes_on() == fifo->get().wakes_on());
+  const auto none = throws->copy();
+  REQUIRE_FALSE(none);
+  CHECK(has(render(none.error()), "policy `throws` cannot be copied, as it has no clone()"));
 }
 
 TEST_CASE("what is wrong with a library is one error", "[library]") {

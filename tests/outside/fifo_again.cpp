@@ -11,8 +11,8 @@ using namespace orrery;
 
 class FifoAgain final : public Policy {
  public:
-  FifoAgain(std::unique_ptr<Placement> placement, std::int64_t most)
-      : placement_(std::move(placement)), most_(most) {}
+  FifoAgain(OwnPlacement placement, std::int64_t most) : placement_(std::move(placement)), most_(most) {}
+  [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<FifoAgain>(*this); }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     std::int64_t started = 0;
     for (const JobId job : view.pending().ids()) {
@@ -24,7 +24,7 @@ class FifoAgain final : public Policy {
   }
 
  private:
-  std::unique_ptr<Placement> placement_;
+  OwnPlacement placement_;
   std::int64_t most_;
 };
 
