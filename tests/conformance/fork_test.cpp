@@ -75,9 +75,9 @@ ForkWorld plain_world() {
 }
 
 // What a run has said so far, as a value: its log and its tables.
-class SaidSoFar final : public Observer {
+class ToldSoFar final : public Observer {
  public:
-  SaidSoFar(const std::shared_ptr<const JobTable>& jobs, std::vector<std::int32_t> node_gpus)
+  ToldSoFar(const std::shared_ptr<const JobTable>& jobs, std::vector<std::int32_t> node_gpus)
       : fold_(jobs, std::move(node_gpus)) {}
   void on_event(const Event& e) override {
     log_.on_event(e);
@@ -136,7 +136,7 @@ ForkedRun run_with_forks(const ForkWorld& w, const PolicyChoice& choice, bool hi
   HistoryEstimates past;
   JobSource source(w.work.specs, estimates(past));
   const auto policy = make_policy(choice);
-  SaidSoFar told(jobs, gpus_by_node(topology));
+  ToldSoFar told(jobs, gpus_by_node(topology));
   Controller controller(executor, *policy, source, w.work.specs, w.work.demands, speed, options, {&past, &told});
 
   struct Ended {
@@ -152,7 +152,7 @@ ForkedRun run_with_forks(const ForkWorld& w, const PolicyChoice& choice, bool hi
     REQUIRE(typeid(its) == typeid(mine));
     HistoryEstimates its_past = past;
     state.source.ask(estimates(its_past));
-    SaidSoFar its_told = told;
+    ToldSoFar its_told = told;
     ControllerOptions checked = options;
     checked.check_views = forks.size() % 8 == 0;
     Controller other(world, *decides, state, checked, {&its_past, &its_told});
@@ -233,7 +233,7 @@ TEST_CASE("a placement that is copied draws what the original would draw", "[con
 // The control plane knows where jobs run and what they have done; with true estimates, no chance and saves that take
 // no time, a world made of that alone has the same future.
 TEST_CASE("a simulated world made of what the control plane knows ends as the run does", "[conformance][fork]") {
-  for (const char* name : {"fifo", "easy", "srtf", "tiresias"}) {
+  for (const char* name : {"fifo", "easy", "conservative", "srtf", "srsf", "tiresias", "drf"}) {
     INFO("policy " << name);
     const Topology topology(cluster(4, 4));
     const IdealModel ideal;
