@@ -1,19 +1,21 @@
 // An engine starts gangs of worker processes, carries the protocol's lines to and from them and reports what becomes
-// of them. It knows ranks, slots and processes, but neither jobs nor policies. `local` runs them on this machine; one
-// that uses Slurm job steps fits behind the same class. Single-threaded: everything but wake() is called by the one
-// thread that owns the engine (of LiveExecutor). What happens comes out of poll() as events, in the order in which it
-// happened; times are CLOCK_MONOTONIC.
+// of them. It knows ranks, the GPUs of nodes and processes, but neither jobs nor policies. `local` runs them on this
+// machine; one that uses Slurm job steps fits behind the same class. Single-threaded: everything but wake() is called
+// by the one thread that owns the engine (of LiveExecutor). What happens comes out of poll() as events, in the order
+// in which it happened; times are CLOCK_MONOTONIC.
 #pragma once
-
-#include <sys/types.h>
 
 #include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "backend/protocol/clock.hpp"
+#include "backend/protocol/fence.hpp"
 #include "backend/protocol/protocol.hpp"
 #include "sim/core/error.hpp"
+#include "sim/core/gpu_mask.hpp"
+#include "sim/core/ids.hpp"
 #include "sim/core/time.hpp"
 
 namespace orrery::live {
@@ -24,19 +26,37 @@ struct GangHandle {
   friend auto operator<=>(GangHandle, GangHandle) = default;
 };
 
-struct GangSpec {
-  std::string name;                     // for messages and file names: "JOB.INCARNATION"
-  std::vector<std::string> argv;        // the worker; the engine adds --rank R --world N --run-folder F
-  Start start;                          // said to every rank as soon as it runs; its world = slots.size()
-  std::vector<std::vector<int>> slots;  // [rank]: the slots it may use, 0 <= slot < Engine::slots()
-  bool shared = false;                  // other gangs run on these slots at the same time
+// Where a rank runs. No GPU: anywhere on the node, as work of CPUs alone does.
+struct RankPlace {
+  NodeId node{};
+  GpuMask gpus{};
+  friend bool operator==(const RankPlace&, const RankPlace&) = default;
 };
 
-// A process, also after this controller's death: a pid alone may have been reused.
-struct ProcessId {
-  pid_t pid = 0;
-  std::uint64_t start_time = 0;  // clock ticks since boot, /proc/PID/stat field 22
-  friend bool operator==(const ProcessId&, const ProcessId&) = default;
+struct GangSpec {
+  std::string name;               // for messages and file names: "JOB.INCARNATION"
+  std::vector<std::string> argv;  // the worker; the engine adds --rank R --world N --run-folder F
+  Start start;                    // said to every rank as soon as it runs; the engine sets world, lease and fence
+  std::vector<RankPlace> ranks;   // [rank]: within EngineOptions::nodes
+  bool shared = false;            // other gangs run on these GPUs at the same time
+};
+
+// A process, also after this controller's death; what is in it is the engine's affair. One line of text, whose first
+// word is the engine's name.
+struct ProcessHandle {
+  std::string text{};
+  friend bool operator==(const ProcessHandle&, const ProcessHandle&) = default;
+};
+
+// What any engine is told of the run.
+struct EngineOptions {
+  std::vector<int> nodes{1};         // [node]: its GPUs, or CPU slots
+  bool gpus = false;                 // they are GPUs
+  Duration lease = seconds(30);      // whole seconds; renewed at three quarters; 0 = none
+  Duration watchdog = seconds(30);   // the least silence that counts as hung; 0 = no watchdog
+  Duration straggler = seconds(10);  // for the other ranks to leave once the first has
+  Duration farewell = seconds(2);    // for what still runs when the engine goes
+  Fence fence{};                     // of the controller; fenced off, the engine starts nothing and says nothing
 };
 
 struct EngineEvent {
@@ -64,22 +84,20 @@ class Engine {
  public:
   virtual ~Engine() = default;
 
-  // How many gangs of one rank with one slot fit: CPU slots or GPUs.
-  [[nodiscard]] virtual int slots() const = 0;
   // In one line, for people: "local: 4 CPU slots on 2 cores".
   [[nodiscard]] virtual std::string describe() const = 0;
 
   // Starts the gang. Failing to start a rank is an event (`gone`), not an error of this call.
   virtual void launch(GangHandle gang, const GangSpec& spec) = 0;
-  // The gang's processes, [rank]; empty when it is gone or not launched. For the journal.
-  [[nodiscard]] virtual std::vector<ProcessId> processes(GangHandle gang) const = 0;
+  // The gang's processes, [rank]; empty when it is gone or not launched.
+  [[nodiscard]] virtual std::vector<ProcessHandle> processes(GangHandle gang) const = 0;
   // Says `message` to every rank. A gang that is gone hears nothing.
   virtual void say(GangHandle gang, const ToWorker& message) = 0;
   // Says `stop`; what is still there after `grace` is killed. A later call can only shorten the grace.
   virtual void stop(GangHandle gang, Duration grace) = 0;
-  // SIGKILL to every rank's process group.
+  // Ends every rank at once, with whatever it has started itself.
   virtual void kill(GangHandle gang) = 0;
-  // SIGSTOP and SIGCONT to every rank; leases, grace and watchdog stand still in between.
+  // Suspends and continues every rank; leases, grace and watchdog stand still in between.
   virtual void freeze(GangHandle gang) = 0;
   virtual void thaw(GangHandle gang) = 0;
 
@@ -89,10 +107,5 @@ class Engine {
   // Makes a running or the next poll() return; from any thread.
   virtual void wake() = 0;
 };
-
-// What an earlier controller left running: waits up to `grace` for each to end by itself (its stdin is closed, so it
-// saves and leaves), then kills it and its process group. How many had to be killed. A pid whose start time differs
-// is somebody else's and is left alone.
-[[nodiscard]] Expected<int> wait_or_kill(std::span<const ProcessId> processes, Duration grace);
 
 }  // namespace orrery::live

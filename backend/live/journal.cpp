@@ -238,6 +238,7 @@ Expected<JournalWriter> JournalWriter::append_to(const std::string& path, const 
 }
 
 Expected<Ok> JournalWriter::append(std::string_view payload) {
+  if (!fence_.holds()) return fail(fmt::format("`{}` is not written any more: {}", path_, kFencedOff));
   put(buffer_, static_cast<std::uint32_t>(payload.size()));
   put(buffer_, crc32c(payload));
   buffer_ += payload;

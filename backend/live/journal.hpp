@@ -10,8 +10,10 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "backend/protocol/fence.hpp"
 #include "backend/protocol/files.hpp"
 #include "sim/api/plan.hpp"
 #include "sim/core/error.hpp"
@@ -40,7 +42,8 @@ struct JournalContents {
 [[nodiscard]] Expected<JournalContents> parse_journal(const std::string& path, std::string_view bytes);
 [[nodiscard]] Expected<JournalContents> read_journal(const std::string& path);
 
-// Holds a lock on the file: a journal has one writer at a time.
+// Holds a lock on the file: a journal has one writer at a time. Where a lock was lost (another file of that name, a
+// file system without locks), the fence keeps a writer that was replaced from writing on.
 class JournalWriter {
  public:
   // A new journal; fails when there is one.
@@ -48,6 +51,8 @@ class JournalWriter {
   // Goes on with one that was read: what was half written is cut off.
   [[nodiscard]] static Expected<JournalWriter> append_to(const std::string& path, const JournalContents& contents);
 
+  // From now on nothing is written unless the fence holds.
+  void guard(Fence fence) { fence_ = std::move(fence); }
   // Appends and syncs; returns when it is on disk.
   [[nodiscard]] Expected<Ok> batch(Time now, Time deadline, std::span<const Event> events);
   // Appends; on disk with the next batch.
@@ -60,6 +65,7 @@ class JournalWriter {
   std::string path_;
   Fd file_;
   std::string buffer_{};
+  Fence fence_{};
 };
 
 }  // namespace orrery::live

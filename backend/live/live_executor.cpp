@@ -6,7 +6,6 @@
 #include <utility>
 #include <variant>
 
-#include "backend/engine/local/process.hpp"
 #include "sim/core/assert.hpp"
 
 namespace orrery::live {
@@ -36,11 +35,6 @@ LiveExecutor::LiveExecutor(const Topology& topology, const Workload& workload, c
       io_(std::move(engine)) {
   ORRERY_ASSERT(options_.time_scale >= 1 && options_.step.ns > 0, "time scale {}, step {} ns", options_.time_scale,
                 options_.step.ns);
-  int slots = 0;
-  for (std::uint32_t n = 0; n < topology.node_count(); ++n) {
-    first_slot_.push_back(slots);
-    slots += topology.node(NodeId(n)).gpus;
-  }
   for (std::size_t j = 0; j < options_.committed.size(); ++j)
     gangs_[j].done = gangs_[j].committed = options_.committed[j];
 }
@@ -76,12 +70,14 @@ LiveExecutor::Gang* LiveExecutor::find(GangId gang, Incarnation incarnation) {
   return g.id == gang && g.incarnation == incarnation && g.phase != Phase::idle ? &g : nullptr;
 }
 
-std::vector<std::vector<int>> LiveExecutor::slots_of(const Allocation& gpus) const {
-  std::vector<std::vector<int>> ranks;
+// A rank per GPU; one rank anywhere of a job of CPUs only.
+std::vector<RankPlace> LiveExecutor::places_of(const Allocation& gpus) {
+  std::vector<RankPlace> ranks;
   for (const NodeSlice& s : gpus.slices())
     for (GpuMask left = s.gpus; left.any(); left.drop_lowest())
-      ranks.push_back({first_slot_[s.node.index()] + left.lowest()});
-  if (ranks.empty()) ranks.emplace_back();  // a job of CPUs only
+      ranks.push_back({s.node, GpuMask::one(left.lowest())});
+  const NodeId first = gpus.slices().empty() ? NodeId(0) : gpus.slices().front().node;
+  if (ranks.empty()) ranks.push_back({first, {}});
   return ranks;
 }
 
@@ -149,7 +145,7 @@ void LiveExecutor::launch(const LaunchRequest& request) {
   spec.name = fmt::format("{}.{}", workload_->specs[job.index()].name, g.incarnation);
   spec.argv = task_of(job) != nullptr ? task_of(job)->worker : options_.worker;
   spec.start = start_of(g, request);
-  spec.slots = slots_of(*request.gpus);
+  spec.ranks = places_of(*request.gpus);
   spec.shared = request.sharing != Sharing::exclusive;
   io_.tell([handle = g.handle, spec = std::move(spec)](Engine& e) { e.launch(handle, spec); });
 }

@@ -50,8 +50,8 @@ struct Interrupted {};
 
 class LiveExecutor final : public Executor {
  public:
-  // `topology`, `workload` and `model` must outlive the executor. The cluster's GPUs are the engine's slots, in the
-  // order of the nodes; it must have as many. The clock starts at the first wait_until(), from `from` on.
+  // `topology`, `workload` and `model` must outlive the executor. The engine must have the
+  // cluster's nodes. The clock starts at the first wait_until(), from `from` on.
   LiveExecutor(const Topology& topology, const Workload& workload, const PerformanceModel& model,
                std::unique_ptr<Engine> engine, LiveOptions options, Time from = {});
 
@@ -130,7 +130,7 @@ class LiveExecutor final : public Executor {
   [[nodiscard]] const LiveTask* task_of(JobId job) const;
   [[nodiscard]] Start start_of(const Gang& g, const LaunchRequest& request) const;
   [[nodiscard]] Launch& launch_of(const Gang& g) { return launches_[g.handle.value - 1]; }
-  [[nodiscard]] std::vector<std::vector<int>> slots_of(const Allocation& gpus) const;
+  [[nodiscard]] static std::vector<RankPlace> places_of(const Allocation& gpus);
   void translate(const EngineEvent& e);
   void said(Gang& g, const FromWorker& message, Time at);
   void saved(Gang& g, const Saved& report, Time at);
@@ -152,7 +152,6 @@ class LiveExecutor final : public Executor {
   const Workload* workload_;
   const PerformanceModel* model_;
   LiveOptions options_;
-  std::vector<int> first_slot_{};  // [node]
   Time from_{}, now_{};
   std::int64_t began_ns_ = -1;        // CLOCK_MONOTONIC of from_
   std::int64_t beat_ns_ = -1;         // the last on_beat

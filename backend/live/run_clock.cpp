@@ -9,7 +9,7 @@
 #include <charconv>
 #include <string_view>
 
-#include "backend/engine/local/process.hpp"
+#include "backend/protocol/clock.hpp"
 #include "backend/protocol/crc32c.hpp"
 #include "sim/core/units.hpp"
 

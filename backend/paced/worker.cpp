@@ -184,7 +184,7 @@ void Worker::stop() {
 
 live::Checkpoint Worker::checkpoint() const {
   const std::string state = fmt::format("step {}\ndone_work_ns {}\n", step_, done_.ns);
-  return {{start_.job, start_.incarnation, start_.generation, step_, done_}, {{"state.txt", state}}};
+  return {{start_.job, start_.incarnation, start_.generation, step_, done_}, {{"state.txt", state}}, start_.fence};
 }
 
 Worker::Word Worker::wanted() {

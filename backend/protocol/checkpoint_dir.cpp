@@ -68,11 +68,16 @@ tl::expected<Checkpoint, std::string> read_whole(const std::string& path) {
   return c;
 }
 
+Error not_committed(const std::string& path) {
+  return Error(Diagnostic{fmt::format("`{}` is not committed: {}", path, kFencedOff)});
+}
+
 // One commit of a folder `name` in `dir`, by way of `tmp`.
 struct Commit {
   const std::string& dir;
   const CommitHook& hook;
   std::string tmp;
+  const Fence& fence;
 
   void next(std::string_view call) const {
     if (hook) hook(call);
@@ -105,6 +110,7 @@ struct Commit {
   // places, and the old one goes with the next clearing of tmp.
   [[nodiscard]] Expected<Ok> rename_to(const std::string& path) const {
     next("rename");
+    if (!fence.holds()) return tl::make_unexpected(not_committed(path));
     if (std::rename(tmp.c_str(), path.c_str()) != 0) {
       const bool there = errno == ENOTEMPTY || errno == EEXIST;
       if (!there || ::renameat2(AT_FDCWD, tmp.c_str(), AT_FDCWD, path.c_str(), RENAME_EXCHANGE) != 0)
@@ -135,6 +141,10 @@ struct Commit {
   }
 };
 
+std::string tmp_of(const std::string& dir, const Checkpoint& c) {
+  return fmt::format("{}/tmp-{}-{}", dir, c.stamp.incarnation, c.stamp.generation);
+}
+
 auto age(const CheckpointStamp& s) {
   return std::tuple(s.incarnation, s.generation);
 }
@@ -142,6 +152,7 @@ auto age(const CheckpointStamp& s) {
 }  // namespace
 
 Expected<std::string> save_checkpoint(const std::string& dir, const Checkpoint& c, const CommitHook& hook) {
+  if (!c.fence.holds()) return tl::make_unexpected(not_committed(step_path(dir, c.stamp.step)));
   if (auto ok = make_folders(dir); !ok) return tl::make_unexpected(ok.error());
   // Steps beyond this one were abandoned when an earlier one was restored, unless a later gang made them.
   for (const std::int64_t step : numbered(dir, kStep)) {
@@ -151,7 +162,7 @@ Expected<std::string> save_checkpoint(const std::string& dir, const Checkpoint& 
                               step_path(dir, step), other->stamp.incarnation, other->stamp.generation,
                               c.stamp.incarnation, c.stamp.generation));
   }
-  const Commit commit{dir, hook, fmt::format("{}/tmp-{}-{}", dir, c.stamp.incarnation, c.stamp.generation)};
+  const Commit commit{dir, hook, tmp_of(dir, c), c.fence};
   const std::string path = step_path(dir, c.stamp.step);
   if (auto ok = commit.prepare(c); !ok) return tl::make_unexpected(ok.error());
   if (auto ok = commit.rename_to(path); !ok) return tl::make_unexpected(ok.error());
@@ -183,11 +194,12 @@ tl::expected<Checkpoint, std::string> load_checkpoint_at(const std::string& path
 }
 
 Expected<PublishedVersion> publish_version(const std::string& dir, const Checkpoint& c) {
+  if (!c.fence.holds()) return tl::make_unexpected(not_committed(dir));
   if (auto ok = make_folders(dir); !ok) return tl::make_unexpected(ok.error());
   const std::vector<std::int64_t> versions = numbered(dir, kVersion);
   const std::int64_t version = versions.empty() ? 1 : versions.front() + 1;
   const CommitHook nothing;
-  const Commit commit{dir, nothing, fmt::format("{}/tmp-{}-{}", dir, c.stamp.incarnation, c.stamp.generation)};
+  const Commit commit{dir, nothing, tmp_of(dir, c), c.fence};
   const std::string path = fmt::format("{}/{}{}", dir, kVersion, version);
   if (auto ok = commit.prepare(c); !ok) return tl::make_unexpected(ok.error());
   if (auto ok = commit.rename_to(path); !ok) return tl::make_unexpected(ok.error());

@@ -4,7 +4,8 @@
 //   tmp-G/ (files, then the manifest), each synced; tmp-G synced; rename to step-N; parent synced; older ones
 //   removed.
 // So whatever a crash leaves is either `tmp-...`, which nobody reads, or whole. A reader takes the newest step that
-// is whole and says which it passed over. Generations fence: a gang that was replaced cannot commit any more.
+// is whole and says which it passed over. Generations fence, and so does the controller's token: a gang that was
+// replaced, or whose controller was, cannot commit any more.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backend/protocol/fence.hpp"
 #include "sim/core/error.hpp"
 #include "sim/core/units.hpp"
 
@@ -37,6 +39,7 @@ struct CheckpointFile {
 struct Checkpoint {
   CheckpointStamp stamp;
   std::vector<CheckpointFile> files;
+  Fence fence{};  // of whoever commits it; not written
   friend bool operator==(const Checkpoint&, const Checkpoint&) = default;
 };
 
@@ -44,8 +47,8 @@ struct Checkpoint {
 using CommitHook = std::function<void(std::string_view next)>;
 
 // Writes and commits `checkpoint` as DIR/step-N; keeps the newest two and removes what is left of earlier crashes.
-// The path. Fails when a system call fails (nothing is committed then) or when DIR holds a step of a later
-// incarnation or generation.
+// The path. Fails when a system call fails (nothing is committed then), when DIR holds a step of a later
+// incarnation or generation, or when the fence does not hold.
 [[nodiscard]] Expected<std::string> save_checkpoint(const std::string& dir, const Checkpoint& checkpoint,
                                                     const CommitHook& hook = {});
 

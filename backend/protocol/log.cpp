@@ -11,12 +11,6 @@
 
 namespace orrery::worker {
 
-std::int64_t monotonic_ns() {
-  timespec t{};
-  ::clock_gettime(CLOCK_MONOTONIC, &t);
-  return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
-}
-
 Expected<Log> Log::open(const std::string& run_folder, int rank) {
   if (auto ok = live::make_folders(run_folder + "/logs"); !ok) return tl::make_unexpected(ok.error());
   Log log;

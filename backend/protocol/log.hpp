@@ -3,16 +3,15 @@
 // never work.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 
+#include "backend/protocol/clock.hpp"
 #include "backend/protocol/files.hpp"
 
 namespace orrery::worker {
 
-// Nanoseconds of the clock that all waiting is done on (CLOCK_MONOTONIC).
-[[nodiscard]] std::int64_t monotonic_ns();
+using live::monotonic_ns;
 
 class Log {
  public:

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <variant>
 
+#include "backend/protocol/fence.hpp"
 #include "sim/core/error.hpp"
 #include "sim/core/units.hpp"
 
@@ -53,6 +54,7 @@ struct Start {
   std::int64_t lease_s = 0;  // the first lease, from `start` on; 0 = no lease
   std::string task{};        // path of a file that says what to train; empty = a paced job
   std::string from{};        // folder of what a parent published, to start from; empty = as the task says
+  Fence fence{};             // of the controller; fenced off, a rank neither obeys nor commits
   friend bool operator==(const Start&, const Start&) = default;
 };
 struct Save {

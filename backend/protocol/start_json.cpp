@@ -116,6 +116,17 @@ PacedCosts costs_from(const Json* json, std::string& error) {
   return costs;
 }
 
+Fence fence_from(const Json* json, std::string& error) {
+  Fence fence;
+  if (json == nullptr) return fence;
+  Keys keys(*json, "fence.");
+  fence.path = keys.text("path");
+  fence.token = keys.integer("token", 1);
+  keys.finish();
+  if (error.empty()) error = keys.error;
+  return fence;
+}
+
 }  // namespace
 
 tl::expected<Start, std::string> start_from_json(std::string_view text) {
@@ -145,6 +156,7 @@ tl::expected<Start, std::string> start_from_json(std::string_view text) {
   s.lease_s = keys.integer("lease_s", 0, kMaxLeaseSeconds);
   if (keys.has("task")) s.task = keys.text("task");
   if (keys.has("from")) s.from = keys.text("from");
+  if (keys.has("fence")) s.fence = fence_from(keys.object("fence"), keys.error);
   s.costs = costs_from(keys.object("costs"), keys.error);
   keys.finish();
   if (!keys.error.empty()) return tl::make_unexpected(keys.error);
@@ -173,6 +185,7 @@ std::string start_to_json(const Start& s) {
   json["lease_s"] = s.lease_s;
   if (!s.task.empty()) json["task"] = s.task;
   if (!s.from.empty()) json["from"] = s.from;
+  if (!s.fence.path.empty()) json["fence"] = {{"path", s.fence.path}, {"token", s.fence.token}};
   return json_line(json);
 }
 

@@ -102,6 +102,7 @@ void Wire::read_lines() {
       wants_.violation = message.error().items.at(0).message;
     }
   }
+  if (wants_.violation.empty() && !fence_.holds()) wants_.violation = live::kFencedOff;
 }
 
 void Wire::obey(const live::ToWorker& message) {
@@ -114,6 +115,7 @@ void Wire::obey(const live::ToWorker& message) {
   if (const auto* start = std::get_if<live::Start>(&message)) {
     started_ = true;
     wants_.start = *start;
+    fence_ = start->fence;
     if (start->lease_s > 0) grant(start->lease_s);
   } else if (is_stop) {
     want_stop("`stop`");

@@ -24,7 +24,7 @@ struct Wants {
   std::string stop{};        // why; empty = nobody wants that
   std::int64_t stop_ns = 0;  // since when (CLOCK_MONOTONIC)
   bool continued = false;    // the process has been stopped and continued (SIGSTOP, SIGCONT)
-  std::string violation{};   // what broke the protocol
+  std::string violation{};   // what broke the protocol, or that the controller commands the run no more
 };
 
 class Wire {
@@ -62,6 +62,7 @@ class Wire {
   std::string out_{};
   live::Fd signals_{};
   bool started_ = false;
+  live::Fence fence_{};
   std::int64_t lease_ends_;
 };
 

@@ -271,7 +271,9 @@ void TrainerWorker::stop() {
 }
 
 live::Checkpoint TrainerWorker::checkpoint(std::vector<live::CheckpointFile> files) const {
-  return {{start_.job, start_.incarnation, start_.generation, session_->steps_done(), done_}, std::move(files)};
+  return {{start_.job, start_.incarnation, start_.generation, session_->steps_done(), done_},
+          std::move(files),
+          start_.fence};
 }
 
 TrainerWorker::Word TrainerWorker::wanted() {

@@ -85,6 +85,11 @@ Expected<void> Args::parse(const std::vector<std::string>& arguments) {
   try {
     const auto parsed = po::command_line_parser(arguments).options(all).positional(order).style(flags).run();
     po::store(parsed, read_->values);
+    for (const auto& o : parsed.options)
+      for (const std::string& value : o.value)
+        if (value.empty())
+          return wrong(o.position_key < 0 ? fmt::format("--{} is empty; it wants a value", o.string_key)
+                                          : fmt::format("the argument {} is empty", o.string_key));
     // Boost reads -1 as the largest unsigned number.
     for (const auto& o : parsed.options) {
       if (o.value.empty() || o.value.front().rfind('-', 0) != 0 || read_->values.count(o.string_key) == 0) continue;

@@ -1,8 +1,6 @@
 #include "scenarios/app/live_screen.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -170,8 +168,7 @@ std::string LiveScreen::block(Time now) const {
 std::string LiveScreen::status_json(Time now, bool ended) const {
   const Counts c = count(context_);
   nlohmann::ordered_json j;
-  j["pid"] = ::getpid();
-  j["pid_start_time"] = live::identify(::getpid()).value_or(live::ProcessId{}).start_time;
+  j["controller"] = live::own_handle().text;
   j["ended"] = ended;
   j["interrupted"] = stopped_;
   j["time_s"] = to_seconds(now);

@@ -1,12 +1,8 @@
 // `orrery doctor`: what works on this machine, and the one command that gets what does not.
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <spawn.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -96,23 +92,6 @@ Finding paced_worker() {
   return {Health::fail, "paced worker", "not built: scripts/build release orrery-paced"};
 }
 
-// Whether it can be loaded here: the LibTorch that it was built with may be gone.
-bool starts(const std::string& program) {
-  const char* const arguments[] = {program.c_str(), "--help", nullptr};
-  posix_spawn_file_actions_t quiet;
-  ::posix_spawn_file_actions_init(&quiet);
-  for (const int fd : {STDOUT_FILENO, STDERR_FILENO})
-    ::posix_spawn_file_actions_addopen(&quiet, fd, "/dev/null", O_WRONLY, 0);
-  pid_t pid = 0;
-  int status = -1;
-  const bool spawned =
-      ::posix_spawn(&pid, program.c_str(), &quiet, nullptr, const_cast<char* const*>(arguments), environ) == 0;
-  ::posix_spawn_file_actions_destroy(&quiet);
-  while (spawned && ::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
-  return spawned && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
 Finding trainer(bool gpus) {
   const char* const what = gpus ? "CUDA trainer" : "trainer";
   const auto path = find_trainer(gpus);
@@ -120,7 +99,8 @@ Finding trainer(bool gpus) {
   if (!path)
     return {Health::none, what,
             "not built, so live runs use paced workers: scripts/bootstrap --live && scripts/build"};
-  if (!starts(*path))
+  // Whether it can be loaded here: the LibTorch that it was built with may be gone.
+  if (!live::succeeds({*path, "--help"}))
     return {Health::fail, what,
             *path + " does not start, its LibTorch may be gone: scripts/bootstrap --live && scripts/build"};
   return {Health::ok, what, *path};

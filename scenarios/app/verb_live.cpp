@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "backend/engine/local/process.hpp"
+#include "backend/engine/registry.hpp"
 #include "backend/protocol/files.hpp"
 #include "scenarios/app/cli.hpp"
 #include "scenarios/app/live_screen.hpp"
@@ -34,7 +34,7 @@ int run_and_tell(const Prepared& prepared, const LiveRequest& request) {
   }
   if (!report->run.failure.empty()) {
     fmt::print(stderr, "error: {}\n", report->run.failure);
-    return kRunFailed;
+    return exit_code_of(report->run);
   }
   const Summary& m = report->run.result.summary;
   using report::human_duration;
@@ -159,8 +159,7 @@ int status_action(const std::vector<std::string>& arguments) {
   const auto j = read_json(*text);
   if (j.is_discarded() || !j.is_object()) return report_error(Error(Diagnostic{"status.json is damaged"}));
   const bool ended = j.value("ended", false);
-  const live::ProcessId controller{j.value("pid", 0), j.value("pid_start_time", std::uint64_t{0})};
-  const bool stopped = !ended && live::identify(controller.pid) != controller;
+  const bool stopped = !ended && !live::runs({j.value("controller", "")});
   std::string out = fmt::format("{}: {} of {} jobs finished at {:.1f} s, {} launches, {} failures",
                                 ended     ? "ended"
                                 : stopped ? "stopped"

@@ -45,9 +45,9 @@ struct Watched {
   std::string failure{};
 };
 
-live::LocalEngineOptions engine_options(int slots, bool gpus) {
-  live::LocalEngineOptions o;
-  o.slots = slots;
+live::EngineOptions engine_options(int slots, bool gpus) {
+  live::EngineOptions o;
+  o.nodes = {slots};
   o.gpus = gpus;
   return o;
 }
@@ -140,7 +140,8 @@ class Bench {
       spec.name = fmt::format("{}-{}", subject.model, i);
       spec.argv = {trainer_};
       spec.shared = corunners > 1;
-      for (int r = 0; r < subject.world; ++r) spec.slots.push_back({spread_[static_cast<std::size_t>(r)]});
+      for (int r = 0; r < subject.world; ++r)
+        spec.ranks.push_back({NodeId(0), GpuMask::one(spread_[static_cast<std::size_t>(r)])});
       live::Start& s = spec.start;
       s.job = spec.name;
       s.incarnation = incarnation;

@@ -15,6 +15,7 @@ std::string one_line(const std::string& policy, const Summary& s) {
   using report::human_duration;
   std::string out = fmt::format("{}: {} of {} jobs finished", policy, s.finished, s.jobs);
   if (s.failed > 0) out += fmt::format(", {} failed for good", s.failed);
+  if (s.cancelled > 0) out += fmt::format(", {} cancelled", s.cancelled);
   if (s.rejected > 0) out += fmt::format(", {} rejected", s.rejected);
   if (s.finished > 0)
     out += fmt::format(
@@ -67,7 +68,7 @@ int run_verb(const std::vector<std::string>& arguments) {
   if (!report) return report_error(report.error());
   if (!report->failure.empty()) {
     fmt::print(stderr, "error: {}\n", report->failure);
-    return kRunFailed;
+    return exit_code_of(*report);
   }
   const bool machine = args.has("json") || args.has("csv");
   std::string out;

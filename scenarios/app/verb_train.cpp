@@ -77,7 +77,7 @@ live::GangSpec gang_of(const Run& run, const std::string& trainer, const std::st
   live::GangSpec spec;
   spec.name = fmt::format("{}.{}", run.job.name, run.incarnation);
   spec.argv = {trainer};
-  for (int r = 0; r < run.job.ranks; ++r) spec.slots.push_back({r});
+  for (int r = 0; r < run.job.ranks; ++r) spec.ranks.push_back({NodeId(0), GpuMask::one(r)});
   live::Start& s = spec.start;
   s.job = run.job.name;
   s.incarnation = run.incarnation;
@@ -144,8 +144,8 @@ int train(Run& run, const std::string& trainer) {
         stoppable->wake();
       },
       [] {});
-  live::LocalEngineOptions options;
-  options.slots = run.job.ranks;
+  live::EngineOptions options;
+  options.nodes = {run.job.ranks};
   options.gpus = run.gpus;
   live::LocalEngine engine(options);
   stoppable = &engine;

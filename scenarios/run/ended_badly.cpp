@@ -85,6 +85,7 @@ std::string why_infeasible(const JobSpec& spec, const Topology& topology) {
 
 std::string ended_badly(const Prepared& prepared, const RunReport& report) {
   std::string out;
+  const auto jobs = [](std::int64_t n) { return n == 1 ? "1 job" : fmt::format("{} jobs", n); };
   for (const Rejection why : {Rejection::infeasible, Rejection::parent_lost, Rejection::declined}) {
     std::size_t count = 0;
     std::string named;
@@ -95,14 +96,22 @@ std::string ended_badly(const Prepared& prepared, const RunReport& report) {
     }
     if (count == 0) continue;
     if (count > kNamed) named += fmt::format("; and {} more, see jobs.csv", count - kNamed);
-    out += fmt::format("  {} rejected ({}): {}\n", count == 1 ? "1 job" : fmt::format("{} jobs", count),
-                       to_string(why), named);
+    out += fmt::format("  {} rejected ({}): {}\n", jobs(static_cast<std::int64_t>(count)), to_string(why), named);
   }
+  const std::int64_t cancelled = report.result.summary.cancelled;
+  if (cancelled > 0)
+    out += fmt::format("  {} cancelled by the policy{}\n", jobs(cancelled),
+                       report.result.summary.finished == 0 ? "; none has finished" : "");
   const std::int64_t failed = report.result.summary.failed;
   if (failed > 0)
-    out += fmt::format("  {} failed for good: failed more than `failures.retries` ({}) times\n",
-                       failed == 1 ? "1 job" : fmt::format("{} jobs", failed), prepared.scenario.failures.retries);
+    out += fmt::format("  {} failed for good: failed more than `failures.retries` ({}) times\n", jobs(failed),
+                       prepared.scenario.failures.retries);
   return out;
+}
+
+int exit_code_of(const RunReport& report) {
+  if (report.no_progress) return kFailedPoints;
+  return report.failure.empty() ? exit_code_of(report.result.summary) : kRunFailed;
 }
 
 int exit_code_of(const Summary& s) {

@@ -11,9 +11,11 @@
 namespace orrery::app {
 
 // Lines for people, two spaces before each: rejected jobs by reason, with the first of them and why exactly, and jobs
-// that failed for good. Empty when there is none.
+// that failed for good or were cancelled. Empty when there is none.
 [[nodiscard]] std::string ended_badly(const Prepared& prepared, const RunReport& report);
 
+// Of a run that may have broken off: kRunFailed then, or kFailedPoints where its jobs did not get on.
+[[nodiscard]] int exit_code_of(const RunReport& report);
 // kFailedPoints when jobs failed for good, or all were rejected; else kOk.
 [[nodiscard]] int exit_code_of(const Summary& summary);
 

@@ -9,13 +9,13 @@ namespace orrery::app {
 
 JournalledExecutor::JournalledExecutor(Executor& inner, live::JournalWriter& journal,
                                        std::vector<live::JournalBatch> past, std::function<Work(JobId)> committed,
-                                       Recording& recording, std::optional<Outage> outage)
+                                       Recording& recording, std::optional<Standstill> outage)
     : inner_(&inner),
       journal_(&journal),
       past_(std::move(past)),
       committed_(std::move(committed)),
       recording_(&recording),
-      outage_(std::move(outage).value_or(Outage{})),
+      outage_(std::move(outage).value_or(Standstill{})),
       phase_(outage ? Phase::replaying : Phase::live) {}
 
 void JournalledExecutor::launch(const LaunchRequest& request) {

@@ -22,7 +22,7 @@ struct JournalFailed {
 };
 
 // When the world of a controller that died stood still, and how a resumed run goes on.
-struct Outage {
+struct Standstill {
   Time stood{};  // at the latest by what is known of its clock; work that was saved may say later
   std::optional<Duration> counted{};  // how much of the run's time the outage takes; nothing: the clock stands still
   // How fast a gang works, where that is known: what it saved took it some time.
@@ -36,7 +36,8 @@ class JournalledExecutor final : public Executor {
   // `committed` says what a job has in its checkpoints now. All references must outlive this; every batch, replayed
   // ones too, is added to `recording`. `outage` is that of a run that is resumed.
   JournalledExecutor(Executor& inner, live::JournalWriter& journal, std::vector<live::JournalBatch> past,
-                     std::function<Work(JobId)> committed, Recording& recording, std::optional<Outage> outage = {});
+                     std::function<Work(JobId)> committed, Recording& recording,
+                     std::optional<Standstill> outage = {});
 
   [[nodiscard]] Time now() const override { return phase_ == Phase::live ? inner_->now() : now_; }
   [[nodiscard]] const Topology& describe() override { return inner_->describe(); }
@@ -81,7 +82,7 @@ class JournalledExecutor final : public Executor {
   std::vector<live::JournalBatch> past_;
   std::function<Work(JobId)> committed_;
   Recording* recording_;
-  Outage outage_;
+  Standstill outage_;
   std::size_t next_ = 0;
   Phase phase_ = Phase::live;
   Time now_{};

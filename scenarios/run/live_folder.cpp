@@ -7,7 +7,8 @@
 #include <system_error>
 #include <utility>
 
-#include "backend/engine/local/local_engine.hpp"
+#include "backend/engine/ranks_file.hpp"
+#include "backend/engine/registry.hpp"
 #include "backend/live/run_clock.hpp"
 #include "backend/protocol/checkpoint_dir.hpp"
 #include "backend/protocol/checkpoint_manifest.hpp"
@@ -102,13 +103,13 @@ std::int64_t LiveFolder::checkpoint_bytes(JobId job) const {
   return bytes;
 }
 
-std::vector<live::ProcessId> LiveFolder::processes() const {
-  std::vector<live::ProcessId> all;
+std::vector<live::ProcessHandle> LiveFolder::processes() const {
+  std::vector<live::ProcessHandle> all;
   std::error_code ignored;
   // jobs/JOB/launch-N/ranks
   for (const auto& job : fs::directory_iterator(path_ + "/jobs", ignored)) {
     for (const auto& launch : fs::directory_iterator(job.path(), ignored)) {
-      const std::vector<live::ProcessId> ranks = live::read_ranks(launch.path().string());
+      const std::vector<live::ProcessHandle> ranks = live::read_ranks(launch.path().string());
       all.insert(all.end(), ranks.begin(), ranks.end());
     }
   }
@@ -161,6 +162,12 @@ Expected<LiveFolder::Journal> LiveFolder::reopen(const std::string& identity) co
   auto writer = live::JournalWriter::append_to(journal(), *past);
   if (!writer) return tl::make_unexpected(std::move(writer.error()));
   return Journal{std::move(*writer), std::move(*past)};
+}
+
+Expected<live::Fence> LiveFolder::claim(live::JournalWriter& writer) const {
+  auto fence = live::claim_fence(this->fence());
+  if (fence) writer.guard(*fence);
+  return fence;
 }
 
 Expected<Unfinished> unfinished_run(const std::string& run) {

@@ -25,6 +25,7 @@ class LiveFolder {
   [[nodiscard]] std::string jobs() const { return path_ + "/jobs"; }
   [[nodiscard]] std::string scenario() const { return path_ + "/scenario.yaml"; }
   [[nodiscard]] std::string clock() const { return path_ + "/clock"; }
+  [[nodiscard]] std::string fence() const { return path_ + "/fence"; }
   [[nodiscard]] bool exists() const;
   [[nodiscard]] bool resumable() const;  // there is a journal
 
@@ -34,8 +35,8 @@ class LiveFolder {
   [[nodiscard]] std::optional<std::int64_t> committed_at_ns(JobId job) const;
   // Of its files; 0 without one.
   [[nodiscard]] std::int64_t checkpoint_bytes(JobId job) const;
-  // All processes that were ever started; those that run are who they were (ProcessId).
-  [[nodiscard]] std::vector<live::ProcessId> processes() const;
+  // All processes that were ever started; those that run are who they were (ProcessHandle).
+  [[nodiscard]] std::vector<live::ProcessHandle> processes() const;
 
   // A folder with the scenario and an empty journal. Fails when there is a run that has not ended; what a run has
   // left that was killed before it began is replaced. `force`: a run that has not ended goes, too, and what will be
@@ -53,6 +54,8 @@ class LiveFolder {
     live::JournalContents past;
   };
   [[nodiscard]] Expected<Journal> reopen(const std::string& identity) const;
+  // Takes the run over for the holder of its journal: every other controller, and what it started, is fenced off.
+  [[nodiscard]] Expected<live::Fence> claim(live::JournalWriter& writer) const;
 
  private:
   [[nodiscard]] std::string checkpoints_of(JobId job) const;

@@ -64,7 +64,6 @@ struct OverheadConfig {
   Duration restart_constant{};                     // constant, and default of per_model
   std::map<std::string, Duration> restart_models;  // per_model
   CheckpointTransfer restart_load{};               // checkpoint
-  std::vector<Duration> restart_jobs{};            // checkpoint, [job]: worked out by prepare()
   Duration stop{};                                 // from being asked to stop until the GPUs are free
 };
 
@@ -83,7 +82,6 @@ struct CheckpointConfig {
   Duration every{};                          // running time between checkpoints; 0 = only when a job is asked to stop
   Duration cost{};                           // how long a job stands still for one
   std::optional<CheckpointTransfer> save{};  // instead of `cost`
-  std::vector<Duration> costs{};             // of `save`, [job]: worked out by prepare()
 };
 
 // Where run times and speeds come from when not from the trace: profiles of applications.
@@ -117,6 +115,7 @@ inline constexpr std::string_view kPacedModel = "paced";
 
 // How `orrery live` runs the scenario; the simulator does not look at it.
 struct LiveConfig {
+  std::string engine = "local";      // a name of engine_table()
   std::int64_t time_scale = 1;       // seconds of the run per second of wall clock
   Duration step = milliseconds(50);  // wall time of one step of a paced job
   Duration lease = seconds(30);      // wall time a worker goes on without hearing from the controller

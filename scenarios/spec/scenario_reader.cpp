@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <set>
 
+#include "backend/engine/registry.hpp"
 #include "policies/reference/emulations.hpp"
 #include "scenarios/spec/cluster_reader.hpp"
 #include "scenarios/spec/failures_reader.hpp"
@@ -133,9 +134,17 @@ void read_publish(YamlWalk& w, const Place& at, Scenario& s) {
   });
 }
 
+std::vector<std::string_view> engine_names() {
+  std::vector<std::string_view> names;
+  for (const live::EngineInfo& e : live::engine_table()) names.push_back(e.name);
+  return names;
+}
+
 LiveConfig read_live(YamlWalk& w, const Place& at, const std::string& scenario_file) {
   LiveConfig c;
   w.section(at, {
+      {"engine", "what starts the workers",
+       [&](const Place& p) { c.engine = w.choice(p, engine_names()); }},
       {"time_scale", "seconds of the run per second of wall clock",
        [&](const Place& p) { c.time_scale = w.integer(p, 1, 1'000'000); }},
       {"step", "wall time of a step of a paced job",

@@ -259,9 +259,9 @@ std::string yaml_of(const Scenario& s, bool digest) {
   out += fmt::format("emulate: {}\n", s.emulate);
   if (digest) return out;
   if (s.live)
-    out += fmt::format("live:\n  time_scale: {}\n  step: {}\n  lease: {}\n  watchdog: {}\n  gpus: {}\n",
-                       s.live->time_scale, format_duration(s.live->step), format_duration(s.live->lease),
-                       format_duration(s.live->watchdog), s.live->gpus);
+    out += fmt::format("live:\n  engine: {}\n  time_scale: {}\n  step: {}\n  lease: {}\n  watchdog: {}\n  gpus: {}\n",
+                       s.live->engine, s.live->time_scale, format_duration(s.live->step),
+                       format_duration(s.live->lease), format_duration(s.live->watchdog), s.live->gpus);
   if (s.live && s.live->nodes_here) out += "  nodes: here\n";
   if (s.live && !s.live->models.empty()) {
     out += "  models:\n";

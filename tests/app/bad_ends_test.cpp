@@ -106,6 +106,50 @@ TEST_CASE("a run whose jobs all failed or were rejected is not a good one", "[ap
   CHECK(exit_code_of(report->result.summary) == kFailedPoints);
 }
 
+// A job of 100,000 s on nodes that fail every minute or so: without saves it never gets further than a few of them.
+TEST_CASE("a run in which jobs lose their work for ever ends and says why", "[app]") {
+  const World f;
+  const auto p = f.prepared("", "long,0,1,100000\n", "failures: { node_mtbf: 60s, repair: 1s }\n");
+  REQUIRE(p);
+  const auto report = simulate(*p, {});
+  REQUIRE(report);
+  CHECK(has(report->failure, "10000 failures in a row, in "));
+  CHECK(has(report->failure, "job `long`: jobs lose all they have done (`checkpoints.every` keeps it)"));
+  CHECK(exit_code_of(*report) == kFailedPoints);
+}
+
+// With saves it gets on between two failures, however many there are.
+TEST_CASE("a run that gets on goes on, after any number of failures", "[app]") {
+  const World f;
+  const auto p =
+      f.prepared("", "long,0,1,600000\n", "failures: { node_mtbf: 60s, repair: 1s }\ncheckpoints: { every: 10s }\n");
+  REQUIRE(p);
+  struct Failures final : Observer {
+    void on_event(const Event& e) override { count += e.kind() == EventKind::failed ? 1 : 0; }
+    std::int64_t count = 0;
+  } failures;
+  RunRequest r;
+  r.folder = f.file("run");
+  const auto report = simulate(*p, r);
+  REQUIRE(report);
+  CHECK(report->failure.empty());
+  CHECK(exit_code_of(*report) == kOk);
+  REQUIRE(read_event_log(f.file("run/events.jsonl.zst"), failures));
+  CHECK(failures.count > 10'000);
+}
+
+TEST_CASE("a run in which jobs were only cancelled says so", "[app]") {
+  const World f;
+  auto p = f.prepared("", "a,0,1,10\n");
+  REQUIRE(p);
+  RunReport report;
+  report.result.summary.jobs = 2;
+  report.result.summary.cancelled = 2;
+  CHECK(ended_badly(*p, report) == "  2 jobs cancelled by the policy; none has finished\n");
+  report.result.summary.cancelled = report.result.summary.finished = 1;
+  CHECK(ended_badly(*p, report) == "  1 job cancelled by the policy\n");
+}
+
 TEST_CASE("what keeps a scenario from being run live is found before anything starts", "[app]") {
   const World f;
   std::ofstream(f.file("toy.yaml")) << "task: toy\nsteps: 5\n";

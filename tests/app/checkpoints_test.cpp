@@ -55,9 +55,9 @@ TEST_CASE("a restart loads the job's own checkpoint, a part on each of its nodes
       sizes)));
   if (!p) FAIL(render(p.error()));
   // 10 s, 16 GPUs connect for 0.1 s each, 160 GB on each of two nodes at 2 GB/s; 1 GB on one.
-  CHECK(in_seconds(p->scenario.overheads.restart_jobs) == std::vector<double>{10 + 1.6 + 80, 10 + 0.1 + 0.5});
+  CHECK(in_seconds(p->checkpoint_costs.restart) == std::vector<double>{10 + 1.6 + 80, 10 + 0.1 + 0.5});
   // Both nodes together write no faster than the storage takes it.
-  CHECK(in_seconds(p->scenario.checkpoints.costs) == std::vector<double>{320, 1});
+  CHECK(in_seconds(p->checkpoint_costs.save) == std::vector<double>{320, 1});
 
   const auto written = read_scenario_text("/t.yaml", effective_yaml(p->scenario));
   REQUIRE(written);
@@ -108,7 +108,7 @@ TEST_CASE("in the lineage scenario every job restarts from the parameters of its
     const bool eval = spec.kind == JobKind::eval;
     const double bytes = 2.0 * static_cast<double>(n.total) + (eval ? 0 : 12.0 * static_cast<double>(n.trainable));
     const int nodes = (spec.demand.gpus + 7) / 8;
-    const double restart = to_seconds(p->scenario.overheads.restart_jobs[spec.id.index()]);
+    const double restart = to_seconds(p->checkpoint_costs.restart[spec.id.index()]);
     INFO(spec.model << " on " << spec.demand.gpus);
     CHECK(restart == Approx(26 + 0.01 * spec.demand.gpus + bytes / nodes / 2e9));
     least = std::min(least, restart);

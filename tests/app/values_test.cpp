@@ -10,11 +10,11 @@
 #include "policies/placement/placements.hpp"
 #include "policies/registry.hpp"
 #include "scenarios/app/args.hpp"
-#include "scenarios/run/run_parts.hpp"
+#include "scenarios/run/sim_world.hpp"
 #include "scenarios/run/simulate.hpp"
 #include "scenarios/spec/make_policy.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
-#include "sim/models/network/network_model.hpp"
+#include "sim/control/controller.hpp"
 
 namespace {
 
@@ -43,18 +43,11 @@ void run_to_its_end(Scenario scenario) {
   const Scenario& s = prepared->scenario;
   const auto policy = make_policy(chosen, emulate, 1);
   REQUIRE(policy.has_value());
-  SimOptions o;
-  o.failures = {s.failures.node_mtbf, s.failures.repair,     1,
-                prepared->outages,    s.failures.stragglers, s.failures.lemons};
-  o.checkpoints = {s.checkpoints.every, s.checkpoints.cost, s.checkpoints.costs};
-  o.publishes = {static_cast<std::int32_t>(s.publish.every_per_mille), s.publish.cost};
-  o.overheads = overhead_model(s.overheads);
-  const IdealModel ideal;
-  std::optional<NetworkModel> network;
-  if (s.network) network.emplace(*prepared->topology, prepared->workload.specs, s.network->step, s.network->models);
-  if (network) o.network = &*network;
-  const PerformanceModel& model = network ? static_cast<const PerformanceModel&>(*network) : ideal;
-  SimExecutor executor(*prepared->topology, prepared->workload, model, std::move(o));
+  RunRequest request;
+  request.policy = chosen;
+  const SimWorld world(*prepared, request);
+  const PerformanceModel& model = world.truth();
+  SimExecutor executor(*prepared->topology, prepared->workload, model, world.options());
   JobSource source(prepared->workload.specs, [](const JobSpec& j) { return j.user_estimate; });
   const Inventory empty(*prepared->topology);
   const auto placement = make_placement(chosen.placement, 1);
@@ -326,4 +319,17 @@ TEST_CASE("numbers of the command line have ranges", "[app]") {
   CHECK(said({"--gate", "nan"}) == "--gate is `nan`; it must be from 0 to 1000");
   CHECK(said({"--gate", "-1"}) == "--gate is `-1`; it must be from 0 to 1000");
   CHECK_FALSE(said({"--seeds", "99999999999999999999"}).empty());
+}
+
+TEST_CASE("an option or an argument without a value is named", "[app]") {
+  const auto said = [](const std::vector<std::string>& arguments) {
+    Args args("orrery test", {"scenario"});
+    args.options()("policy", taking<std::string>(), "")("set", taking<std::vector<std::string>>(), "")("quiet,q", "");
+    const auto ok = args.parse(arguments);
+    return ok ? std::string() : ok.error().items.front().message;
+  };
+  CHECK(said({"a.yaml", "--policy", "fifo", "-q", "--set", "a=1", "--set", "b="}).empty());
+  CHECK(said({"a.yaml", "--policy", ""}) == "--policy is empty; it wants a value");
+  CHECK(said({"a.yaml", "--set", "a=1", "--set", ""}) == "--set is empty; it wants a value");
+  CHECK(said({""}) == "the argument scenario is empty");
 }

@@ -111,7 +111,7 @@ Text random_text(std::uint64_t seed) {
   t.checkpoints += fmt::format("publish:\n  every: {}\n  cost: {}\n", d.share(), d.seconds());
   if (live)
     t.live = fmt::format(
-        "live:\n  time_scale: {}\n  step: {}\n  lease: {}\n  watchdog: {}\n  gpus: {}\n{}  models:\n"
+        "live:\n  engine: local\n  time_scale: {}\n  step: {}\n  lease: {}\n  watchdog: {}\n  gpus: {}\n{}  models:\n"
         "    m: /job.yaml\n",
         d.number(), d.seconds(), d.seconds(), d.seconds(), d.one_of({"true", "false"}),
         d.one_of({"", "  nodes: here\n"}));

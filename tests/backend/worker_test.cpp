@@ -55,12 +55,12 @@ class Job {
 
   // Launches `ranks` ranks; `see` may act on every event.
   End run(int ranks, const std::function<void(Engine&, GangHandle, const EngineEvent&)>& see = {}) {
-    LocalEngine engine({.slots = 4});
+    LocalEngine engine({.nodes = {4}});
     GangSpec spec;
     ++incarnation_;
     spec.name = fmt::format("toy.{}", incarnation_);
     spec.argv = {ORRERY_TRAINER};
-    for (int r = 0; r < ranks; ++r) spec.slots.push_back({r});
+    for (int r = 0; r < ranks; ++r) spec.ranks.push_back({NodeId(0), GpuMask::one(r)});
     Start& s = spec.start;
     s.job = "toy";
     s.incarnation = incarnation_;
@@ -300,11 +300,11 @@ TEST_CASE("The CUDA trainer without a driver fails with a sentence, not a crash"
   if (std::filesystem::exists("/dev/nvidia0")) return;
   const test::TempFolder folder;
   REQUIRE(write_file(folder.file("task.json"), R"({"task": "toy", "steps": 2})"));
-  LocalEngine engine({.slots = 1});
+  LocalEngine engine({.nodes = {1}});
   GangSpec spec;
   spec.name = "cuda.1";
   spec.argv = {ORRERY_TRAINER_CUDA};
-  spec.slots = {{0}};
+  spec.ranks = {{NodeId(0), GpuMask::one(0)}};
   spec.start.job = "cuda";
   spec.start.run_folder = folder.file("run");
   spec.start.checkpoint_dir = folder.file("checkpoints");

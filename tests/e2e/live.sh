@@ -1,14 +1,16 @@
 # shellcheck shell=bash
 # The live part of run.sh, which sources it: real processes, paced; what is refused of those that train.
 
+# works RUN: a job of it has begun to work. at RUN SECONDS: its clock has got so far. left RUN: no worker of it runs.
+works() { grep -qs ' ready at step' "$tmp/$1".live/jobs/*/launch-*/logs/rank-0.txt; }
+at() { ((10#$(cut -d" " -f1 "$tmp/$1.live/clock") >= $2 * 1000000000)); }
+left() { ! pgrep -f "[o]rrery-paced.*$tmp/$1"; }
+
 # ---- real processes: a small run, one that is interrupted, and what is said of both
 paced=(scenarios/live/paced.yaml --set workload.generate.jobs=6 --set live.time_scale=40)
 "$orrery" live run "${paced[@]}" --policy srtf -o "$tmp/live" >"$tmp/out" 2>"$tmp/err" &
 pid=$!
-for _ in $(seq 100); do
-  [[ -e $tmp/live.live/status.json ]] && break
-  sleep 0.05
-done
+waits_for "status.json" test -e "$tmp/live.live/status.json"
 check "live status from another shell" \
   bash -c "'$orrery' live status '$tmp/live' | grep -q '^running: . of 6 jobs finished'"
 got=0; wait $pid || got=$?
@@ -26,11 +28,11 @@ for table in jobs.csv samples.csv; do
 done
 "$orrery" live run "${paced[@]}" -o "$tmp/stopped" >"$tmp/out" 2>"$tmp/err" &
 pid=$!
-sleep 1
+waits_for "work of a live run" works stopped
 kill -INT $pid
 got=0; wait $pid || got=$?
 check "Ctrl-C saves and leaves" [ "$got" = 130 ]
-check "Ctrl-C leaves no worker behind" bash -c "! pgrep -f '[o]rrery-paced.*$tmp/stopped' >/dev/null"
+check "Ctrl-C leaves no worker behind" left stopped
 check "Ctrl-C says how to go on" grep -q 'orrery live resume' "$tmp/err"
 exits "a live run is not started over one that has not ended" 2 "a live run that has not ended" \
   "$orrery" live run "${paced[@]}" -o "$tmp/stopped"
@@ -56,11 +58,8 @@ sed -e 's/^checkpoints:.*//' -e 's/^overheads:.*//' -e "s|generate:.*|trace: $tm
   scenarios/live/paced.yaml >"$tmp/only.yaml"
 "$orrery" live run "$tmp/only.yaml" --set live.time_scale=20 --policy fifo -o "$tmp/cut" >"$tmp/out" 2>"$tmp/err" &
 pid=$!
-for _ in $(seq 100); do
-  [[ -e $tmp/cut.live/jobs/0/launch-1 ]] && break
-  sleep 0.05
-done
-sleep 1
+waits_for "work of the run that is killed" works cut
+waits_for "20 s of its clock" at cut 20
 kill -KILL $pid
 wait $pid 2>/dev/null
 mkdir "$tmp/cut.tmp-$pid-9" # as such a kill leaves it
@@ -95,10 +94,7 @@ check "nothing was begun" bash -c "! compgen -G '$tmp/models*' >/dev/null"
 validate=(live validate "${paced[@]}" --set workload.generate.jobs=3 --policies fifo,srtf --gate 1000 -o "$tmp/valid")
 "$orrery" "${validate[@]}" >"$tmp/out" 2>"$tmp/err" &
 pid=$!
-for _ in $(seq 100); do
-  [[ -e $tmp/valid/fifo-s1.live/status.json ]] && break
-  sleep 0.02
-done
+waits_for "a run of live validate" test -e "$tmp/valid/fifo-s1.live/status.json"
 kill -INT $pid
 got=0; wait $pid || got=$?
 check "Ctrl-C in live validate" [ "$got" = 130 ]
@@ -109,11 +105,13 @@ check "it says that it does" grep -q "goes on with the validation" "$tmp/err"
 exits "a finished validation is kept" 2 "holds a finished run" "$orrery" "${validate[@]}"
 "$orrery" live run "${paced[@]}" -o "$tmp/twice" >"$tmp/out" 2>"$tmp/err" &
 pid=$!
-sleep 1
-kill -INT $pid; sleep 0.02; kill -INT $pid
+waits_for "work of a live run" works twice
+kill -INT $pid
+waits_for "the answer to Ctrl-C" grep -q "again: kill them" "$tmp/err"
+kill -INT $pid 2>/dev/null
 got=0; wait $pid || got=$?
 check "Ctrl-C twice kills" [ "$got" = 130 ]
-check "Ctrl-C twice leaves no worker behind" bash -c "sleep 0.2; ! pgrep -f '[o]rrery-paced.*$tmp/twice' >/dev/null"
+waits_for "the end of all workers after Ctrl-C twice" left twice
 "$orrery" trace import orrery "$tmp/live" -o "$tmp/again.csv" >"$tmp/report"
 check "a live run becomes a trace" grep -q 'kept 6, dropped 0' "$tmp/report"
 check "a live run leaves a profile table" grep -q \

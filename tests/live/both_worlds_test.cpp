@@ -177,7 +177,7 @@ TEST_CASE("both worlds: a gang killed after its n-th checkpoint is told of alike
     const std::string& path = std::get<live::Saved>(e.message).path;
     const auto job = static_cast<std::uint32_t>(std::stoul(path.substr(path.find("/jobs/") + 6)));
     if (left.count(job) == 0 || --left[job] != 0) return;
-    for (const live::ProcessId& p : engine.processes(e.gang)) (void)::kill(p.pid, SIGKILL);
+    for (const live::ProcessHandle& p : engine.processes(e.gang)) kill_rank(p);
   };
   const auto real = live_executor(w, topology, model);
   const Story live = story_of(run_controller(*real, w));

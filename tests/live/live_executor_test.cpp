@@ -160,19 +160,15 @@ TEST_CASE("live: a save that a stop, a suspension or a death breaks off is check
                {{0, 1, 24}});
     if (killed) w.policy = {"fifo"};
     w.checkpoints = {seconds(10), seconds(20)};
-    std::thread death;
+    bool doomed = false;
     if (killed)
-      w.see = [&death](Engine& engine, const EngineEvent& e) {
-        if (death.joinable() || e.kind != EngineEvent::Kind::said || !std::holds_alternative<live::Saving>(e.message))
-          return;
-        death = std::thread([pid = engine.processes(e.gang).at(0).pid] {
-          std::this_thread::sleep_for(std::chrono::milliseconds(500));
-          (void)::kill(pid, SIGKILL);
-        });
+      w.see = [&doomed](WatchedEngine& engine, const EngineEvent& e) {
+        if (e.kind != EngineEvent::Kind::said || !std::holds_alternative<live::Saving>(e.message)) return;
+        if (std::exchange(doomed, true)) return;
+        engine.after(milliseconds(500), [rank = engine.processes(e.gang).at(0)] { kill_rank(rank); });
       };
     CheckpointTime time(w);
     const LiveResult r = run_live(w, {&time});
-    if (death.joinable()) death.join();
     REQUIRE(r.records[0].state == JobState::finished);
     const EventKind kind = killed                          ? EventKind::failed
                            : std::string(how) == "suspend" ? EventKind::suspended
@@ -264,8 +260,8 @@ TEST_CASE("live: a rank or a whole gang killed at random moments costs a retry, 
     if (e.kind != EngineEvent::Kind::said || it == steps_to_live.end() || it->second-- > 0) return;
     steps_to_live.erase(it);
     const auto processes = engine.processes(e.gang);
-    for (const live::ProcessId& p : processes) {
-      (void)::kill(p.pid, SIGKILL);
+    for (const live::ProcessHandle& p : processes) {
+      kill_rank(p);
       if (!whole[e.gang.value]) break;
     }
     ++kills;

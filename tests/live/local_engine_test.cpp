@@ -7,17 +7,20 @@
 #include <csignal>
 #include <filesystem>
 #include <functional>
-#include <thread>
 
+#include "backend/engine/ranks_file.hpp"
+#include "backend/engine/registry.hpp"
 #include "backend/protocol/checkpoint_dir.hpp"
 #include "orrery_paths.hpp"
 #include "sim/observe/metrics/metrics.hpp"
+#include "tests/support/kill_rank.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace {
 
 using namespace orrery;
 using namespace orrery::live;
+using test::kill_rank;
 using Kind = EngineEvent::Kind;
 constexpr std::int64_t kPatience = 20'000'000'000;
 
@@ -37,7 +40,7 @@ GangSpec gang(const Start& start, int ranks, std::vector<std::string> argv = {OR
   g.name = "a.1";
   g.argv = std::move(argv);
   g.start = start;
-  for (int r = 0; r < ranks; ++r) g.slots.push_back({r % 4});
+  for (int r = 0; r < ranks; ++r) g.ranks.push_back({NodeId(0), GpuMask::one(r % 4)});
   return g;
 }
 
@@ -76,19 +79,11 @@ bool ready(const EngineEvent& e) {
   return e.kind == Kind::said && std::holds_alternative<Ready>(e.message);
 }
 
-bool ends_within(const ProcessId& id, Duration limit) {
-  const std::int64_t until = monotonic_ns() + limit.ns;
-  for (;; ::usleep(5000)) {
-    if (const auto now = identify(id.pid); !now || now->start_time != id.start_time) return true;
-    if (monotonic_ns() >= until) return false;
-  }
-}
-
 }  // namespace
 
 TEST_CASE("gangs of one, two and four ranks run to their end", "[live]") {
   const test::TempFolder dir;
-  LocalEngine engine({.slots = 4});
+  LocalEngine engine({.nodes = {4}});
   for (const int ranks : {1, 2, 4}) {
     INFO(ranks << " ranks");
     const GangHandle handle{static_cast<std::uint64_t>(ranks)};
@@ -106,7 +101,7 @@ TEST_CASE("gangs of one, two and four ranks run to their end", "[live]") {
 
 TEST_CASE("a gang that is asked to stop saves and goes on from there", "[live]") {
   const test::TempFolder dir;
-  LocalEngine engine({.slots = 4});
+  LocalEngine engine({.nodes = {4}});
   Start start = paced(dir.path(), seconds(1), milliseconds(20));
   engine.launch({1}, gang(start, 2));
   const auto first = until_gone(engine, {1}, [&](const EngineEvent& e) {
@@ -128,12 +123,12 @@ TEST_CASE("a gang that is asked to stop saves and goes on from there", "[live]")
 
 TEST_CASE("a rank that is killed takes its gang along, and is named", "[live]") {
   const test::TempFolder dir;
-  LocalEngine engine({.slots = 4});
+  LocalEngine engine({.nodes = {4}});
   for (const int victim : {0, 1, 2}) {
     const GangHandle handle{static_cast<std::uint64_t>(victim) + 1};
     engine.launch(handle, gang(paced(dir.file(std::to_string(victim)), seconds(30), milliseconds(20)), 3));
     const auto events = until_gone(engine, handle, [&](const EngineEvent& e) {
-      if (ready(e)) ::kill(engine.processes(handle)[static_cast<std::size_t>(victim)].pid, SIGKILL);
+      if (ready(e)) kill_rank(engine.processes(handle)[static_cast<std::size_t>(victim)]);
     });
     CHECK(events.back().verdict == kExitError);
     CHECK(events.back().text.find(fmt::format("rank {} was ended by SIGKILL", victim)) != std::string::npos);
@@ -144,12 +139,12 @@ TEST_CASE("a death is seen within 100 ms", "[live]") {
   const test::TempFolder dir;
   std::vector<double> seen_ms;
   for (int attempt = 0; attempt < 2; ++attempt) {
-    LocalEngine engine({.slots = 4});
+    LocalEngine engine({.nodes = {4}});
     seen_ms.clear();
     for (std::uint64_t i = 1; i <= 50; ++i) {
       engine.launch({i}, gang(paced(dir.path(), seconds(30), milliseconds(20)), 1, script("exec sleep 60")));
       const std::int64_t at = monotonic_ns();
-      ::kill(engine.processes({i})[0].pid, SIGKILL);
+      kill_rank(engine.processes({i})[0]);
       seen_ms.push_back(static_cast<double>(until_gone(engine, {i}).back().at_ns - at) / 1e6);
     }
     std::sort(seen_ms.begin(), seen_ms.end());
@@ -180,10 +175,12 @@ TEST_CASE("every way in which a worker can misbehave ends in one clear event", "
       {"stdin that is never read", "echo 'hello 1 paced'; exec sleep 60 <&-", "taken for hung"},
   };
   const test::TempFolder dir;
-  LocalEngine engine({.slots = 4, .watchdog = milliseconds(300)});
+  // Only who hangs is taken for hung soon: the others may have to wait for a core.
+  LocalEngine impatient({.nodes = {4}, .watchdog = milliseconds(300)}), patient({.nodes = {4}});
   std::uint64_t n = 0;
   for (const Case& c : cases) {
     INFO(c.what);
+    LocalEngine& engine = c.said == "taken for hung" ? impatient : patient;
     const GangHandle handle{++n};
     engine.launch(handle,
                   gang(paced(dir.file(std::to_string(n)), seconds(30), milliseconds(20)), 1, script(c.worker)));
@@ -194,15 +191,15 @@ TEST_CASE("every way in which a worker can misbehave ends in one clear event", "
     CHECK(std::any_of(events.begin(), events.end(), [](const auto& e) { return e.kind == Kind::garbage; }) ==
           c.garbage);
   }
-  engine.launch({100}, gang(paced(dir.path(), seconds(1), milliseconds(20)), 2, {"/nowhere/worker"}));
-  const auto events = until_gone(engine, {100});
+  patient.launch({100}, gang(paced(dir.path(), seconds(1), milliseconds(20)), 2, {"/nowhere/worker"}));
+  const auto events = until_gone(patient, {100});
   CHECK(events.size() == 1);
   CHECK_THAT(events.back().text, Catch::Contains("/nowhere/worker") && Catch::Contains("No such file"));
 }
 
 TEST_CASE("a worker that cannot save says why, and nothing is half-committed", "[live]") {
   const test::TempFolder dir;
-  LocalEngine engine({.slots = 4});
+  LocalEngine engine({.nodes = {4}});
   const std::vector<std::string> limited{"/bin/sh", "-c", "ulimit -f 0; exec \"$0\" \"$@\"", ORRERY_PACED};
   Start start = paced(dir.path(), seconds(30), milliseconds(20));
   start.save_every_steps = 5;
@@ -214,7 +211,7 @@ TEST_CASE("a worker that cannot save says why, and nothing is half-committed", "
 
 TEST_CASE("a rank that never joins is named by the others", "[live]") {
   const test::TempFolder dir;
-  LocalEngine engine({.slots = 4});
+  LocalEngine engine({.nodes = {4}});
   const std::string lost = fmt::format(
       "case \"$*\" in *'--rank 1 '*) exec sleep 60;; esac; exec {} \"$@\" --rendezvous-s 1", ORRERY_PACED);
   engine.launch({1}, gang(paced(dir.path(), seconds(30), milliseconds(20)), 2, script(lost)));
@@ -223,7 +220,7 @@ TEST_CASE("a rank that never joins is named by the others", "[live]") {
 
 TEST_CASE("what does not stop within its grace is killed", "[live]") {
   const test::TempFolder dir;
-  LocalEngine engine({.slots = 4});
+  LocalEngine engine({.nodes = {4}});
   engine.launch({1}, gang(paced(dir.path(), seconds(30), milliseconds(20)), 1,
                           script("echo 'hello 1 paced'; echo 'ready 0 0'; exec sleep 60")));
   const std::int64_t at = monotonic_ns();
@@ -236,18 +233,24 @@ TEST_CASE("what does not stop within its grace is killed", "[live]") {
 
 TEST_CASE("a frozen gang outlives its lease and goes on", "[live]") {
   const test::TempFolder dir;
-  LocalEngine engine({.slots = 4, .lease = seconds(1)});
+  LocalEngine engine({.nodes = {4}, .lease = seconds(1)});
   engine.launch({1}, gang(paced(dir.path(), milliseconds(400), milliseconds(20)), 2));
-  int steps = 0;
-  bool frozen = false;
   const std::int64_t began = monotonic_ns();
-  const auto events = until_gone(engine, {1}, [&](const EngineEvent& e) {
-    if (e.kind != Kind::said || !std::holds_alternative<Step>(e.message) || ++steps != 3 || frozen) return;
-    frozen = true;
-    engine.freeze({1});
-    std::this_thread::sleep_for(std::chrono::milliseconds(1600));
-    engine.thaw({1});
-  });
+  std::int64_t frozen_at = 0, thaw_at = kNever.ns;
+  std::vector<EngineEvent> events;
+  while (events.empty() || events.back().kind != Kind::gone) {
+    REQUIRE(monotonic_ns() < began + kPatience);
+    const auto seen = engine.poll(std::min(thaw_at, began + kPatience));
+    events.insert(events.end(), seen.begin(), seen.end());
+    if (thaw_at == kNever.ns && frozen_at == 0 && said<Step>(events) == 3) {
+      engine.freeze({1});
+      frozen_at = monotonic_ns();
+      thaw_at = frozen_at + 1'600'000'000;
+    } else if (monotonic_ns() >= thaw_at) {
+      engine.thaw({1});
+      thaw_at = kNever.ns;
+    }
+  }
   CHECK(events.back().verdict == kExitDone);
   CHECK(said<Step>(events) == 20);
   CHECK(monotonic_ns() - began > 1'900'000'000);
@@ -255,9 +258,9 @@ TEST_CASE("a frozen gang outlives its lease and goes on", "[live]") {
 
 TEST_CASE("no process outlives its engine", "[live]") {
   const test::TempFolder dir;
-  std::vector<ProcessId> all;
+  std::vector<ProcessHandle> all;
   {
-    LocalEngine engine({.slots = 4, .farewell = seconds(1)});
+    LocalEngine engine({.nodes = {4}, .farewell = seconds(1)});
     engine.launch({1}, gang(paced(dir.file("a"), seconds(30), milliseconds(20)), 2));
     engine.launch({2}, gang(paced(dir.file("b"), seconds(30), milliseconds(20)), 1, script("exec sleep 60")));
     engine.launch({3}, gang(paced(dir.file("c"), seconds(30), milliseconds(20)), 1));
@@ -266,10 +269,10 @@ TEST_CASE("no process outlives its engine", "[live]") {
         steps += e.kind == Kind::said && std::holds_alternative<Step>(e.message) ? 1 : 0;
     engine.freeze({3});
     for (const std::uint64_t h : {1, 2, 3})
-      for (const ProcessId& id : engine.processes({h})) all.push_back(id);
+      for (const ProcessHandle& rank : engine.processes({h})) all.push_back(rank);
   }
   CHECK(all.size() == 4);
-  for (const ProcessId& id : all) CHECK(ends_within(id, Duration{}));
+  for (const ProcessHandle& rank : all) CHECK_FALSE(runs(rank));
   CHECK(load_checkpoint(dir.file("a") + "/checkpoints").newest);
 }
 
@@ -279,14 +282,17 @@ TEST_CASE("no orphan outlives a controller that is killed", "[live]") {
   REQUIRE(::pipe(ends) == 0);
   const pid_t controller = ::fork();
   if (controller == 0) {
-    LocalEngine engine({.slots = 4});
+    LocalEngine engine({.nodes = {4}});
     engine.launch({1}, gang(paced(dir.path(), seconds(60), milliseconds(20)), 2));
     bool told = false;
     for (;;)
       for (const EngineEvent& e : engine.poll(kNever.ns))
         if (!told && e.kind == Kind::said && std::holds_alternative<Step>(e.message)) {
           told = true;
-          for (const ProcessId& id : engine.processes({1})) (void)!::write(ends[1], &id, sizeof id);
+          for (const ProcessHandle& rank : engine.processes({1})) {
+            const ProcessId id = *process_of(rank);
+            (void)!::write(ends[1], &id, sizeof id);
+          }
         }
   }
   ProcessId ids[2];
@@ -321,7 +327,7 @@ TEST_CASE("launches leak no descriptor", "[live]") {
     namespace fs = std::filesystem;
     return std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator());
   };
-  LocalEngine engine({.slots = 4});
+  LocalEngine engine({.nodes = {4}});
   const auto before = open_files();
   for (std::uint64_t i = 1; i <= 100; ++i) {
     engine.launch({i}, gang(paced(dir.path(), seconds(1), milliseconds(20)), 1, script("exit 0")));

@@ -163,7 +163,7 @@ Ended run(const Workload& workload, int gpus, const std::string& policy, WorldOp
   RandomStream rng = stream(seed, "tests/live/outages");
   Disk disk{std::vector<Work>(workload.specs.size())};
   Ended ended;
-  std::optional<app::Outage> outage;
+  std::optional<app::Standstill> outage;
   Time begins{};
   for (int controller = 0;; ++controller) {
     options.dies.reset();

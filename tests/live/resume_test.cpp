@@ -1,27 +1,26 @@
 // A controller that is killed at random moments, as a user's machine would kill it: every time `live resume` goes on,
 // until the run has ended well.
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
-#include <unistd.h>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 
-#include "backend/engine/local/local_engine.hpp"
-#include "backend/engine/local/process.hpp"
+#include "backend/engine/ranks_file.hpp"
+#include "backend/engine/registry.hpp"
 #include "backend/live/journal.hpp"
 #include "backend/protocol/checkpoint_dir.hpp"
 #include "orrery_paths.hpp"
 #include "scenarios/run/journalled_executor.hpp"
 #include "sim/core/assert.hpp"
 #include "sim/core/random.hpp"
+#include "tests/support/orrery_process.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/text.hpp"
+#include "tests/support/wait.hpp"
 
 namespace {
 
@@ -32,30 +31,12 @@ constexpr int kJobs = 8;
 
 // Runs `orrery WORDS...` with its output in `log`; kills it after `life` (0 = never). Its wait status.
 int run_orrery(const std::vector<std::string>& words, const std::string& log, Duration life) {
-  std::vector<char*> argv;
-  std::vector<std::string> all{ORRERY_BINARY};
-  all.insert(all.end(), words.begin(), words.end());
-  for (std::string& w : all) argv.push_back(w.data());
-  argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, 1, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
-  posix_spawn_file_actions_adddup2(&actions, 1, 2);
-  pid_t pid = 0;
-  REQUIRE(posix_spawn(&pid, ORRERY_BINARY, &actions, nullptr, argv.data(), environ) == 0);
-  posix_spawn_file_actions_destroy(&actions);
+  const pid_t pid = test::start_orrery(words, log);
   if (life.ns > 0) {
-    const std::int64_t until = live::monotonic_ns() + life.ns;
-    int status = 0;
-    while (live::monotonic_ns() < until) {
-      if (::waitpid(pid, &status, WNOHANG) == pid) return status;
-      ::usleep(1000);
-    }
+    if (const auto status = test::wait_for_end(pid, life)) return *status;
     ::kill(pid, SIGKILL);
   }
-  int status = 0;
-  REQUIRE(::waitpid(pid, &status, 0) == pid);
-  return status;
+  return test::wait_for_end(pid, seconds(600)).value();
 }
 
 std::vector<std::int64_t> committed(const std::string& run) {
@@ -111,8 +92,8 @@ TEST_CASE("a controller killed at 50 random moments loses no committed work and 
     REQUIRE(fs::exists(run + "/jobs.csv"));
     for (const auto& f : fs::recursive_directory_iterator(run + "/live/jobs"))
       if (f.path().filename() == "ranks")
-        for (const live::ProcessId& id : live::read_ranks(f.path().parent_path().string()))
-          CHECK(live::identify(id.pid) != id);
+        for (const live::ProcessHandle& rank : live::read_ranks(f.path().parent_path().string()))
+          CHECK_FALSE(live::runs(rank));
     ++runs;
   }
   std::printf("live: controller killed %d times, %d runs ended well\n", kills, runs);

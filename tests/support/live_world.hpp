@@ -12,6 +12,7 @@
 #include "backend/engine/local/local_engine.hpp"
 #include "backend/live/live_executor.hpp"
 #include "orrery_paths.hpp"
+#include "tests/support/kill_rank.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/world.hpp"
 
@@ -21,15 +22,15 @@ using live::Engine;
 using live::EngineEvent;
 using live::GangHandle;
 
-// An engine to whose gangs something happens: `see` is shown every event before anybody else.
+// An engine to whose gangs something happens: `see` is shown every event before anybody else, and may have something
+// done a while later.
 class WatchedEngine final : public Engine {
  public:
-  using See = std::function<void(Engine&, const EngineEvent&)>;
-  WatchedEngine(live::LocalEngineOptions options, See see) : inner_(options), see_(std::move(see)) {}
-  [[nodiscard]] int slots() const override { return inner_.slots(); }
+  using See = std::function<void(WatchedEngine&, const EngineEvent&)>;
+  WatchedEngine(live::EngineOptions options, See see) : inner_(std::move(options)), see_(std::move(see)) {}
   [[nodiscard]] std::string describe() const override { return inner_.describe(); }
   void launch(GangHandle gang, const live::GangSpec& spec) override { inner_.launch(gang, spec); }
-  [[nodiscard]] std::vector<live::ProcessId> processes(GangHandle gang) const override {
+  [[nodiscard]] std::vector<live::ProcessHandle> processes(GangHandle gang) const override {
     return inner_.processes(gang);
   }
   void say(GangHandle gang, const live::ToWorker& message) override { inner_.say(gang, message); }
@@ -38,11 +39,20 @@ class WatchedEngine final : public Engine {
   void freeze(GangHandle gang) override { inner_.freeze(gang); }
   void thaw(GangHandle gang) override { inner_.thaw(gang); }
   [[nodiscard]] std::span<const EngineEvent> poll(std::int64_t deadline_ns) override {
-    const auto events = inner_.poll(deadline_ns);
+    const auto events = inner_.poll(std::min(deadline_ns, due_ns_));
     copy_.assign(events.begin(), events.end());
+    if (live::monotonic_ns() >= due_ns_) {
+      due_ns_ = kNever.ns;
+      deed_();
+    }
     if (see_)
-      for (const EngineEvent& e : copy_) see_(inner_, e);
+      for (const EngineEvent& e : copy_) see_(*this, e);
     return copy_;
+  }
+  // Of several, only the last is done.
+  void after(Duration wait, std::function<void()> deed) {
+    due_ns_ = live::monotonic_ns() + wait.ns;
+    deed_ = std::move(deed);
   }
   void wake() override { inner_.wake(); }
 
@@ -50,6 +60,8 @@ class WatchedEngine final : public Engine {
   live::LocalEngine inner_;
   See see_;
   std::vector<EngineEvent> copy_;
+  std::int64_t due_ns_ = kNever.ns;
+  std::function<void()> deed_{};
 };
 
 class Diary final : public Observer {
@@ -88,8 +100,9 @@ struct LiveWorld {
 // The executor of that world, 20 ms a step.
 inline std::unique_ptr<live::LiveExecutor> live_executor(const LiveWorld& world, const Topology& topology,
                                                          const PerformanceModel& model) {
-  live::LocalEngineOptions engine;
-  engine.slots = static_cast<int>(topology.total_gpus());
+  live::EngineOptions engine;
+  engine.nodes.clear();
+  for (std::uint32_t n = 0; n < topology.node_count(); ++n) engine.nodes.push_back(topology.node(NodeId(n)).gpus);
   live::LiveOptions options;
   options.folder = world.folder.path();
   options.worker = world.worker;

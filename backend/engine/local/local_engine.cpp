@@ -10,17 +10,17 @@
 #include <cerrno>
 #include <climits>
 #include <csignal>
-#include <fstream>
 #include <utility>
 #include <variant>
 
 #include "backend/engine/local/local_gang.hpp"
+#include "backend/engine/ranks_file.hpp"
+#include "backend/engine/registry.hpp"
 #include "sim/core/assert.hpp"
 
 namespace orrery::live {
 namespace {
 
-constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::size_t kBacklog = 1 << 20;  // unsent bytes beyond which lease renewals are left out
 constexpr std::uint64_t kWakeKey = ~std::uint64_t{0};
 enum What : int { kProcess = 0, kIn = 1, kOut = 2 };
@@ -34,8 +34,10 @@ std::uint64_t key_of(GangHandle gang, int rank, int what) {
 
 }  // namespace
 
-LocalEngine::LocalEngine(LocalEngineOptions options) : options_(options), cores_(own_cores()) {
-  ORRERY_ASSERT(options_.slots > 0, "an engine of {} slots", options_.slots);
+LocalEngine::LocalEngine(EngineOptions options) : options_(std::move(options)), cores_(own_cores()) {
+  first_slot_.push_back(0);
+  for (const int gpus : options_.nodes) first_slot_.push_back(first_slot_.back() + gpus);
+  ORRERY_ASSERT(first_slot_.back() > 0, "an engine without slots");
   (void)std::signal(SIGPIPE, SIG_IGN);
   epoll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
   wake_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -59,8 +61,8 @@ LocalEngine::~LocalEngine() {
 }
 
 std::string LocalEngine::describe() const {
-  if (options_.gpus) return fmt::format("local: {} GPUs of this machine", options_.slots);
-  return fmt::format("local: {} CPU slots on {} cores", options_.slots, cores_.size());
+  if (options_.gpus) return fmt::format("local: {} GPUs of this machine", first_slot_.back());
+  return fmt::format("local: {} CPU slots on {} cores", first_slot_.back(), cores_.size());
 }
 
 LocalEngine::Gang* LocalEngine::find(GangHandle gang) {
@@ -68,35 +70,44 @@ LocalEngine::Gang* LocalEngine::find(GangHandle gang) {
   return at == gangs_.end() ? nullptr : at->second.get();
 }
 
+std::vector<int> LocalEngine::slots_of(const RankPlace& place) const {
+  std::vector<int> slots;
+  for (GpuMask left = place.gpus; left.any(); left.drop_lowest())
+    slots.push_back(first_slot_.at(place.node.index()) + left.lowest());
+  return slots;
+}
+
 ProcessSpec LocalEngine::process_spec(const GangSpec& spec, int rank) const {
   ProcessSpec p;
   p.argv = spec.argv;
   for (const std::string& a :
-       {std::string("--rank"), fmt::format("{}", rank), std::string("--world"), fmt::format("{}", spec.slots.size()),
+       {std::string("--rank"), fmt::format("{}", rank), std::string("--world"), fmt::format("{}", spec.ranks.size()),
         std::string("--run-folder"), spec.start.run_folder})
     p.argv.push_back(a);
   p.environment = {"OMP_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1", "MKL_NUM_THREADS=1"};
-  const std::vector<int>& slots = spec.slots[static_cast<std::size_t>(rank)];
+  const std::vector<int> slots = slots_of(spec.ranks[static_cast<std::size_t>(rank)]);
   if (options_.gpus) p.environment.push_back(fmt::format("CUDA_VISIBLE_DEVICES={}", fmt::join(slots, ",")));
   for (const int slot : slots)
-    for (const int c : cores_of_slot(cores_, slot, options_.slots)) p.cores.push_back(c);
+    for (const int c : cores_of_slot(cores_, slot, first_slot_.back())) p.cores.push_back(c);
   p.log_path = fmt::format("{}/logs/rank-{}.err", spec.start.run_folder, rank);
   p.piped_stdout = rank == 0;
   return p;
 }
 
 void LocalEngine::launch(GangHandle handle, const GangSpec& spec) {
-  ORRERY_ASSERT(!spec.slots.empty() && spec.slots.size() < (1U << kRankBits), "a gang of {} ranks",
-                spec.slots.size());
+  ORRERY_ASSERT(!spec.ranks.empty() && spec.ranks.size() < (1U << kRankBits), "a gang of {} ranks",
+                spec.ranks.size());
   const PacedCosts& c = spec.start.costs;
   const Duration least = spec.start.report_every_steps > 0 ? options_.watchdog : Duration{};
   auto made = std::make_unique<Gang>(handle, spec, least, c.start + c.restore + c.save + spec.start.step_time);
   Gang& g = *made;
   ORRERY_ASSERT(gangs_.emplace(handle, std::move(made)).second, "gang {} launched twice", handle.value);
-  g.start.world = static_cast<std::int64_t>(spec.slots.size());
-  g.start.lease_s = options_.lease.ns / kSecond;
+  g.start.world = static_cast<std::int64_t>(spec.ranks.size());
+  g.start.lease_s = options_.lease.ns / kNsPerSecond;
+  g.start.fence = options_.fence;
   const std::int64_t now = monotonic_ns();
   g.watchdog.heard(now);
+  if (fenced_off(g)) return finish(g);
   if (!spawn_all(g, spec)) {
     g.killing = true;
     kill_all(g, SIGKILL);
@@ -114,7 +125,7 @@ bool LocalEngine::spawn_all(Gang& g, const GangSpec& spec) {
     blame(g, ok.error().items.front().message);
     return false;
   }
-  for (int rank = 0; rank < static_cast<int>(spec.slots.size()); ++rank) {
+  for (int rank = 0; rank < static_cast<int>(spec.ranks.size()); ++rank) {
     auto process = spawn(process_spec(spec, rank));
     if (!process) {
       blame(g, process.error().items.front().message);
@@ -126,11 +137,9 @@ bool LocalEngine::spawn_all(Gang& g, const GangSpec& spec) {
     watch(p.in.get(), g.handle, rank, kIn, EPOLLOUT | EPOLLET);
     if (p.out) watch(p.out.get(), g.handle, rank, kOut, EPOLLIN);
   }
-  // For a controller that takes over. A rank that was started and is not yet listed leaves by itself: it has not been
-  // told what to do, and its stdin closes.
-  std::string text;
-  for (const Rank& r : g.ranks) text += fmt::format("{} {}\n", r.process.id.pid, r.process.id.start_time);
-  if (auto ok = write_file(ranks_file(spec.start.run_folder), text); !ok) {
+  std::vector<ProcessHandle> handles;
+  for (const Rank& r : g.ranks) handles.push_back(handle_of(r.process.id));
+  if (auto ok = write_ranks(spec.start.run_folder, handles); !ok) {
     blame(g, ok.error().items.front().message);
     return false;
   }
@@ -144,27 +153,25 @@ void LocalEngine::watch(int fd, GangHandle gang, int rank, int what, std::uint32
   ORRERY_ASSERT(::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &e) == 0, "epoll refuses descriptor {}: {}", fd, errno);
 }
 
-std::string ranks_file(const std::string& run_folder) {
-  return run_folder + "/ranks";
-}
-
-std::vector<ProcessId> read_ranks(const std::string& run_folder) {
-  std::vector<ProcessId> ids;
-  std::ifstream in(ranks_file(run_folder));
-  for (ProcessId id; in >> id.pid >> id.start_time;) ids.push_back(id);
-  return ids;
-}
-
-std::vector<ProcessId> LocalEngine::processes(GangHandle gang) const {
-  std::vector<ProcessId> ids;
+std::vector<ProcessHandle> LocalEngine::processes(GangHandle gang) const {
+  std::vector<ProcessHandle> handles;
   if (const auto at = gangs_.find(gang); at != gangs_.end())
-    for (const Rank& r : at->second->ranks) ids.push_back(r.process.id);
-  return ids;
+    for (const Rank& r : at->second->ranks) handles.push_back(handle_of(r.process.id));
+  return handles;
+}
+
+// Whether somebody else commands the run now: then the gang ends, before it does what it should not.
+bool LocalEngine::fenced_off(Gang& g) {
+  if (options_.fence.holds()) return false;
+  blame(g, kFencedOff);
+  g.killing = true;
+  kill_all(g, SIGKILL);
+  return true;
 }
 
 void LocalEngine::say(GangHandle gang, const ToWorker& message) {
   Gang* g = find(gang);
-  if (g == nullptr) return;
+  if (g == nullptr || g->killing || fenced_off(*g)) return;
   const std::string line = format(message);
   for (int rank = 0; rank < static_cast<int>(g->ranks.size()); ++rank) {
     Rank& r = g->ranks[static_cast<std::size_t>(rank)];
@@ -276,6 +283,7 @@ void LocalEngine::heard(Gang& g, const Expected<std::string>& line) {
 
 // What is due: a lease to renew, a grace or a silence that is over.
 void LocalEngine::act_on_time(Gang& g, std::int64_t now) {
+  judge(g, now);
   if (g.frozen || g.killing) return;
   if (now >= g.renew_at) {
     say(g.handle, Lease{g.start.lease_s});
@@ -290,8 +298,11 @@ void LocalEngine::act_on_time(Gang& g, std::int64_t now) {
 
 std::int64_t LocalEngine::next_deadline() const {
   std::int64_t next = kNever.ns;
-  for (const auto& [handle, g] : gangs_)
-    if (!g->frozen && !g->killing) next = std::min({next, g->renew_at, g->kill_at, g->watchdog.deadline_ns()});
+  for (const auto& [handle, g] : gangs_) {
+    if (g->killing) continue;
+    next = std::min(next, g->inquest.deadline_ns());
+    if (!g->frozen) next = std::min({next, g->renew_at, g->kill_at, g->watchdog.deadline_ns()});
+  }
   return next;
 }
 
@@ -336,5 +347,23 @@ std::span<const EngineEvent> LocalEngine::poll(std::int64_t deadline_ns) {
 void LocalEngine::wake() {
   (void)::eventfd_write(wake_.get(), 1);
 }
+
+const EngineInfo local_engine{
+    .name = "local",
+    .summary = "processes of this machine, on shares of its cores or on its GPUs",
+    .make = [](const EngineOptions& o) -> std::unique_ptr<Engine> { return std::make_unique<LocalEngine>(o); },
+    .runs =
+        [](const ProcessHandle& handle) {
+          const auto process = process_of(handle);
+          return process && identify(process->pid) == process;
+        },
+    .wait_or_kill =
+        [](std::span<const ProcessHandle> handles, Duration grace) {
+          std::vector<ProcessId> processes;
+          for (const ProcessHandle& h : handles)
+            if (const auto p = process_of(h)) processes.push_back(*p);
+          return wait_or_kill(processes, grace);
+        },
+};
 
 }  // namespace orrery::live

@@ -3,9 +3,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
-#include <chrono>
 #include <csignal>
-#include <thread>
 #include <utility>
 
 #include "backend/engine/local/local_gang.hpp"
@@ -14,30 +12,25 @@ namespace orrery::live {
 namespace {
 
 constexpr std::size_t kTail = 2048;  // bytes of stderr in a failure's text
-constexpr int kDyingMs = 20;         // a killed process closes its sockets before its end can be seen
 
 }  // namespace
 
-// Rank `rank` has failed. One that leaves because another was killed may be seen before that other, so a while is
-// given to a signal to show.
+// The gang's end begins when it is known who is to blame.
+void LocalEngine::judge(Gang& g, std::int64_t now) {
+  if (g.killing) return;
+  const auto culprit = g.inquest.culprit(now);
+  if (!culprit) return;
+  accuse(g, *culprit);
+  g.killing = true;
+  kill_all(g, SIGKILL);
+}
+
 void LocalEngine::accuse(Gang& g, int rank) {
-  int signal = g.ranks[static_cast<std::size_t>(rank)].signal;
-  const int status = g.ranks[static_cast<std::size_t>(rank)].status;
-  bool others = true;
-  for (int waited_ms = 0; signal == 0 && others && waited_ms <= kDyingMs; ++waited_ms) {
-    if (waited_ms > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    others = false;
-    for (std::size_t other = 0; other < g.ranks.size() && signal == 0; ++other) {
-      if (g.ranks[other].ended) continue;
-      others = true;
-      signal = unreaped_signal(g.ranks[other].process.id.pid);
-      if (signal != 0) rank = static_cast<int>(other);
-    }
-  }
+  const Rank& r = g.ranks[static_cast<std::size_t>(rank)];
   g.blamed_rank = rank;
-  if (signal != 0) return blame(g, fmt::format("rank {} was ended by {}", rank, signal_name(signal)));
+  if (r.signal != 0) return blame(g, fmt::format("rank {} was ended by {}", rank, signal_name(r.signal)));
   const std::string said = g.last_error.empty() ? std::string() : ": " + g.last_error;
-  blame(g, fmt::format("rank {} left with status {}{}", rank, status, said));
+  blame(g, fmt::format("rank {} left with status {}{}", rank, r.status, said));
 }
 
 void LocalEngine::reap(Gang& g, int rank) {
@@ -61,11 +54,9 @@ void LocalEngine::reap(Gang& g, int rank) {
                        .status = r.status,
                        .signal = r.signal});
   const bool well = r.status == kExitDone || r.status == kExitStopped;
-  if (!well && !g.killing) {
-    accuse(g, rank);
-    g.killing = true;
-    kill_all(g, SIGKILL);
-  } else if (!g.killing && g.kill_at > now + options_.straggler.ns) {
+  g.inquest.ended(rank, well, r.signal, now);
+  judge(g, now);
+  if (well && !g.killing && g.kill_at > now + options_.straggler.ns) {
     g.kill_at = now + options_.straggler.ns;
     g.kill_reason = fmt::format("rank {} left, the others stayed", rank);
   }

@@ -4,13 +4,18 @@
 #include <string>
 #include <vector>
 
+#include "backend/engine/local/inquest.hpp"
 #include "backend/engine/local/local_engine.hpp"
 
 namespace orrery::live {
 
 struct LocalEngine::Gang {
   Gang(GangHandle h, const GangSpec& spec, Duration least, Duration allowance)
-      : handle(h), name(spec.name), start(spec.start), watchdog(least, allowance) {}
+      : handle(h),
+        name(spec.name),
+        start(spec.start),
+        watchdog(least, allowance),
+        inquest(static_cast<int>(spec.ranks.size())) {}
   GangHandle handle;
   std::string name;
   Start start;
@@ -18,6 +23,7 @@ struct LocalEngine::Gang {
   std::size_t ended = 0;
   LineBuffer lines{};
   Watchdog watchdog;
+  Inquest inquest;
   std::string blamed{};      // why it failed: the first cause
   std::string last_error{};  // what rank 0 said of it
   int blamed_rank = -1;      // whose stderr explains it

@@ -14,7 +14,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <ctime>
 #include <fstream>
 #include <sstream>
 #include <string_view>
@@ -22,8 +21,6 @@
 
 namespace orrery::live {
 namespace {
-
-constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 
 struct Pipe {
   Fd read, write;
@@ -119,12 +116,6 @@ pid_t start(const Child& child) {
 
 }  // namespace
 
-std::int64_t monotonic_ns() {
-  timespec t{};
-  ::clock_gettime(CLOCK_MONOTONIC, &t);
-  return static_cast<std::int64_t>(t.tv_sec) * kNsPerSecond + t.tv_nsec;
-}
-
 std::optional<ProcessId> identify(pid_t pid) {
   std::ifstream file(fmt::format("/proc/{}/stat", pid));
   std::string text;
@@ -139,6 +130,22 @@ std::optional<ProcessId> identify(pid_t pid) {
   ProcessId id{pid, 0};
   if (!(rest >> id.start_time)) return std::nullopt;
   return id;
+}
+
+ProcessHandle handle_of(const ProcessId& process) {
+  return {fmt::format("local {} {}", process.pid, process.start_time)};
+}
+
+std::optional<ProcessId> process_of(const ProcessHandle& handle) {
+  std::istringstream in(handle.text);
+  std::string engine;
+  ProcessId id;
+  if (!(in >> engine >> id.pid >> id.start_time) || engine != "local") return std::nullopt;
+  return id;
+}
+
+ProcessHandle own_handle() {
+  return handle_of(identify(::getpid()).value_or(ProcessId{}));
 }
 
 Expected<Process> spawn(const ProcessSpec& spec) {
@@ -226,11 +233,18 @@ std::string tail_of(const std::string& path, std::size_t bytes) {
   return text;
 }
 
-int unreaped_signal(pid_t child) {
-  siginfo_t info{};
-  if (::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
-    return 0;
-  return info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED ? info.si_status : 0;
+bool succeeds(const std::vector<std::string>& argv) {
+  ProcessSpec spec;
+  spec.argv = argv;
+  spec.log_path = "/dev/null";
+  spec.piped_stdout = false;
+  auto process = spawn(spec);
+  if (!process) return false;
+  process->in.reset();
+  int status = -1;
+  while (::waitpid(process->id.pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 std::string signal_name(int signal) {

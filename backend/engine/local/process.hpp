@@ -4,7 +4,9 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,19 @@
 #include "sim/core/error.hpp"
 
 namespace orrery::live {
+
+// A process of this machine: a pid alone may have been reused.
+struct ProcessId {
+  pid_t pid = 0;
+  std::uint64_t start_time = 0;  // clock ticks since boot, /proc/PID/stat field 22
+  friend bool operator==(const ProcessId&, const ProcessId&) = default;
+};
+
+// As an opaque handle of the engine `local`, and back; nothing when the handle is none of its own.
+[[nodiscard]] ProcessHandle handle_of(const ProcessId& process);
+[[nodiscard]] std::optional<ProcessId> process_of(const ProcessHandle& handle);
+// This program's own.
+[[nodiscard]] ProcessHandle own_handle();
 
 struct ProcessSpec {
   std::vector<std::string> argv;         // argv[0] is looked up in PATH when it holds no `/`
@@ -43,16 +58,16 @@ struct Process {
 [[nodiscard]] std::vector<int> own_cores();
 [[nodiscard]] std::vector<int> cores_of_slot(const std::vector<int>& cores, int slot, int slots);
 
-// The signal that ended a child which nobody has waited for yet; 0 when it runs or ended otherwise.
-[[nodiscard]] int unreaped_signal(pid_t child);
+// Runs a program to its end, with nothing on its streams; whether it left with 0.
+[[nodiscard]] bool succeeds(const std::vector<std::string>& argv);
+
+// wait_or_kill() of registry.hpp for processes of this machine, which are told by a pidfd.
+[[nodiscard]] Expected<int> wait_or_kill(std::span<const ProcessId> processes, Duration grace);
 
 // The last `bytes` of a file, from the beginning of a line on; empty when it cannot be read.
 [[nodiscard]] std::string tail_of(const std::string& path, std::size_t bytes);
 
 // "SIGKILL", "signal 77".
 [[nodiscard]] std::string signal_name(int signal);
-
-// CLOCK_MONOTONIC.
-[[nodiscard]] std::int64_t monotonic_ns();
 
 }  // namespace orrery::live

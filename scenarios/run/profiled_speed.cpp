@@ -1,4 +1,4 @@
-#include "scenarios/run/apply_profiles.hpp"
+#include "scenarios/run/profiled_speed.hpp"
 
 #include <fmt/format.h>
 
@@ -108,20 +108,20 @@ Expected<ProfileSet> read_all(const TypedProfiles& family, const std::string& fo
 }
 
 // Names the file that an application lacks which was measured, but not on every type that a job may use.
-Expected<void> check_tables(const ProfileSet& profiles, const TypedProfiles& family, const Prepared& p,
-                            const std::vector<std::string>& hardware, const TraceJob& j) {
+Expected<void> check_tables(const ProfileSet& profiles, const TypedProfiles& family, const Scenario& s,
+                            const Topology& topology, const std::vector<std::string>& hardware, const TraceJob& j) {
   const std::string model = j.model.substr(0, j.model.find('@'));
   const auto is = [&](const ApplicationProfile& a) { return a.name == model; };
   if (std::none_of(profiles.begin(), profiles.end(), is)) return {};  // the model says so, with suggestions
-  const GpuTypeMask types = type_mask(j.gpu_type, *p.topology);
+  const GpuTypeMask types = type_mask(j.gpu_type, topology);
   for (std::size_t t = 0; t < hardware.size(); ++t) {
     if (hardware[t].empty() || (types != 0 && (types >> t & 1U) == 0)) continue;
     if (std::any_of(profiles.begin(), profiles.end(),
                     [&](const ApplicationProfile& a) { return is(a) && a.hardware == hardware[t]; }))
       continue;
-    const std::string& type = p.topology->gpu_types()[t];
+    const std::string& type = topology.gpu_types()[t];
     Diagnostic d{fmt::format("job `{}`: `{}` was not measured on GPUs of type `{}`: there is no {}", j.job_id, model,
-                             type, family.table(p.scenario.performance->profiles_resolved, model, hardware[t]))};
+                             type, family.table(s.performance->profiles_resolved, model, hardware[t]))};
     d.hint = fmt::format(
         "write `performance: {{ hardware: {{ {}: NAME }} }}` to take another type's tables for it, or keep the job "
         "off it by the trace's `gpu_type`",
@@ -132,71 +132,73 @@ Expected<void> check_tables(const ProfileSet& profiles, const TypedProfiles& fam
 }
 
 // Which tables a cluster of several types takes, and a name in the scenario that none of them needs.
-void note_hardware(Prepared& p, const std::vector<std::string>& hardware) {
+void note_hardware(const Scenario& s, const Topology& topology, const std::vector<std::string>& hardware,
+                   std::vector<std::string>& notes) {
   std::vector<std::string> taken;
   for (std::size_t t = 0; t < hardware.size(); ++t)
-    if (!hardware[t].empty()) taken.push_back(fmt::format("{} as {}", p.topology->gpu_types()[t], hardware[t]));
+    if (!hardware[t].empty()) taken.push_back(fmt::format("{} as {}", topology.gpu_types()[t], hardware[t]));
   if (taken.size() > 1)
-    p.notes.push_back(fmt::format("profiles: {}; work is counted on the first type of the cluster that a job may use",
-                                  joined(taken, ", ")));
-  const std::string& named = p.scenario.performance->hardware;
+    notes.push_back(fmt::format("profiles: {}; work is counted on the first type of the cluster that a job may use",
+                                joined(taken, ", ")));
+  const std::string& named = s.performance->hardware;
   if (!named.empty() && find_name(hardware, named) == hardware.size())
-    p.notes.push_back(fmt::format("performance.hardware: `{}` is not used, every GPU type has tables of its own ({})",
-                                  named, joined(taken, ", ")));
+    notes.push_back(fmt::format("performance.hardware: `{}` is not used, every GPU type has tables of its own ({})",
+                                named, joined(taken, ", ")));
 }
 
 // Applications whose step times were measured by placement and batch (Pollux, Sia, TitanSched).
-Expected<void> apply_applications(Prepared& p, Trace& trace) {
-  const Scenario& s = p.scenario;
+Expected<ProfiledSpeed> application_speed(const Scenario& s, const Topology& topology, Trace& trace) {
   const PerformanceConfig& c = *s.performance;
+  ProfiledSpeed out;
   const TypedProfiles& family = c.family == "titan" ? kTitan : kPollux;
-  const auto hardware = hardware_by_type(s, *p.topology, family.hardware(c.profiles_resolved));
+  const auto hardware = hardware_by_type(s, topology, family.hardware(c.profiles_resolved));
   if (!hardware) return tl::make_unexpected(hardware.error());
   auto profiles = read_all(family, c.profiles_resolved, *hardware);
   if (!profiles) return tl::make_unexpected(std::move(profiles.error()));
-  auto ok = add_jobs(s, trace, [&](const TraceJob& j) { return check_tables(*profiles, family, p, *hardware, j); });
-  if (!ok) return ok;
+  auto ok = add_jobs(s, trace,
+                     [&](const TraceJob& j) { return check_tables(*profiles, family, s, topology, *hardware, j); });
+  if (!ok) return tl::make_unexpected(std::move(ok.error()));
   // TitanSched reads its memory tables but never asks them: its limit is the largest local batch it measured.
   if (s.emulate == "none")
     limit_memory(*profiles, trace, c.gpu_memory);
   else if (c.gpu_memory > 0)
-    p.notes.push_back("performance.gpu_memory: no limit under emulate, as in that simulator");
+    out.notes.push_back("performance.gpu_memory: no limit under emulate, as in that simulator");
   const Emulation* e = find_emulation(s.emulate);
   const Belief* belief = e == nullptr ? nullptr : e->belief;
-  auto model = ProfiledModel::compile(std::move(*profiles), *p.topology, *hardware, belief);
+  auto model = ProfiledModel::compile(std::move(*profiles), topology, *hardware, belief);
   if (!model) return tl::make_unexpected(std::move(model.error()));
   const bool clamp = c.clamp || belief != nullptr;  // as those simulators do
   ok = add_jobs(s, trace, [&](TraceJob& j) -> Expected<void> {
     auto added = (*model)->add({j.model, j.batch, j.gpus, static_cast<double>(j.samples)}, clamp,
-                               type_mask(j.gpu_type, *p.topology));
+                               type_mask(j.gpu_type, topology));
     if (!added) return added;
     j.duration = (*model)->reference_time();
     if (!j.min_gpus) j.min_gpus = (*model)->least_gpus();
     if (!j.max_gpus) j.max_gpus = (*model)->most_gpus();
     return {};
   });
-  if (!ok) return ok;
-  note_hardware(p, *hardware);
-  p.profiled = std::move(*model);
-  return {};
+  if (!ok) return tl::make_unexpected(std::move(ok.error()));
+  note_hardware(s, topology, *hardware, out.notes);
+  out.model = std::move(*model);
+  return out;
 }
 
 // Steps per second of whole configurations, alone and beside others (Gavel, Lucid, our own calibration).
-Expected<void> apply_throughputs(Prepared& p, Trace& trace) {
-  const Scenario& s = p.scenario;
+Expected<ProfiledSpeed> throughput_speed(const Scenario& s, const Topology& topology, const ThroughputSet& table,
+                                         Trace& trace) {
   const PerformanceConfig& c = *s.performance;
-  auto model = ThroughputModel::compile(*p.throughputs, *p.topology, c.hardware);
+  auto model = ThroughputModel::compile(table, topology, c.hardware);
   if (!model) return tl::make_unexpected(std::move(model.error()));
   auto ok = add_jobs(s, trace, [&](TraceJob& j) -> Expected<void> {
     auto added = (*model)->add({{j.model, j.kind, j.batch, std::max(1, j.gpus)}, j.iterations},
-                               type_mask(j.gpu_type, *p.topology), c.clamp);
+                               type_mask(j.gpu_type, topology), c.clamp);
     if (!added) return added;
     if (j.iterations > 0) j.duration = (*model)->reference_time();
     if (j.duration.ns > 0) return {};
     return fail(fmt::format("job `{}` has neither steps nor a run time", j.job_id));
   });
-  if (ok) p.profiled = std::move(*model);
-  return ok;
+  if (!ok) return tl::make_unexpected(std::move(ok.error()));
+  return ProfiledSpeed{std::move(*model), {}};
 }
 
 }  // namespace
@@ -211,10 +213,11 @@ Expected<std::shared_ptr<const ThroughputSet>> obtain_throughputs(const Scenario
   return std::make_shared<const ThroughputSet>(*std::move(table));
 }
 
-Expected<void> apply_profiles(Prepared& p, Trace& trace) {
-  if (!p.scenario.performance) return {};
-  return is_profile_table(p.scenario.performance->family) ? apply_throughputs(p, trace)
-                                                          : apply_applications(p, trace);
+Expected<ProfiledSpeed> profiled_speed(const Scenario& s, const Topology& topology, const ThroughputSet* table,
+                                       Trace& trace) {
+  if (!s.performance) return ProfiledSpeed{};
+  if (is_profile_table(s.performance->family)) return throughput_speed(s, topology, *table, trace);
+  return application_speed(s, topology, trace);
 }
 
 }  // namespace orrery::app

@@ -1,0 +1,56 @@
+#include "scenarios/run/sim_world.hpp"
+
+namespace orrery::app {
+namespace {
+
+SimOptions options_of(const Prepared& p, const RunRequest& request) {
+  SimOptions o;
+  if (request.measured != nullptr) {
+    o.overheads = request.measured->overheads;
+    return o;
+  }
+  const FailureConfig& f = p.scenario.failures;
+  o.failures = {f.node_mtbf, f.repair, request.seed, p.outages, f.stragglers, f.lemons};
+  o.checkpoints = {p.scenario.checkpoints.every, p.scenario.checkpoints.cost, p.checkpoint_costs.save};
+  o.publishes = {static_cast<std::int32_t>(p.scenario.publish.every_per_mille), p.scenario.publish.cost};
+  o.overheads = overhead_model(p);
+  if (p.emulation != nullptr && p.emulation->progress != nullptr) o.rule = p.emulation->progress(request.policy.name);
+  return o;
+}
+
+}  // namespace
+
+OverheadModel overhead_model(const Prepared& p) {
+  const OverheadConfig& c = p.scenario.overheads;
+  OverheadModel m;
+  m.launch = c.launch;
+  m.stop = c.stop;
+  m.restart_default = c.restart_constant;
+  m.restart_models = c.restart_models;
+  m.restart_jobs = p.checkpoint_costs.restart;
+  if (c.restart == "constant") m.restart = OverheadModel::Restart::constant;
+  if (c.restart == "checkpoint") m.restart = OverheadModel::Restart::per_job;
+  if (c.restart == "per_model") m.restart = OverheadModel::Restart::per_model;
+  return m;
+}
+
+SimWorld::SimWorld(const Prepared& p, const RunRequest& request) : prepared_(&p), options_(options_of(p, request)) {
+  if (request.measured != nullptr) {
+    measured_.emplace(*request.measured, *p.topology);
+  } else if (const auto& links = p.scenario.network) {
+    network_.emplace(*p.topology, p.workload.specs, links->step, links->models);
+    if (links->contention) options_.network = &*network_;
+  }
+}
+
+const PerformanceModel& SimWorld::believed() const {
+  if (network_) return *network_;
+  return prepared_->model();
+}
+
+const PerformanceModel& SimWorld::truth() const {
+  if (measured_) return *measured_;
+  return believed();
+}
+
+}  // namespace orrery::app

@@ -1,0 +1,34 @@
+// The simulated world of a run: how fast jobs really run and are believed to, and what a scenario does to them.
+#pragma once
+
+#include <optional>
+
+#include "scenarios/run/simulate.hpp"
+#include "sim/models/network/network_model.hpp"
+#include "sim/models/speed/measured.hpp"
+#include "sim/world/sim_executor.hpp"
+
+namespace orrery::app {
+
+[[nodiscard]] OverheadModel overhead_model(const Prepared& prepared);
+
+class SimWorld {
+ public:
+  // Both must outlive it.
+  SimWorld(const Prepared& prepared, const RunRequest& request);
+  SimWorld(const SimWorld&) = delete;
+  SimWorld& operator=(const SimWorld&) = delete;
+
+  // As far as anybody is told.
+  [[nodiscard]] const PerformanceModel& believed() const;
+  [[nodiscard]] const PerformanceModel& truth() const;
+  [[nodiscard]] const SimOptions& options() const { return options_; }
+
+ private:
+  const Prepared* prepared_;
+  std::optional<MeasuredModel> measured_{};
+  std::optional<NetworkModel> network_{};
+  SimOptions options_{};
+};
+
+}  // namespace orrery::app
