@@ -42,6 +42,8 @@ class YamlWalk {
   // Errors are not kept.
   explicit YamlWalk(std::vector<KnownKey>& into) : known_(&into) {}
   [[nodiscard]] bool lists() const { return known_ != nullptr; }
+  // For tables of keys that are only written from: there is nothing to read.
+  YamlWalk() = default;
   // What the key takes, where reading it does not say so by itself. Does nothing when a document is read.
   void takes(const Place& at, const std::string& what, bool unless_said = false);
 
@@ -49,13 +51,19 @@ class YamlWalk {
   [[nodiscard]] Place root() const { return {root_, ""}; }
 
   using Handler = std::function<void(const Place&)>;
+  // The key's value as YAML (yaml_text.hpp), empty where nothing is said; `digest`: without what does not bear on
+  // results.
+  using Writer = std::function<std::string(bool digest)>;
   struct Key {
-    Key(std::string_view key, std::string_view meaning, Handler handler)
-        : name(key), about(meaning), read(std::move(handler)) {}
-    Key(std::string_view key, Handler handler) : Key(key, {}, std::move(handler)) {}
+    // Of documents that are written back and whose keys are listed.
+    Key(std::string_view key, std::string_view meaning, Handler handler, Writer writer)
+        : name(key), about(meaning), read(std::move(handler)), write(std::move(writer)) {}
+    // Of documents that are only read.
+    Key(std::string_view key, Handler handler) : name(key), read(std::move(handler)) {}
     std::string_view name;
-    std::string_view about;  // for lists of keys
+    std::string_view about{};  // for lists of keys
     Handler read;
+    Writer write{};
   };
   using Keys = std::vector<Key>;
   // Calls the handler of every key of a map; `other` takes the keys that are not in the table (else: errors), and

@@ -7,13 +7,13 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
-#include <regex>
 #include <set>
 #include <thread>
 
 #include "orrery_paths.hpp"
 #include "policies/registry.hpp"
 #include "scenarios/run/simulate.hpp"
+#include "scenarios/spec/scenario_keys.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/text.hpp"
@@ -191,17 +191,12 @@ TEST_CASE("every section of a scenario is run on threads", "[threads]") {
   std::string all;
   for (const Case& c : files.cases()) all += "\n" + c.text;
   const std::set<std::string> elsewhere{"version", "name", "policy", "live", "seeds", "check", "output", "intervals"};
-  const std::string reader = text_of(std::string(ORRERY_SOURCE_DIR) + "/scenarios/spec/scenario_reader.cpp");
-  const std::size_t from = reader.find("w.section(w.root(), {");
-  REQUIRE(from != std::string::npos);
-  const std::string table = reader.substr(from, reader.find("// clang-format on", from) - from);
-  const std::regex key("\\n      \\{\"(\\w+)\"");
   int sections = 0;
-  for (std::sregex_iterator it(table.begin(), table.end(), key), end; it != end; ++it) {
-    const std::string name = (*it)[1];
+  for (const ScenarioKey& key : scenario_keys()) {
+    if (key.path.find('.') != std::string::npos) continue;
     ++sections;
-    INFO("section `" << name << "`");
-    CHECK((elsewhere.count(name) == 1 || all.find("\n" + name + ":") != std::string::npos));
+    INFO("section `" << key.path << "`");
+    CHECK((elsewhere.count(key.path) == 1 || all.find("\n" + key.path + ":") != std::string::npos));
   }
   CHECK(sections >= 15);
 }

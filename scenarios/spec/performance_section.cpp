@@ -1,7 +1,8 @@
-#include "scenarios/spec/performance_reader.hpp"
-
+// The section `performance` of a scenario: speeds from measured profiles.
 #include <fmt/format.h>
 
+#include "scenarios/spec/scenario_sections.hpp"
+#include "scenarios/spec/yaml_text.hpp"
 #include "sim/core/joined.hpp"
 #include "sim/core/names.hpp"
 
@@ -24,49 +25,76 @@ void read_table(YamlWalk& w, const Place& at, const std::string& type, const std
              {fmt::format("types: {}", joined(types, ", "))});
 }
 
-}  // namespace
+// Where keys stand that only some families of profiles take.
+struct FamilyPlaces {
+  Place memory{}, hardware{};
+};
 
 // clang-format off
-std::optional<PerformanceConfig> read_performance(YamlWalk& w, const Place& at,
-                                                  const std::vector<NodeGroup>& groups) {
-  PerformanceConfig c;
-  Place memory{};
-  Place hardware{};
-  w.section(at, {
+YamlWalk::Keys performance_keys(YamlWalk& w, const std::vector<NodeGroup>& groups, PerformanceConfig& c,
+                                FamilyPlaces& given) {
+  return {
       {"profiles", "folder or file of profiles; required",
-       [&](const Place& p) { c.profiles = w.word(p); }},
+       [&](const Place& p) { c.profiles = w.word(p); },
+       [&](bool digest) { return digest ? "" : yaml_path(c.profiles, c.profiles_resolved); }},
       {"family", "how the profiles are laid out",
        [&](const Place& p) {
          c.family = w.choice(p, {"pollux", "titan", "gavel", "lucid", "calibrated"});
-       }},
+       },
+       [&](bool) { return c.family; }},
       {"hardware", "which tables GPU types use, or the type on which work is counted",
        [&](const Place& p) {
-         hardware = p;
+         given.hardware = p;
          if (w.lists()) return w.takes(p, "text, or a map of GPU types to names of tables");
          if (!p.node.IsMap()) c.hardware = w.word(p);
          else w.section(p, {}, [&](const std::string& type, const Place& q) { read_table(w, q, type, groups, c); });
+       },
+       [&](bool) {
+         if (!c.hardware.empty()) return yaml_scalar(c.hardware);
+         std::string out;
+         for (const auto& [type, table] : c.tables) out += yaml_line(yaml_scalar(type), yaml_scalar(table), 4);
+         return out;
        }},
+      {"missing", "what a job gets whose point was not measured",
+       [&](const Place& p) { c.clamp = w.choice(p, {"error", "clamp"}) == "clamp"; },
+       [&](bool) { return c.clamp ? "clamp" : "error"; }},
       {"gpu_memory", "`titan`: memory of each GPU; default: no limit",
        [&](const Place& p) {
          c.gpu_memory = w.positive(p, parse_bytes);
-         memory = p;
-       }},
-      {"missing", "what a job gets whose point was not measured",
-       [&](const Place& p) { c.clamp = w.choice(p, {"error", "clamp"}) == "clamp"; }},
-  });
+         given.memory = p;
+       },
+       [&](bool) { return c.gpu_memory > 0 ? format_bytes(c.gpu_memory) : ""; }},
+  };
+}
+
+}  // namespace
+
+std::optional<PerformanceConfig> read_performance(YamlWalk& w, const Place& at,
+                                                  const std::vector<NodeGroup>& groups) {
+  PerformanceConfig c;
+  FamilyPlaces given;
+  w.section(at, performance_keys(w, groups, c, given));
   if (!at.node.IsMap()) return std::nullopt;
   if (c.gpu_memory > 0 && c.family != "titan")
-    w.complain(memory, "`" + memory.path + "` is for profiles that say how much memory jobs take: `family: titan`");
+    w.complain(given.memory, fmt::format("`{}` is for profiles that say how much memory jobs take: `family: titan`",
+                                         given.memory.path));
   const bool by_type = c.family == "pollux" || c.family == "titan";
-  if (!by_type && hardware.node.IsMap())
-    w.complain(hardware, fmt::format("`{}` is one GPU type: tables of `family: {}` name their types", hardware.path,
-                                     c.family));
-  if (!by_type && hardware.path.empty())
+  if (!by_type && given.hardware.node.IsMap())
+    w.complain(given.hardware, fmt::format("`{}` is one GPU type: tables of `family: {}` name their types",
+                                           given.hardware.path, c.family));
+  if (!by_type && given.hardware.path.empty())
     w.missing(at, "hardware", c.family == "lucid" ? "what the type is called on which it was measured"
                                                   : "the GPU type on which work is counted");
   if (c.profiles.empty()) w.missing(at, "profiles", "the folder of profiles");
   return c;
 }
 // clang-format on
+
+std::string write_performance(PerformanceConfig c, bool digest) {
+  YamlWalk none;
+  const std::vector<NodeGroup> groups;
+  FamilyPlaces given;
+  return yaml_block(performance_keys(none, groups, c, given), digest, 2);
+}
 
 }  // namespace orrery::app

@@ -1,0 +1,28 @@
+// YAML as scenarios are written: scalars that read back as what they were, maps from tables of keys. A value is its
+// text behind the colon; one that is a block begins with a newline. An empty one is not written.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "scenarios/spec/yaml_walk.hpp"
+
+namespace orrery::app {
+
+// A scalar that reads back as the same text.
+[[nodiscard]] std::string yaml_scalar(const std::string& text);
+// A decimal that parse_fixed(…, 9) reads back as the same number.
+[[nodiscard]] std::string yaml_decimal(double v);
+// `v` / 10^digits, exactly; not negative.
+[[nodiscard]] std::string yaml_fixed(std::int64_t v, int digits);
+// A path that means the same from any directory: as written where that begins with a variable, else absolute.
+[[nodiscard]] std::string yaml_path(const std::string& written, const std::string& resolved);
+
+// "{ a: 1, b: 2 }" of the keys that say something.
+[[nodiscard]] std::string yaml_flow(const YamlWalk::Keys& keys, bool digest);
+// The same, one line each, `indent` deep.
+[[nodiscard]] std::string yaml_block(const YamlWalk::Keys& keys, bool digest, int indent);
+// "key: value" as a line of a block.
+[[nodiscard]] std::string yaml_line(std::string_view key, const std::string& value, int indent);
+
+}  // namespace orrery::app
