@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <system_error>
 
 #include "scenarios/app/cli.hpp"
 #include "sim/core/gpu_mask.hpp"
@@ -47,6 +49,20 @@ ReadOptions read_options(const Args& args) {
   o.format = args.text("format", "auto");
   o.skip_bad_rows = args.has("skip-bad-rows");
   return o;
+}
+
+Expected<void> spare_inputs(const std::string& output, const std::vector<std::string>& inputs) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  for (const std::string& input : inputs)
+    for (const char* part : {"", "/jobs.csv", "/jobs.csv.zst"}) {
+      if (input.empty() || !fs::exists(input + part, ignored) || !fs::equivalent(input + part, output, ignored))
+        continue;
+      Diagnostic d{fmt::format("`{}` is read: it is not written over", output)};
+      d.hint = "choose another file with -o";
+      return fail(std::move(d));
+    }
+  return {};
 }
 
 std::string base_name(const std::string& path) {

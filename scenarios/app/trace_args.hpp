@@ -24,6 +24,10 @@ int usage_error(std::string message, std::string hint = {});
 void add_read_options(Args& args);
 [[nodiscard]] ReadOptions read_options(const Args& args);
 
+// An error where the file to write is one of those that are read, by whatever name: nothing is written then. Inputs
+// may be run folders; empty ones are not given.
+[[nodiscard]] Expected<void> spare_inputs(const std::string& output, const std::vector<std::string>& inputs);
+
 // "runs/a.csv.gz" is "a.csv.gz".
 [[nodiscard]] std::string base_name(const std::string& path);
 // The command that makes a file, for its header: without where it was written to and without folders.

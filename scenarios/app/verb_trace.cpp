@@ -81,6 +81,7 @@ int import_trace(const std::vector<std::string>& arguments) {
                        "orrery trace import philly philly.csv.gz -o philly.csv.zst");
   const std::string& file = args.get<std::string>("file");
   const std::string& out = args.get<std::string>("output");
+  if (auto ok = spare_inputs(out, {file}); !ok) return report_error(ok.error());
   auto trace = read_trace(file, read_options(args));
   if (!trace) return report_error(trace.error());
   const std::string made = fmt::format("made by: orrery trace import {} {}", trace->report.format, base_name(file));

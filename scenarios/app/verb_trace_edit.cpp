@@ -87,6 +87,7 @@ int export_trace(const std::vector<std::string>& arguments) {
   if (args.has("gpus") && options.cluster_gpus == 0)
     return usage_error("--gpus wants a number of GPUs", "such as 512 or 64x8");
   options.made_by = trace_command("export", arguments);
+  if (auto ok = spare_inputs(args.text("output"), {args.text("file")}); !ok) return report_error(ok.error());
   const auto trace = read_trace(args.text("file"), read_options(args));
   if (!trace) return report_error(trace.error());
   const ExportedTrace made = exporter->write(*trace, options);
@@ -120,6 +121,7 @@ int scale_trace(const std::vector<std::string>& arguments) {
   const std::int64_t gpus = args.has("gpus") ? parse_gpus(args.text("gpus")) : 0;
   if ((args.has("load") || args.has("gpus")) && gpus == 0)
     return usage_error("--load needs the cluster's size", "--gpus 64x8 or --gpus 512");
+  if (auto ok = spare_inputs(args.text("output"), {args.text("file")}); !ok) return report_error(ok.error());
   auto trace = read_trace(args.text("file"), read_options(args));
   if (!trace) return report_error(trace.error());
   const double load = args.has("load") ? static_cast<double>(parse_factor(args.text("load"))) / 1e9 : 0;
@@ -158,6 +160,7 @@ int slice_action(const std::vector<std::string>& arguments) {
   const std::int64_t jobs = args.has("jobs") ? args.get<std::int64_t>("jobs") : -1;
   if (!args.has("from") && !args.has("to") && !args.has("skip") && !args.has("jobs"))
     return usage_error("`trace slice` wants to know what to keep", "--from 2d --to 9d, or --skip 100 --jobs 50");
+  if (auto ok = spare_inputs(args.text("output"), {args.text("file")}); !ok) return report_error(ok.error());
   auto trace = read_trace(args.text("file"), read_options(args));
   if (!trace) return report_error(trace.error());
   slice_by_submit(*trace, window[0], window[1]);
@@ -179,6 +182,7 @@ int merge_action(const std::vector<std::string>& arguments) {
   const std::vector<std::string> files = args.list("file");
   if (files.size() < 2 || !args.has("output"))
     return usage_error("`trace merge` wants two files or more and -o OUT", "orrery trace merge a.csv b.csv -o c.csv");
+  if (auto ok = spare_inputs(args.text("output"), files); !ok) return report_error(ok.error());
   std::vector<MergeInput> inputs;
   std::string said;
   for (const std::string& file : files) {

@@ -168,6 +168,8 @@ int generate_trace(const std::vector<std::string>& arguments) {
     return usage_error(args.has("model") ? fmt::format("unknown generator `{}`", args.text("model"))
                                          : std::string("`trace gen` wants a generator"),
                        joined(names, ", "));
+  if (auto ok = spare_inputs(args.text("output"), {args.text("catalogue"), args.text("throughputs")}); !ok)
+    return report_error(ok.error());
   auto spec = generate_spec(args, *generator);
   if (!spec) return report_error(spec.error());
   const auto made = orrery::generate(*spec);

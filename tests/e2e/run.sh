@@ -23,6 +23,19 @@ exits() {
     cat "$tmp/err"
   fi
 }
+mkfifo "$tmp/nothing" && exec {nothing}<>"$tmp/nothing"
+# waits_for NAME COMMAND...: until the command succeeds. What has not come within a minute will not come.
+waits_for() {
+  local name=$1 until=$((SECONDS + 60))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    if ((SECONDS >= until)); then
+      bad "$name did not come"
+      return 1
+    fi
+    read -rt 0.01 -u "$nothing"
+  done
+}
 digest() { python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["result_digest"])' "$1/run.json"; }
 
 # ---- the commands that README and docs show, with what they show of their output
@@ -163,10 +176,7 @@ check "199,999 jobs have an event log" [ -s "$tmp/with/events.jsonl.zst" ]
 check "200,000 jobs have none" bash -c "[ -s '$tmp/without/jobs.csv' ] && [ ! -e '$tmp/without/events.jsonl.zst' ]"
 "$orrery" "${many[@]}" --set "workload.trace=$tmp/199999.csv.zst" -o "$tmp/murdered" >/dev/null 2>&1 &
 pid=$!
-for _ in $(seq 500); do
-  compgen -G "$tmp/murdered*/events.jsonl.zst" >/dev/null && break
-  sleep 0.02
-done
+waits_for "the event log of a run" compgen -G "$tmp/murdered*/events.jsonl.zst"
 kill -KILL $pid
 wait $pid 2>/dev/null
 check "a run that is killed leaves nothing that looks finished" bash -c "
@@ -275,6 +285,25 @@ check "a merged trace is a trace" bash -c "'$orrery' trace check '$tmp/m.csv' | 
 exits "misspelt export format" 2 'did you mean `batsim`?' "$orrery" trace export btsim "$tmp/u.csv" -o "$tmp/x"
 exits "a scale without a size" 2 "--load needs the cluster's size" \
   "$orrery" trace scale "$tmp/u.csv" -o "$tmp/x" --load 0.9
+# ---- no action writes onto what it reads
+cp "$tmp/u.csv" "$tmp/own.csv"
+ln -s own.csv "$tmp/other-name.csv"
+cp scenarios/jobs/catalogue.yaml "$tmp/own.yaml"
+before=$(cat "$tmp/own.csv" "$tmp/own.yaml" | sha256sum)
+spares() { # OUTPUT ACTION ...
+  exits "trace $2 does not write onto what it reads" 2 "is read: it is not written over" \
+    "$orrery" trace "${@:2}" -o "$1"
+}
+spares "$tmp/own.csv" import auto "$tmp/own.csv"
+spares "$tmp/other-name.csv" export swf "$tmp/own.csv"
+spares "$tmp/own.csv" scale "$tmp/own.csv" --time 2
+spares "$tmp/other-name.csv" slice "$tmp/own.csv" --jobs 5
+spares "$tmp/own.csv" merge "$tmp/u.csv" "$tmp/own.csv"
+spares "$tmp/own.yaml" gen lineage --catalogue "$tmp/own.yaml" --jobs 5 --rate 1/h
+cp -r "$tmp/b" "$tmp/own-run"
+spares "$tmp/own-run/jobs.csv" import orrery "$tmp/own-run"
+check "and nothing of it has changed" [ "$before" = "$(cat "$tmp/own.csv" "$tmp/own.yaml" | sha256sum)" ]
+check "nor of the run" cmp -s "$tmp/own-run/jobs.csv" "$tmp/b/jobs.csv"
 exits "a slice that is empty" 2 "no job of the trace is left" \
   "$orrery" trace slice "$tmp/u.csv" -o "$tmp/x" --from 900d
 printf '; Version: 2.2\n1 0 -1 60 4\n' >"$tmp/bad.swf"
@@ -287,6 +316,8 @@ source tests/e2e/live.sh
 exits "no verb" 2 "usage: orrery VERB" "$orrery"
 exits "misspelt verb" 2 'did you mean `compare`?' "$orrery" comapre
 exits "misspelt option" 2 'did you mean `--policy`?' "$orrery" run scenarios/quickstart.yaml --polic fifo
+exits "an option without its value" 2 '--policy is empty' "$orrery" run scenarios/quickstart.yaml --policy ""
+exits "an empty argument" 2 'the argument scenario is empty' "$orrery" run ""
 exits "a policy twice" 2 '`fifo` twice' "$orrery" compare scenarios/quickstart.yaml --policies fifo,easy,fifo
 exits "misspelt policy" 2 'did you mean `tiresias`?' "$orrery" run scenarios/quickstart.yaml --policy tiresia
 exits "misspelt key by --set" 2 'did you mean `gpus_per_node`?' \
@@ -294,6 +325,8 @@ exits "misspelt key by --set" 2 'did you mean `gpus_per_node`?' \
 printf '5s j1 preempt\n' >"$tmp/stall.txt"
 exits "a run that fails" 1 "left 1 jobs unfinished" "$orrery" run scenarios/quickstart.yaml --policy scripted \
   --set "policy.file=$tmp/stall.txt" -o "$tmp/stalled"
+exits "a run that never gets on" 5 "no job has finished or saved more than before" "$orrery" run \
+  scenarios/quickstart.yaml --no-output --set workload.slice.jobs=1 --set 'failures={node_mtbf: 60s, repair: 1s}'
 check "a run that fails leaves no folder" bash -c "! compgen -G '$tmp/stalled*' >/dev/null"
 exits "a comparison of which one point fails" 5 "error: scripted, seed 1: " "$orrery" compare \
   scenarios/quickstart.yaml --set "compare.policies=[fifo, {name: scripted, file: $tmp/stall.txt}]"

@@ -63,8 +63,8 @@ constexpr Family kFamilies[] = {
     {"elasticflow-profiles/figure10/edf_job.csv", nullptr, "results of another simulator"},
     {"swf/KTH-SP2-1996-2.1-cln.swf.gz", "swf"},
     {"swf/lublin_256.swf.gz", "swf"},
-    {"deepshare/real_trace0.json", nullptr, "no Batsim workload"},
-    {"miso-mig/trace_100.json", nullptr, "no Batsim workload"},
+    {"deepshare/real_trace0.json", nullptr, "this is JSON"},
+    {"miso-mig/trace_100.json", nullptr, "this is JSON"},
 };
 
 }  // namespace

@@ -235,7 +235,7 @@ TEST_CASE("each wrong Batsim workload has one clear message", "[traces]") {
            Wrong{"{\"jobs\": [\n  nul]}", "this is no JSON: syntax error"},
            Wrong{"{\"jobs\": [\n  nul]}", "--> t:2:6"},
            Wrong{"{\"jobs\": [", "unexpected end of input"},
-           Wrong{"{\"a\": 1}", "it has no array `jobs`"},
+           Wrong{"{\"a\": 1}", "this is JSON, but not of a format that is read"},
            Wrong{"{\"jobs\": {}, \"profiles\": {}}", "it has no array `jobs`"},
            Wrong{"{\"jobs\": []}", "it has no object `profiles`"},
            Wrong{"{\"jobs\": [], \"profiles\": {}}", "the trace has no jobs"},

@@ -218,7 +218,12 @@ TEST_CASE("what is no table of jobs is said in one sentence", "[traces]") {
     std::string text, part;
   };
   for (const Case& c :
-       {Case{"{\"a\": 1}\n", "no Batsim workload: it has no array `jobs`"},
+       {Case{"{\"a\": 1}\n", "this is JSON, but not of a format that is read"},
+        Case{"{\"jobs\": 1}\n", "no Batsim workload: it has no array `jobs`"},
+        Case{"{\"metadata\": {\"gap_seconds\": 60}, \"data\": [1, 0]}\n",
+             "this holds capacity over time, not jobs: a scenario takes it as `failures.capacity`"},
+        Case{"date,vc1,vc2,total\n2020-04-01,112,8,120\n",
+             "this holds GPUs per day, not jobs (Helios): a scenario takes them as `failures.capacity`"},
         Case{"[{\"a\": 1}]\n", "this is JSON, but not of a format that is read"},
         Case{"job_id;submit_s;gpus;duration_s\na;0;1;5\n", "fields are apart by `;`"},
         Case{"job_id\tsubmit_s\tgpus\tduration_s\na\t0\t1\t5\n", "fields are apart by tabs"},

@@ -26,6 +26,8 @@ const std::vector<NoJobList>& no_job_lists() {
       {{"time", "submit_gpu_job", "start_gpu_job", "end_gpu_job"},
        "numbers of jobs per interval, not jobs (Helios' Venus)"},
       {{"time", "active", "total"}, "capacity over time, not jobs: a scenario takes it as `failures.capacity`"},
+      {{"date", "total"}, "GPUs per day, not jobs (Helios): a scenario takes them as `failures.capacity`"},
+      {{"id", "gpu_num", "job_num", "avg_run_time_gpu"}, "means over all jobs of a cluster, not jobs (Helios)"},
       {{"app_id", "submit_time", "service", "num_jobs", "model_name"},
        "Philly jobs of PCS, whose `service` is run time x speed-up of a model that was drawn; their run times are in "
        "philly_jobs_derived.csv"},
@@ -87,6 +89,10 @@ std::optional<Diagnostic> misfit(const TraceText& source) {
   d.where = {source.file, number, 1};
   d.line_text = std::string(t.substr(0, 200));
   if (t.empty()) return std::nullopt;
+  if (t.front() == '{' && source.text.find("\"gap_seconds\"") != std::string_view::npos) {
+    d.message = "this holds capacity over time, not jobs: a scenario takes it as `failures.capacity`";
+    return d;
+  }
   if (t.front() == '{' || t.front() == '[') {
     d.message = "this is JSON, but not of a format that is read: Batsim's workloads and Philly's cluster_job_log are";
     return d;

@@ -123,7 +123,7 @@ class JobReader {
 
 bool recognises_batsim(std::string_view text) {
   const std::size_t first = text.find_first_not_of(" \t\r\n");
-  return first != std::string_view::npos && text[first] == '{';
+  return first != std::string_view::npos && text[first] == '{' && text.find("\"jobs\"") != std::string_view::npos;
 }
 
 Expected<void> read_batsim(const TraceText& source, Trace& trace) {
