@@ -25,10 +25,10 @@ std::vector<std::string> emulation_notes(const Scenario& s) {
   const Emulation* e = find_emulation(s.emulate);
   if (e == nullptr) return {};
   const std::int64_t launch_s = e->launch.ns / kNsPerSecond;
-  std::vector<std::string> notes{fmt::format(
-      "emulate: {} reproduces that simulator's quirks; it overrides overheads{}, failures, checkpoints "
-      "(none) and policy.placement ({})",
-      e->name, launch_s > 0 ? fmt::format(" ({} s at every launch)", launch_s) : "", e->placement_text)};
+  std::vector<std::string> notes{
+      fmt::format("emulate: {} reproduces that simulator's quirks; it overrides overheads{}, failures, checkpoints "
+                  "(none) and policy.placement ({})",
+                  e->name, launch_s > 0 ? fmt::format(" ({} s at every launch)", launch_s) : "", e->placement_text)};
   if (!e->counted_text.empty()) notes.emplace_back(e->counted_text);
   return notes;
 }

@@ -109,7 +109,7 @@ class LiveSession {
   PlanBook book_{};
   Recording recording_{};
   live::LiveExecutor* running_ = nullptr;  // while it plays
-  std::string conversation_{};  // the file of it, where the policy holds one
+  std::string conversation_{};             // the file of it, where the policy holds one
   std::unique_ptr<LiveView> view_{};
   LiveReport report_{};
 };

@@ -16,7 +16,7 @@ namespace orrery::app {
 // Who decides, and over what.
 struct RunPlayers {
   Executor& executor;
-  const RunPolicy& policy;  // without failure()
+  const RunPolicy& policy;           // without failure()
   const PerformanceModel& believed;  // how fast jobs run, as far as anybody is told
 };
 
