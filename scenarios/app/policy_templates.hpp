@@ -184,7 +184,7 @@ name: NAME
 cluster:
   groups:
     - { name: n, count: 4, gpus_per_node: 8, gpu: h200 }
-workload: { generate: { jobs: 200 }, load: 0.9 }
+workload: { generate: { jobs: 200, gpus: { 1: 0.5, 2: 0.2, 4: 0.2, 8: 0.1 } }, load: 0.9 }
 policy: NAME
 compare:
   policies: [fifo, NAME]
