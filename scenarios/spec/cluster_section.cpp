@@ -23,7 +23,29 @@ std::string thousandths_text(std::int64_t v) {
 
 struct GroupGiven {
   bool name = false, count = false, gpus = false;
+  Place speeds{};
 };
+
+void read_gpu_speeds(YamlWalk& w, const Place& at, NodeGroup& g) {
+  if (w.lists()) return w.takes(at, "a map of classes to lists of numbers, 1 = as the type should be");
+  w.section(at, {}, [&](const std::string& name, const Place& list) {
+    GpuSpeeds speeds{name, {}};
+    w.each(list, [&](const Place& item) {
+      speeds.per_mille.push_back(static_cast<std::int32_t>(w.number(item, 0.001, 1000) * 1000 + 0.5));
+    });
+    g.gpu_speeds.push_back(std::move(speeds));
+  });
+}
+
+std::string gpu_speeds_text(const NodeGroup& g) {
+  std::string out;
+  for (const GpuSpeeds& s : g.gpu_speeds) {
+    out += fmt::format("{}{}: [", out.empty() ? "{ " : ", ", yaml_scalar(s.speed_class));
+    for (std::size_t i = 0; i < s.per_mille.size(); ++i) out += (i == 0 ? "" : ", ") + yaml_fixed(s.per_mille[i], 3);
+    out += "]";
+  }
+  return out.empty() ? out : out + " }";
+}
 
 YamlWalk::Keys group_keys(YamlWalk& w, NodeGroup& g, GroupGiven& given) {
   const auto count = [](std::int64_t n) { return n > 0 ? fmt::format("{}", n) : ""; };
@@ -78,6 +100,18 @@ YamlWalk::Keys group_keys(YamlWalk& w, NodeGroup& g, GroupGiven& given) {
       {"peak_tflops", "dense matrix products of a GPU, for run times of generated lineages",
        [&](const Place& p) { g.peak_gflop_per_s = thousandths(w, p, 0.001); },
        [&](bool) { return thousandths_text(g.peak_gflop_per_s); }},
+      {"market", "market in which its nodes are bought, such as spot; no policy reads it",
+       [&](const Place& p) { g.market = w.word(p); },
+       [&](bool) { return g.market.empty() ? "" : yaml_scalar(g.market); }},
+      {"vcluster", "virtual cluster that its nodes belong to; no policy reads it",
+       [&](const Place& p) { g.vcluster = w.word(p); },
+       [&](bool) { return g.vcluster.empty() ? "" : yaml_scalar(g.vcluster); }},
+      {"mig_slices", "into how many slices each of its GPUs can be cut; no policy reads it",
+       [&](const Place& p) { g.mig_slices = static_cast<std::int32_t>(w.integer(p, 1, 64)); },
+       [&, count](bool) { return count(g.mig_slices); }},
+      {"gpu_speeds", "speeds of single GPUs, node by node, by class of jobs; no policy reads it",
+       [&](const Place& p) { read_gpu_speeds(w, p, g); given.speeds = p; },
+       [&](bool) { return gpu_speeds_text(g); }},
   };
 }
 
@@ -90,6 +124,11 @@ NodeGroup read_group(YamlWalk& w, const Place& at) {
   if (!given.count) w.missing(at, "count", "how many nodes");
   if (!given.gpus) w.missing(at, "gpus_per_node", "how many GPUs a node has");
   if (g.gpu.empty()) g.gpu = g.name;
+  const std::size_t gpus = static_cast<std::size_t>(g.count) * static_cast<std::size_t>(g.gpus_per_node);
+  for (const GpuSpeeds& s : g.gpu_speeds)
+    if (given.count && given.gpus && s.per_mille.size() != gpus)
+      w.complain(given.speeds, fmt::format("`{}` has {} speeds of `{}`; the group has {} GPUs", given.speeds.path,
+                                           s.per_mille.size(), s.speed_class, gpus));
   return g;
 }
 

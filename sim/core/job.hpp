@@ -48,6 +48,14 @@ struct JobSpec {
   std::int64_t batch = 0;  // global batch, samples; 0 = unknown
   std::int64_t tflop = 0;  // model FLOPs of the whole job, in 10^12; 0 = unknown
   std::vector<Dependency> after{};
+  // Room for what policies to come look at; nothing reads these yet.
+  std::string vcluster{};            // virtual cluster whose share it counts against; empty = none
+  std::string market{};              // market in which its GPUs are bought ("spot"); empty = any
+  std::int64_t bid_micro_per_h = 0;  // the most it pays per GPU-hour, millionths of the currency; 0 = any price
+  std::string speed_class{};  // of jobs for which single GPUs differ alike (NodeGroup::gpu_speeds); empty = none
+  // Share of its speed, in thousandths, that it loses with half of the CPUs, or of the host memory, that it asks for.
+  std::int32_t cpu_sensitivity_per_mille = 0;
+  std::int32_t mem_sensitivity_per_mille = 0;
 };
 
 enum class JobState : std::uint8_t {

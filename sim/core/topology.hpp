@@ -13,6 +13,12 @@
 
 namespace orrery {
 
+// How fast single GPUs of a group are for one class of jobs (JobSpec::speed_class).
+struct GpuSpeeds {
+  std::string speed_class;
+  std::vector<std::int32_t> per_mille;  // [GPU of the group, node by node]; 1000 = as the type should be
+};
+
 // One homogeneous group of nodes, as in the scenario's `cluster.groups`.
 struct NodeGroup {
   std::string name;
@@ -31,6 +37,11 @@ struct NodeGroup {
   std::int64_t idle_milliwatt = 0;
   std::int64_t busy_milliwatt = 0;  // running a job
   std::int64_t peak_gflop_per_s = 0;
+  // Room for what policies to come look at; nothing reads these yet.
+  std::string market{};                 // market in which its nodes are bought ("spot"); empty = owned
+  std::string vcluster{};               // virtual cluster that its nodes belong to; empty = none
+  std::int32_t mig_slices = 0;          // into how many slices each of its GPUs can be cut; 0 = it cannot
+  std::vector<GpuSpeeds> gpu_speeds{};  // one per class; empty = all alike
 };
 
 struct NodeInfo {

@@ -120,7 +120,7 @@ TEST_CASE("--set overrides any key and obeys the same rules", "[app]") {
         "  --> --set cluster.groups.0.cuont=3\n"
         "   = did you mean `count`?\n"
         "   = keys here: name, count, gpus_per_node, gpu, cpus, mem, rack_size, nvlink, nic, gpu_memory, "
-        "uplink, price, idle_watt, busy_watt, peak_tflops\n");
+        "uplink, price, idle_watt, busy_watt, peak_tflops, market, vcluster, mig_slices, gpu_speeds\n");
   CHECK(errors_of(minimal(), {{"cluster.groups.7.count", "3"}}) ==
         "error: `7` is no index of a list of 1\n  --> --set cluster.groups.7.count=3\n");
 }
@@ -134,7 +134,7 @@ TEST_CASE("an unknown key is shown where it stands, with a suggestion", "[app]")
         " 4 |     - { name: h, count: 2, gpu_per_node: 8, gpus_per_node: 8 }\n"
         "   |                            ^^^^^^^^^^^^ did you mean `gpus_per_node`?\n"
         "   = keys here: name, count, gpus_per_node, gpu, cpus, mem, rack_size, nvlink, nic, gpu_memory, "
-        "uplink, price, idle_watt, busy_watt, peak_tflops\n");
+        "uplink, price, idle_watt, busy_watt, peak_tflops, market, vcluster, mig_slices, gpu_speeds\n");
 }
 
 TEST_CASE("all errors of a file are reported at once", "[app]") {

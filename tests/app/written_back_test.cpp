@@ -42,13 +42,17 @@ Text random_text(std::uint64_t seed) {
   Draw d(seed);
   Text t;
   t.head = "version: 1\nname: s" + d.number() + "\n";
+  const std::uint64_t nodes = d.below(3) + 1, gpus = d.below(8) + 1;
+  std::string speeds;
+  for (std::uint64_t i = 0; i < nodes * gpus; ++i) speeds += (i == 0 ? "" : ", ") + d.share();
   t.cluster = fmt::format(
       "cluster:\n  groups:\n    - {{ name: a, count: {}, gpus_per_node: {}, gpu: k80, cpus: {}, mem: {}GiB, "
       "rack_size: "
       "{}, nvlink: {}GB/s, nic: {}GB/s, gpu_memory: {}GiB, uplink: {}GB/s, price: {}, idle_watt: {}, busy_watt: {}, "
-      "peak_tflops: {} }}\n",
-      d.number(), d.below(8) + 1, d.number(), d.number(), d.number(), d.number(), d.number(), d.number(), d.number(),
-      d.share(), d.number(), d.number(), d.number());
+      "peak_tflops: {}, market: spot, vcluster: vc{}, mig_slices: {}, gpu_speeds: {{ compute: [{}], memory: [{}] }} "
+      "}}\n",
+      nodes, gpus, d.number(), d.number(), d.number(), d.number(), d.number(), d.number(), d.number(), d.share(),
+      d.number(), d.number(), d.number(), d.number(), d.below(7) + 1, speeds, speeds);
   const int kind = static_cast<int>(seed % 4);
   if (kind == 0)
     t.workload = "workload:\n  trace: /t.csv\n  format: orrery\n";

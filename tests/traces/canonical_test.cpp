@@ -87,6 +87,29 @@ TEST_CASE("dependencies, GPU types and fractions reach the specs", "[traces]") {
   CHECK(w->truths[0].work.ns == 3'600'500'000'000);
 }
 
+// Nothing looks at these columns yet: they are read, kept and written, and one that no job uses is not written.
+TEST_CASE("columns for what is to come are read, written and reach the specs", "[traces]") {
+  const std::string text = kCanonicalHeader +
+                           ",vcluster,market,bid,speed_class,mig_slices,cpu_sensitivity,mem_sensitivity\n"
+                           "a,0,1,10,vc1,spot,1.25,compute,3,0.25,1\n"
+                           "b,0,1,10,,,,,,,\n";
+  const auto t = read_trace_text("t.csv", text);
+  if (!t) FAIL(render(t.error()));
+  CHECK(read_trace_text("t.csv", canonical_text(*t))->jobs[0].bid_micro_per_h == 1'250'000);
+  const auto w = to_workload(*t, Topology({}));
+  REQUIRE(w);
+  const JobSpec &a = w->specs[0], &b = w->specs[1];
+  CHECK((a.vcluster == "vc1" && a.market == "spot" && a.speed_class == "compute"));
+  CHECK((a.bid_micro_per_h == 1'250'000 && a.demand.mig_slices == 3));
+  CHECK((a.cpu_sensitivity_per_mille == 250 && a.mem_sensitivity_per_mille == 1000));
+  CHECK((b.vcluster.empty() && b.market.empty() && b.bid_micro_per_h == 0 && b.demand.mig_slices == 0));
+  const auto plain = read_trace_text("t.csv", kCanonicalHeader + ",vcluster,bid\na,0,1,10,,\n");
+  REQUIRE(plain);
+  CHECK(canonical_text(*plain) == kCanonicalHeader + "\na,0,1,10\n");
+  const std::string one = kCanonicalHeader + ",cpu_sensitivity\na,0,1,10,1.5\n";
+  CHECK(canonical_error(one).find("must be from 0 to 1") != std::string::npos);
+}
+
 TEST_CASE("a bad value is shown where it stands", "[traces]") {
   CHECK(canonical_error(kCanonicalHeader + "\na,0,1,-37\n") ==
         "error: `duration_s` is `-37`; it must be > 0\n"

@@ -175,6 +175,7 @@ Expected<Workload> to_workload(const Trace& trace, const Topology& topology, con
     s.demand.cpu_milli = j.cpu_milli;
     s.demand.mem_bytes = j.mem_bytes;
     s.demand.gpu_types = type_mask(j.gpu_type, topology);
+    s.demand.mig_slices = j.mig_slices;
     s.demand_class = w.demands.intern(s.demand);
     s.min_gpus = j.min_gpus.value_or(j.gpus);
     s.max_gpus = j.max_gpus.value_or(j.gpus);
@@ -186,6 +187,12 @@ Expected<Workload> to_workload(const Trace& trace, const Topology& topology, con
     s.weight = j.weight;
     s.batch = j.batch;
     s.tflop = j.tflop;
+    s.vcluster = j.vcluster;
+    s.market = j.market;
+    s.bid_micro_per_h = j.bid_micro_per_h;
+    s.speed_class = j.speed_class;
+    s.cpu_sensitivity_per_mille = j.cpu_sensitivity_per_mille;
+    s.mem_sensitivity_per_mille = j.mem_sensitivity_per_mille;
     JobTruth truth{Work{j.duration.ns}, {}};
     if (!read_lineage(j, ids, s, truth))
       for (const NamingColumn& c : naming_columns())

@@ -18,8 +18,9 @@ namespace orrery {
 namespace {
 
 constexpr std::int64_t kMaxGpus = 1'000'000;
+constexpr std::int64_t kMostSlices = 64;  // of a GPU
 constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
-constexpr std::array<TraceColumn, 23> kColumns{{
+constexpr std::array<TraceColumn, 30> kColumns{{
     {"job_id", "name of the job, once in a trace; required"},
     {"submit_s", "when it is submitted; required"},
     {"gpus", "GPUs that it asks for; 0 where it asks for CPUs only; required"},
@@ -43,6 +44,13 @@ constexpr std::array<TraceColumn, 23> kColumns{{
     {"samples", "samples to train on, where run time follows from a profile that counts them"},
     {"gain", "share of its work that a finished parent saves, or costs: p17:0.45;p9:-0.2"},
     {"tflop", "model FLOPs of the whole job, in 10^12"},
+    {"vcluster", "virtual cluster whose share it counts against; no policy reads it"},
+    {"market", "market in which its GPUs are bought, such as spot; no policy reads it"},
+    {"bid", "the most it pays per GPU-hour, in the currency of a group's `price`; no policy reads it"},
+    {"speed_class", "class of jobs for which single GPUs differ alike; no policy reads it"},
+    {"mig_slices", "slices of one GPU that it asks for; no policy reads it"},
+    {"cpu_sensitivity", "share of its speed, 0 to 1, that it loses with half of `cpus`; no policy reads it"},
+    {"mem_sensitivity", "share of its speed, 0 to 1, that it loses with half of `mem_bytes`; no policy reads it"},
 }};
 
 struct Columns {
@@ -63,6 +71,22 @@ void read_parents(TableReader& rows, const Columns& c, TraceJob& j) {
       rows.complain(c[naming.name], fmt::format("has `{}`, which is no {}", *item, naming.noun),
                     std::string(naming.form));
   }
+}
+
+// What nothing looks at yet.
+void read_room(TableReader& rows, const Columns& c, TraceJob& j) {
+  const auto share = [&](std::string_view name) {
+    const std::int64_t v = rows.maybe_fixed(c[name], 3, 0).value_or(0);
+    if (v > 1000) rows.complain(c[name], "must be from 0 to 1");
+    return static_cast<std::int32_t>(std::min<std::int64_t>(v, 1000));
+  };
+  j.vcluster = rows.text(c["vcluster"]);
+  j.market = rows.text(c["market"]);
+  j.bid_micro_per_h = rows.maybe_fixed(c["bid"], 6, 0).value_or(0);
+  j.speed_class = rows.text(c["speed_class"]);
+  j.mig_slices = static_cast<std::int32_t>(rows.maybe_integer(c["mig_slices"], 0, kMostSlices).value_or(0));
+  j.cpu_sensitivity_per_mille = share("cpu_sensitivity");
+  j.mem_sensitivity_per_mille = share("mem_sensitivity");
 }
 
 void check_gpus(TableReader& rows, const Columns& c, TraceJob& j) {
@@ -128,6 +152,7 @@ void read_canonical(TableReader& rows, Trace& trace) {
     j.samples = rows.maybe_integer(c["samples"], 0, kMost).value_or(0);
     j.tflop = rows.maybe_integer(c["tflop"], 0, kMost).value_or(0);
     read_parents(rows, c, j);
+    read_room(rows, c, j);
     check_gpus(rows, c, j);
     if (rows.row_ok()) trace.jobs.push_back(std::move(j));
   }
@@ -200,6 +225,20 @@ const std::array<Column, kColumns.size()>& columns() {
        [](std::string& o, const TraceJob& j) { append_field(o, j.gain); }},
       {"tflop", [](const TraceJob& j) { return j.tflop != 0; },
        [](std::string& o, const TraceJob& j) { append_fixed(o, j.tflop, 0); }},
+      {"vcluster", [](const TraceJob& j) { return !j.vcluster.empty(); },
+       [](std::string& o, const TraceJob& j) { append_field(o, j.vcluster); }},
+      {"market", [](const TraceJob& j) { return !j.market.empty(); },
+       [](std::string& o, const TraceJob& j) { append_field(o, j.market); }},
+      {"bid", [](const TraceJob& j) { return j.bid_micro_per_h != 0; },
+       [](std::string& o, const TraceJob& j) { append_fixed(o, j.bid_micro_per_h, 6); }},
+      {"speed_class", [](const TraceJob& j) { return !j.speed_class.empty(); },
+       [](std::string& o, const TraceJob& j) { append_field(o, j.speed_class); }},
+      {"mig_slices", [](const TraceJob& j) { return j.mig_slices != 0; },
+       [](std::string& o, const TraceJob& j) { append_fixed(o, j.mig_slices, 0); }},
+      {"cpu_sensitivity", [](const TraceJob& j) { return j.cpu_sensitivity_per_mille != 0; },
+       [](std::string& o, const TraceJob& j) { append_fixed(o, j.cpu_sensitivity_per_mille, 3); }},
+      {"mem_sensitivity", [](const TraceJob& j) { return j.mem_sensitivity_per_mille != 0; },
+       [](std::string& o, const TraceJob& j) { append_fixed(o, j.mem_sensitivity_per_mille, 3); }},
   }};
   return table;
 }

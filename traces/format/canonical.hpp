@@ -43,7 +43,12 @@ struct TraceJob {
   std::int64_t iterations = 0;            // iterations: training steps, where the source counts them
   Duration iteration_time{};              // iteration_s: of one step
   std::int64_t samples = 0;  // samples: to train on, where run time follows from a profile that counts them
-  int line = 0;              // where the row came from, for messages; 0 = unknown
+  // Read and written, and looked at by nothing yet; see JobSpec for what they mean.
+  std::string vcluster, market, speed_class;
+  std::int64_t bid_micro_per_h = 0;  // bid
+  std::int32_t mig_slices = 0;
+  std::int32_t cpu_sensitivity_per_mille = 0, mem_sensitivity_per_mille = 0;
+  int line = 0;  // where the row came from, for messages; 0 = unknown
 };
 
 // What an importer kept and dropped, and why.
