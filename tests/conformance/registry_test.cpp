@@ -56,6 +56,14 @@ std::vector<TinyJob> with_estimates(std::vector<TinyJob> jobs, std::int64_t perc
   return jobs;
 }
 
+std::vector<TinyJob> elastic(std::vector<TinyJob> jobs) {
+  for (TinyJob& j : jobs) {
+    j.min_gpus = (j.gpus + 1) / 2;
+    j.max_gpus = j.gpus + 2;
+  }
+  return jobs;
+}
+
 std::vector<SmallScenario> scenarios() {
   return {{"one job", cluster(1, 1), {{0, 1, 5}}},
           {"burst", cluster(4, 4), random_jobs(60, 8, 1, 0)},
@@ -66,6 +74,7 @@ std::vector<SmallScenario> scenarios() {
           {"estimates too long", cluster(2, 4), with_estimates(random_jobs(50, 8, 5, 800), 300)},
           {"estimates too short", cluster(2, 4), with_estimates(random_jobs(50, 8, 6, 800), 40)},
           {"overheads", cluster(2, 4), random_jobs(50, 8, 7, 800), "count", costly()},
+          {"elastic jobs", cluster(2, 4), elastic(random_jobs(30, 6, 17, 800)), "count", costly()},
           {"yarn", cluster(4, 4), random_jobs(50, 16, 8, 800), "yarn"},
           {"consolidated", cluster(4, 4), random_jobs(50, 16, 9, 800), "consolidated", costly()},
           {"most_free", cluster(4, 4), random_jobs(50, 16, 10, 800), "most_free"},
@@ -141,6 +150,48 @@ TEST_CASE("capabilities hold: other sizes and shared GPUs only where the row say
       if (!info.capabilities.elastic) CHECK(sees.resizes == 0);
       if (!info.capabilities.shares) CHECK(sees.shares == 0);
     }
+  }
+}
+
+// Nothing but the decisions, not what was claimed.
+class PlansOnly final : public Observer {
+ public:
+  void on_plan(Time now, std::uint64_t epoch, const Plan& plan) override {
+    text_ = fmt::format("{} {} ", now.ns, epoch);
+    append_plan(text_, plan, {});
+    hash = hash64(text_, hash);
+  }
+  std::uint64_t hash = hash64("");
+
+ private:
+  std::string text_;
+};
+
+// Who needs estimates decides otherwise when the short jobs are said to be long, or when nothing is said.
+TEST_CASE("capabilities hold: policies that do not need estimates decide the same without them", "[conformance]") {
+  enum Said { truth, the_contrary, nothing };
+  const auto decisions = [](const PolicyInfo& info, const SmallScenario& s, Said said) {
+    Workload w = make_workload(s.jobs);
+    for (JobSpec& spec : w.specs)
+      if (said == the_contrary) spec.user_estimate = seconds(4000) - *spec.user_estimate;
+    if (said == nothing)
+      for (JobSpec& spec : w.specs) spec.user_estimate.reset();
+    PlansOnly plans;
+    const auto policy = make_policy({std::string(info.name), s.placement});
+    (void)run_world(s.groups, w, *policy, s.sim, false, {&plans});
+    return plans.hash;
+  };
+  for (const PolicyInfo& info : policy_table()) {
+    int differ = 0;
+    for (const SmallScenario& s : scenarios()) {
+      INFO("policy " << info.name << ", scenario " << s.name);
+      const std::uint64_t with = decisions(info, s, truth);
+      const bool same = with == decisions(info, s, the_contrary) && with == decisions(info, s, nothing);
+      if (!info.capabilities.needs_estimates) CHECK(same);
+      differ += same ? 0 : 1;
+    }
+    INFO("policy " << info.name);
+    if (info.capabilities.needs_estimates) CHECK(differ > 0);
   }
 }
 
