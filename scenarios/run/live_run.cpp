@@ -110,7 +110,7 @@ class LiveSession {
   Recording recording_{};
   live::LiveExecutor* running_ = nullptr;  // while it plays
   std::string conversation_{};             // the file of it, where the policy holds one
-  std::unique_ptr<LiveView> view_{};
+  std::unique_ptr<LiveView> view_ = std::make_unique<LiveView>();
   LiveReport report_{};
 };
 
@@ -167,7 +167,7 @@ Expected<void> LiveSession::make_ready() {
   view_ = request_.view({&prepared_, expected_jct_s(prepared_, request_.run), beside_.path(), config_.time_scale,
                          batches.empty() ? Time{} : batches.back().now,
                          [this](JobId job) { return running_ == nullptr ? Work{} : running_->done(job); }});
-  if (remains_ && view_)
+  if (remains_)
     view_->line(fmt::format(
         "resumed at {:.1f} s, after {} of wall clock that {}: {} decisions to take again, {} processes were left and "
         "killed",
@@ -203,7 +203,7 @@ live::LiveOptions LiveSession::live_options() {
   o.tasks = tasks_;
   if (remains_) o.committed = remains_->committed;
   o.on_failure = [this](const std::string& why) {
-    if (view_) view_->failure(why);
+    view_->failure(why);
   };
   o.on_beat = [this] { on_beat(); };
   return o;
@@ -216,7 +216,7 @@ void LiveSession::on_beat() {
     throw JournalFailed{Error(Diagnostic{fmt::format("{}: `{}`", live::kFencedOff, *run_.folder)})};
   }
   clock_->note([this] { return running_->clock(); });
-  if (view_) view_->beat(running_->clock());
+  view_->beat(running_->clock());
 }
 
 // How the world of a run that is resumed goes on.
@@ -259,7 +259,7 @@ Expected<void> LiveSession::play(RunPolicy& policy) {
   std::vector<Observer*> observers = output_->observers();
   observers.push_back(&plans);
   observers.push_back(&book_);
-  if (view_) observers.push_back(view_.get());
+  observers.push_back(view_.get());
   const MachineUse use;
   Expected<void> ended;
   try {
@@ -292,7 +292,7 @@ void LiveSession::interrupted(live::LiveExecutor& executor) {
   report_.interrupted = true;
   report_.run.failure =
       fmt::format("interrupted; {} jobs saved and left; `orrery live resume {}` goes on", saved, *run_.folder);
-  if (view_) view_->interrupted(executor.begun() ? executor.clock() : executor.now());
+  view_->interrupted(executor.begun() ? executor.clock() : executor.now());
 }
 
 Expected<LiveReport> LiveSession::close() {

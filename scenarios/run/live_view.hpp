@@ -1,5 +1,6 @@
-// Who watches a live run while it goes on: the command's screen, a test, nobody. An observer of its events that is
-// also told what is no event: that time passes, that a gang failed and why, that the run was interrupted.
+// Who watches a live run while it goes on: the command's screen, a test, nobody (this class itself). An observer of
+// its events that is also told what is no event: that time passes, that a gang failed and why, that the run was
+// interrupted.
 #pragma once
 
 #include <cstdint>
@@ -16,13 +17,13 @@ namespace orrery::app {
 class LiveView : public Observer {
  public:
   // While nothing happens, several times a second.
-  virtual void beat(Time now) = 0;
+  virtual void beat(Time /*now*/) {}
   // The run was interrupted: nothing runs any more.
-  virtual void interrupted(Time now) = 0;
+  virtual void interrupted(Time /*now*/) {}
   // A gang failed; one line for people.
-  virtual void failure(const std::string& why) = 0;
+  virtual void failure(const std::string& /*why*/) {}
   // A line of the run's own.
-  virtual void line(const std::string& text) = 0;
+  virtual void line(const std::string& /*text*/) {}
 };
 
 struct LiveViewSetup {
