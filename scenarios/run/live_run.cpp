@@ -202,9 +202,7 @@ live::LiveOptions LiveSession::live_options() {
   o.publishes = {static_cast<std::int32_t>(s.publish.every_per_mille), s.publish.cost};
   o.tasks = tasks_;
   if (remains_) o.committed = remains_->committed;
-  o.on_failure = [this](const std::string& why) {
-    view_->failure(why);
-  };
+  o.on_failure = [this](const std::string& why) { view_->failure(why); };
   o.on_beat = [this] { on_beat(); };
   return o;
 }
