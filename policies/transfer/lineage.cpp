@@ -48,7 +48,7 @@ class Lineage final : public Policy {
       jobs_.refresh(view, job);
     }
     for (const JobId job : result.preempted) begins_to_wait(view, job);
-    ask(plan);
+    ask(view.now, plan);
   }
 
  private:
@@ -114,10 +114,12 @@ class Lineage final : public Policy {
   }
 
   // Another order comes by itself only when a job grows up or is promoted, and matters only to those that wait.
-  void ask(PlanBuilder& plan) const {
+  // (One that was preempted just now may be promoted at the next instant.)
+  void ask(Time now, PlanBuilder& plan) const {
     if (jobs_.waiting().empty()) return;
-    if (!young_.empty()) plan.wake_at(young_.front().first);
-    if (promotion_.next() != kNever) plan.wake_at(promotion_.next());
+    const Time soonest = now + Duration{1};
+    if (!young_.empty()) plan.wake_at(std::max(young_.front().first, soonest));
+    if (promotion_.next() != kNever) plan.wake_at(std::max(promotion_.next(), soonest));
   }
 
   OwnPlacement placement_;
