@@ -20,7 +20,7 @@
 namespace orrery::live {
 namespace {
 
-constexpr std::string_view kHead = "orrery-journal 3\n";
+constexpr std::string_view kHead = "orrery-journal 4\n";
 constexpr std::size_t kFrame = 8;           // length and checksum
 constexpr std::size_t kLongest = 1U << 30;  // of a payload
 constexpr char kIdentity = 'i', kBatch = 'b', kPlan = 'p';

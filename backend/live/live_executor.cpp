@@ -11,14 +11,8 @@
 namespace orrery::live {
 namespace {
 
-constexpr Duration kLeastGrace = seconds(5);     // of wall clock, however fast the run's clock is
-constexpr Duration kReport = milliseconds(500);  // of wall clock, between step reports
-constexpr std::int64_t kBeat = 200'000'000;      // ns of wall clock, between two on_beat
-
-// How often something happens that is due every `every`, in steps of `step`; at least every step.
-std::int64_t in_steps(Duration every, Duration step) {
-  return std::max<std::int64_t>(1, every.ns / step.ns);
-}
+constexpr Duration kLeastGrace = seconds(5);  // of wall clock, however fast the run's clock is
+constexpr std::int64_t kBeat = 200'000'000;   // ns of wall clock, between two on_beat
 
 }  // namespace
 
@@ -35,8 +29,10 @@ LiveExecutor::LiveExecutor(const Topology& topology, const Workload& workload, c
       io_(std::move(engine)) {
   ORRERY_ASSERT(options_.time_scale >= 1 && options_.step.ns > 0, "time scale {}, step {} ns", options_.time_scale,
                 options_.step.ns);
-  for (std::size_t j = 0; j < options_.committed.size(); ++j)
-    gangs_[j].done = gangs_[j].committed = options_.committed[j];
+  for (std::size_t j = 0; j < options_.committed.size(); ++j) {
+    Gang& g = gangs_[JobId(static_cast<std::uint32_t>(j))];
+    g.done = g.committed = options_.committed[j];
+  }
 }
 
 void LiveExecutor::begin_at(Time from) {
@@ -64,12 +60,6 @@ std::string LiveExecutor::folder_of(JobId job) const {
   return fmt::format("{}/jobs/{}", options_.folder, job.value);
 }
 
-LiveExecutor::Gang* LiveExecutor::find(GangId gang, Incarnation incarnation) {
-  if (gang.index() >= job_of_gang_.size()) return nullptr;
-  Gang& g = gangs_[job_of_gang_[gang.index()].index()];
-  return g.id == gang && g.incarnation == incarnation && g.phase != Phase::idle ? &g : nullptr;
-}
-
 // A rank per GPU; one rank anywhere of a job of CPUs only.
 std::vector<RankPlace> LiveExecutor::places_of(const Allocation& gpus) {
   std::vector<RankPlace> ranks;
@@ -86,76 +76,41 @@ const LiveTask* LiveExecutor::task_of(JobId job) const {
   return &options_.tasks[job.index()];
 }
 
-Start LiveExecutor::start_of(const Gang& g, const LaunchRequest& request) const {
-  const JobSpec& spec = workload_->specs[g.job.index()];
-  const Rate rate = model_->speed(spec, *request.gpus, request.members[0].config, {}).rate;
-  const LiveTask* const task = task_of(g.job);
-  // Of the run: a paced step takes the same time anywhere, a real one does the same work.
-  const Duration step =
-      task != nullptr ? time_for(task->step_work, rate) : Duration{options_.step.ns * options_.time_scale};
-  const Duration first = options_.overheads.start_cost(spec, 1);
-  const Duration save = options_.checkpoints.cost;
-  Start s;
-  s.job = fmt::format("{}", g.job.value);
-  s.incarnation = g.incarnation;
-  s.run_folder = fmt::format("{}/launch-{}", folder_of(g.job), g.incarnation);
-  s.checkpoint_dir = folder_of(g.job) + "/checkpoints";
-  s.restore = g.incarnation > 1;
-  s.total_work = workload_->truths[g.job.index()].work;
-  s.step_time = std::max(wall(step), Duration{1});
-  s.step_work = task != nullptr ? task->step_work : std::max(work_in(step, rate), Work{1});
-  s.save_every_steps = options_.checkpoints.every.ns > 0 ? in_steps(options_.checkpoints.every, step) : 0;
-  s.report_every_steps =
-      options_.progress_every.ns > 0 ? in_steps(options_.progress_every, step) : in_steps(kReport, s.step_time);
-  if (task != nullptr) s.task = task->path;
-  s.from = source_of(g, request.members[0].config);
-  s.costs = {wall(first), wall(options_.overheads.start_cost(spec, g.incarnation) - first), wall(save),
-             wall(options_.overheads.stop)};
-  return s;
+void LiveExecutor::launch(const LaunchRequest& request) {
+  for (const Member& member : request.members) launch(request, member);
 }
 
-void LiveExecutor::launch(const LaunchRequest& request) {
-  ORRERY_ASSERT(request.members.size() == 1, "a gang of {} jobs: merging is not modelled yet",
-                request.members.size());
-  const JobId job = request.members[0].job;
-  const JobSpec& of_job = workload_->specs[job.index()];
-  if (!model_->speed(of_job, *request.gpus, request.members[0].config, {}).known) {
+void LiveExecutor::launch(const LaunchRequest& request, const Member& member) {
+  const JobSpec& of_job = workload_->specs[member.job.index()];
+  if (!model_->speed(of_job, *request.gpus, member.config, {}).known) {
     if (broken_.empty()) broken_ = model_->unknown(of_job, *request.gpus);
     return;
   }
-  Gang& g = gangs_[job.index()];
-  ORRERY_ASSERT(g.phase == Phase::idle, "job {} launched twice", job.value);
-  if (request.gang.index() >= job_of_gang_.size()) job_of_gang_.resize(request.gang.index() + 1);
-  job_of_gang_[request.gang.index()] = job;
-  g.job = job;
-  g.id = request.gang;
-  g.incarnation = request.incarnation;
+  Gang& g = gangs_.enter(request, member);
   g.phase = Phase::starting;
+  g.gpus = *request.gpus;
+  g.config = member.config;
+  g.sharing = request.sharing;
   g.at_start = g.committed;
   g.told_cpu = {};
   g.asked_at = 0;
-  g.saving = false;
+  g.saving = g.joins = false;
   g.saved_before = g.broken_save = {};
   g.began = now_;
-  launches_.push_back({.job = job, .incarnation = request.incarnation, .launched = now_});
+  g.launch = launches_.size();
+  launches_.push_back({.job = member.job, .incarnation = member.incarnation, .launched = now_});
   launches_.back().ranks = std::max(1, request.gpus->gpu_count());
   launches_.back().shared = request.sharing != Sharing::exclusive;
-  g.handle = {launches_.size()};
-  GangSpec spec;
-  spec.name = fmt::format("{}.{}", workload_->specs[job.index()].name, g.incarnation);
-  spec.argv = task_of(job) != nullptr ? task_of(job)->worker : options_.worker;
-  spec.start = start_of(g, request);
-  spec.ranks = places_of(*request.gpus);
-  spec.shared = request.sharing != Sharing::exclusive;
-  io_.tell([handle = g.handle, spec = std::move(spec)](Engine& e) { e.launch(handle, spec); });
+  if (!join(g)) begin(g);
 }
 
-void LiveExecutor::stop(GangId gang, Incarnation incarnation, StopHow how, Duration grace) {
-  Gang* g = find(gang, incarnation);
+void LiveExecutor::stop(GangId gang, const Member& member, StopHow how, Duration grace) {
+  Gang* g = gangs_.find(gang, member);
   if (g == nullptr || g->phase == Phase::killing) return;  // it has just ended: its event is on the way
   const GangHandle handle = g->handle;
   const Duration still = g->phase == Phase::running ? stood_still(*g, now_) : Duration{};
   if (how == StopHow::suspend) {
+    ORRERY_ASSERT(!g->merged, "job {} is merged with others: it cannot be suspended", g->job.value);
     if (g->phase == Phase::running) launch_of(*g).ran += now_ - g->began;
     g->saved_before += still;
     g->phase = Phase::suspended;
@@ -164,6 +119,7 @@ void LiveExecutor::stop(GangId gang, Incarnation incarnation, StopHow how, Durat
     return;
   }
   g->broken_save = std::max(g->broken_save, still);
+  if (!alone(*g)) return leave(*g, how, grace);
   if (how == StopHow::kill) {
     g->phase = Phase::killing;
     io_.tell([handle](Engine& e) { e.kill(handle); });
@@ -176,8 +132,8 @@ void LiveExecutor::stop(GangId gang, Incarnation incarnation, StopHow how, Durat
   io_.tell([handle, patience = std::max(wall(grace), kLeastGrace)](Engine& e) { e.stop(handle, patience); });
 }
 
-void LiveExecutor::resume(GangId gang, Incarnation incarnation) {
-  Gang* g = find(gang, incarnation);
+void LiveExecutor::resume(GangId gang, const Member& member) {
+  Gang* g = gangs_.find(gang, member);
   if (g == nullptr || g->phase != Phase::suspended) return;
   g->phase = Phase::running;
   g->began = g->saving_since = now_;
@@ -185,18 +141,8 @@ void LiveExecutor::resume(GangId gang, Incarnation incarnation) {
   verdicts_.push_back(Event{.job = g->job, .what = event::Resumed{}});
 }
 
-void LiveExecutor::command(GangId gang, Incarnation incarnation, const Command& command) {
-  Gang* g = find(gang, incarnation);
-  if (g == nullptr) return;
-  if (g->phase == Phase::running && command.kind == Command::Kind::checkpoint)
-    return io_.tell([handle = g->handle](Engine& e) { e.say(handle, Save{}); });
-  if (g->phase == Phase::running && command.kind == Command::Kind::publish)
-    return io_.tell([handle = g->handle](Engine& e) { e.say(handle, Publish{}); });
-  verdicts_.push_back(Event{.job = g->job, .what = event::CommandFailed{}});
-}
-
 void LiveExecutor::happen(const Gang& g, const event::Payload& what) {
-  batch_.push_back(Event{.at = now_, .job = g.job, .gang = g.id, .incarnation = g.incarnation, .what = what});
+  batch_.push_back(g.says(now_, what));
 }
 
 std::span<const Event> LiveExecutor::wait_until(Time deadline) {
@@ -208,21 +154,28 @@ std::span<const Event> LiveExecutor::wait_until(Time deadline) {
   if (!verdicts_.empty()) until = 0;
   do {
     beat();
+    lose_patience();
     const std::vector<EngineEvent> events = io_.wait(std::min(until, add_ns(beat_ns_, kBeat)));
     if (interrupted_) throw Interrupted{};
     now_ = std::max(now_, clock());
-    for (const Event& v : std::exchange(verdicts_, {})) happen(gangs_[v.job.index()], v.what);
+    for (const Event& v : std::exchange(verdicts_, {})) happen(gangs_[v.job], v.what);
     for (const EngineEvent& e : events) translate(e);
   } while (batch_.empty() && now_ < deadline);
   return batch_;
 }
 
 void LiveExecutor::translate(const EngineEvent& e) {
-  Gang& g = gangs_[launches_[e.gang.value - 1].job.index()];
-  if (g.handle != e.gang) return;
+  const auto there = processes_.find(e.gang);
+  if (there == processes_.end()) return;
+  const Time at = std::min(clock_at(e.at_ns), now_);
   switch (e.kind) {
-    case EngineEvent::Kind::said: said(g, e.message, std::min(clock_at(e.at_ns), now_)); break;
-    case EngineEvent::Kind::gone: gone(g, e); break;
+    case EngineEvent::Kind::said:
+      if (there->second.empty()) break;
+      if (const auto* line = std::get_if<FromMember>(&e.message)) return said(e.gang, *line, at);
+      if (Gang& first = gangs_[there->second.front()]; first.handle == e.gang && !first.joins)
+        said(first, e.message, at);
+      break;
+    case EngineEvent::Kind::gone: gone(e); break;
     case EngineEvent::Kind::launched:
     case EngineEvent::Kind::garbage:
     case EngineEvent::Kind::exited: break;  // `gone` follows and says why
@@ -256,6 +209,7 @@ void LiveExecutor::said(Gang& g, const FromWorker& message, Time at) {
     g.done = g.committed = g.at_start = ready->done;
     if (g.phase != Phase::starting) return;  // it was asked to stop meanwhile
     g.phase = Phase::running;
+    g.joins = false;
     launch_of(g).start = now_ - g.began;
     launch_of(g).first_step = ready->step;
     g.began = now_;
@@ -274,6 +228,16 @@ void LiveExecutor::said(Gang& g, const FromWorker& message, Time at) {
   } else if (const auto* published = std::get_if<Published>(&message)) {
     g.published_at = std::max(g.published_at, progress_of(g));
     if (g.phase == Phase::running) happen(g, event::Published{published->version, progress_of(g)});
+  } else if (const auto* config = std::get_if<Reconfigured>(&message)) {
+    g.config.batch = config->batch;
+    g.config.accumulation = static_cast<std::int32_t>(config->accumulation);
+    if (g.phase == Phase::running) happen(g, event::Reconfigured{g.config.batch, g.config.accumulation});
+  } else if (const auto* no = std::get_if<Refused>(&message)) {
+    if (options_.on_failure)
+      options_.on_failure(fmt::format("job {} refused: {}", workload_->specs[g.job.index()].name, no->text));
+    if (g.phase == Phase::running) happen(g, event::CommandFailed{no->why});
+  } else if (std::holds_alternative<Done>(message) && !alone(g)) {
+    out(g, kExitDone, {}, at);
   }
 }
 
@@ -299,24 +263,39 @@ void LiveExecutor::tell_cpu(Gang& g, bool last) {
   happen(g, event::Preprocessing{mean});
 }
 
-void LiveExecutor::gone(Gang& g, const EngineEvent& e) {
+// The processes are gone. A member that was to join them while they ended begins processes of its own.
+void LiveExecutor::gone(const EngineEvent& e) {
+  const std::vector<JobId> members = std::move(processes_.at(e.gang));
+  processes_.erase(e.gang);
+  for (const JobId job : members) {
+    Gang& g = gangs_[job];
+    const bool well = e.verdict == kExitDone || e.verdict == kExitStopped;
+    if (g.joins && well && g.phase == Phase::starting) {
+      if (!join(g)) begin(g);
+    } else {
+      ended(g, g.joins && well ? kExitStopped : e.verdict, e.text, std::min(clock_at(e.at_ns), now_));
+    }
+  }
+}
+
+void LiveExecutor::ended(Gang& g, int verdict, const std::string& why, Time at) {
   Launch& l = launch_of(g);
   const Phase was = std::exchange(g.phase, Phase::idle);
   if (was == Phase::running) l.ran += now_ - g.began;
   if (was == Phase::stopping) l.stop = now_ - g.began;
-  const bool finished = e.verdict == kExitDone;
-  const Duration broken = was == Phase::running ? stood_still(g, std::min(clock_at(e.at_ns), now_)) : g.broken_save;
+  const bool finished = verdict == kExitDone;
+  const Duration broken = was == Phase::running ? stood_still(g, at) : g.broken_save;
   if (finished) g.done = g.committed = workload_->truths[g.job.index()].work;
   if (was != Phase::killing && !finished) g.done = g.committed;
   l.done = g.committed - g.at_start;
   tell_cpu(g, true);
   if (finished && was == Phase::suspended) happen(g, event::Resumed{});  // it was too late for that
   if (finished) return happen(g, event::Finished{});
-  if (was == Phase::killing || (was == Phase::stopping && e.verdict == kExitStopped)) {
+  if (was == Phase::killing || (was == Phase::stopping && verdict == kExitStopped)) {
     g.done = g.committed;
     return happen(g, event::Stopped{g.committed, broken});
   }
-  l.failure = e.verdict == kExitStopped ? "it stopped without being asked" : e.text;
+  l.failure = verdict == kExitStopped ? "it stopped without being asked" : why;
   if (options_.on_failure) options_.on_failure(l.failure);
   const event::Failed failed{.committed = g.committed, .broken_off = broken};
   if (was == Phase::starting) return happen(g, event::LaunchFailed{failed});
@@ -329,21 +308,21 @@ void LiveExecutor::interrupt() {
 }
 
 int LiveExecutor::stop_all(Duration grace) {
-  int running = 0, stopped = 0;
-  for (Gang& g : gangs_) {
-    if (g.phase == Phase::idle) continue;
-    ++running;
-    g.phase = Phase::stopping;
-    io_.tell([handle = g.handle, grace](Engine& e) { e.stop(handle, grace); });
-  }
-  while (running > 0) {
+  int stopped = 0;
+  for (Gang& g : gangs_)
+    if (g.phase != Phase::idle) g.phase = Phase::stopping;
+  for (const auto& [handle, members] : processes_)
+    io_.tell([handle = handle, grace](Engine& e) { e.stop(handle, grace); });
+  while (!processes_.empty()) {
     beat();
     for (const EngineEvent& e : io_.wait(add_ns(beat_ns_, kBeat))) {
       if (e.kind == EngineEvent::Kind::said) translate(e);
-      if (e.kind != EngineEvent::Kind::gone) continue;
-      --running;
-      stopped += e.verdict == kExitStopped || e.verdict == kExitDone ? 1 : 0;
-      gangs_[launches_[e.gang.value - 1].job.index()].phase = Phase::idle;
+      const auto there = processes_.find(e.gang);
+      if (e.kind != EngineEvent::Kind::gone || there == processes_.end()) continue;
+      const bool well = e.verdict == kExitStopped || e.verdict == kExitDone;
+      for (const JobId job : there->second) gangs_[job].phase = Phase::idle;
+      stopped += well ? static_cast<int>(there->second.size()) : 0;
+      processes_.erase(there);
     }
   }
   return stopped;

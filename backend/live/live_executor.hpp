@@ -5,12 +5,14 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "backend/live/io_thread.hpp"
 #include "sim/control/executor.hpp"
+#include "sim/control/gangs.hpp"
 #include "sim/core/truth.hpp"
 #include "sim/models/lifecycle/failures.hpp"
 #include "sim/models/lifecycle/overheads.hpp"
@@ -58,9 +60,9 @@ class LiveExecutor final : public Executor {
   [[nodiscard]] Time now() const override { return now_; }
   [[nodiscard]] const Topology& describe() override { return *topology_; }
   void launch(const LaunchRequest& request) override;
-  void stop(GangId gang, Incarnation incarnation, StopHow how, Duration grace) override;
-  void resume(GangId gang, Incarnation incarnation) override;
-  void command(GangId gang, Incarnation incarnation, const Command& command) override;
+  void stop(GangId gang, const Member& member, StopHow how, Duration grace) override;
+  void resume(GangId gang, const Member& member) override;
+  void command(GangId gang, const Member& member, const Command& command) override;
   [[nodiscard]] std::span<const Event> wait_until(Time deadline) override;
   [[nodiscard]] std::string_view broken() const override { return broken_; }
 
@@ -72,7 +74,7 @@ class LiveExecutor final : public Executor {
   // The clock as it stands; now() is frozen between waits.
   [[nodiscard]] Time clock() const;
   // How far a job's work has got, as last reported by its gang.
-  [[nodiscard]] Work done(JobId job) const { return gangs_[job.index()].done; }
+  [[nodiscard]] Work done(JobId job) const { return gangs_[job].done; }
   // All gangs are asked to checkpoint and stop, what stays longer than `grace` (wall time) is killed; returns when
   // none is left. How many committed and left by themselves.
   int stop_all(Duration grace);
@@ -107,15 +109,18 @@ class LiveExecutor final : public Executor {
 
  private:
   enum class Phase : std::uint8_t { idle, starting, running, suspended, stopping, killing };
-  struct Gang {
-    JobId job{};
-    GangId id{};
-    Incarnation incarnation = 0;
+  // A job in its gang, as processes.
+  struct Gang : GangMember {
     Phase phase = Phase::idle;
-    GangHandle handle{};  // 1 + its index in launches_
-    Work done{}, committed{};
-    Work at_start{};  // done before this launch
-    Time began{};     // launched, running or stopping since
+    [[nodiscard]] bool there() const { return phase != Phase::idle; }
+    GangHandle handle{};     // of the processes
+    std::size_t launch = 0;  // in launches_
+    Allocation gpus{};
+    RunConfig config{};
+    Sharing sharing = Sharing::exclusive;
+    bool joins = false;  // processes that were there, and it has not begun
+    Work at_start{};     // done before this launch
+    Time began{};        // launched, running or stopping since
     // Of a checkpoint that it is writing: since when it has stood still, or, after a suspension, gone on; how long
     // that was before the suspension, which `suspended` has told; what an end has to tell.
     bool saving = false;
@@ -126,10 +131,20 @@ class LiveExecutor final : public Executor {
     std::int32_t published_at = 0, asked_at = 0;
   };
 
-  [[nodiscard]] Gang* find(GangId gang, Incarnation incarnation);
   [[nodiscard]] const LiveTask* task_of(JobId job) const;
-  [[nodiscard]] Start start_of(const Gang& g, const LaunchRequest& request) const;
-  [[nodiscard]] Launch& launch_of(const Gang& g) { return launches_[g.handle.value - 1]; }
+  [[nodiscard]] Start start_of(const Gang& g) const;
+  [[nodiscard]] Duration step_of(const Gang& g) const;
+  [[nodiscard]] Launch& launch_of(const Gang& g) { return launches_[g.launch]; }
+  void launch(const LaunchRequest& request, const Member& member);
+  void begin(Gang& g);
+  [[nodiscard]] bool alone(const Gang& g) const { return processes_.at(g.handle).size() == 1; }
+  // Members of merged gangs, in live_members.cpp.
+  [[nodiscard]] bool join(Gang& g);
+  void say(const Gang& g, const decltype(ToMember::what)& what);
+  void leave(Gang& g, StopHow how, Duration grace);
+  void said(GangHandle handle, const FromMember& line, Time at);
+  void out(Gang& g, int verdict, const std::string& why, Time at);
+  void lose_patience();
   [[nodiscard]] static std::vector<RankPlace> places_of(const Allocation& gpus);
   void translate(const EngineEvent& e);
   void said(Gang& g, const FromWorker& message, Time at);
@@ -137,7 +152,8 @@ class LiveExecutor final : public Executor {
   [[nodiscard]] Duration stood_still(const Gang& g, Time until) const;
   [[nodiscard]] Time clock_at(std::int64_t monotonic) const;
   static void stepped(Launch& l, const Step& report);
-  void gone(Gang& g, const EngineEvent& e);
+  void gone(const EngineEvent& e);
+  void ended(Gang& g, int verdict, const std::string& why, Time at);
   void tell_cpu(Gang& g, bool last);
   [[nodiscard]] std::int32_t progress_of(const Gang& g) const;
   void ask_for_versions(Gang& g);
@@ -153,14 +169,22 @@ class LiveExecutor final : public Executor {
   const PerformanceModel* model_;
   LiveOptions options_;
   Time from_{}, now_{};
-  std::int64_t began_ns_ = -1;        // CLOCK_MONOTONIC of from_
-  std::int64_t beat_ns_ = -1;         // the last on_beat
-  std::vector<Gang> gangs_;           // [job]: the job's present or last gang
-  std::vector<JobId> job_of_gang_{};  // [gang]
+  std::int64_t began_ns_ = -1;  // CLOCK_MONOTONIC of from_
+  std::int64_t beat_ns_ = -1;   // the last on_beat
+  Gangs<Gang> gangs_;
+  std::map<GangHandle, std::vector<JobId>> processes_{};  // the members of those that are there, the first one first
+  // Members that were asked to leave: when (CLOCK_MONOTONIC) the whole gang is killed if they have not.
+  struct Patience {
+    std::int64_t until_ns = 0;
+    JobId job{};
+    Incarnation incarnation = 0;
+  };
+  std::vector<Patience> patience_{};
   // [job] where it publishes, per mille of its work; empty where no job has parents
   std::vector<std::vector<std::int32_t>> points_;
   std::vector<Launch> launches_{};
-  std::string broken_{};  // see Executor::broken()
+  std::uint64_t handles_ = 0;  // given out
+  std::string broken_{};       // see Executor::broken()
   std::vector<Event> batch_{};
   std::vector<Event> verdicts_{};  // of calls that are answered at once, for the next batch
   std::atomic<bool> interrupted_ = false;

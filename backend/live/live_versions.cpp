@@ -41,7 +41,7 @@ std::string LiveExecutor::source_of(const Gang& g, const RunConfig& config) cons
     if (config.start_parent.valid() && config.start_parent != d.parent) continue;
     const std::string checkpoints = folder_of(d.parent) + "/checkpoints";
     std::vector<std::string> versions = published_versions(checkpoints + "/versions");
-    const Gang& parent = gangs_[d.parent.index()];
+    const Gang& parent = gangs_[d.parent];
     if (parent.phase == Phase::idle && parent.committed >= workload_->truths[d.parent.index()].work)
       versions.push_back(checkpoints);  // finishing publishes the last one
     if (versions.empty()) continue;

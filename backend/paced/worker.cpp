@@ -19,11 +19,6 @@ constexpr std::int64_t kFlush = 2 * kSecond;                                  //
 constexpr std::int64_t kShortestWait = 2'000'000, kLongestWait = 50'000'000;  // while it works, see listen()
 constexpr std::int64_t kStopPatience = 10 * kSecond;                          // with silent peers, once asked to stop
 
-// The time of a step that does `part` of `whole`, rounded up.
-std::int64_t scaled(Duration step, Work part, Work whole) {
-  return static_cast<std::int64_t>((static_cast<Int128>(step.ns) * part.ns + whole.ns - 1) / whole.ns);
-}
-
 }  // namespace
 
 Worker::Worker(WorkerOptions options, Log& log)
@@ -41,7 +36,7 @@ int Worker::run() {
     status = exit.status;
   }
   wire_.flush(kFlush);
-  log_->note(fmt::format("exit {} after step {}", status, step_));
+  log_->note(fmt::format("exit {} after step {}", status, job_.step));
   return status;
 }
 
@@ -50,12 +45,13 @@ void Worker::live() {
   await_start();
   assemble();
   restore();
-  anchor_ = add_ns(began_, add_ns(start_.costs.start.ns, start_.restore ? start_.costs.restore.ns : 0));
+  anchor_ = add_ns(began_, add_ns(job_.start.costs.start.ns, job_.start.restore ? job_.start.costs.restore.ns : 0));
   rest_until(anchor_);
   if (agree(wanted()) == kStop) throw Exit{live::kExitStopped};
   ready_ = true;
-  wire_.say(live::Ready{step_, done_});
-  log_->note(fmt::format("ready at step {} with {} ns of {} done", step_, done_.ns, start_.total_work.ns));
+  wire_.say(live::Ready{job_.step, job_.done});
+  log_->note(
+      fmt::format("ready at step {} with {} ns of {} done", job_.step, job_.done.ns, job_.start.total_work.ns));
   anchor_ = monotonic_ns();
   do_steps();
 }
@@ -66,16 +62,16 @@ void Worker::await_start() {
     if (!wire_.wants().violation.empty()) fail(wire_.wants().violation, live::kExitUsage);
     listen(kNever.ns);
   }
-  start_ = *wire_.wants().start;
-  if (start_.world != options_.world)
-    fail(fmt::format("`start` speaks of {} ranks, the command line of {}", start_.world, options_.world),
+  job_.start = *wire_.wants().start;
+  if (job_.start.world != options_.world)
+    fail(fmt::format("`start` speaks of {} ranks, the command line of {}", job_.start.world, options_.world),
          live::kExitUsage);
-  log_->note(fmt::format("job {} incarnation {} generation {}: rank {} of {}", start_.job, start_.incarnation,
-                         start_.generation, options_.rank, options_.world));
+  log_->note(fmt::format("job {} incarnation {} generation {}: rank {} of {}", job_.start.job, job_.start.incarnation,
+                         job_.start.generation, options_.rank, options_.world));
 }
 
 void Worker::assemble() {
-  gang_ = std::make_unique<Gang>(start_, options_.rank);
+  gang_ = std::make_unique<Gang>(job_.start, options_.rank);
   if (auto ok = gang_->open(); !ok) fail(ok.error().items.at(0).message);
   const std::int64_t limit = monotonic_ns() + options_.rendezvous_s * kSecond;
   gang_->assemble();
@@ -91,85 +87,87 @@ void Worker::assemble() {
 
 // Rank 0 reads the disk and tells the others, so that all have read the same.
 void Worker::restore() {
-  if (options_.rank == 0 && start_.restore) {
-    live::CheckpointSearch found = live::load_checkpoint(start_.checkpoint_dir);
+  if (options_.rank == 0 && job_.start.restore) {
+    live::CheckpointSearch found = live::load_checkpoint(job_.start.checkpoint_dir);
     for (const std::string& bad : found.passed_over) log_->note("passed over " + bad);
     if (!found.newest && !found.passed_over.empty())
       fail("every checkpoint is damaged, such as " + found.passed_over.front());
     if (found.newest) {
       const live::CheckpointStamp& stamp = found.newest->checkpoint.stamp;
-      if (stamp.job != start_.job) fail(fmt::format("`{}` is of job {}", found.newest->path, stamp.job));
-      step_ = saved_step_ = stamp.step;
-      done_ = stamp.done;
-      saved_path_ = found.newest->path;
-      log_->note("restored " + saved_path_);
+      if (stamp.job != job_.start.job) fail(fmt::format("`{}` is of job {}", found.newest->path, stamp.job));
+      job_.step = job_.saved_step = stamp.step;
+      job_.done = stamp.done;
+      job_.saved_path = found.newest->path;
+      log_->note("restored " + job_.saved_path);
     }
   }
-  step_ = agree(step_);
-  done_ = {agree(done_.ns)};
+  job_.step = agree(job_.step);
+  job_.done = {agree(job_.done.ns)};
 }
 
 void Worker::do_steps() {
-  while (done_ < start_.total_work) {
-    const Work part = std::min(start_.step_work, start_.total_work - done_);
+  while (job_.done < job_.start.total_work) {
+    const Work part = std::min(job_.start.step_work, job_.start.total_work - job_.done);
     const std::int64_t began = monotonic_ns(), paused = paused_;
     // What kept the rank from running for so long will not be made up for by a race.
-    if (began - anchor_ > std::max(kSecond, add_ns(start_.step_time.ns, start_.step_time.ns))) {
-      log_->note(fmt::format("{} ms late after step {}: not made up for", (began - anchor_) / 1'000'000, step_));
+    if (began - anchor_ > std::max(kSecond, add_ns(job_.start.step_time.ns, job_.start.step_time.ns))) {
+      log_->note(fmt::format("{} ms late after step {}: not made up for", (began - anchor_) / 1'000'000, job_.step));
       anchor_ = began;
     }
-    anchor_ = add_ns(anchor_, scaled(start_.step_time, part, start_.step_work));
+    anchor_ = add_ns(anchor_, scaled(job_.start.step_time, part, job_.start.step_work));
     rest_until(anchor_);
     const std::int64_t word = agree(wanted());
-    ++step_;
-    done_ = done_ + part;
-    spent_ += Duration{monotonic_ns() - began - (paused_ - paused)};
+    ++job_.step;
+    job_.done = job_.done + part;
+    job_.spent += Duration{monotonic_ns() - began - (paused_ - paused)};
     after_step(word);
   }
   publish();
-  wire_.say(live::Done{step_});
+  wire_.say(live::Done{job_.step});
 }
 
 void Worker::after_step(std::int64_t word) {
-  const bool last = done_ >= start_.total_work;
-  const std::int64_t every = start_.save_every_steps;
+  const bool last = job_.done >= job_.start.total_work;
+  const std::int64_t every = job_.start.save_every_steps;
   report(last);
   publish();
+  reconfigure();
+  if (word == kConduct) conduct();
   if (last) return;
   if (word == kStop) stop();
-  if (word == kSave || (every > 0 && step_ % every == 0)) save();
+  if (word == kSave || (every > 0 && job_.step % every == 0)) save();
 }
 
 void Worker::report(bool last) {
-  const std::int64_t every = start_.report_every_steps;
-  if (every == 0 || (!last && step_ % every != 0) || wire_.backlog() > kBacklog) return;
-  wire_.say(live::Step{step_, done_, spent_});
-  spent_ = {};
+  const std::int64_t every = job_.start.report_every_steps;
+  if (every == 0 || (!last && job_.step % every != 0) || wire_.backlog() > kBacklog) return;
+  wire_.say(live::Step{job_.step, job_.done, job_.spent});
+  job_.spent = {};
 }
 
 // All ranks take the time; rank 0 then writes, as the last thing a real save does is to commit.
 void Worker::save() {
-  wire_.say(live::Saving{step_});
-  anchor_ = add_ns(anchor_, start_.costs.save.ns);
+  wire_.say(live::Saving{job_.step});
+  anchor_ = add_ns(anchor_, job_.start.costs.save.ns);
   rest_until(anchor_);
   if (options_.rank != 0) return;
   wire_.wants().save = false;
-  if (saved_step_ != step_) {
-    auto path = live::save_checkpoint(start_.checkpoint_dir, checkpoint());
+  if (job_.saved_step != job_.step) {
+    auto path = live::save_checkpoint(job_.start.checkpoint_dir, paced_checkpoint(job_));
     if (!path) fail(path.error().items.at(0).message);
-    saved_path_ = *std::move(path);
-    saved_step_ = step_;
-    log_->note("saved " + saved_path_);
+    job_.saved_path = *std::move(path);
+    job_.saved_step = job_.step;
+    log_->note("saved " + job_.saved_path);
   }
-  wire_.say(live::Saved{step_, done_, saved_path_});
+  wire_.say(live::Saved{job_.step, job_.done, job_.saved_path});
 }
 
 void Worker::publish() {
   for (; wire_.wants().publish > 0; --wire_.wants().publish) {
-    auto version = live::publish_version(start_.checkpoint_dir + "/versions", checkpoint());
+    auto version = live::publish_version(job_.start.checkpoint_dir + "/versions", paced_checkpoint(job_));
     if (!version) fail(version.error().items.at(0).message);
     log_->note("published " + version->path);
-    wire_.say(live::Published{version->version, step_, version->path});
+    wire_.say(live::Published{version->version, job_.step, version->path});
   }
 }
 
@@ -178,18 +176,80 @@ void Worker::stop() {
   save();
   agree(kGoOn);  // the others leave when the checkpoint is there, not before
   leaving_ = true;
-  rest_until(add_ns(asked, start_.costs.stop.ns));
+  rest_until(add_ns(asked, job_.start.costs.stop.ns));
   throw Exit{live::kExitStopped};
 }
 
-live::Checkpoint Worker::checkpoint() const {
-  const std::string state = fmt::format("step {}\ndone_work_ns {}\n", step_, done_.ns);
-  return {{start_.job, start_.incarnation, start_.generation, step_, done_}, {{"state.txt", state}}, start_.fence};
-}
-
 Worker::Word Worker::wanted() {
+  if (ready_ && !wire_.wants().members.empty()) return kConduct;
   if (!wire_.wants().stop.empty()) return kStop;
   return wire_.wants().save ? kSave : kGoOn;
+}
+
+// Only rank 0 hears of it; the others keep its time at the end of every step.
+void Worker::reconfigure() {
+  const auto wanted = std::exchange(wire_.wants().reconfigure, std::nullopt);
+  if (!wanted) return;
+  job_.start.step_time = wanted->step_time;
+  job_.start.step_work = wanted->step_work;
+  log_->note(fmt::format("batch {}, accumulation {} after step {}", wanted->batch, wanted->accumulation, job_.step));
+  wire_.say(live::Reconfigured{wanted->batch, wanted->accumulation});
+}
+
+void Worker::conduct() {
+  log_->note(fmt::format("merged after step {}", job_.step));
+  if (options_.rank != 0) follow();
+  Members members(wire_, *log_, job_);
+  if (job_.done >= job_.start.total_work) members.finish_first();
+  while (true) {
+    members.turn(monotonic_ns() - paused_, paused_);
+    if (!wire_.wants().stop.empty()) members.leave_all(monotonic_ns() - paused_);
+    if (!members.failure().empty()) fail(members.failure());
+    if (!members.empty()) {
+      beat(members);
+      continue;
+    }
+    while (agree(members.status() == live::kExitDone ? kEndDone : kEndStopped) >= kWish) {
+    }  // it is what the other rank wants
+    leaving_ = true;
+    throw Exit{members.status()};
+  }
+}
+
+// One step of the gang, or a moment without one.
+void Worker::beat(Members& members) {
+  const std::int64_t began = monotonic_ns(), paused = paused_;
+  const std::int64_t takes = members.begin_step();
+  std::int64_t rest = std::max<std::int64_t>(0, members.next_due() - (began - paused_));
+  if (takes > 0) {
+    if (began - anchor_ > std::max(kSecond, add_ns(takes, takes))) anchor_ = began;  // as in do_steps()
+    anchor_ = add_ns(anchor_, takes);
+    rest = std::max<std::int64_t>(0, anchor_ - began);
+  } else {
+    rest = std::min(rest, kLongestWait);  // somebody else may join
+    anchor_ = add_ns(began, rest);
+  }
+  // A follower that wants to stop says so, once; the others take the step again.
+  while (agree(kBeat + rest) >= kWish) wire_.want_stop("another rank was asked to stop");
+  rest_until(anchor_);
+  const Duration took{monotonic_ns() - began - (paused_ - paused)};
+  if (takes > 0) members.end_step(took, monotonic_ns() - paused_);
+}
+
+void Worker::follow() {
+  bool told = false;
+  while (true) {
+    const bool wish = !told && !wire_.wants().stop.empty();
+    told = told || wish;
+    const std::int64_t word = agree(wish ? kWish : 0);
+    if (word >= kWish) continue;
+    if (word < kBeat) {
+      leaving_ = true;
+      throw Exit{word == kEndDone ? live::kExitDone : live::kExitStopped};
+    }
+    anchor_ = add_ns(monotonic_ns(), word - kBeat);
+    rest_until(anchor_);
+  }
 }
 
 std::int64_t Worker::agree(std::int64_t word) {
@@ -202,7 +262,7 @@ std::int64_t Worker::agree(std::int64_t word) {
     const std::int64_t patience =
         asked ? std::min(kStopPatience, options_.peer_s * kSecond) : options_.peer_s * kSecond;
     if (monotonic_ns() - began - (paused_ - paused) >= patience)
-      fail(fmt::format("a rank has been silent for {} s after step {}", patience / kSecond, step_));
+      fail(fmt::format("a rank has been silent for {} s after step {}", patience / kSecond, job_.step));
     listen(std::min(began + (paused_ - paused) + patience, monotonic_ns() + kSecond));
     result = gang_->agreed();
   }
@@ -226,7 +286,7 @@ void Worker::listen(std::int64_t until) {
   wire_.add_to(polled);
   if (gang_) gang_->add_to(polled);
   std::int64_t left = std::max<std::int64_t>(0, std::min(until, wire_.lease_ends()) - awake_);
-  if (ready_) left = std::min(left, std::clamp(start_.step_time.ns / 4, kShortestWait, kLongestWait));
+  if (ready_) left = std::min(left, std::clamp(job_.start.step_time.ns / 4, kShortestWait, kLongestWait));
   const timespec wait{left / kSecond, left % kSecond};
   // Interrupted says nothing of what is ready: a lease that waits in the pipe has to be read before it is missed.
   const bool heard = ::ppoll(polled.data(), polled.size(), &wait, nullptr) >= 0;
@@ -253,14 +313,14 @@ void Worker::notice_pause(std::int64_t wait) {
   awake_ = now;
   paused_ += lost;
   anchor_ = add_ns(anchor_, lost);
-  log_->note(fmt::format("stood still for {} ms after step {}", lost / 1'000'000, step_));
+  log_->note(fmt::format("stood still for {} ms after step {}", lost / 1'000'000, job_.step));
 }
 
 void Worker::check_peers() {
   const std::optional<int> rank = leaving_ ? std::nullopt : gang_->lost();
   if (!rank) return;
   if (!ready_ && !wire_.wants().stop.empty()) throw Exit{live::kExitStopped};
-  fail(fmt::format("rank {} of {} is gone after step {}", *rank, options_.world, step_));
+  fail(fmt::format("rank {} of {} is gone after step {}", *rank, options_.world, job_.step));
 }
 
 void Worker::fail(const std::string& why, int status) {

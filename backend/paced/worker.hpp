@@ -9,6 +9,7 @@
 #include <string>
 
 #include "backend/paced/gang.hpp"
+#include "backend/paced/members.hpp"
 #include "backend/protocol/checkpoint_dir.hpp"
 #include "backend/protocol/log.hpp"
 #include "backend/protocol/protocol.hpp"
@@ -48,33 +49,34 @@ class Worker {
   void publish();
   [[noreturn]] void stop();
   void report(bool last);
+  void reconfigure();
+  // From the first step's end on after which there is a member more, until the gang's end.
+  [[noreturn]] void conduct();
+  [[noreturn]] void follow();
+  void beat(Members& members);
 
-  // What the rank offers at the end of a step: the largest one of the gang is what all do.
-  enum Word : std::int64_t { kGoOn = 0, kSave = 1, kStop = 2 };
+  // What the rank offers at the end of a step: the largest one of the gang is what all do. After kConduct, rank 0
+  // alone knows what comes: it offers how long the next step takes, and from then on no word means anything else.
+  enum Word : std::int64_t { kGoOn = 0, kSave = 1, kStop = 2, kConduct = 3 };
+  static constexpr std::int64_t kEndDone = 0, kEndStopped = 1, kBeat = 2, kWish = std::int64_t{1} << 62;
   [[nodiscard]] Word wanted();
   std::int64_t agree(std::int64_t word);
   void rest_until(std::int64_t deadline);
   void listen(std::int64_t until);
   void notice_pause(std::int64_t wait);
   void check_peers();
-  [[nodiscard]] live::Checkpoint checkpoint() const;
   [[noreturn]] void fail(const std::string& why, int status = live::kExitError);
 
   WorkerOptions options_;
   Log* log_;
   Wire wire_;
-  live::Start start_{};
+  JobProgress job_{};  // the gang's only, or first, member
   std::unique_ptr<Gang> gang_{};
   bool ready_ = false, leaving_ = false;
-  std::int64_t step_ = 0;
-  Work done_{};
   std::int64_t began_;
-  std::int64_t anchor_ = 0;       // when the current phase ends or ended, by plan
-  std::int64_t saved_step_ = -1;  // of the newest checkpoint
-  std::string saved_path_{};
+  std::int64_t anchor_ = 0;  // when the current phase ends or ended, by plan
   std::int64_t awake_;       // when the rank last was seen not to have been suspended
   std::int64_t paused_ = 0;  // ns for which the process was suspended, so far
-  Duration spent_{};         // in steps since the last report
 };
 
 }  // namespace orrery::paced

@@ -140,6 +140,13 @@ void check_bytes(std::string_view line, Fields& fields) {
   }
 }
 
+std::string one_line(const std::string& text) {
+  std::string out = printable(text, kMaxErrorText, ' ');
+  while (!out.empty() && out.back() == ' ') out.pop_back();
+  out.erase(0, out.find_first_not_of(' '));
+  return out.empty() ? "unknown" : out;
+}
+
 struct Formatter {
   std::string operator()(const Start& m) const { return "start " + start_to_json(m); }
   std::string operator()(Save) const { return "save"; }
@@ -158,13 +165,86 @@ struct Formatter {
     return fmt::format("published {} {} {}", m.version, m.step, m.path);
   }
   std::string operator()(Done m) const { return fmt::format("done {}", m.step); }
-  std::string operator()(const WorkerError& m) const {
-    std::string text = printable(m.text, kMaxErrorText, ' ');
-    while (!text.empty() && text.back() == ' ') text.pop_back();
-    text.erase(0, text.find_first_not_of(' '));
-    return "error " + (text.empty() ? "unknown" : text);
+  std::string operator()(const WorkerError& m) const { return "error " + one_line(m.text); }
+  std::string operator()(const Reconfigure& m) const {
+    return fmt::format("reconfigure {} {} {} {}", m.batch, m.accumulation, m.step_time.ns, m.step_work.ns);
+  }
+  std::string operator()(const Join& m) const { return "join " + start_to_json(m.start); }
+  std::string operator()(Drop) const { return "drop"; }
+  std::string operator()(const ToMember& m) const {
+    return fmt::format("of {} {}", m.job, std::visit(*this, m.what));
+  }
+  std::string operator()(Reconfigured m) const { return fmt::format("reconfigured {} {}", m.batch, m.accumulation); }
+  std::string operator()(const Refused& m) const {
+    return fmt::format("refused {} {}", to_string(m.why), one_line(m.text));
+  }
+  std::string operator()(Left) const { return "left"; }
+  std::string operator()(const FromMember& m) const {
+    return fmt::format("of {} {}", m.job, std::visit(*this, m.what));
   }
 };
+
+Reconfigure reconfigure_from(Fields& fields) {
+  Reconfigure m;
+  m.batch = fields.number("batch");
+  m.accumulation = fields.number("accumulation");
+  m.step_time = {fields.number("step_ns", 1)};
+  m.step_work = {fields.number("step_work_ns", 1)};
+  return m;
+}
+
+Refused refused_from(Fields& fields) {
+  Refused m;
+  const std::string_view why = fields.word("why");
+  m.why = Refusal::none;
+  for (const Refusal r : {Refusal::not_running, Refusal::busy, Refusal::impossible, Refusal::out_of_range})
+    if (to_string(r) == why) m.why = r;
+  if (m.why == Refusal::none) fields.complain("<why> is not_running, busy, impossible or out_of_range");
+  m.text = fields.rest("text");
+  return m;
+}
+
+// What a worker says of one job, into a variant that has it; false when `verb` is none of that.
+template <class Message>
+bool take_report(std::string_view verb, Fields& fields, Message& out) {
+  if (verb == "ready") {
+    const std::int64_t step = fields.number("step");
+    out = Ready{step, {fields.number("done_work_ns")}};
+  } else if (verb == "step") {
+    Step m;
+    m.step = fields.number("step");
+    m.done = {fields.number("done_work_ns")};
+    m.spent = {fields.number("spent_ns")};
+    if (fields.more()) m.cpu_per_sample = {fields.number("cpu_ns", 1)};
+    out = m;
+  } else if (verb == "saving") {
+    out = Saving{fields.number("step")};
+  } else if (verb == "saved") {
+    Saved m;
+    m.step = fields.number("step");
+    m.done = {fields.number("done_work_ns")};
+    m.path = fields.rest("path");
+    out = std::move(m);
+  } else if (verb == "published") {
+    Published m;
+    m.version = fields.number("version", 1);
+    m.step = fields.number("step");
+    m.path = fields.rest("path");
+    out = std::move(m);
+  } else if (verb == "done") {
+    out = Done{fields.number("step")};
+  } else if (verb == "error") {
+    out = WorkerError{fields.rest("text")};
+  } else if (verb == "reconfigured") {
+    const std::int64_t batch = fields.number("batch");
+    out = Reconfigured{batch, fields.number("accumulation")};
+  } else if (verb == "refused") {
+    out = refused_from(fields);
+  } else {
+    return false;
+  }
+  return true;
+}
 
 }  // namespace
 
@@ -179,18 +259,32 @@ Expected<ToWorker> parse_to_worker(std::string_view line) {
   check_bytes(line, fields);
   if (fields.bad()) return fields.fail();
   const std::string_view verb = fields.word("verb");
-  if (verb == "start") {
+  if (verb == "start" || verb == "join") {
     const std::string json = fields.rest("json");
     if (fields.bad()) return fields.fail();
     auto start = start_from_json(json);
     if (!start) fields.complain(start.error());
-    return fields.finish<ToWorker>(start ? *std::move(start) : Start());
+    if (!start || verb == "start") return fields.finish<ToWorker>(start ? *std::move(start) : Start());
+    if (start->job.find(' ') != std::string::npos) fields.complain("`job` of a member is one word");
+    return fields.finish<ToWorker>(Join{*std::move(start)});
   }
+  if (verb == "lease") return fields.finish<ToWorker>(Lease{fields.number("seconds", 1, kMaxLeaseSeconds)});
   if (verb == "save") return fields.finish<ToWorker>(Save{});
   if (verb == "publish") return fields.finish<ToWorker>(Publish{});
   if (verb == "stop") return fields.finish<ToWorker>(Stop{});
-  if (verb == "lease") return fields.finish<ToWorker>(Lease{fields.number("seconds", 1, kMaxLeaseSeconds)});
-  fields.complain("a worker knows start, save, publish, stop, lease");
+  if (verb == "reconfigure") return fields.finish<ToWorker>(reconfigure_from(fields));
+  if (verb == "of") {
+    ToMember m{std::string(fields.word("job")), {}};
+    const std::string_view what = fields.word("what");
+    if (what == "publish") m.what = Publish{};
+    if (what == "stop") m.what = Stop{};
+    if (what == "drop") m.what = Drop{};
+    if (what == "reconfigure") m.what = reconfigure_from(fields);
+    if (m.what.index() == 0 && what != "save")
+      fields.complain("a member knows save, publish, stop, drop, reconfigure");
+    return fields.finish<ToWorker>(std::move(m));
+  }
+  fields.complain("a worker knows start, save, publish, stop, lease, reconfigure, join, of");
   return fields.fail();
 }
 
@@ -210,37 +304,21 @@ Expected<FromWorker> parse_from_worker(std::string_view line) {
     m.worker = fields.word("worker");
     return fields.finish<FromWorker>(std::move(m));
   }
-  if (verb == "ready") {
-    const std::int64_t step = fields.number("step");
-    return fields.finish<FromWorker>(Ready{step, {fields.number("done_work_ns")}});
-  }
-  if (verb == "step") {
-    Step m;
-    m.step = fields.number("step");
-    m.done = {fields.number("done_work_ns")};
-    m.spent = {fields.number("spent_ns")};
-    if (fields.more()) m.cpu_per_sample = {fields.number("cpu_ns", 1)};
-    return fields.finish<FromWorker>(m);
-  }
-  if (verb == "saving") return fields.finish<FromWorker>(Saving{fields.number("step")});
-  if (verb == "saved") {
-    Saved m;
-    m.step = fields.number("step");
-    m.done = {fields.number("done_work_ns")};
-    m.path = fields.rest("path");
+  if (verb == "of") {
+    FromMember m{std::string(fields.word("job")), {}};
+    const std::string_view what = fields.word("what");
+    const bool left = what == "left";
+    if (left) m.what = Left{};
+    if (!left && !take_report(what, fields, m.what))
+      fields.complain(
+          "a member says ready, step, saving, saved, published, done, error, reconfigured, refused, left");
     return fields.finish<FromWorker>(std::move(m));
   }
-  if (verb == "published") {
-    Published m;
-    m.version = fields.number("version", 1);
-    m.step = fields.number("step");
-    m.path = fields.rest("path");
-    return fields.finish<FromWorker>(std::move(m));
-  }
-  if (verb == "done") return fields.finish<FromWorker>(Done{fields.number("step")});
-  if (verb == "error") return fields.finish<FromWorker>(WorkerError{fields.rest("text")});
-  fields.complain("a controller knows hello, ready, step, saving, saved, published, done, error");
-  return fields.fail();
+  FromWorker m;
+  if (!take_report(verb, fields, m))
+    fields.complain(
+        "a controller knows hello, ready, step, saving, saved, published, done, error, reconfigured, refused, of");
+  return fields.finish<FromWorker>(std::move(m));
 }
 
 std::string format(const ToWorker& message) {

@@ -13,10 +13,11 @@
 #include "backend/protocol/fence.hpp"
 #include "sim/core/error.hpp"
 #include "sim/core/units.hpp"
+#include "sim/core/why.hpp"
 
 namespace orrery::live {
 
-inline constexpr std::int64_t kProtocolVersion = 1;
+inline constexpr std::int64_t kProtocolVersion = 2;              // 2: members of merged gangs, `reconfigure`
 inline constexpr std::size_t kMaxLineBytes = 64 * 1024;          // of one line, without its newline
 inline constexpr std::int64_t kMaxLeaseSeconds = 1'000'000'000;  // about 30 years
 inline constexpr std::int64_t kMaxWorld = 1'000'000;
@@ -55,6 +56,7 @@ struct Start {
   std::string task{};        // path of a file that says what to train; empty = a paced job
   std::string from{};        // folder of what a parent published, to start from; empty = as the task says
   Fence fence{};             // of the controller; fenced off, a rank neither obeys nor commits
+  std::int64_t batch = 0, accumulation = 0;  // as in Reconfigure, from the first step on
   friend bool operator==(const Start&, const Start&) = default;
 };
 struct Save {
@@ -70,7 +72,29 @@ struct Lease {
   std::int64_t seconds = 1;  // from the moment it is read; 1 to kMaxLeaseSeconds
   friend bool operator==(Lease, Lease) = default;
 };
-using ToWorker = std::variant<Start, Save, Publish, Stop, Lease>;
+// From the next step on: another global batch and accumulation (0 = its own), with what a step then is.
+struct Reconfigure {
+  std::int64_t batch = 0, accumulation = 0;
+  Duration step_time{1};
+  Work step_work{1};
+  friend bool operator==(const Reconfigure&, const Reconfigure&) = default;
+};
+// A member more: what a gang of its own would be started with. Its `world` and `lease_s` are the gang's.
+struct Join {
+  Start start;
+  friend bool operator==(const Join&, const Join&) = default;
+};
+// To leave at once, without saving; of a member only.
+struct Drop {
+  friend bool operator==(Drop, Drop) = default;
+};
+// To one member of a merged gang; the gang's first one is meant where no job is named. `Stop`: it saves and leaves.
+struct ToMember {
+  std::string job;  // a word
+  std::variant<Save, Publish, Stop, Drop, Reconfigure> what;
+  friend bool operator==(const ToMember&, const ToMember&) = default;
+};
+using ToWorker = std::variant<Start, Save, Publish, Stop, Lease, Reconfigure, Join, ToMember>;
 
 // --- from the worker ----------------------------------------------------------------------------------------------
 
@@ -117,7 +141,28 @@ struct WorkerError {
   std::string text;  // one line
   friend bool operator==(const WorkerError&, const WorkerError&) = default;
 };
-using FromWorker = std::variant<Hello, Ready, Step, Saving, Saved, Published, Done, WorkerError>;
+struct Reconfigured {
+  std::int64_t batch = 0, accumulation = 0;
+  friend bool operator==(Reconfigured, Reconfigured) = default;
+};
+// It does not do what it was told, and goes on as before.
+struct Refused {
+  Refusal why = Refusal::impossible;  // not `none`
+  std::string text;                   // one line
+  friend bool operator==(const Refused&, const Refused&) = default;
+};
+// The member is none any more: it was told to stop, and what it has done is in its newest checkpoint, or to drop.
+struct Left {
+  friend bool operator==(Left, Left) = default;
+};
+// Of a member of a merged gang other than the first one; `Left` of any.
+struct FromMember {
+  std::string job;  // a word
+  std::variant<Ready, Step, Saving, Saved, Published, Done, WorkerError, Reconfigured, Refused, Left> what;
+  friend bool operator==(const FromMember&, const FromMember&) = default;
+};
+using FromWorker =
+    std::variant<Hello, Ready, Step, Saving, Saved, Published, Done, WorkerError, Reconfigured, Refused, FromMember>;
 
 // The message in one line (without its newline). Errors have one diagnostic, which quotes the line, shortened: no
 // UTF-8, control characters, more than kMaxLineBytes, an unknown verb, missing or extra fields, a number that is

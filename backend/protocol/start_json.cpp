@@ -157,6 +157,8 @@ tl::expected<Start, std::string> start_from_json(std::string_view text) {
   if (keys.has("task")) s.task = keys.text("task");
   if (keys.has("from")) s.from = keys.text("from");
   if (keys.has("fence")) s.fence = fence_from(keys.object("fence"), keys.error);
+  if (keys.has("batch")) s.batch = keys.integer("batch", 1);
+  if (keys.has("accumulation")) s.accumulation = keys.integer("accumulation", 1);
   s.costs = costs_from(keys.object("costs"), keys.error);
   keys.finish();
   if (!keys.error.empty()) return tl::make_unexpected(keys.error);
@@ -186,6 +188,8 @@ std::string start_to_json(const Start& s) {
   if (!s.task.empty()) json["task"] = s.task;
   if (!s.from.empty()) json["from"] = s.from;
   if (!s.fence.path.empty()) json["fence"] = {{"path", s.fence.path}, {"token", s.fence.token}};
+  if (s.batch > 0) json["batch"] = s.batch;
+  if (s.accumulation > 0) json["accumulation"] = s.accumulation;
   return json_line(json);
 }
 

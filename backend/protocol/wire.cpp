@@ -125,6 +125,12 @@ void Wire::obey(const live::ToWorker& message) {
     wants_.save = true;
   } else if (speaks_ && std::holds_alternative<live::Publish>(message)) {
     ++wants_.publish;
+  } else if (const auto* reconfigure = std::get_if<live::Reconfigure>(&message); reconfigure && speaks_) {
+    wants_.reconfigure = *reconfigure;
+  } else if (const auto* join = std::get_if<live::Join>(&message); join && speaks_) {
+    wants_.members.push_back({*join, monotonic_ns()});
+  } else if (const auto* member = std::get_if<live::ToMember>(&message); member && speaks_) {
+    wants_.members.push_back({*member, monotonic_ns()});
   }
 }
 

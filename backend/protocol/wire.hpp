@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "backend/protocol/line_buffer.hpp"
@@ -16,11 +17,19 @@
 
 namespace orrery::worker {
 
+// A line about members, and when it was read.
+struct MemberWish {
+  std::variant<live::Join, live::ToMember> what;
+  std::int64_t at_ns = 0;
+};
+
 // What the controller wants and has not got yet.
 struct Wants {
   std::optional<live::Start> start{};
   bool save = false;
   int publish = 0;
+  std::vector<MemberWish> members{};  // in the order of the lines
+  std::optional<live::Reconfigure> reconfigure{};
   std::string stop{};        // why; empty = nobody wants that
   std::int64_t stop_ns = 0;  // since when (CLOCK_MONOTONIC)
   bool continued = false;    // the process has been stopped and continued (SIGSTOP, SIGCONT)
@@ -33,6 +42,8 @@ class Wire {
   Wire(bool speaks, Log& log);
 
   Wants& wants() { return wants_; }
+  // As if `stop` had been said.
+  void want_stop(std::string why);
   // Queues the line; nothing on ranks other than 0.
   void say(const live::FromWorker& message);
   // Bytes said that the controller has not taken.
@@ -51,7 +62,6 @@ class Wire {
   void read_lines();
   void obey(const live::ToWorker& message);
   void write_some();
-  void want_stop(std::string why);
   void grant(std::int64_t seconds);
 
   bool speaks_;

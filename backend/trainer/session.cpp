@@ -112,7 +112,9 @@ Session::Session(JobConfig config, TaskContext context, Communicator& gradients,
       buckets_(flat_, gradients,
                config_.bucket_bytes > 0    ? config_.bucket_bytes
                : context_.device.is_cuda() ? kGpuBucket
-                                           : kCpuBucket) {
+                                           : kCpuBucket),
+      batch_(config_.global_batch),
+      micros_(micros_of(config_, gradients.world())) {
   seed_ranks();
 }
 
@@ -130,19 +132,20 @@ StepReport Session::step(bool report) {
     RECORD_USER_SCOPE("zero");
     flat_.zero();
   }
-  const std::int64_t micros = micros_of(config_, comm_->world());
   at::Tensor loss;
   Metrics metrics;
-  for (std::int64_t m = 0; m < micros; ++m) {
+  for (std::int64_t m = 0; m < micros_; ++m) {
     const auto share = [&](std::int64_t step, std::int64_t micro) {
-      return share_of(step, config_.global_batch, micro, micros, comm_->rank(), comm_->world());
+      Share s = share_of(step, batch_, micro, micros_, comm_->rank(), comm_->world());
+      s.first += position_ - step_ * batch_;  // earlier steps may have had another batch
+      return s;
     };
     StepLoss part;
     {
       const Autocast autocast(config_.bf16, context_.device.type());
       part = task_->forward(share(step_, m));
     }
-    const bool last = m + 1 == micros;
+    const bool last = m + 1 == micros_;
     task_->prefetch(last ? share(step_ + 1, 0) : share(step_, m + 1));
     if (last) buckets_.arm();
     if (part.loss.requires_grad()) torch::autograd::backward({part.loss}, {});
@@ -153,13 +156,15 @@ StepReport Session::step(bool report) {
     RECORD_USER_SCOPE("reduce");
     buckets_.finish();
   }
-  const double rate = rate_at(config_.optimizer, step_, config_.steps);
+  const std::int64_t scheduled = position_ / config_.global_batch;  // steps of the job's own batch
+  const double rate = rate_at(config_.optimizer, scheduled, config_.steps);
   at::Tensor norm;
   {
     RECORD_USER_SCOPE("optimiser");
-    norm = optimizer_.step(step_, config_.steps);
+    norm = optimizer_.step(scheduled, config_.steps);
   }
   ++step_;
+  position_ += batch_;
   StepReport r{.step = step_, .rate = rate};
   if (!report) return r;
   task_->join();
@@ -173,6 +178,24 @@ StepReport Session::step(bool report) {
   for (std::size_t i = 0; i < metrics.size(); ++i)
     r.metrics.emplace_back(metrics[i].first, sums[static_cast<std::int64_t>(i) + 1].item<double>());
   return r;
+}
+
+Expected<live::Ok> Session::reconfigure(std::int64_t batch, std::int64_t accumulation) {
+  JobConfig then = config_;
+  if (batch > 0) then.global_batch = batch;
+  const int world = comm_->world();
+  const std::int64_t micros = accumulation > 0 ? accumulation + 1 : micros_of(then, world);
+  const std::int64_t pieces = micros * world, most = (then.global_batch + pieces - 1) / pieces;
+  const bool asked = batch > 0 || accumulation > 0;  // what the JSON says was checked
+  if (asked && then.global_batch < pieces)
+    return fail(fmt::format("a batch of {} cannot be split over {} ranks and {} micro batches", then.global_batch,
+                            world, micros));
+  if (asked && config_.micro_batch > 0 && most > config_.micro_batch)
+    return fail(
+        fmt::format("{} samples at once on a rank, where `micro_batch` allows {}", most, config_.micro_batch));
+  batch_ = then.global_batch;
+  micros_ = micros;
+  return live::Ok{};
 }
 
 live::CheckpointFile Session::model_file() {
@@ -196,7 +219,7 @@ std::vector<live::CheckpointFile> Session::save() {
   for (int r = 0; r < comm_->world(); ++r) rng.emplace_back(fmt::format("rng.{}", r), states.select(0, r));
   const Json state = {{"schema", 1},
                       {"step", step_},
-                      {"position", step_ * config_.global_batch},
+                      {"position", position_},
                       {"global_batch", config_.global_batch},
                       {"seed", config_.seed},
                       {"world", comm_->world()},
@@ -243,6 +266,7 @@ Expected<live::Ok> Session::load(const std::vector<live::CheckpointFile>& files)
     return fail(fmt::format("the checkpoint is of another model: it has no `{}` like ours", missing));
   try {
     step_ = state.at("step").get<std::int64_t>();
+    position_ = state.at("position").get<std::int64_t>();
     if (state.at("global_batch").get<std::int64_t>() != config_.global_batch)
       return fail(fmt::format("the checkpoint is of global batch {}, the job of {}", state.at("global_batch").dump(),
                               config_.global_batch));

@@ -39,6 +39,12 @@ class Session {
   [[nodiscard]] Task& task() { return *task_; }
   [[nodiscard]] const Buckets& buckets() const { return buckets_; }
 
+  // From the next step on: so many samples a step over all ranks, in accumulation + 1 micro batches; 0 = as the job's
+  // JSON says. Fails, and changes nothing, where a rank would get more at once than the JSON allows, or less than
+  // one. The stream of samples goes on where it is; the schedule goes by samples. The same call on all ranks.
+  [[nodiscard]] Expected<live::Ok> reconfigure(std::int64_t batch, std::int64_t accumulation);
+  [[nodiscard]] std::int64_t batch() const { return batch_; }
+
   // Everything that has to be kept, as files; whole on rank 0, empty on the others. Files: model.safetensors
   // ("model.NAME"), optim.safetensors ("optim.NAME.exp_avg", ".exp_avg_sq", of trained ones only), rng.safetensors
   // ("rng.R"), state.json, index.json (logical index: where each tensor lies, whole, whatever the world size).
@@ -66,6 +72,8 @@ class Session {
   AdamW optimizer_;
   Buckets buckets_;
   std::int64_t step_ = 0;
+  std::int64_t position_ = 0;  // samples trained on, which is where the stream goes on
+  std::int64_t batch_, micros_;
 };
 
 }  // namespace orrery::trainer

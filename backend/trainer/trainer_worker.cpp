@@ -69,7 +69,7 @@ void TrainerWorker::live(const std::function<Expected<Platform>()>& platform) {
   make_session(*place);
   const std::int64_t made = monotonic_ns();
   restore();
-  if (control_->max(wanted()) == kStop) throw Exit{live::kExitStopped};
+  if ((control_->max(wanted()) & kStop) != 0) throw Exit{live::kExitStopped};
   ready_ = true;
   wire_.say(live::Ready{session_->steps_done(), done_});
   log_->note(fmt::format("ready at step {} with {} ns of {} done; rendezvous {} ms, model {} ms, restore {} ms",
@@ -130,6 +130,44 @@ void TrainerWorker::make_session(const Platform& platform) {
   auto session = Session::make(config_, context, *gradients_);
   if (!session) fail(sentence(session.error()));
   session_ = *std::move(session);
+  if (auto ok = session_->reconfigure(start_.batch, start_.accumulation); !ok) fail(sentence(ok.error()));
+}
+
+// Of a step with the present batch: `start` says that of one with the job's own.
+Work TrainerWorker::step_work() const {
+  const Int128 whole = static_cast<Int128>(start_.step_work.ns) * session_->batch();
+  return {std::max<std::int64_t>(1, static_cast<std::int64_t>(whole / session_->config().global_batch))};
+}
+
+// Training in merged gangs is not known here: whoever wants to join is told so, and the gang goes on.
+void TrainerWorker::hear_of_members() {
+  for (const worker::MemberWish& wish : std::exchange(wire_.wants().members, {})) {
+    if (const auto* join = std::get_if<live::Join>(&wish.what)) {
+      wire_.say(live::FromMember{join->start.job, live::WorkerError{"this worker trains one job: it merges none"}});
+      continue;
+    }
+    const auto& [job, what] = std::get<live::ToMember>(wish.what);
+    if (job != start_.job) continue;
+    if (std::holds_alternative<live::Save>(what)) wire_.wants().save = true;
+    if (std::holds_alternative<live::Publish>(what)) ++wire_.wants().publish;
+    if (const auto* r = std::get_if<live::Reconfigure>(&what)) wire_.wants().reconfigure = *r;
+    if (std::holds_alternative<live::Stop>(what) || std::holds_alternative<live::Drop>(what))
+      wire_.want_stop("`stop`");
+  }
+}
+
+// On all ranks after the same step; rank 0 knows to what.
+void TrainerWorker::reconfigure() {
+  const auto wish = std::exchange(wire_.wants().reconfigure, std::nullopt);
+  const std::int64_t batch = control_->max(wish ? wish->batch : 0);
+  const std::int64_t accumulation = control_->max(wish ? wish->accumulation : 0);
+  const auto ok = session_->reconfigure(batch, accumulation);
+  log_->note(fmt::format("batch {}, accumulation {} from step {} on: {}", batch, accumulation,
+                         session_->steps_done() + 1, ok ? "yes" : ok.error().items.at(0).message));
+  if (ok)
+    wire_.say(live::Reconfigured{batch, accumulation});
+  else
+    wire_.say(live::Refused{Refusal::out_of_range, ok.error().items.at(0).message});
 }
 
 // Every rank reads the same folder; they compare what they found.
@@ -158,7 +196,7 @@ void TrainerWorker::restore() {
 void TrainerWorker::do_steps() {
   while (done_ < start_.total_work) {
     const std::int64_t began = monotonic_ns();
-    const Work part = std::min(start_.step_work, start_.total_work - done_);
+    const Work part = std::min(step_work(), start_.total_work - done_);
     const JobConfig& config = session_->config();
     const auto due = [next = session_->steps_done() + 1](std::int64_t every) {
       return every > 0 && next % every == 0;
@@ -166,13 +204,15 @@ void TrainerWorker::do_steps() {
     const bool last = part >= start_.total_work - done_;
     const StepReport report = session_->step(last || due(config.report_every) || due(config.evaluate_every));
     listen(0);
+    hear_of_members();
     const std::int64_t word = control_->max(wanted());
     done_ = done_ + part;
     // The wall time of a step in which the process was suspended says nothing of the step.
     const bool suspended = std::exchange(wire_.wants().continued, false);
     if (!suspended || last_step_ns_ == 0) last_step_ns_ = monotonic_ns() - began;
     spent_ += Duration{last_step_ns_};
-    after_step(word, report);
+    after_step(word & ~kReconfigure, report);
+    if (word >= kReconfigure) reconfigure();
   }
   publish();
   wire_.say(live::Done{session_->steps_done()});
@@ -221,7 +261,7 @@ void TrainerWorker::note_metrics(const StepReport& report) {
                                  {"step_s", static_cast<double>(last_step_ns_) / 1e9}};
   // Of all ranks: what the model asks for, by its configuration, over the time that the step took.
   if (const double flops = session_->task().flops_per_sample(); flops > 0 && last_step_ns_ > 0) {
-    const auto samples = static_cast<double>(session_->config().global_batch);
+    const auto samples = static_cast<double>(session_->batch());
     line["model_flops_per_s"] = std::round(flops * samples * 1e9 / static_cast<double>(last_step_ns_));
   }
   for (const auto& [name, value] : report.metrics) line[name] = value;
@@ -276,9 +316,10 @@ live::Checkpoint TrainerWorker::checkpoint(std::vector<live::CheckpointFile> fil
           start_.fence};
 }
 
-TrainerWorker::Word TrainerWorker::wanted() {
-  if (!wire_.wants().stop.empty()) return kStop;
-  return wire_.wants().save ? kSave : kGoOn;
+std::int64_t TrainerWorker::wanted() {
+  const std::int64_t flag = wire_.wants().reconfigure ? std::int64_t{kReconfigure} : 0;
+  if (!wire_.wants().stop.empty()) return flag + kStop;
+  return flag + (wire_.wants().save ? kSave : kGoOn);
 }
 
 // One poll of everything there is; returns at `until` at the latest, at once when that is past.

@@ -42,7 +42,8 @@ class TrainerWorker {
   struct Exit {
     int status;
   };
-  enum Word : std::int64_t { kGoOn = 0, kSave = 1, kStop = 2 };
+  // `kReconfigure` is added by rank 0, which alone hears of it; what another rank wants then waits a step.
+  enum Word : std::int64_t { kGoOn = 0, kSave = 1, kStop = 2, kReconfigure = 4 };
 
   void live(const std::function<Expected<Platform>()>& platform);
   void await_start();
@@ -57,7 +58,10 @@ class TrainerWorker {
   void note_metrics(const StepReport& report);
   [[nodiscard]] Duration cpu_per_sample();
   [[nodiscard]] live::Checkpoint checkpoint(std::vector<live::CheckpointFile> files) const;
-  [[nodiscard]] Word wanted();
+  [[nodiscard]] std::int64_t wanted();
+  void hear_of_members();
+  void reconfigure();
+  [[nodiscard]] Work step_work() const;
   void listen(std::int64_t until);
   [[noreturn]] void fail(const std::string& why, int status = live::kExitError);
 

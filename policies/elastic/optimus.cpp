@@ -35,7 +35,7 @@ class Optimus final : public Policy {
                      [](const SizedJob& a, const SizedJob& b) { return a.gpus < b.gpus; });
     for (SizedJob& j : jobs_) {
       if (j.before > 0 && j.before == j.gpus) continue;
-      if (j.gpus > 0) j.gpus = std::max(start_sized(view, plan, *placement_, j.id, j.gpus, j.least), 0);
+      if (j.gpus > 0) j.gpus = std::max(start_sized(plan, *placement_, j.id, j.gpus, j.least), 0);
       starter_.set_waiting(view.spec(j.id), j.gpus == 0);
     }
   }

@@ -36,7 +36,7 @@ class LeastStarter {
     while (!scan_.done()) {
       const JobId job = scan_.head().second;
       const std::int32_t least = view.spec(job).min_gpus;
-      if (start_sized(view, plan, placement, job, least, least) == kNowhere) {
+      if (start_sized(plan, placement, job, least, least) == kNowhere) {
         scan_.drop_class();
         continue;
       }

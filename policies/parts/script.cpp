@@ -16,8 +16,13 @@ struct Action {
   std::string_view name;
   Do what;
 };
-constexpr Action kActions[] = {{"run", Do::run},       {"preempt", Do::preempt},       {"suspend", Do::suspend},
-                               {"cancel", Do::cancel}, {"checkpoint", Do::checkpoint}, {"publish", Do::publish}};
+constexpr Action kActions[] = {{"run", Do::run},
+                               {"preempt", Do::preempt},
+                               {"suspend", Do::suspend},
+                               {"cancel", Do::cancel},
+                               {"checkpoint", Do::checkpoint},
+                               {"publish", Do::publish},
+                               {"reconfigure", Do::reconfigure}};
 
 struct Word {
   std::string_view text;
@@ -64,17 +69,9 @@ class LineParser {
         return bad(words_[i], fmt::format("`{}` is not an allocation", words_[i].text), "write `n0:0-1,n1:3`");
       ++i;
     }
-    if (s.what == Do::run && s.gpus && i + 1 < words_.size() && words_[i].text == "group") {
-      std::uint32_t group = 0;
-      if (!read_number(words_[i + 1].text, group) || GroupId(group) == kNoGroup)
-        return bad(words_[i + 1], fmt::format("`{}` is not the number of a group", words_[i + 1].text), "");
-      for (const NodeSlice& slice : s.gpus->slices())
-        if (slice.milli_per_gpu != kMilliPerGpu)
-          return bad(words_[3], "jobs of a group share whole GPUs",
-                     "leave the group away, or the `@` and its number");
-      s.group = GroupId(group);
-      i += 2;
-    }
+    if (s.what == Do::run && s.gpus && i + 1 < words_.size() && words_[i].text == "group" && !group(i, s))
+      return std::nullopt;
+    if (s.what == Do::reconfigure && !values(i, s)) return std::nullopt;
     if (i < words_.size())
       return bad(words_[i], fmt::format("nothing is known about `{}` here", words_[i].text),
                  "a group is for `run` with an allocation: `run n0:0 group 1`");
@@ -88,6 +85,43 @@ class LineParser {
     d.hint = std::move(hint);
     errors_->push_back(std::move(d));
     return std::nullopt;
+  }
+
+  // `group N [merged]`, from word `i` on.
+  bool group(std::size_t& i, ScriptLine& s) {
+    std::uint32_t number = 0;
+    if (!read_number(words_[i + 1].text, number) || GroupId(number) == kNoGroup) {
+      bad(words_[i + 1], fmt::format("`{}` is not the number of a group", words_[i + 1].text), "");
+      return false;
+    }
+    for (const NodeSlice& slice : s.gpus->slices())
+      if (slice.milli_per_gpu != kMilliPerGpu) {
+        bad(words_[3], "jobs of a group share whole GPUs", "leave the group away, or the `@` and its number");
+        return false;
+      }
+    s.group = GroupId(number);
+    i += 2;
+    s.merged = i < words_.size() && words_[i].text == "merged";
+    if (s.merged) ++i;
+    return true;
+  }
+
+  // `BATCH [ACCUMULATION]`, from word `i` on.
+  bool values(std::size_t& i, ScriptLine& s) {
+    if (i == words_.size()) {
+      bad(words_.back(), "to what batch?", "as in `90s a reconfigure 256`, or `256 3` to accumulate three times");
+      return false;
+    }
+    const Word batch = words_[i++];
+    if (!read_number(batch.text, s.batch) || s.batch < 0) {
+      bad(batch, fmt::format("`{}` is not a global batch", batch.text), "0 = its own");
+      return false;
+    }
+    if (i == words_.size()) return true;
+    const Word times = words_[i++];
+    if (read_number(times.text, s.accumulation) && s.accumulation >= 0) return true;
+    bad(times, fmt::format("`{}` is not a number of times", times.text), "0 = its own");
+    return false;
   }
 
   bool when(const Word& w, ScriptLine& s) {

@@ -1,12 +1,15 @@
 // The script of the policy `scripted`: what is to be done with which job when. One line per step:
 //
-//   WHEN JOB run [ALLOCATION] [group N]     90s     a run n0:0-1
-//   WHEN JOB preempt|suspend|cancel         @12     a suspend
-//   WHEN JOB checkpoint|publish             # a comment
+//   WHEN JOB run [ALLOCATION [group N [merged]]]   90s     a run n0:0-1
+//   WHEN JOB preempt|suspend|cancel                @12     a suspend
+//   WHEN JOB checkpoint|publish                    # a comment
+//   WHEN JOB reconfigure BATCH [ACCUMULATION]      2m      a reconfigure 256 3
 //
 // WHEN is a time since the start of the run, or @N: the N-th decision or any later one. An allocation is written as
 // in the event log ("n0:0-1,n1:3", "n0:0@250" for a quarter of a GPU); without one the placement chooses. Jobs of one
-// group may hold the same GPUs, one running and the others suspended.
+// group may hold the same GPUs: they take turns, or some are suspended; merged ones are members of one gang, and all
+// of the group hold the same GPUs. A job that runs goes on with another global batch, and gradients accumulated so
+// many times; 0 = its own.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +26,7 @@
 namespace orrery {
 
 struct ScriptLine {
-  enum class Do : std::uint8_t { run, preempt, suspend, cancel, checkpoint, publish };
+  enum class Do : std::uint8_t { run, preempt, suspend, cancel, checkpoint, publish, reconfigure };
   int number = 0;  // in the file, from 1
   Time at{};
   std::uint64_t epoch = 0;  // not before this decision; 0 = any
@@ -31,6 +34,9 @@ struct ScriptLine {
   Do what = Do::run;
   std::optional<Allocation> gpus{};  // run: none = the placement chooses
   GroupId group = kNoGroup;
+  bool merged = false;            // with the others of its group
+  std::int64_t batch = 0;         // reconfigure
+  std::int32_t accumulation = 0;  // likewise
 };
 
 // The lines in order, or every malformed one with its position in `file`.

@@ -85,16 +85,30 @@ class Scripted final : public Policy {
         return true;
       case Do::suspend:
         if (plan.planned(s.job) == nullptr) return false;
+        ORRERY_ASSERT(!s.last_run || !lines_[*s.last_run].merged,
+                      "{}:{}: job {} is merged with others: it can be preempted, not suspended", file_, line.number,
+                      view.spec(s.job).name);
         plan.suspend(s.job);
         return true;
       case Do::cancel: plan.cancel(s.job); return true;
       case Do::checkpoint:
       case Do::publish:
+      case Do::reconfigure:
         if (v.state != JobState::running) return false;
-        plan.command({s.job, line.what == Do::publish ? Command::Kind::publish : Command::Kind::checkpoint});
+        plan.command(command_of(s.job, line));
         return true;
     }
     return true;
+  }
+
+  static Command command_of(JobId job, const ScriptLine& line) {
+    Command c{job, Command::Kind::checkpoint, {}};
+    if (line.what == Do::publish) c.kind = Command::Kind::publish;
+    if (line.what != Do::reconfigure) return c;
+    c.kind = Command::Kind::reconfigure;
+    c.config.batch = line.batch;
+    c.config.accumulation = line.accumulation;
+    return c;
   }
 
   bool run(const ClusterView& view, PlanBuilder& plan, JobId job, const ScriptLine& line) {
@@ -114,9 +128,10 @@ class Scripted final : public Policy {
                   "{}:{}: job {} runs on {} to {} GPUs, not on {}", file_, line.number, spec.name, spec.min_gpus,
                   spec.max_gpus, line.gpus->to_string());
     const bool whole = gpus.milli_gpus() == std::int64_t{gpus.gpu_count()} * kMilliPerGpu;
-    const Sharing sharing = line.group != kNoGroup ? Sharing::interleaved
-                            : whole                ? Sharing::exclusive
-                                                   : Sharing::fraction;
+    const Sharing sharing = line.merged              ? Sharing::merged
+                            : line.group != kNoGroup ? Sharing::interleaved
+                            : whole                  ? Sharing::exclusive
+                                                     : Sharing::fraction;
     return plan.run(job, gpus, {}, sharing, line.group);
   }
 
@@ -163,8 +178,8 @@ const PolicyInfo scripted_policy = {
     .title = "what a file says, step by step; for tests and for trying things out by hand",
     .doc =
         "Lines of WHEN JOB ACTION: `90s a run n0:0-1`, `@12 a preempt`; WHEN is a time of the run or the "
-        "number of a decision, the actions are run, preempt, suspend, cancel, checkpoint and publish. Jobs "
-        "that the file does not name are scheduled first-in, first-out.",
+        "number of a decision, the actions are run, preempt, suspend, cancel, checkpoint, publish and "
+        "reconfigure. Jobs that the file does not name are scheduled first-in, first-out.",
     .make = make_scripted,
     .options = {{"file", "file", "", "the script, relative to the scenario that names it; none = no job is named"}},
     .conserves = Conserves::nothing,

@@ -4,15 +4,6 @@
 
 namespace orrery {
 
-Demand resized(const Demand& demand, std::int32_t gpus) {
-  Demand d = demand;
-  if (demand.gpus <= 0 || gpus == demand.gpus) return d;
-  d.gpus = gpus;
-  d.cpu_milli = (demand.cpu_milli * gpus + demand.gpus - 1) / demand.gpus;
-  d.mem_bytes = (demand.mem_bytes * gpus + demand.gpus - 1) / demand.gpus;
-  return d;
-}
-
 void wanting_jobs(const ClusterView& view, std::vector<JobId>& out) {
   out.clear();
   for (const JobId id : view.pending().ids()) out.push_back(id);
@@ -40,16 +31,9 @@ void drop_ended(const ClusterView& view, std::vector<JobId>& list) {
   std::erase_if(list, [&view](JobId id) { return is_final(view.state(id)); });
 }
 
-std::int32_t start_sized(const ClusterView& view, PlanBuilder& plan, Placement& placement, JobId job,
-                         std::int32_t gpus, std::int32_t least) {
-  const Demand& asked = view.spec(job).demand;
-  Allocation where;
-  for (std::int32_t g = gpus; g >= least; --g) {
-    where.clear();
-    if (!placement.place(resized(asked, g), plan.free(), where)) continue;
-    const Sharing sharing = asked.milli_per_gpu < kMilliPerGpu ? Sharing::fraction : Sharing::exclusive;
-    if (plan.run(job, where, {}, sharing)) return g;
-  }
+std::int32_t start_sized(PlanBuilder& plan, Placement& placement, JobId job, std::int32_t gpus, std::int32_t least) {
+  for (std::int32_t g = gpus; g >= least; --g)
+    if (plan.start(job, placement, Ask{.gpus = g})) return g;
   return kNowhere;
 }
 

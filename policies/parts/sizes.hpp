@@ -9,9 +9,6 @@
 
 namespace orrery {
 
-// The demand with `gpus` GPUs instead; CPUs and memory in proportion, rounded up.
-[[nodiscard]] Demand resized(const Demand& demand, std::int32_t gpus);
-
 // The jobs that want GPUs (pending and active ones), in order of arrival. Grows with the queue: for policies whose
 // decision looks at every job anyway.
 void wanting_jobs(const ClusterView& view, std::vector<JobId>& out);
@@ -35,7 +32,7 @@ void drop_ended(const ClusterView& view, std::vector<JobId>& list);
 // Places the job on `gpus` GPUs, or on as many fewer as fit, but at least `least`; the number, kNowhere when none
 // fits. It must hold nothing under the plan so far.
 inline constexpr std::int32_t kNowhere = -1;
-[[nodiscard]] std::int32_t start_sized(const ClusterView& view, PlanBuilder& plan, Placement& placement, JobId job,
-                                       std::int32_t gpus, std::int32_t least);
+[[nodiscard]] std::int32_t start_sized(PlanBuilder& plan, Placement& placement, JobId job, std::int32_t gpus,
+                                       std::int32_t least);
 
 }  // namespace orrery

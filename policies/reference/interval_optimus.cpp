@@ -59,7 +59,7 @@ class PolluxOptimus final : public Policy {
     std::stable_sort(jobs_.begin(), jobs_.end(),
                      [](const SizedJob& a, const SizedJob& b) { return a.gpus < b.gpus; });
     for (const SizedJob& j : jobs_)
-      if (j.gpus > 0 && j.before != j.gpus) (void)start_sized(view, plan, *placement_, j.id, j.gpus, j.least);
+      if (j.gpus > 0 && j.before != j.gpus) (void)start_sized(plan, *placement_, j.id, j.gpus, j.least);
     start_without_gpus(view, plan, *placement_);
   }
 
@@ -122,7 +122,7 @@ class TitanOptimus final : public Policy {
     std::stable_sort(jobs_.begin(), jobs_.end(),
                      [](const SizedJob& a, const SizedJob& b) { return a.gpus > b.gpus; });
     for (const SizedJob& j : jobs_)
-      if (j.gpus > 0 && j.before != j.gpus) (void)start_sized(view, plan, *placement_, j.id, j.gpus, j.gpus);
+      if (j.gpus > 0 && j.before != j.gpus) (void)start_sized(plan, *placement_, j.id, j.gpus, j.gpus);
     for (const SizedJob& j : order_)
       if (plan.planned(j.id) != nullptr) move_to(j.id, pending_, running_);
     start_without_gpus(view, plan, *placement_);

@@ -15,7 +15,7 @@ class IntervalTitan final : public Titan {
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     if (ticks().due(view.now)) {
       for (const Job& j : share_out(view, plan))
-        if (j.gpus > 0 && j.before != j.gpus) (void)start_sized(view, plan, placement(), j.id, j.gpus, j.gpus);
+        if (j.gpus > 0 && j.before != j.gpus) (void)start_sized(plan, placement(), j.id, j.gpus, j.gpus);
       start_without_gpus(view, plan, placement());
     }
     ticks().ask(view, plan);

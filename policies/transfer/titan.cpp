@@ -57,7 +57,7 @@ void Titan::schedule(const ClusterView& view, PlanBuilder& plan) {
   if (ticks_.due(view.now)) {
     for (Job& j : share_out(view, plan)) {
       if (j.before > 0 && j.before == j.gpus) continue;
-      if (j.gpus > 0) j.gpus = std::max(start_sized(view, plan, *placement_, j.id, j.gpus, j.least), 0);
+      if (j.gpus > 0) j.gpus = std::max(start_sized(plan, *placement_, j.id, j.gpus, j.least), 0);
       starter_.set_waiting(view.spec(j.id), j.gpus == 0);
     }
   }

@@ -21,35 +21,36 @@ JournalledExecutor::JournalledExecutor(Executor& inner, live::JournalWriter& jou
 void JournalledExecutor::launch(const LaunchRequest& request) {
   if (!replaying()) return inner_->launch(request);
   const auto& slices = request.gpus->slices();
-  const JobId job = request.members[0].job;
-  Lost l;
-  l.gang = request.gang;
-  l.incarnation = request.incarnation;
-  l.node = slices.empty() ? NodeId(0) : slices.front().node;
-  if (outage_.rate) l.rate = outage_.rate(request);
-  l.at_start = saved_[job];
-  lost_[job] = l;
-}
-
-void JournalledExecutor::stop(GangId gang, Incarnation incarnation, StopHow how, Duration grace) {
-  if (!replaying()) return inner_->stop(gang, incarnation, how, grace);
-  for (auto& [job, l] : lost_) {
-    if (l.gang != gang) continue;
-    if (how == StopHow::suspend)
-      l.unheard = event::Suspended{};
-    else
-      l.stopping = true;
+  for (const Member& member : request.members) {
+    Lost l;
+    l.gang = request.gang;
+    l.incarnation = member.incarnation;
+    l.node = slices.empty() ? NodeId(0) : slices.front().node;
+    // Of members of a merged gang it is not: that depends on who was there.
+    if (outage_.rate && request.sharing != Sharing::merged) l.rate = outage_.rate(request);
+    l.at_start = saved_[member.job];
+    lost_[member.job] = l;
   }
 }
 
-void JournalledExecutor::resume(GangId gang, Incarnation incarnation) {
-  if (!replaying()) return inner_->resume(gang, incarnation);
-  for (auto& [job, l] : lost_)
-    if (l.gang == gang) l.unheard = event::Resumed{};
+void JournalledExecutor::stop(GangId gang, const Member& member, StopHow how, Duration grace) {
+  if (!replaying()) return inner_->stop(gang, member, how, grace);
+  const auto at = lost_.find(member.job);
+  if (at == lost_.end() || at->second.gang != gang) return;
+  if (how == StopHow::suspend)
+    at->second.unheard = event::Suspended{};
+  else
+    at->second.stopping = true;
 }
 
-void JournalledExecutor::command(GangId gang, Incarnation incarnation, const Command& c) {
-  if (!replaying()) inner_->command(gang, incarnation, c);
+void JournalledExecutor::resume(GangId gang, const Member& member) {
+  if (!replaying()) return inner_->resume(gang, member);
+  const auto at = lost_.find(member.job);
+  if (at != lost_.end() && at->second.gang == gang) at->second.unheard = event::Resumed{};
+}
+
+void JournalledExecutor::command(GangId gang, const Member& member, const Command& c) {
+  if (!replaying()) inner_->command(gang, member, c);
 }
 
 void JournalledExecutor::follow(const Event& e) {

@@ -42,9 +42,9 @@ class JournalledExecutor final : public Executor {
   [[nodiscard]] Time now() const override { return phase_ == Phase::live ? inner_->now() : now_; }
   [[nodiscard]] const Topology& describe() override { return inner_->describe(); }
   void launch(const LaunchRequest& request) override;
-  void stop(GangId gang, Incarnation incarnation, StopHow how, Duration grace) override;
-  void resume(GangId gang, Incarnation incarnation) override;
-  void command(GangId gang, Incarnation incarnation, const Command& c) override;
+  void stop(GangId gang, const Member& member, StopHow how, Duration grace) override;
+  void resume(GangId gang, const Member& member) override;
+  void command(GangId gang, const Member& member, const Command& c) override;
   [[nodiscard]] std::span<const Event> wait_until(Time deadline) override;
   [[nodiscard]] std::string_view broken() const override { return inner_->broken(); }
 
@@ -55,7 +55,7 @@ class JournalledExecutor final : public Executor {
     down,       // the outage counts and is not over
     live
   };
-  // A gang of the controller that died.
+  // A member of a gang of the controller that died.
   struct Lost {
     GangId gang{};
     Incarnation incarnation = 0;

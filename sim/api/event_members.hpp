@@ -29,7 +29,7 @@ inline constexpr auto kMemberNames<event::Failed> = member_names("committed", "b
 template <>
 inline constexpr auto kMemberNames<event::LaunchFailed> = kMemberNames<event::Failed>;
 template <>
-inline constexpr auto kMemberNames<event::CommandFailed> = member_names();
+inline constexpr auto kMemberNames<event::CommandFailed> = member_names("why");
 template <>
 inline constexpr auto kMemberNames<event::Started> = member_names();
 template <>
@@ -62,6 +62,8 @@ template <>
 inline constexpr auto kMemberNames<event::Slowed> = member_names("node", "millionths");
 template <>
 inline constexpr auto kMemberNames<event::Preprocessing> = member_names("cpu_per_sample");
+template <>
+inline constexpr auto kMemberNames<event::Reconfigured> = member_names("batch", "accumulation");
 
 // How many of them, from the first on, a line of the log always has; the others where they are not their defaults.
 template <class T>
@@ -76,6 +78,8 @@ template <>
 inline constexpr std::size_t kAlways<event::Failed> = 1;
 template <>
 inline constexpr std::size_t kAlways<event::LaunchFailed> = 1;
+template <>
+inline constexpr std::size_t kAlways<event::CommandFailed> = 0;
 template <>
 inline constexpr std::size_t kAlways<event::Submit> = 0;
 template <>

@@ -71,6 +71,8 @@ class EventReading {
       v = reason_code(j.get_ref<const std::string&>());
     } else if constexpr (std::is_same_v<T, Rejection>) {
       v = rejection(j.get_ref<const std::string&>());
+    } else if constexpr (std::is_same_v<T, Refusal>) {
+      v = refusal(j.get_ref<const std::string&>());
     } else if constexpr (std::is_same_v<T, const Allocation*>) {
       read_allocation(j.get_ref<const std::string&>(), *line_, *gpus_);
       v = gpus_;
@@ -81,6 +83,13 @@ class EventReading {
 
   static Rejection rejection(const std::string& text) {
     for (const Rejection r : {Rejection::none, Rejection::infeasible, Rejection::parent_lost, Rejection::declined})
+      if (to_string(r) == text) return r;
+    throw BadLine{fmt::format("unknown reason `{}`", text)};
+  }
+
+  static Refusal refusal(const std::string& text) {
+    for (const Refusal r :
+         {Refusal::none, Refusal::not_running, Refusal::busy, Refusal::impossible, Refusal::out_of_range})
       if (to_string(r) == text) return r;
     throw BadLine{fmt::format("unknown reason `{}`", text)};
   }

@@ -1,6 +1,9 @@
 #include "sim/api/plan.hpp"
 
+#include <algorithm>
+
 #include "sim/core/assert.hpp"
+#include "sim/core/node_widths.hpp"
 
 namespace orrery {
 namespace {
@@ -14,8 +17,6 @@ bool keeps_gpus(const Target& t) {
 // that share within a group name one.
 void check_contract(JobId job, const Allocation& gpus, Sharing sharing, GroupId group) {
   const bool grouped = sharing == Sharing::interleaved || sharing == Sharing::merged;
-  ORRERY_ASSERT(sharing != Sharing::merged, "job {} is to be merged with others: no executor does that yet",
-                job.value);
   ORRERY_ASSERT(grouped == group.valid(), "job {} {}", job.value,
                 grouped ? "is to share within a group, but names none" : "names a group, but is to share with none");
   if (sharing == Sharing::fraction) return;
@@ -25,6 +26,15 @@ void check_contract(JobId job, const Allocation& gpus, Sharing sharing, GroupId 
 }
 
 }  // namespace
+
+Demand resized(const Demand& demand, std::int32_t gpus) {
+  Demand d = demand;
+  if (demand.gpus <= 0 || gpus == demand.gpus) return d;
+  d.gpus = gpus;
+  d.cpu_milli = part_of_job(demand, demand.cpu_milli, gpus);
+  d.mem_bytes = part_of_job(demand, demand.mem_bytes, gpus);
+  return d;
+}
 
 void Plan::clear() {
   targets.clear();
@@ -103,23 +113,45 @@ void PlanBuilder::release(JobId job, const Target& t) {
 
 bool PlanBuilder::start(JobId job, Placement& placement) {
   const JobSpec& spec = *(*records_)[job.index()].spec;
-  const std::size_t c = spec.demand_class.index();
+  return place(job, placement, spec.demand_class.index(), spec.demand, {});
+}
+
+bool PlanBuilder::start(JobId job, Placement& placement, const Ask& ask) {
+  const JobSpec& spec = *(*records_)[job.index()].spec;
+  Demand d = ask.gpus > 0 ? resized(spec.demand, ask.gpus) : spec.demand;
+  if (ask.types != 0) {
+    d.gpu_types = d.gpu_types == 0 ? ask.types : d.gpu_types & ask.types;
+    if (d.gpu_types == 0) return false;  // of no type at all, which no demand can say
+  }
+  const bool own = d.gpus == spec.demand.gpus && d.gpu_types == spec.demand.gpu_types;
+  const std::size_t as = own ? spec.demand_class.index() : asked(spec.demand_class, d.gpus, d.gpu_types);
+  return place(job, placement, as, d, ask.config);
+}
+
+// Demands as they are have the numbers of their classes; the others those behind them, in order of appearance.
+std::size_t PlanBuilder::asked(DemandClass demand, std::int32_t gpus, GpuTypeMask types) {
+  return asked_.try_emplace({demand, gpus, types}, demands_->size() + asked_.size()).first->second;
+}
+
+bool PlanBuilder::place(JobId job, Placement& placement, std::size_t asked, const Demand& demand,
+                        const RunConfig& config) {
   if (misfit_placement_ != &placement) {
     misfit_.clear();
     misfit_placement_ = &placement;
   }
-  if (c >= misfit_.size()) misfit_.resize(std::max(demands_->size(), c + 1), 0);
-  if (misfit_[c] == generation_) return false;
+  if (asked >= misfit_.size()) misfit_.resize(std::max(demands_->size(), asked + 1), 0);
+  if (misfit_[asked] == generation_) return false;
   ORRERY_ASSERT(planned(job) == nullptr, "job {} already has GPUs in this plan", job.value);
   scratch_.clear();
-  if (!placement.place(spec.demand, *planned_, scratch_)) {
-    misfit_[c] = generation_;
+  if (!placement.place(demand, *planned_, scratch_)) {
+    misfit_[asked] = generation_;
     return false;
   }
   planned_->take(scratch_);
   Target t;
-  t.sharing = spec.demand.milli_per_gpu < kMilliPerGpu ? Sharing::fraction : Sharing::exclusive;
+  t.sharing = demand.milli_per_gpu < kMilliPerGpu ? Sharing::fraction : Sharing::exclusive;
   t.gpus = scratch_;
+  t.config = config;
   set(job, std::move(t));
   return true;
 }
@@ -147,6 +179,8 @@ bool PlanBuilder::run(JobId job, const Allocation& gpus, const RunConfig& config
 void PlanBuilder::suspend(JobId job) {
   const Target* before = current(job);
   ORRERY_ASSERT(before != nullptr && keeps_gpus(*before), "job {} has no GPUs to be suspended on", job.value);
+  ORRERY_ASSERT(before->sharing != Sharing::merged,
+                "job {} is merged with others: it can be preempted, not suspended", job.value);
   Target t = *before;
   t.act = Act::suspend;
   set(job, std::move(t));

@@ -5,7 +5,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -46,6 +48,16 @@ struct Plan {
   void clear();
 };
 
+// The demand with `gpus` GPUs instead; CPUs and memory in proportion, rounded up.
+[[nodiscard]] Demand resized(const Demand& demand, std::int32_t gpus);
+
+// What a job is to be started with where that is not what it asks for itself.
+struct Ask {
+  std::int32_t gpus = 0;  // 0 = as many as it asks for; else CPUs and memory are in proportion, rounded up
+  GpuTypeMask types = 0;  // GPUs of these types only; 0 = of those that it may use
+  RunConfig config{};
+};
+
 class PlanBuilder {
  public:
   // `planned` is what would be free if all standing targets were reached; the builder changes it in place and
@@ -58,8 +70,9 @@ class PlanBuilder {
 
   // ---- for policies
   // Places the job and sets its target to run there. False when it does not fit by `placement`; the answer is
-  // remembered per demand class until something is released.
+  // remembered, for all jobs that ask for the same, until something is released. It must hold nothing under the plan.
   bool start(JobId job, Placement& placement);
+  bool start(JobId job, Placement& placement, const Ask& ask);
   // Sets the target to run on exactly `gpus`, which must be free once the job's own planned GPUs are released
   // (false and no change otherwise).
   bool run(JobId job, const Allocation& gpus, const RunConfig& config = {}, Sharing sharing = Sharing::exclusive,
@@ -103,6 +116,8 @@ class PlanBuilder {
 
   void end(JobId job, Act act);
   void release(JobId job, const Target& t);
+  bool place(JobId job, Placement& placement, std::size_t asked, const Demand& demand, const RunConfig& config);
+  [[nodiscard]] std::size_t asked(DemandClass demand, std::int32_t gpus, GpuTypeMask types);
   [[nodiscard]] std::optional<std::size_t> find(JobId job) const;
   [[nodiscard]] const Target* current(JobId job) const;
   void set(JobId job, Target t);
@@ -115,7 +130,9 @@ class PlanBuilder {
   std::vector<Entry> entries_;
   std::vector<Undo> journal_;
   std::vector<std::pair<std::uint64_t, std::uint32_t>> slot_;  // [job] -> (plan number, entry)
-  std::vector<std::uint64_t> misfit_;                          // [demand class] -> generation in which it did not fit
+  // What was asked for, other than demands as they are: those come first, a class each.
+  std::map<std::tuple<DemandClass, std::int32_t, GpuTypeMask>, std::size_t> asked_;
+  std::vector<std::uint64_t> misfit_;  // [what was asked for] -> generation in which it did not fit
   const Placement* misfit_placement_ = nullptr;
   std::uint64_t plan_number_ = 0;
   std::uint64_t generation_ = 0;  // grows whenever capacity is released

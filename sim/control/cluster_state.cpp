@@ -1,5 +1,7 @@
 #include "sim/control/cluster_state.hpp"
 
+#include <algorithm>
+
 #include "sim/core/assert.hpp"
 
 namespace orrery {
@@ -40,11 +42,16 @@ void ClusterState::release_held(JobRecord& r) {
   for (const NodeSlice& s : r.held.slices()) freed_.push_back(s.node);
   --holders_;
   r.held.clear();
+  if (r.held_sharing != Sharing::merged) return;
+  const auto gang = merged_.find(r.held_group);
+  std::erase(gang->second, r.spec->id);
+  if (gang->second.empty()) merged_.erase(gang);
 }
 
 void ClusterState::drop_target(JobRecord& r) {
   if (!r.has_target) return;
   planned_.give(r.target.gpus, r.target.sharing, r.target.group);
+  leave_group(r);
   r.has_target = false;
   active_.erase(r.spec->id);
 }
@@ -69,6 +76,15 @@ void ClusterState::publish(JobId job, std::int32_t progress_per_mille, Time now)
   if (published_.empty()) return;
   std::vector<Version>& all = published_[job.index()];
   all.push_back({static_cast<std::uint32_t>(all.size() + 1), progress_per_mille, now});
+}
+
+// A standing target that wanted it to run as it did wants it to run as it does.
+void ClusterState::reconfigure(JobRecord& r, const event::Reconfigured& now) {
+  RunConfig config = r.held_config;
+  config.batch = now.batch;
+  config.accumulation = now.accumulation;
+  if (r.has_target && r.target.config == r.held_config) r.target.config = config;
+  r.held_config = config;
 }
 
 bool ClusterState::apply(const Event& event) {
@@ -122,6 +138,7 @@ bool ClusterState::apply(const Event& event) {
       r.committed = r.done = event.get<event::Checkpointed>().committed;
       r.done_at = now;
       return true;
+    case EventKind::reconfigured: reconfigure(r, event.get<event::Reconfigured>()); return true;
     case EventKind::preprocessing: r.cpu_per_sample = event.get<event::Preprocessing>().cpu_per_sample; return true;
     case EventKind::published: publish(event.job, event.get<event::Published>().per_mille, now); return true;
     case EventKind::finished:
@@ -153,6 +170,7 @@ bool ClusterState::apply(const Event& event) {
 }
 
 void ClusterState::accept(const Plan& plan) {
+  for (const auto& [job, target] : plan.targets) leave_group(records_[job.index()]);
   for (const auto& [job, target] : plan.targets) {
     JobRecord& r = mutable_record(job);
     ORRERY_ASSERT(r.known && !is_final(r.state), "plan names job {}, which is {}", job.value,
@@ -163,6 +181,7 @@ void ClusterState::accept(const Plan& plan) {
         ORRERY_ASSERT(r.ready, "plan runs job {}, whose parents are not ready", job.value);
         r.target = target;
         r.has_target = true;
+        join_group(job, target);
         pending_.erase(job);
         active_.insert(job);
         break;
@@ -183,6 +202,22 @@ void ClusterState::accept(const Plan& plan) {
   }
 }
 
+// The jobs of a group that are to be merged are to hold the same GPUs.
+void ClusterState::join_group(JobId job, const Target& t) {
+  if (t.sharing != Sharing::merged) return;
+  auto& [gpus, members] = groups_[t.group];
+  ORRERY_ASSERT(members == 0 || gpus == t.gpus, "job {} is to be merged with others on {}, they are to be on {}",
+                job.value, t.gpus.to_string(), gpus.to_string());
+  gpus = t.gpus;
+  ++members;
+}
+
+void ClusterState::leave_group(const JobRecord& r) {
+  if (!r.has_target || r.target.sharing != Sharing::merged) return;
+  const auto group = groups_.find(r.target.group);
+  if (--group->second.members == 0) groups_.erase(group);
+}
+
 void ClusterState::launch(JobId job, Time now, GangId gang) {
   JobRecord& r = mutable_record(job);
   physical_.take(r.target.gpus, r.target.sharing, r.target.group);
@@ -193,6 +228,7 @@ void ClusterState::launch(JobId job, Time now, GangId gang) {
   r.held_group = r.target.group;
   r.held_config = r.target.config;
   r.gang = gang;
+  if (r.held_sharing == Sharing::merged) merged_[r.held_group].push_back(job);
   if (r.incarnation > 0) r.restarts += 1;
   r.incarnation += 1;
   r.measured.reset();

@@ -3,6 +3,7 @@
 // of what changed, nothing is ever rebuilt.
 #pragma once
 
+#include <map>
 #include <vector>
 
 #include "sim/api/plan.hpp"
@@ -38,6 +39,11 @@ class ClusterState {
   [[nodiscard]] const Inventory& planned() const { return planned_; }
   [[nodiscard]] const DemandTable& demands() const { return *demands_; }
   [[nodiscard]] std::size_t unfinished() const { return unfinished_; }
+  // The merged jobs of a group that hold GPUs, in order of launch: the members of its gang. Null while none does.
+  [[nodiscard]] const std::vector<JobId>* merged(GroupId group) const {
+    const auto at = merged_.find(group);
+    return at == merged_.end() ? nullptr : &at->second;
+  }
   // Jobs that hold an allocation.
   [[nodiscard]] std::size_t holders() const { return holders_; }
   [[nodiscard]] const IdSet<JobId>& pending() const { return pending_; }
@@ -57,6 +63,9 @@ class ClusterState {
   void back_to_pending(JobRecord& r, Time now);
   void end(JobRecord& r, JobState how, Time now);
   void publish(JobId job, std::int32_t progress_per_mille, Time now);
+  static void reconfigure(JobRecord& r, const event::Reconfigured& now);
+  void join_group(JobId job, const Target& t);
+  void leave_group(const JobRecord& r);
 
   const Topology* topology_;
   const DemandTable* demands_;
@@ -69,6 +78,13 @@ class ClusterState {
   IdSet<JobId> blocked_;                         // parents not ready
   IdSet<JobId> active_;                          // with a standing run or suspend target
   std::vector<std::vector<Version>> published_;  // [job]; empty where no job has parents
+  // Where the merged jobs of a group are to be, and how many there are.
+  struct Group {
+    Allocation gpus;
+    std::size_t members = 0;
+  };
+  std::map<GroupId, Group> groups_;
+  std::map<GroupId, std::vector<JobId>> merged_;  // those that hold GPUs, in order of launch
   std::vector<NodeId> freed_;
   std::size_t unfinished_ = 0;
   std::size_t holders_ = 0;

@@ -15,17 +15,20 @@ namespace orrery {
 
 enum class StopHow : std::uint8_t { checkpoint_exit, suspend, kill };
 
+// A job in a gang. Most gangs have one; the members of a merged gang make their steps together, a step of the gang
+// being one of each of them in turn.
 struct Member {
   JobId job{};
+  Incarnation incarnation = 0;
   RunConfig config{};
 };
 
-// One gang to be started: usually one job; several when jobs are merged.
+// A gang to be started, or, where it is there already, members that join it: they start as those of a gang of their
+// own would, while the others go on.
 struct LaunchRequest {
   GangId gang{};
-  Incarnation incarnation = 0;
   std::span<const Member> members{};
-  const Allocation* gpus = nullptr;
+  const Allocation* gpus = nullptr;  // of the whole gang
   Sharing sharing = Sharing::exclusive;
   GroupId group = kNoGroup;
 };
@@ -36,14 +39,15 @@ class Executor {
   [[nodiscard]] virtual Time now() const = 0;
   // The cluster at the start; later changes arrive as `capacity` events.
   [[nodiscard]] virtual const Topology& describe() = 0;
-  // Asynchronous: the verdict is an event, `started` or `launch_failed`.
+  // Asynchronous: the verdict on each member is an event, `started` or `launch_failed`.
   virtual void launch(const LaunchRequest& request) = 0;
-  // Asynchronous: `stopped`, `suspended`, or `finished` when the job ended before the stop reached it.
-  virtual void stop(GangId gang, Incarnation incarnation, StopHow how, Duration grace) = 0;
+  // The member leaves the gang, which ends with its last one. Asynchronous: `stopped`, `suspended` (of gangs of one
+  // member), or `finished` when the job ended before the stop reached it.
+  virtual void stop(GangId gang, const Member& member, StopHow how, Duration grace) = 0;
   // A suspended gang goes on; verdict `resumed`.
-  virtual void resume(GangId gang, Incarnation incarnation) = 0;
+  virtual void resume(GangId gang, const Member& member) = 0;
   // May be refused: `command_failed`.
-  virtual void command(GangId gang, Incarnation incarnation, const Command& command) = 0;
+  virtual void command(GangId gang, const Member& member, const Command& command) = 0;
   // Lets time pass until something happens or `deadline` is reached; returns everything that happened at the
   // new now(). The span is valid until the next call.
   [[nodiscard]] virtual std::span<const Event> wait_until(Time deadline) = 0;

@@ -1,5 +1,6 @@
 #include "sim/control/reconcile.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace orrery {
@@ -45,11 +46,16 @@ void Reconciler::record(JobId job, Time now, const event::Payload& what) {
   emit_(Event{.at = now, .job = job, .gang = r.gang, .incarnation = r.incarnation, .what = what});
 }
 
+Member Reconciler::member(JobId job) const {
+  const JobRecord& r = state_->record(job);
+  return {job, r.incarnation, r.held_config};
+}
+
 void Reconciler::stop(JobId job, Time now, StopHow how) {
   state_->stopping(job, now, how != StopHow::kill);
   record(job, now, event::Stop{});
   const JobRecord& r = state_->record(job);
-  executor_->stop(r.gang, r.incarnation, how, stop_grace_);
+  executor_->stop(r.gang, member(job), how, stop_grace_);
 }
 
 void Reconciler::stop_if_needed(JobId job, Time now) {
@@ -58,10 +64,10 @@ void Reconciler::stop_if_needed(JobId job, Time now) {
   if (r.has_target && as_wanted(r)) {
     if (r.target.act == Act::suspend && r.state == JobState::running) {
       record(job, now, event::Suspend{});
-      executor_->stop(r.gang, r.incarnation, StopHow::suspend, stop_grace_);
+      executor_->stop(r.gang, member(job), StopHow::suspend, stop_grace_);
     } else if (r.target.act == Act::run && r.state == JobState::suspended) {
       record(job, now, event::Resume{});
-      executor_->resume(r.gang, r.incarnation);
+      executor_->resume(r.gang, member(job));
     }
     return;
   }
@@ -78,6 +84,13 @@ void Reconciler::wait_for(JobId job, const Target& target) {
   }
 }
 
+// A gang whose members all leave is joined by nobody, nor is one that is on other GPUs: both will be gone.
+bool Reconciler::may_join(const std::vector<JobId>& gang, const Target& target) const {
+  if (!(state_->record(gang.front()).held == target.gpus)) return false;
+  return std::any_of(gang.begin(), gang.end(),
+                     [this](JobId other) { return state_->record(other).state != JobState::stopping; });
+}
+
 void Reconciler::launch_if_possible(JobId job, Time now) {
   const JobRecord& r = state_->record(job);
   if (r.state != JobState::pending || !r.has_target || r.target.act != Act::run) return;
@@ -85,13 +98,18 @@ void Reconciler::launch_if_possible(JobId job, Time now) {
     wait_for(job, r.target);
     return;
   }
-  state_->launch(job, now, GangId(next_gang_++));
+  const std::vector<JobId>* const there =
+      r.target.sharing == Sharing::merged ? state_->merged(r.target.group) : nullptr;
+  if (there != nullptr && !may_join(*there, r.target)) {  // it looks again when one of them is gone
+    waiting_on_[state_->record(there->front()).held.slices().front().node.index()].push_back(job);
+    return;
+  }
+  state_->launch(job, now, there != nullptr ? state_->record(there->front()).gang : GangId(next_gang_++));
   record(job, now, event::Launch{&r.held});
-  const Member member{job, r.held_config};
+  const Member one = member(job);
   LaunchRequest request;
   request.gang = r.gang;
-  request.incarnation = r.incarnation;
-  request.members = {&member, 1};
+  request.members = {&one, 1};
   request.gpus = &r.held;
   request.sharing = r.held_sharing;
   request.group = r.held_group;
@@ -101,8 +119,8 @@ void Reconciler::launch_if_possible(JobId job, Time now) {
 // To a gang that runs; what a job without one is told is refused, as an executor refuses.
 void Reconciler::pass_on(const Command& command, Time now) {
   const JobRecord& r = state_->record(command.job);
-  if (r.state != JobState::running) return record(command.job, now, event::CommandFailed{});
-  executor_->command(r.gang, r.incarnation, command);
+  if (r.state != JobState::running) return record(command.job, now, event::CommandFailed{Refusal::not_running});
+  executor_->command(r.gang, member(command.job), command);
 }
 
 void Reconciler::act(Time now) {

@@ -43,6 +43,8 @@ class Reconciler {
   void record(JobId job, Time now, const event::Payload& what);
   void pass_on(const Command& command, Time now);
   void wait_for(JobId job, const Target& target);
+  [[nodiscard]] Member member(JobId job) const;
+  [[nodiscard]] bool may_join(const std::vector<JobId>& gang, const Target& target) const;
 
   ClusterState* state_;
   Executor* executor_;

@@ -27,13 +27,11 @@ class RecordingExecutor final : public Executor {
   [[nodiscard]] Time now() const override { return inner_->now(); }
   [[nodiscard]] const Topology& describe() override { return inner_->describe(); }
   void launch(const LaunchRequest& request) override { inner_->launch(request); }
-  void stop(GangId gang, Incarnation incarnation, StopHow how, Duration grace) override {
-    inner_->stop(gang, incarnation, how, grace);
+  void stop(GangId gang, const Member& member, StopHow how, Duration grace) override {
+    inner_->stop(gang, member, how, grace);
   }
-  void resume(GangId gang, Incarnation incarnation) override { inner_->resume(gang, incarnation); }
-  void command(GangId gang, Incarnation incarnation, const Command& c) override {
-    inner_->command(gang, incarnation, c);
-  }
+  void resume(GangId gang, const Member& member) override { inner_->resume(gang, member); }
+  void command(GangId gang, const Member& member, const Command& c) override { inner_->command(gang, member, c); }
   [[nodiscard]] std::span<const Event> wait_until(Time deadline) override;
   [[nodiscard]] std::string_view broken() const override { return inner_->broken(); }
 
@@ -51,9 +49,9 @@ class ReplayExecutor final : public Executor {
   [[nodiscard]] Time now() const override { return now_; }
   [[nodiscard]] const Topology& describe() override { return *topology_; }
   void launch(const LaunchRequest&) override {}
-  void stop(GangId, Incarnation, StopHow, Duration) override {}
-  void resume(GangId, Incarnation) override {}
-  void command(GangId, Incarnation, const Command&) override {}
+  void stop(GangId, const Member&, StopHow, Duration) override {}
+  void resume(GangId, const Member&) override {}
+  void command(GangId, const Member&, const Command&) override {}
   // After the last batch nothing happens any more. Asserts when the controller waits until another time than it did
   // then: it has decided otherwise.
   [[nodiscard]] std::span<const Event> wait_until(Time deadline) override;

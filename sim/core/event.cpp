@@ -35,6 +35,7 @@ std::string_view to_string(EventKind k) {
     case EventKind::inherited: return "inherited";
     case EventKind::slowed: return "slowed";
     case EventKind::preprocessing: return "preprocessing";
+    case EventKind::reconfigured: return "reconfigured";
   }
   return "?";
 }

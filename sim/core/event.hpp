@@ -52,6 +52,7 @@ enum class EventKind : std::uint8_t {
   inherited,
   slowed,
   preprocessing,
+  reconfigured,
 };
 
 [[nodiscard]] std::string_view to_string(EventKind k);
@@ -111,6 +112,7 @@ struct LaunchFailed : Failed {
 };
 struct CommandFailed {
   static constexpr EventKind kKind = EventKind::command_failed;
+  Refusal why = Refusal::none;
 };
 // It begins to make progress.
 struct Started {
@@ -185,12 +187,18 @@ struct Preprocessing {
   static constexpr EventKind kKind = EventKind::preprocessing;
   Duration cpu_per_sample{};
 };
+// It makes its steps with another global batch and accumulation from now on, as it was told to; 0 = its own.
+struct Reconfigured {
+  static constexpr EventKind kKind = EventKind::reconfigured;
+  std::int64_t batch = 0;
+  std::int32_t accumulation = 0;
+};
 
 // In the order of EventKind.
 using Payload =
     std::variant<Capacity, Progress, Checkpointed, Published, Finished, Stopped, Suspended, Resumed, Failed,
                  LaunchFailed, CommandFailed, Started, Submit, Ready, Timer, Decide, Launch, Stop, Suspend, Resume,
-                 Reject, Cancel, WaitReason, CalledOff, Inherited, Slowed, Preprocessing>;
+                 Reject, Cancel, WaitReason, CalledOff, Inherited, Slowed, Preprocessing, Reconfigured>;
 
 // An assertion that fails.
 [[noreturn]] void taken_for_another(EventKind is, EventKind wanted);
@@ -212,7 +220,7 @@ static_assert([] {
   std::size_t kind = 0;
   bool in_order = true;
   for_each_payload([&]<class T>() { in_order = in_order && static_cast<std::size_t>(T::kKind) == kind++; });
-  return in_order && static_cast<std::size_t>(EventKind::preprocessing) + 1 == kind;
+  return in_order && static_cast<std::size_t>(EventKind::reconfigured) + 1 == kind;
 }());
 
 struct Event {

@@ -23,4 +23,15 @@ std::string_view to_string(Rejection r) {
   return "";
 }
 
+std::string_view to_string(Refusal r) {
+  switch (r) {
+    case Refusal::none: return "";
+    case Refusal::not_running: return "not_running";
+    case Refusal::busy: return "busy";
+    case Refusal::impossible: return "impossible";
+    case Refusal::out_of_range: return "out_of_range";
+  }
+  return "";
+}
+
 }  // namespace orrery

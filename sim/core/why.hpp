@@ -24,4 +24,14 @@ enum class Rejection : std::uint8_t {
 };
 [[nodiscard]] std::string_view to_string(Rejection r);  // "" of none
 
+// Why a command was not obeyed.
+enum class Refusal : std::uint8_t {
+  none,
+  not_running,  // the job makes no steps
+  busy,         // it stands still to save, or was just told to
+  impossible,   // whatever it is: its speed model, or its worker, does not know the like
+  out_of_range  // not with these values: no such batch, or not on so many GPUs
+};
+[[nodiscard]] std::string_view to_string(Refusal r);  // "" of none
+
 }  // namespace orrery

@@ -14,10 +14,22 @@ ChaosExecutor::ChaosExecutor(Executor& inner, Chaos& chaos, ChaosOptions options
   plan_node_failure();
 }
 
-ChaosExecutor::Gang* ChaosExecutor::find(GangId gang, Incarnation incarnation) {
-  if (gang.index() >= gangs_.size()) return nullptr;
-  Gang& g = gangs_[gang.index()];
-  return g.phase != Gang::gone && g.incarnation == incarnation ? &g : nullptr;
+ChaosExecutor::Gang* ChaosExecutor::find(GangId gang, JobId job, Incarnation incarnation) {
+  if (job.index() >= gangs_.size()) return nullptr;
+  Gang& g = gangs_[job.index()];
+  return g.phase != Gang::gone && g.id == gang && g.member.incarnation == incarnation ? &g : nullptr;
+}
+
+// The jobs whose gangs are such, in order of launch.
+template <class Which>
+std::vector<JobId> ChaosExecutor::those(Which which) const {
+  std::vector<std::pair<GangId, JobId>> found;
+  for (const Gang& g : gangs_)
+    if (which(g)) found.emplace_back(g.id, g.member.job);
+  std::sort(found.begin(), found.end());
+  std::vector<JobId> jobs;
+  for (const auto& [gang, job] : found) jobs.push_back(job);
+  return jobs;
 }
 
 Work& ChaosExecutor::committed(JobId job) {
@@ -31,46 +43,45 @@ Work ChaosExecutor::saved(const Gang& g) const {
 }
 
 // An event of our own making about a gang.
-Event ChaosExecutor::event_of(GangId id, const event::Payload& what) const {
-  const Gang& g = gangs_[id.index()];
-  return {.at = inner_->now(), .job = g.member.job, .gang = id, .incarnation = g.incarnation, .what = what};
+Event ChaosExecutor::event_of(const Gang& g, const event::Payload& what) const {
+  return {.at = inner_->now(), .job = g.member.job, .gang = g.id, .incarnation = g.member.incarnation, .what = what};
 }
 
-void ChaosExecutor::hold(Gang& g, GangId id, Duration delay, Action::Kind kind) {
+void ChaosExecutor::hold(Gang& g, Duration delay, Action::Kind kind) {
   Action a;
   a.kind = kind;
-  a.gang = id;
+  a.job = g.member.job;
   g.held = queue_.push(now() + delay, kAnyClass, a);
 }
 
 void ChaosExecutor::launch(const LaunchRequest& request) {
-  if (request.gang.index() >= gangs_.size()) gangs_.resize(2 * request.gang.index() + 1);
-  Gang& g = gangs_[request.gang.index()];
-  g = Gang{};
-  g.member = request.members[0];
-  g.incarnation = request.incarnation;
-  g.gpus = *request.gpus;
-  g.sharing = request.sharing;
-  g.group = request.group;
-  g.phase = Gang::held_back;
-  if (chaos_->fires(ChaosSite::launch_fails)) {
-    Action a;
-    a.gang = request.gang;
-    a.event = event_of(request.gang, event::LaunchFailed{{.committed = saved(g)}});
-    g.held = queue_.push(now() + chaos_->delay(ChaosSite::launch_fails, options_.pace), kAnyClass, a);
-  } else if (chaos_->fires(ChaosSite::start_delayed)) {
-    hold(g, request.gang, chaos_->delay(ChaosSite::start_delayed, options_.pace), Action::launch);
-  } else {
-    pass_launch(request.gang);
+  for (const Member& member : request.members) {
+    if (member.job.index() >= gangs_.size()) gangs_.resize(2 * member.job.index() + 1);
+    Gang& g = gangs_[member.job.index()];
+    g = Gang{};
+    g.id = request.gang;
+    g.member = member;
+    g.gpus = *request.gpus;
+    g.sharing = request.sharing;
+    g.group = request.group;
+    g.phase = Gang::held_back;
+    if (chaos_->fires(ChaosSite::launch_fails)) {
+      Action a;
+      a.job = member.job;
+      a.event = event_of(g, event::LaunchFailed{{.committed = saved(g)}});
+      g.held = queue_.push(now() + chaos_->delay(ChaosSite::launch_fails, options_.pace), kAnyClass, a);
+    } else if (chaos_->fires(ChaosSite::start_delayed)) {
+      hold(g, chaos_->delay(ChaosSite::start_delayed, options_.pace), Action::launch);
+    } else {
+      pass_launch(g);
+    }
   }
 }
 
-void ChaosExecutor::pass_launch(GangId id) {
-  Gang& g = gangs_[id.index()];
+void ChaosExecutor::pass_launch(Gang& g) {
   g.phase = Gang::live;
   LaunchRequest request;
-  request.gang = id;
-  request.incarnation = g.incarnation;
+  request.gang = g.id;
   request.members = {&g.member, 1};
   request.gpus = &g.gpus;
   request.sharing = g.sharing;
@@ -78,15 +89,15 @@ void ChaosExecutor::pass_launch(GangId id) {
   inner_->launch(request);
 }
 
-void ChaosExecutor::stop(GangId gang, Incarnation incarnation, StopHow how, Duration grace) {
-  Gang* g = find(gang, incarnation);
-  if (g == nullptr) return inner_->stop(gang, incarnation, how, grace);
+void ChaosExecutor::stop(GangId gang, const Member& member, StopHow how, Duration grace) {
+  Gang* g = find(gang, member.job, member.incarnation);
+  if (g == nullptr) return inner_->stop(gang, member, how, grace);
   if (g->phase == Gang::held_back) {  // it never got as far as the inner executor
     if (g->held != Queue::kNone) queue_.cancel(g->held);
     g->held = Queue::kNone;
     Action a;
-    a.gang = gang;
-    a.event = event_of(gang, event::Stopped{.committed = saved(*g)});
+    a.job = member.job;
+    a.event = event_of(*g, event::Stopped{.committed = saved(*g)});
     g->held = queue_.push(now(), kAnyClass, a);
     return;
   }
@@ -96,22 +107,22 @@ void ChaosExecutor::stop(GangId gang, Incarnation incarnation, StopHow how, Dura
     g->held = Queue::kNone;
   }
   if (how == StopHow::checkpoint_exit) {
-    if (chaos_->fires(ChaosSite::stop_ignored)) return hold(*g, gang, grace, Action::kill);
+    if (chaos_->fires(ChaosSite::stop_ignored)) return hold(*g, grace, Action::kill);
     if (chaos_->would_fire(ChaosSite::finish_races_stop)) {
       g->races = true;
-      return hold(*g, gang, chaos_->delay(ChaosSite::finish_races_stop, options_.pace), Action::stop);
+      return hold(*g, chaos_->delay(ChaosSite::finish_races_stop, options_.pace), Action::stop);
     }
     if (chaos_->fires(ChaosSite::checkpoint_lost)) how = StopHow::kill;
   }
-  inner_->stop(gang, incarnation, how, grace);
+  inner_->stop(gang, member, how, grace);
 }
 
-void ChaosExecutor::resume(GangId gang, Incarnation incarnation) {
-  inner_->resume(gang, incarnation);
+void ChaosExecutor::resume(GangId gang, const Member& member) {
+  inner_->resume(gang, member);
 }
 
-void ChaosExecutor::command(GangId gang, Incarnation incarnation, const Command& command) {
-  inner_->command(gang, incarnation, command);
+void ChaosExecutor::command(GangId gang, const Member& member, const Command& command) {
+  inner_->command(gang, member, command);
 }
 
 // A gang has ended by itself or as it was told; what was held back for it is void.
@@ -138,12 +149,12 @@ bool ChaosExecutor::take_capacity(const Event& e) {
 
 // What the inner executor has not been told of fails with its node.
 void ChaosExecutor::break_held_back(NodeId node) {
-  for (std::size_t i = 0; i < gangs_.size(); ++i) {
-    Gang& g = gangs_[i];
-    if (g.phase != Gang::held_back || !g.gpus.touches(node)) continue;
+  for (const JobId job :
+       those([node](const Gang& g) { return g.phase == Gang::held_back && g.gpus.touches(node); })) {
+    Gang& g = gangs_[job.index()];
     g.broken = node;
     const event::Failed failed{.committed = saved(g), .node = node};
-    Event e = event_of(GangId(static_cast<std::uint32_t>(i)), failed);
+    Event e = event_of(g, failed);
     ended(g, e);
     batch_.push_back(e);
   }
@@ -151,7 +162,7 @@ void ChaosExecutor::break_held_back(NodeId node) {
 
 void ChaosExecutor::take_in(std::span<const Event> events) {
   for (Event e : events) {
-    Gang* g = e.job.valid() ? find(e.gang, e.incarnation) : nullptr;
+    Gang* g = e.job.valid() ? find(e.gang, e.job, e.incarnation) : nullptr;
     switch (e.kind()) {
       case EventKind::progress:
         if (chaos_->fires(ChaosSite::progress_dropped)) continue;
@@ -183,11 +194,10 @@ void ChaosExecutor::node_down(NodeId node, int flaps) {
   if (down_[node.index()] != 0) return;
   down_[node.index()] = 1;
   const bool told = away_[node.index()] != 0;
-  for (std::size_t i = 0; i < gangs_.size(); ++i) {
-    Gang& g = gangs_[i];
-    if (g.phase != Gang::live || !g.gpus.touches(node)) continue;
+  for (const JobId job : those([node](const Gang& g) { return g.phase == Gang::live && g.gpus.touches(node); })) {
+    Gang& g = gangs_[job.index()];
     g.broken = node;
-    inner_->stop(GangId(static_cast<std::uint32_t>(i)), g.incarnation, StopHow::kill, Duration{});
+    inner_->stop(g.id, g.member, StopHow::kill, Duration{});
   }
   break_held_back(node);
   take_in(inner_->wait_until(now()));
@@ -222,8 +232,8 @@ void ChaosExecutor::act(const Action& action) {
     case Action::deliver: {
       Event e = action.event;
       e.at = now();
-      if (action.gang.valid()) {
-        Gang& g = gangs_[action.gang.index()];
+      if (action.job.valid()) {
+        Gang& g = gangs_[action.job.index()];
         g.held = Queue::kNone;
         ended(g, e);
       }
@@ -231,15 +241,15 @@ void ChaosExecutor::act(const Action& action) {
       return;
     }
     case Action::launch:
-      gangs_[action.gang.index()].held = Queue::kNone;
-      pass_launch(action.gang);
+      gangs_[action.job.index()].held = Queue::kNone;
+      pass_launch(gangs_[action.job.index()]);
       return;
     case Action::stop:
     case Action::kill: {
-      Gang& g = gangs_[action.gang.index()];
+      Gang& g = gangs_[action.job.index()];
       g.held = Queue::kNone;
       const StopHow how = action.kind == Action::kill ? StopHow::kill : StopHow::checkpoint_exit;
-      inner_->stop(action.gang, g.incarnation, how, Duration{});
+      inner_->stop(g.id, g.member, how, Duration{});
       return;
     }
     case Action::node_down:

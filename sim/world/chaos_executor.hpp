@@ -24,25 +24,26 @@ class ChaosExecutor final : public Executor {
   [[nodiscard]] Time now() const override { return inner_->now(); }
   [[nodiscard]] const Topology& describe() override { return inner_->describe(); }
   void launch(const LaunchRequest& request) override;
-  void stop(GangId gang, Incarnation incarnation, StopHow how, Duration grace) override;
-  void resume(GangId gang, Incarnation incarnation) override;
-  void command(GangId gang, Incarnation incarnation, const Command& command) override;
+  void stop(GangId gang, const Member& member, StopHow how, Duration grace) override;
+  void resume(GangId gang, const Member& member) override;
+  void command(GangId gang, const Member& member, const Command& command) override;
   [[nodiscard]] std::span<const Event> wait_until(Time deadline) override;
   [[nodiscard]] std::string_view broken() const override { return inner_->broken(); }
 
  private:
   struct Action {
     enum Kind : std::uint8_t { deliver, launch, stop, kill, node_down, node_up } kind = deliver;
-    GangId gang{};
+    JobId job{};  // all but nodes and reports that are late
     Event event{};
     NodeId node{};
     int flaps = 0;  // node_down: so many more after it
   };
   using Queue = EventQueue<Action>;
+  // A job in its gang.
   struct Gang {
     enum Phase : std::uint8_t { gone, held_back, live } phase = gone;
+    GangId id{};
     Member member{};
-    Incarnation incarnation = 0;
     Allocation gpus;
     Sharing sharing = Sharing::exclusive;
     GroupId group = kNoGroup;
@@ -51,12 +52,14 @@ class ChaosExecutor final : public Executor {
     Queue::Handle held = Queue::kNone;  // the action that is held back
   };
 
-  Gang* find(GangId gang, Incarnation incarnation);
-  [[nodiscard]] Event event_of(GangId id, const event::Payload& what) const;
+  Gang* find(GangId gang, JobId job, Incarnation incarnation);
+  [[nodiscard]] Event event_of(const Gang& g, const event::Payload& what) const;
+  template <class Which>
+  [[nodiscard]] std::vector<JobId> those(Which which) const;
   [[nodiscard]] Work saved(const Gang& g) const;
   [[nodiscard]] Work& committed(JobId job);
-  void hold(Gang& g, GangId id, Duration delay, Action::Kind kind);
-  void pass_launch(GangId id);
+  void hold(Gang& g, Duration delay, Action::Kind kind);
+  void pass_launch(Gang& g);
   void take_in(std::span<const Event> events);
   void ended(Gang& g, Event& e);
   void act(const Action& action);
@@ -69,7 +72,7 @@ class ChaosExecutor final : public Executor {
   Chaos* chaos_;
   ChaosOptions options_;
   Queue queue_;
-  std::vector<Gang> gangs_;      // [gang]
+  std::vector<Gang> gangs_;      // [job]: its present or last gang
   std::vector<Work> committed_;  // [job], as events said
   std::vector<char> down_;       // [node], by chaos
   std::vector<char> away_;       // [node], as the inner executor says

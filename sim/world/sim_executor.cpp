@@ -1,315 +1,308 @@
 #include "sim/world/sim_executor.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "sim/api/emulation.hpp"
 #include "sim/core/assert.hpp"
 
 namespace orrery {
+
 SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, const PerformanceModel& model,
                          SimOptions options)
     : topology_(&topology),
       workload_(&workload),
       model_(&model),
       options_(std::move(options)),
-      in_stretches_(model.in_stretches()),
-      gangs_(workload.specs.size()),
-      points_(publish_points(options_.publishes, workload.specs)),
-      versions_(points_.size()) {
-  make_parts();
-  plan_failures(nullptr);
+      table_(workload.specs.size()),
+      speed_(topology, workload, model, options_.network, options_.rule),
+      faults_(topology, options_.failures),
+      versions_(options_.publishes, workload),
+      saves_(options_.checkpoints, options_.publishes) {
+  make_tolls();
+  faults_.plan(table_, nullptr);
 }
 
-// What only some worlds have.
-void SimExecutor::make_parts() {
-  if (options_.network != nullptr) contention_.emplace(*options_.network);
-  if (model_->minds_neighbours()) neighbours_.emplace(*topology_, gangs_.size(), model_->places());
+void SimExecutor::make_tolls() {
   if (options_.rule == nullptr || options_.rule->toll == nullptr) return;
   for (const JobSpec& spec : workload_->specs) tolls_.push_back(options_.rule->toll(spec));
 }
 
-// From now on. `known`: the nodes that are away by now, null at the start of a run.
-void SimExecutor::plan_failures(const Inventory* known) {
-  if (!options_.failures.active()) return;
-  gangs_on_.resize(topology_->node_count());
-  away_.resize(topology_->node_count());
-  plan_slow_spells();
-  for (const Outage& o : merged(options_.failures.outages)) {
-    if (known != nullptr && o.to <= now_) continue;
-    if (known != nullptr && o.from <= now_)
-      away_[o.node.index()] = 1;
-    else
-      queue_.push(o.from, kNodeClass, {.what = What::node_down, .node = o.node});
-    queue_.push(o.to, kNodeClass, {.what = What::node_up, .node = o.node});
-  }
-  const Duration mtbf = options_.failures.node_mtbf;
-  for (std::uint32_t n = 0; n < topology_->node_count() && mtbf.ns > 0; ++n) {
-    node_failures_.emplace_back(options_.failures, n);
-    Due due{.what = What::node_down, .by_chance = true, .node = NodeId(n)};
-    Duration after = node_failures_.back().next();
-    if (known != nullptr && known->is_down(NodeId(n)) && away_[n] == 0) {
-      away_[n] = 1;
-      due.what = What::node_up;
-      after = options_.failures.repair;
-    }
-    queue_.push(now_ + after, kNodeClass, due);
-  }
-}
-
-SimExecutor::Queue::Handle SimExecutor::schedule(const Gang& g, Time at, Class event_class, What what, Work work,
-                                                 Duration stood_still) {
-  Due due;
-  due.what = what;
-  due.job = g.job;
-  due.incarnation = g.incarnation;
-  due.work = work;
-  due.stood_still = stood_still;
-  return queue_.push(at, event_class, due);
-}
-
-void SimExecutor::say(const Gang& g, const event::Payload& what) {
-  batch_.push_back(Event{.at = now_, .job = g.job, .gang = g.id, .incarnation = g.incarnation, .what = what});
-}
-
-SimExecutor::Gang* SimExecutor::find(GangId gang, Incarnation incarnation) {
-  if (gang.index() >= job_of_gang_.size()) return nullptr;
-  Gang& g = gangs_[job_of_gang_[gang.index()].index()];
-  return g.id == gang && g.incarnation == incarnation && g.phase != Phase::idle ? &g : nullptr;
-}
-
 void SimExecutor::launch(const LaunchRequest& request) {
-  ORRERY_ASSERT(request.members.size() == 1, "a gang of {} jobs: merging is not modelled yet",
-                request.members.size());
-  const JobId job = request.members[0].job;
-  Gang& g = gangs_[job.index()];
-  ORRERY_ASSERT(g.phase == Phase::idle, "job {} launched twice", job.value);
-  if (request.gang.index() >= job_of_gang_.size()) job_of_gang_.resize(request.gang.index() + 1);
-  job_of_gang_[request.gang.index()] = job;
-  g.job = job;
-  g.id = request.gang;
-  g.incarnation = request.incarnation;
+  for (const Member& member : request.members) launch(request, member);
+}
+
+void SimExecutor::launch(const LaunchRequest& request, const Member& member) {
+  SimGang& g = table_.gangs.enter(request, member);
   g.phase = Phase::starting;
-  const JobSpec& spec = workload_->specs[job.index()];
-  if (in_stretches_) {
-    g.gpus = *request.gpus;
-    g.config = request.members[0].config;
-    g.healthy = kUnitRate;
-  } else {
-    g.healthy = speed_of(g, *request.gpus, request.members[0].config);
-  }
-  inherit(g, request.members[0].config);
+  speed_.enter(table_, g, request, member);
+  versions_.inherit(g, member.config);
+  const JobSpec& spec = workload_->specs[g.job.index()];
   const Time start =
-      now_ + options_.overheads.start_cost(spec, request.incarnation) + model_->start_cost(spec, *request.gpus);
-  g.next = schedule(g, start, kStartClass, What::start);
-  if (contention_ || neighbours_) {
-    g.gpus = *request.gpus;
-    g.config = request.members[0].config;
-  }
-  g.turns = 1;
-  g.in_group = request.group.valid() && !model_->knows_sharing();
-  if (g.in_group) {
-    if (!neighbours_) neighbours_.emplace(*topology_, gangs_.size());
-    g.gpus = *request.gpus;
-  }
-  g.rate = g.healthy;
-  if (gangs_on_.empty()) return;
-  g.gpus = *request.gpus;
-  for (const NodeSlice& s : g.gpus.slices()) gangs_on_[s.node.index()].push_back(job);
-  g.slowdown = slowest_node(g);
-  g.rate = present_rate(g);
+      table_.now + options_.overheads.start_cost(spec, member.incarnation) + model_->start_cost(spec, *request.gpus);
+  g.next = table_.schedule(g, start, Due::kStartClass, {.what = What::start});
+  faults_.enter(g, *request.gpus);
+  g.rate = speed_.present(g);
 }
 
-// Progress up to now is added to the job's work done.
-void SimExecutor::settle(Gang& g) {
-  if (g.phase != Phase::running || g.saving) return;
-  if (in_stretches_) {
-    const Duration gone = now_ - g.since;
-    if (gone >= g.stretch.left) {
-      g.done = g.stretch.until;
-      g.stretch.left = Duration{0};
-    } else {
-      const Int128 work = static_cast<Int128>((g.stretch.until - g.done).ns) * gone.ns / g.stretch.left.ns;
-      g.done = g.done + Work{static_cast<std::int64_t>(work)};
-      g.stretch.left -= gone;
-    }
-  } else {
-    g.done = g.done + work_in(now_ - g.since, g.rate);
-  }
-  g.since = now_;
-}
-
-// When the job will finish, or its speed changes.
-void SimExecutor::plan_end(Gang& g) {
-  if (in_stretches_) return begin_stretch(g);
-  const Duration needed = time_for(g.total - g.done, g.rate);
-  if (needed != kForever) g.next = schedule(g, now_ + needed, kFinishClass, What::finish);
-}
-
-void SimExecutor::cancel_pending(Gang& g) {
-  if (contention_) contention_->stop(g.job);  // whatever ends its steps comes by here
-  if (neighbours_) neighbours_->stop(g.job);
-  if (g.next != Queue::kNone) queue_.cancel(g.next);
-  if (g.report != Queue::kNone) queue_.cancel(g.report);
-  if (g.save != Queue::kNone) queue_.cancel(g.save);
-  if (g.publish != Queue::kNone) queue_.cancel(g.publish);
-  g.next = g.report = g.save = g.publish = Queue::kNone;
-  g.saving = g.publishes_now = false;
-}
-
-// One cause of a node's being away begins, or ends: it is up while there is none, known or by chance. What ran there
-// has failed before the capacity is gone.
-void SimExecutor::change_node(const Due& due) {
-  const bool fails = due.what == What::node_down;
-  int& causes = away_[due.node.index()];
-  const bool was_up = causes == 0;
-  causes += fails ? 1 : -1;
-  if (was_up) fail_gangs_on(due.node);
-  const std::int32_t usable = fails ? 0 : topology_->node(due.node).gpus;
-  if (was_up || causes == 0) batch_.push_back(Event{.at = now_, .what = event::Capacity{due.node, usable}});
-  if (!due.by_chance) return;
-  Due next = due;
-  next.what = fails ? What::node_up : What::node_down;
-  queue_.push(now_ + node_failures_[due.node.index()].next(), kNodeClass, next);
-}
-
-void SimExecutor::fail_gangs_on(NodeId node) {
-  const std::vector<JobId> hit = gangs_on_[node.index()];
-  for (const JobId job : hit) {
-    Gang& g = gangs_[job.index()];
-    const Duration broken_off = stood_still(g);
-    leave_nodes(g);
-    cancel_pending(g);
-    g.done = g.committed;
-    g.phase = Phase::idle;
-    say(g, event::Failed{.committed = g.committed, .broken_off = broken_off, .node = node});
-  }
-}
-
-void SimExecutor::leave_nodes(const Gang& g) {
-  if (gangs_on_.empty()) return;
-  for (const NodeSlice& s : g.gpus.slices()) {
-    std::vector<JobId>& there = gangs_on_[s.node.index()];
-    there.erase(std::find(there.begin(), there.end(), g.job));
-  }
-}
-
-void SimExecutor::run_from_now(Gang& g) {
+void SimExecutor::run_from_now(SimGang& g) {
   g.phase = Phase::running;
-  g.since = now_;
+  g.since = table_.now;
   g.saving = false;
-  if (contention_) contention_->start(g.job, g.gpus);
-  if (neighbours_ && (g.in_group || model_->minds_neighbours())) neighbours_->start(g.job, g.gpus);
-  plan_end(g);
+  speed_.start(g);
+  speed_.plan_end(table_, g);
   if (options_.progress_every.ns > 0)
-    g.report = schedule(g, now_ + options_.progress_every, kProgressClass, What::report);
-  plan_checkpoint(g);
+    g.report = table_.schedule(g, table_.now + options_.progress_every, Due::kProgressClass, {.what = What::report});
+  saves_.plan(table_, g, speed_);
   plan_publication(g);
 }
 
-void SimExecutor::stop(GangId gang, Incarnation incarnation, StopHow how, Duration) {
-  Gang* g = find(gang, incarnation);
+void SimExecutor::cease(SimGang& g) {
+  speed_.stop(g);  // whatever ends its steps comes by here
+  for (DueQueue::Handle* h : {&g.next, &g.report, &g.save, &g.publish}) table_.cancel(*h);
+  g.saving = g.publishes_now = false;
+}
+
+void SimExecutor::leave(SimGang& g) {
+  g.phase = Phase::idle;
+  faults_.leave(g);
+}
+
+void SimExecutor::stop(GangId gang, const Member& member, StopHow how, Duration) {
+  SimGang* g = table_.gangs.find(gang, member);
   if (g == nullptr) return;  // it has just ended: its event is on the way
   if (g->phase == Phase::stopping && how != StopHow::kill) return;
-  settle(*g);
-  g->broken_save = stood_still(*g);
-  cancel_pending(*g);
+  speed_.settle(*g, table_.now);
+  g->broken_save = SimSaves::stood_still(*g, table_.now);
+  cease(*g);
   if (how == StopHow::suspend) {
+    ORRERY_ASSERT(!g->merged, "job {} is merged with others: it cannot be suspended", g->job.value);
     g->phase = Phase::suspended;
-    g->next = schedule(*g, now_, kStopClass, What::suspension, {}, g->broken_save);
+    g->next =
+        table_.schedule(*g, table_.now, Due::kStopClass, {.what = What::suspension, .stood_still = g->broken_save});
     return;
   }
   g->phase = Phase::stopping;
   const bool kill = how == StopHow::kill;
   const JobSpec& spec = workload_->specs[g->job.index()];
-  const Duration takes = kill ? Duration{} : options_.overheads.stop_cost(spec, incarnation);
-  g->next = schedule(*g, now_ + takes, kStopClass, What::stop, kill ? g->committed : g->done, g->broken_save);
+  const Duration takes = kill ? Duration{} : options_.overheads.stop_cost(spec, member.incarnation);
+  g->next =
+      table_.schedule(*g, table_.now + takes, Due::kStopClass,
+                      {.what = What::stop, .work = kill ? g->committed : g->done, .stood_still = g->broken_save});
 }
 
-void SimExecutor::resume(GangId gang, Incarnation incarnation) {
-  Gang* g = find(gang, incarnation);
+void SimExecutor::resume(GangId gang, const Member& member) {
+  SimGang* g = table_.gangs.find(gang, member);
   if (g == nullptr || g->phase != Phase::suspended) return;
-  cancel_pending(*g);
-  g->next = schedule(*g, now_, kStartClass, What::resumption);
+  cease(*g);
+  g->next = table_.schedule(*g, table_.now, Due::kStartClass, {.what = What::resumption});
+}
+
+// Why it cannot obey at this instant.
+Refusal SimExecutor::refusal(const SimGang& g, const Command& command) const {
+  if (command.kind == Command::Kind::publish && versions_.empty()) return Refusal::impossible;
+  if (g.phase != Phase::running) return Refusal::not_running;
+  if (g.saving || g.publishes_now) return Refusal::busy;
+  return command.kind == Command::Kind::reconfigure ? speed_.refusal(g, command.config) : Refusal::none;
+}
+
+void SimExecutor::command(GangId gang, const Member& member, const Command& command) {
+  SimGang* g = table_.gangs.find(gang, member);
+  if (g == nullptr) return;
+  speed_.settle(*g, table_.now);
+  const auto at_once = [&](const Due& due) { return table_.schedule(*g, table_.now, Due::kProgressClass, due); };
+  if (const Refusal why = refusal(*g, command); why != Refusal::none) {
+    at_once({.what = What::refusal, .why = why});
+    return;
+  }
+  if (command.kind == Command::Kind::reconfigure) {
+    at_once(
+        {.what = What::reconfiguration, .accumulation = command.config.accumulation, .batch = command.config.batch});
+    return;
+  }
+  const What what = command.kind == Command::Kind::publish ? What::publication : What::checkpoint;
+  if (saves_.cost(*g, what).ns > 0) return saves_.begin(table_, *g, what);
+  if (what == What::publication) {
+    table_.cancel(g->publish);
+    g->publish = at_once({.what = what});
+    g->publishes_now = true;
+    return;
+  }
+  g->committed = g->done;
+  at_once({.what = What::saved, .work = g->done});
+  table_.cancel(g->save);
+  saves_.plan(table_, *g, speed_);
 }
 
 // What is due means something for its gang and, in most cases, is said.
 void SimExecutor::happen(const Due& due) {
-  if (due.what == What::node_down || due.what == What::node_up) return change_node(due);
-  if (due.what == What::slow_spell || due.what == What::spell_end) return change_speed(due);
-  Gang& g = gangs_[due.job.index()];
-  if (g.incarnation != due.incarnation) return;
+  if (due.what == What::node_down || due.what == What::node_up) {
+    for (const JobId job : faults_.change_node(due)) fail(table_.gangs[job], due.node);
+    return faults_.tell(table_, due);
+  }
+  if (due.what == What::slow_spell || due.what == What::spell_end) {
+    for (const JobId job : faults_.change_speed(table_, due))
+      change_rate(table_.gangs[job], table_.gangs[job].healthy, table_.gangs[job].turns);
+    return;
+  }
+  SimGang& g = table_.gangs[due.job];
+  if (g.incarnation == due.incarnation) happen_to(g, due);
+}
+
+void SimExecutor::happen_to(SimGang& g, const Due& due) {
   switch (due.what) {
     case What::start:
     case What::resumption:
-      g.next = Queue::kNone;
-      tell_inheritance(g);
+      g.next = DueQueue::kNone;
+      if (const auto told = versions_.inherited(g)) table_.say(g, *told);
       run_from_now(g);
-      if (due.what == What::start) return say(g, event::Started{});
-      return say(g, event::Resumed{});
-    case What::finish:
-      g.next = Queue::kNone;
-      settle(g);
-      cancel_pending(g);
-      g.phase = Phase::idle;
-      publish_last(g);
-      leave_nodes(g);
-      return say(g, event::Finished{});
-    case What::suspension: g.next = Queue::kNone; return say(g, event::Suspended{due.stood_still});
+      if (due.what == What::start) return table_.say(g, event::Started{});
+      return table_.say(g, event::Resumed{});
+    case What::finish: return finish(g);
+    case What::suspension: g.next = DueQueue::kNone; return table_.say(g, event::Suspended{due.stood_still});
     case What::stop:
-      g.next = Queue::kNone;
-      g.phase = Phase::idle;
+      g.next = DueQueue::kNone;
       g.done = g.committed = due.work;
-      leave_nodes(g);
-      return say(g, event::Stopped{due.work, due.stood_still});
+      leave(g);
+      return table_.say(g, event::Stopped{due.work, due.stood_still});
     case What::report:
-      settle(g);
-      g.report = schedule(g, now_ + options_.progress_every, kProgressClass, What::report);
-      return say(g, event::Progress{g.done});
-    case What::stretch_end: end_stretch(g); return say(g, event::Progress{g.done});
-    case What::checkpoint: return checkpoint(g);
-    case What::saved: return say(g, event::Checkpointed{due.work});
-    case What::publication: return publish(g);
-    case What::refusal: return say(g, event::CommandFailed{});
+      speed_.settle(g, table_.now);
+      g.report =
+          table_.schedule(g, table_.now + options_.progress_every, Due::kProgressClass, {.what = What::report});
+      return table_.say(g, event::Progress{g.done});
+    case What::stretch_end:  // it reports as its speed changes
+      speed_.end_stretch(table_, g);
+      plan_publication(g);
+      return table_.say(g, event::Progress{g.done});
+    case What::checkpoint:
+    case What::publication: return save(g, due.what);
+    case What::saved: return table_.say(g, event::Checkpointed{due.work});
+    case What::reconfiguration: return reconfigure(g, due);
+    case What::refusal: return table_.say(g, event::CommandFailed{due.why});
     default: return;
   }
 }
 
+void SimExecutor::finish(SimGang& g) {
+  g.next = DueQueue::kNone;
+  speed_.settle(g, table_.now);
+  cease(g);
+  versions_.publish_last(g);
+  leave(g);
+  table_.say(g, event::Finished{});
+}
+
+void SimExecutor::fail(SimGang& g, NodeId node) {
+  const Duration broken_off = SimSaves::stood_still(g, table_.now);
+  leave(g);
+  cease(g);
+  g.done = g.committed;
+  table_.say(g, event::Failed{.committed = g.committed, .broken_off = broken_off, .node = node});
+}
+
+// A checkpoint or a publication, which is one, too, and says that: it begins (nothing is said yet) or ends.
+void SimExecutor::save(SimGang& g, What what) {
+  const bool publishes = what == What::publication;
+  (publishes ? g.publish : g.save) = DueQueue::kNone;
+  if (publishes) g.publishes_now = false;
+  const Duration cost = saves_.cost(g, what);
+  if (!g.saving) {
+    speed_.settle(g, table_.now);
+    if (cost.ns > 0) return saves_.begin(table_, g, what);
+  }
+  g.committed = g.done;
+  table_.say(g, event::Checkpointed{g.committed, cost});
+  if (publishes) table_.say(g, versions_.publish(g));
+  const bool stood = std::exchange(g.saving, false);
+  if (stood) {
+    g.since = table_.now;
+    speed_.plan_end(table_, g);
+    if (publishes) saves_.plan(table_, g, speed_);
+  }
+  plan_publication(g);
+  if (!publishes) saves_.plan(table_, g, speed_);
+}
+
+// It goes on at the speed that it has with another batch. One that has been asked to stop meanwhile does not.
+void SimExecutor::reconfigure(SimGang& g, const Due& due) {
+  if (g.phase != Phase::running) return table_.say(g, event::CommandFailed{Refusal::not_running});
+  speed_.settle(g, table_.now);
+  g.config.batch = due.batch;
+  g.config.accumulation = due.accumulation;
+  speed_.reconfigured(g);
+  if (!g.saving) {
+    for (DueQueue::Handle* h : {&g.next, &g.publish}) table_.cancel(*h);
+    speed_.plan_end(table_, g);
+    plan_publication(g);
+  }
+  table_.say(g, event::Reconfigured{due.batch, due.accumulation});
+}
+
+void SimExecutor::plan_publication(SimGang& g) {
+  if (versions_.empty() || g.publish != DueQueue::kNone || !tolls_.empty()) return;
+  const auto at = versions_.next_point(g);
+  const Duration needed = at ? speed_.time_to(g, *at) : kForever;
+  if (needed == kForever) return;
+  g.publish = table_.schedule(g, table_.now + needed, Due::kProgressClass, {.what = What::publication});
+}
+
+// Jobs whose share of the network, or whose neighbours, have changed go on at another speed from now on.
+void SimExecutor::change_rates() {
+  speed_.update(table_, [this](SimGang& g, Rate healthy, std::int64_t turns) { change_rate(g, healthy, turns); });
+}
+
+void SimExecutor::change_rate(SimGang& g, Rate healthy, std::int64_t turns) {
+  g.healthy = healthy;
+  g.turns = turns;
+  const Rate rate = speed_.present(g);
+  if (rate == g.rate) return;
+  speed_.settle(g, table_.now);
+  g.rate = rate;
+  if (g.phase != Phase::running) return;  // it will start, or go on, at this speed
+  if (g.saving) return;                   // its end is planned when it has saved
+  for (DueQueue::Handle* h : {&g.next, &g.publish}) table_.cancel(*h);
+  speed_.plan_end(table_, g);
+  plan_publication(g);
+  if (g.save == DueQueue::kNone) saves_.plan(table_, g, speed_);
+}
+
 // Whatever happens, every job that goes on running has progressed by max(elapsed - toll, 0).
 void SimExecutor::take_tolls(Duration elapsed) {
-  for (Gang& g : gangs_) {
+  for (SimGang& g : table_.gangs) {
     if (g.phase != Phase::running) continue;
     g.done = g.done + Work{std::max<std::int64_t>(elapsed.ns - tolls_[g.job.index()].ns, 0)};
-    g.since = now_;
-    queue_.reschedule(g.next, now_ + time_for(g.total - g.done, kUnitRate));
-    say(g, event::Progress{g.done});
+    g.since = table_.now;
+    table_.queue.reschedule(g.next, table_.now + time_for(g.total - g.done, kUnitRate));
+    table_.say(g, event::Progress{g.done});
   }
 }
 
 std::span<const Event> SimExecutor::wait_until(Time deadline) {
-  batch_.clear();
-  change_rates();                              // what was stopped since the last call
-  while (batch_.empty() && broken_.empty()) {  // some events concern only the executor: a checkpoint begins
-    const Time next = queue_.next_time();
-    const Time before = now_;
+  SimTable& t = table_;
+  t.batch.clear();
+  change_rates();                                // what was stopped since the last call
+  while (t.batch.empty() && t.broken.empty()) {  // some events concern only the executor: a checkpoint begins
+    const Time next = t.queue.next_time();
+    const Time before = t.now;
     const bool nothing = next > deadline || next == kNever;
     if (!nothing) {
-      ORRERY_ASSERT(next >= now_, "time runs backwards: {} after {}", next.ns, now_.ns);
-      now_ = next;
+      ORRERY_ASSERT(next >= t.now, "time runs backwards: {} after {}", next.ns, t.now.ns);
+      t.now = next;
       const auto same_end = options_.rule != nullptr ? options_.rule->same_end : nullptr;
       bool ends = false;
-      while (!queue_.empty() && (queue_.next_time() == now_ || (ends && same_end(now_, queue_.next_time())))) {
-        const Due due = queue_.pop().payload;
+      while (!t.queue.empty() && (t.queue.next_time() == t.now || (ends && same_end(t.now, t.queue.next_time())))) {
+        const Due due = t.queue.pop().payload;
         ends = same_end != nullptr && (ends || due.what == What::finish);
         happen(due);
       }
       change_rates();
     } else if (deadline != kNever) {
-      now_ = std::max(now_, deadline);
+      t.now = std::max(t.now, deadline);
     }
-    if (!tolls_.empty() && now_ > before) take_tolls(now_ - before);
+    if (!tolls_.empty() && t.now > before) take_tolls(t.now - before);
     if (nothing) break;
   }
-  return batch_;
+  return t.batch;
 }
 
 }  // namespace orrery

@@ -77,6 +77,62 @@ TEST_CASE("Accumulated micro batches are one batch", "[torch][session]") {
   CHECK(std::abs(whole.back() - parts.back()) <= 1e-5 * std::abs(whole.back()));
 }
 
+// Three steps of 24 samples, then four of 48 in two micro batches: positions 72 to 263, on any number of ranks.
+TEST_CASE("Another batch from a step on: the samples go on where they were", "[torch][session][reconfigure]") {
+  std::vector<double> alone;
+  std::uint32_t whole = 0;
+  for (const int world : {1, 2}) {
+    std::vector<double> losses;
+    as_ranks(world, [&](int rank, Communicator& gradients, const TaskContext& context) {
+      const auto session = make(toy(), context, gradients);
+      for (int i = 0; i < 7; ++i) {
+        if (i == 3 && !session->reconfigure(48, 1)) throw std::runtime_error("refused");
+        const double loss = session->step(true).loss;
+        if (rank == 0) losses.push_back(loss);
+      }
+      if (!session->ranks_agree()) throw std::runtime_error("the ranks' parameters differ");
+      if (world == 1) whole = session->checksum();
+    });
+    if (world == 1) alone = losses;
+    REQUIRE(losses.size() == 7);
+    for (std::size_t i = 0; i < 7; ++i) CHECK(std::abs(losses[i] - alone[i]) <= 1e-5 * std::abs(alone[i]));
+  }
+  // Stopped after five steps and started again with that batch.
+  std::vector<live::CheckpointFile> files;
+  as_ranks(1, [&](int, Communicator& gradients, const TaskContext& context) {
+    const auto session = make(toy(), context, gradients);
+    for (int i = 0; i < 5; ++i) {
+      if (i == 3) REQUIRE(session->reconfigure(48, 1));
+      session->step(false);
+    }
+    files = session->save();
+  });
+  as_ranks(1, [&](int, Communicator& gradients, const TaskContext& context) {
+    const auto session = make(toy(), context, gradients);
+    REQUIRE(session->reconfigure(48, 1));
+    REQUIRE(session->load(files));
+    for (int i = 0; i < 2; ++i) session->step(false);
+    CHECK(session->checksum() == whole);
+  });
+}
+
+TEST_CASE("A batch that cannot be split is refused, and nothing changes", "[torch][session][reconfigure]") {
+  json config = toy();
+  config["micro_batch"] = 24;
+  const std::vector<double> straight = train_alone(config, 6);
+  std::vector<double> losses;
+  as_ranks(1, [&](int, Communicator& gradients, const TaskContext& context) {
+    const auto session = make(config, context, gradients);
+    for (int i = 0; i < 6; ++i) {
+      if (i == 2) CHECK_FALSE(session->reconfigure(2, 3));   // four micro batches of two samples
+      if (i == 3) CHECK_FALSE(session->reconfigure(96, 1));  // 48 at once
+      if (i == 4) CHECK(session->reconfigure(0, 0));
+      losses.push_back(session->step(true).loss);
+    }
+  });
+  CHECK(losses == straight);
+}
+
 TEST_CASE("A parameter that no sample of a rank uses has a zero gradient there, not a missing bucket",
           "[torch][session]") {
   // Batch 2 on two ranks: in steps where neither position is divisible by three, the branch is unused by both; else

@@ -157,6 +157,53 @@ TEST_CASE("Preempted and resumed on equal ranks, every bit is as without", "[tor
   }
 }
 
+// Of 30 steps' work ten are done when it is told, at the earliest; the rest takes half as many steps.
+TEST_CASE("A job goes on with another batch on all ranks, and says what it cannot do",
+          "[torch][worker][reconfigure]") {
+  for (const int ranks : {1, 2}) {
+    Job job(30, {{"model", {{"pause_ms", 5}}}});
+    const Job::End end = job.run(ranks, [](Engine& engine, GangHandle gang, const EngineEvent& e) {
+      const auto* step = e.kind == Kind::said ? std::get_if<Step>(&e.message) : nullptr;
+      if (step == nullptr) return;
+      if (step->step == 2) engine.say(gang, Reconfigure{.batch = 1, .accumulation = 3});
+      if (step->step == 10) engine.say(gang, Reconfigure{.batch = 24, .accumulation = 1});
+    });
+    INFO(end.text);
+    REQUIRE(end.verdict == kExitDone);
+    int refused = 0;
+    std::int64_t changed_after = -1, last = 0;
+    for (const FromWorker& m : end.said) {
+      if (const auto* step = std::get_if<Step>(&m)) last = step->step;
+      if (const auto* no = std::get_if<Refused>(&m)) refused += no->why == Refusal::out_of_range ? 1 : 0;
+      if (const auto* now = std::get_if<Reconfigured>(&m)) {
+        CHECK(now->batch == 24);
+        changed_after = last;
+      }
+    }
+    CHECK(refused == 1);
+    REQUIRE(changed_after >= 10);
+    CHECK(end.last_step() == changed_after + (30 - changed_after + 1) / 2);
+  }
+}
+
+TEST_CASE("A trainer refuses a member more in words, and goes on", "[torch][worker][merged]") {
+  Job job(20, {{"model", {{"pause_ms", 5}}}});
+  const Job::End end = job.run(1, [](Engine& engine, GangHandle gang, const EngineEvent& e) {
+    if (e.kind != Kind::said || !std::holds_alternative<Ready>(e.message)) return;
+    Join join;
+    join.start.job = "other";
+    join.start.run_folder = join.start.checkpoint_dir = "nowhere";
+    engine.say(gang, join);
+  });
+  CHECK(end.verdict == kExitDone);
+  CHECK(end.last_step() == 20);
+  bool told = false;
+  for (const FromWorker& m : end.said)
+    if (const auto* line = std::get_if<FromMember>(&m))
+      told = line->job == "other" && std::holds_alternative<WorkerError>(line->what);
+  CHECK(told);
+}
+
 TEST_CASE("A job goes on with another number of ranks", "[torch][worker]") {
   Job job(40, {{"model", {{"dropout", 0.0}, {"pause_ms", 2}}}});
   REQUIRE(job.run(1, stop_after(8)).verdict == kExitStopped);

@@ -191,9 +191,14 @@ std::vector<std::string> worker_line_seeds() {
   start.checkpoint_dir = "runs/r/jobs/0/checkpoints";
   start.total_work = Work{1'000'000'000};
   return {live::format(live::ToWorker{start}) + "save\nlease 30\npublish\nstop\n",
-          "hello 1 paced\nready 0 0\nstep 10 1000 2000\nstep 11 1100 200 31000\n"
+          live::format(live::ToWorker{live::Join{start}}) +
+              "of a save\nof a publish\nof a drop\nof a stop\nreconfigure 64 3 1000 2000\nof a reconfigure 1 0 2 3\n",
+          "of 7 ready 0 0\nof 7 step 1 2 3\nof 7 saving 1\nof 7 saved 1 2 p\nof 7 published 1 1 p\nof 7 left\n"
+          "of 7 done 3\nof 7 error no\nreconfigured 64 3\nrefused busy it saves\nof 7 refused impossible x\n",
+          "hello 2 paced\nready 0 0\nstep 10 1000 2000\nstep 11 1100 200 31000\n"
           "saving 10\nsaved 10 1000 a/step-10\npublished 1 10 a/version-1\ndone 12\nerror no room\n",
-          "hello 2 paced\n", "lease 0\n"};
+          "hello 1 paced\n",
+          "lease 0\n"};
 }
 
 std::vector<std::string> manifest_seeds() {
@@ -205,7 +210,9 @@ std::vector<std::string> manifest_seeds() {
 }
 
 std::vector<std::string> script_seeds() {
-  return {"# why\n0s a run n0:0-1,n1:3 group 2\n@12 a suspend\n90s b preempt\n1h b cancel\n"};
+  return {
+      "# why\n0s a run n0:0-1,n1:3 group 2\n@12 a suspend\n90s b preempt\n1h b cancel\n"
+      "1s a run n0:0 group 1 merged\n2s a reconfigure 64 3\n"};
 }
 
 std::vector<std::string> trace_seeds() {

@@ -6,12 +6,14 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <csignal>
+#include <fstream>
 #include <map>
 #include <string>
 #include <utility>
 
 #include "sim/world/chaos_executor.hpp"
 #include "sim/world/sim_executor.hpp"
+#include "tests/support/batches.hpp"
 #include "tests/support/live_world.hpp"
 
 namespace {
@@ -78,9 +80,9 @@ class KillAfterCheckpoint final : public Executor {
   [[nodiscard]] Time now() const override { return inner_->now(); }
   [[nodiscard]] const Topology& describe() override { return inner_->describe(); }
   void launch(const LaunchRequest& request) override { inner_->launch(request); }
-  void stop(GangId g, Incarnation i, StopHow how, Duration grace) override { inner_->stop(g, i, how, grace); }
-  void resume(GangId g, Incarnation i) override { inner_->resume(g, i); }
-  void command(GangId g, Incarnation i, const Command& c) override { inner_->command(g, i, c); }
+  void stop(GangId g, const Member& m, StopHow how, Duration grace) override { inner_->stop(g, m, how, grace); }
+  void resume(GangId g, const Member& m) override { inner_->resume(g, m); }
+  void command(GangId g, const Member& m, const Command& c) override { inner_->command(g, m, c); }
   [[nodiscard]] std::span<const Event> wait_until(Time deadline) override {
     const auto events = inner_->wait_until(deadline);
     batch_.assign(events.begin(), events.end());
@@ -88,7 +90,7 @@ class KillAfterCheckpoint final : public Executor {
       const auto at = left_.find(e.job.value);
       if (at == left_.end()) continue;
       if (e.kind() == EventKind::checkpointed && --at->second == 0)
-        inner_->stop(e.gang, e.incarnation, StopHow::kill, {});
+        inner_->stop(e.gang, {e.job, e.incarnation}, StopHow::kill, {});
       if (e.kind() == EventKind::stopped && at->second == 0) {
         e.what = event::Failed{.committed = e.get<event::Stopped>().committed};
         left_.erase(at);
@@ -252,5 +254,133 @@ TEST_CASE("both worlds: a child of half its parent starts while the parent runs"
     CHECK(ready_s - began_s >= 40);
     CHECK(ready_s - began_s < 40 + 10 + 14);  // ten checkpoints of 1 s; reports come every 10 s of this run
     CHECK(book.when(EventKind::started, 1) < book.when(EventKind::finished, 0));
+  }
+}
+
+namespace {
+
+void use_merged_script(LiveWorld& w, const std::string& script, const std::vector<TinyJob>& jobs) {
+  std::ofstream(w.folder.file("script")) << script;
+  w.workload = make_workload(jobs);
+  w.policy = {"scripted", "count", {{"file", w.folder.file("script")}}};
+}
+
+// Told of each job, with when, in whole seconds of the run.
+std::map<std::uint32_t, std::vector<std::pair<std::string, double>>> times_of(const std::vector<Event>& events) {
+  std::map<std::uint32_t, std::vector<std::pair<std::string, double>>> told;
+  for (const Event& e : events)
+    if (e.kind() == EventKind::started || e.kind() == EventKind::stopped || e.kind() == EventKind::finished ||
+        e.kind() == EventKind::failed || e.kind() == EventKind::launch)
+      told[e.job.value].emplace_back(fmt::format("{} in gang {}", to_string(e.kind()), e.gang.value),
+                                     to_seconds(e.at));
+  return told;
+}
+
+void same_times(const std::vector<Event>& live, const std::vector<Event>& simulated, double margin_s) {
+  const auto real = times_of(live), expected = times_of(simulated);
+  REQUIRE(real.size() == expected.size());
+  for (const auto& [job, told] : expected) {
+    INFO("job " << job);
+    const auto& other = real.at(job);
+    REQUIRE(other.size() == told.size());
+    for (std::size_t i = 0; i < told.size(); ++i) {
+      INFO(told[i].first);
+      CHECK(other[i].first == told[i].first);
+      CHECK(other[i].second == Approx(told[i].second).margin(margin_s));
+    }
+  }
+}
+
+}  // namespace
+
+// The schedule of merged_test: three members that join, leave, come back and finish, in either world.
+TEST_CASE("both worlds: a merged gang, joined and left", "[live][merged]") {
+  for (const char* where : {"n0:0", "n0:0-1"}) {  // one rank; two
+    INFO(where);
+    FaultWorld w;
+    w.checkpoints = {};
+    w.overheads.launch = seconds(10);
+    w.overheads.stop = seconds(4);
+    const std::string run = fmt::format("run {} group 7 merged\n", where);
+    const int wide = std::string(where) == "n0:0" ? 1 : 2;
+    use_merged_script(w, "0s j0 " + run + "30s j1 " + run + "60s j2 " + run + "100s j1 preempt\n120s j1 " + run,
+                      {{0, wide, 100}, {0, wide, 100}, {0, wide, 30}});
+    const Topology topology(w.groups);
+    const IdealModel model;
+    SimExecutor simulated(topology, w.workload, model, sim_options(w));
+    const auto real = live_executor(w, topology, model);
+    const std::vector<Event> expected = run_controller(simulated, w);
+    same_times(run_controller(*real, w), expected, 20);
+  }
+}
+
+// They save every 4 s for 1 s. A rank of the gang dies: both have failed, each keeps what it has saved, and they go
+// on in a gang of their own, which forms anew.
+TEST_CASE("both worlds: a merged gang that dies takes all of its members", "[live][merged]") {
+  FaultWorld w;
+  use_merged_script(w, "0s j0 run n0:0 group 1 merged\n0s j1 run n0:0 group 1 merged\n", {{0, 1, 20}, {0, 1, 20}});
+  const Topology topology(w.groups);
+  const IdealModel model;
+  bool killed = false;
+  int saves = 0;
+  w.see = [&](Engine& engine, const EngineEvent& e) {
+    const auto* line = e.kind == EngineEvent::Kind::said ? std::get_if<live::FromMember>(&e.message) : nullptr;
+    if (line != nullptr && std::holds_alternative<live::Saved>(line->what)) ++saves;
+    if (saves < 2 || killed) return;
+    killed = true;
+    for (const live::ProcessId& p : engine.processes(e.gang)) (void)::kill(p.pid, SIGKILL);
+  };
+  const auto real = live_executor(w, topology, model);
+  Diary book;
+  book.events = run_controller(*real, w);
+  for (const int job : {0, 1}) {
+    CHECK(book.count(EventKind::failed, job) == 1);
+    CHECK(book.count(EventKind::finished, job) == 1);
+    CHECK(book.count(EventKind::launch, job) == 2);
+  }
+  for (const Event& e : book.events)
+    if (const auto* f = failure_of(e)) CHECK(f->committed.ns > 0);
+}
+
+// j1 wants to join just as j0 ends, again and again: whether its word is heard in time or not, it runs and finishes.
+TEST_CASE("live: who joins a gang that ends at that moment begins one", "[live][merged]") {
+  FaultWorld w;
+  w.checkpoints = {};
+  w.overheads = {};
+  std::string script = "0s j0 run n0:0 group 1 merged\n";
+  std::vector<TinyJob> jobs{{0, 1, 8}};
+  for (int i = 1; i <= 6; ++i) {
+    script += fmt::format("{}ms j{} run n0:0 group 1 merged\n", 7'700 + 100 * i, i);
+    jobs.push_back({0, 1, 1});
+  }
+  use_merged_script(w, script, jobs);
+  const Topology topology(w.groups);
+  const IdealModel model;
+  const auto real = live_executor(w, topology, model);
+  Diary book;
+  book.events = run_controller(*real, w);
+  CHECK(book.count(EventKind::finished) == 7);
+  CHECK(book.count(EventKind::launch_failed) == 0);
+  CHECK(book.count(EventKind::failed) == 0);
+}
+
+// 60 s at batch 4 and at batch 8: 20 s, then the other 40 s in half the time. 32 does not fit.
+TEST_CASE("both worlds: another batch while the job runs", "[live][reconfigure]") {
+  FaultWorld w;
+  w.checkpoints = {};
+  use_merged_script(w, "0s j0 run n0:0\n23s j0 reconfigure 8\n30s j0 reconfigure 32\n", {{0, 1, 60}});
+  const Topology topology(w.groups);
+  const Batches model(w.workload);
+  SimExecutor simulated(topology, w.workload, model, sim_options(w));
+  const auto real = live_executor(w, topology, model);
+  for (Executor* world : {static_cast<Executor*>(&simulated), static_cast<Executor*>(real.get())}) {
+    INFO((world == &simulated ? "simulated" : "live"));
+    Diary book;
+    book.events = run_controller(*world, w);
+    CHECK(book.when(EventKind::finished, 0) == Approx(43).margin(4));
+    REQUIRE(book.count(EventKind::reconfigured, 0) == 1);
+    REQUIRE(book.count(EventKind::command_failed, 0) == 1);
+    for (const Event& e : book.events)
+      if (const auto* no = e.get_if<event::CommandFailed>()) CHECK(no->why == Refusal::out_of_range);
   }
 }

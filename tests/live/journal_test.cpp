@@ -129,10 +129,10 @@ TEST_CASE("a damaged byte of a journal is an error, or the end of it is dropped"
 }
 
 TEST_CASE("a journal of another form is refused in words", "[live]") {
-  const auto read = parse_journal("j", "orrery-journal 2\nwhatever");
+  const auto read = parse_journal("j", "orrery-journal 3\nwhatever");
   REQUIRE_FALSE(read);
   CHECK(read.error().items.at(0).message ==
-        "`j` begins with `orrery-journal 2`, where this build writes `orrery-journal 3`");
+        "`j` begins with `orrery-journal 3`, where this build writes `orrery-journal 4`");
   CHECK(read.error().items.at(0).hint == "only the build that began a run can go on with it");
 }
 

@@ -292,7 +292,7 @@ TEST_CASE("live: what a worker says of preprocessing reaches the policy's view, 
   w.workload = make_workload({{0, 1, 5}, {0, 1, 5}});
   // The first measures, and says nothing where it prepared nothing; the second is an older worker.
   w.worker = {"/bin/sh", "-c",
-              "echo hello 1 fake; read start; echo ready 0 0; case $start in *'\"job\":\"0\"'*) "
+              "echo hello 2 fake; read start; echo ready 0 0; case $start in *'\"job\":\"0\"'*) "
               "echo step 1 1 9 30000; echo step 2 2 9; echo step 3 3 9 31000; echo step 5 5 9 32000;; "
               "*) echo step 1 1 9;; esac; echo done 5",
               "worker"};

@@ -163,8 +163,8 @@ TEST_CASE("every way in which a worker can misbehave ends in one clear event", "
     bool garbage = false;
   };
   const std::vector<Case> cases{
-      {"silence", "echo 'hello 1 paced'; exec sleep 60", "taken for hung"},
-      {"garbage", "echo 'hello 1 paced'; echo 'what is this'; exec sleep 60", "what is this", true},
+      {"silence", "echo 'hello 2 paced'; exec sleep 60", "taken for hung"},
+      {"garbage", "echo 'hello 2 paced'; echo 'what is this'; exec sleep 60", "what is this", true},
       {"another version", "echo 'hello 999 paced'; exec sleep 60", "999", true},
       {"a flood without newline", "exec cat /dev/zero", "", true},
       {"a status", "echo 'no such model' >&2; exit 3",
@@ -172,7 +172,7 @@ TEST_CASE("every way in which a worker can misbehave ends in one clear event", "
       {"an error line", "echo 'error out of memory'; exit 1", "rank 0 left with status 1: out of memory"},
       {"a signal", "kill -SEGV $$", "rank 0 was ended by SIGSEGV"},
       {"much on stderr", "yes abcdefgh | head -c 10000000 >&2; echo the end >&2; exit 1", "the end"},
-      {"stdin that is never read", "echo 'hello 1 paced'; exec sleep 60 <&-", "taken for hung"},
+      {"stdin that is never read", "echo 'hello 2 paced'; exec sleep 60 <&-", "taken for hung"},
   };
   const test::TempFolder dir;
   // Only who hangs is taken for hung soon: the others may have to wait for a core.
@@ -222,7 +222,7 @@ TEST_CASE("what does not stop within its grace is killed", "[live]") {
   const test::TempFolder dir;
   LocalEngine engine({.nodes = {4}});
   engine.launch({1}, gang(paced(dir.path(), seconds(30), milliseconds(20)), 1,
-                          script("echo 'hello 1 paced'; echo 'ready 0 0'; exec sleep 60")));
+                          script("echo 'hello 2 paced'; echo 'ready 0 0'; exec sleep 60")));
   const std::int64_t at = monotonic_ns();
   const auto events = until_gone(engine, {1}, [&](const EngineEvent& e) {
     if (ready(e)) engine.stop({1}, milliseconds(200));

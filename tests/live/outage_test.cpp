@@ -44,14 +44,14 @@ class ExactWorld final : public Executor {
   void begin_at(Time t) { now_ = t; }
   void launch(const LaunchRequest& r) override {
     const JobId job = r.members[0].job;
-    gangs_[job] = {r.gang, r.incarnation, now_ + options_.start, now_, disk_->saved[job.index()], false};
+    gangs_[job] = {r.gang, r.members[0].incarnation, now_ + options_.start, now_, disk_->saved[job.index()], false};
   }
-  void stop(GangId gang, Incarnation incarnation, StopHow, Duration) override {
+  void stop(GangId gang, const Member& member, StopHow, Duration) override {
     for (auto& [job, g] : gangs_)
-      if (g.gang == gang && g.incarnation == incarnation) g.stopping = true;
+      if (g.gang == gang && g.incarnation == member.incarnation) g.stopping = true;
   }
-  void resume(GangId, Incarnation) override {}
-  void command(GangId, Incarnation, const Command&) override {}
+  void resume(GangId, const Member&) override {}
+  void command(GangId, const Member&, const Command&) override {}
 
   [[nodiscard]] std::span<const Event> wait_until(Time deadline) override {
     batch_.clear();

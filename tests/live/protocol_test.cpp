@@ -39,15 +39,39 @@ TEST_CASE("every message of the worker protocol survives its line", "[live]") {
   Start training = start;
   training.task = "/a b/task.json";
   CHECK(format(start).find("task") == std::string::npos);  // what paced workers hear has not changed
-  for (const ToWorker& m : std::vector<ToWorker>{start, training, Save{}, Publish{}, Stop{}, Lease{30}}) {
+  training.batch = 64;
+  training.accumulation = 2;
+  Start member = start;
+  member.job = "7";
+  const Reconfigure reconfigure{64, 3, Duration{4}, Work{5}};
+  for (const ToWorker& m : std::vector<ToWorker>{
+           start, training, Save{}, Publish{}, Stop{}, Lease{30}, reconfigure, Join{member}, ToMember{"7", Save{}},
+           ToMember{"7", Publish{}}, ToMember{"7", Stop{}}, ToMember{"7", Drop{}}, ToMember{"7", reconfigure}}) {
     const auto again = parse_to_worker(bare(format(m)));
     REQUIRE(again);
     CHECK(*again == m);
   }
-  for (const FromWorker& m : std::vector<FromWorker>{
-           Hello{1, "paced"}, Ready{7, Work{8}}, Step{9, Work{10}, Duration{11}},
-           Step{9, Work{10}, Duration{11}, Duration{31000}}, Saving{12}, Saved{12, Work{13}, "a b/step-12"},
-           Published{1, 2, "v"}, Done{3}, WorkerError{"x y"}}) {
+  for (const FromWorker& m : std::vector<FromWorker>{Hello{2, "paced"},
+                                                     Ready{7, Work{8}},
+                                                     Step{9, Work{10}, Duration{11}},
+                                                     Step{9, Work{10}, Duration{11}, Duration{31000}},
+                                                     Saving{12},
+                                                     Saved{12, Work{13}, "a b/step-12"},
+                                                     Published{1, 2, "v"},
+                                                     Done{3},
+                                                     WorkerError{"x y"},
+                                                     Reconfigured{64, 3},
+                                                     Refused{Refusal::busy, "x y"},
+                                                     FromMember{"7", Ready{7, Work{8}}},
+                                                     FromMember{"7", Step{9, Work{10}, Duration{11}}},
+                                                     FromMember{"7", Saving{12}},
+                                                     FromMember{"7", Saved{12, Work{13}, "a b"}},
+                                                     FromMember{"7", Published{1, 2, "v"}},
+                                                     FromMember{"7", Done{3}},
+                                                     FromMember{"7", WorkerError{"x y"}},
+                                                     FromMember{"7", Reconfigured{64, 3}},
+                                                     FromMember{"7", Refused{Refusal::out_of_range, "x"}},
+                                                     FromMember{"7", Left{}}}) {
     const auto again = parse_from_worker(bare(format(m)));
     REQUIRE(again);
     CHECK(*again == m);
@@ -69,8 +93,16 @@ TEST_CASE("a malformed line of the worker protocol is one error that says why", 
   };
   for (const Bad& b : {Bad{"", "empty"},
                        Bad{"hallo 1 paced", "a controller knows"},
-                       Bad{"hello 2 trainer", "speaks protocol 2"},
-                       Bad{"hello 1", "<worker> is missing"},
+                       Bad{"hello 1 trainer", "speaks protocol 1"},
+                       Bad{"hello 2", "<worker> is missing"},
+                       Bad{"left", "a controller knows"},
+                       Bad{"of 7", "<what> is missing"},
+                       Bad{"of 7 hello 2 x", "a member says"},
+                       Bad{"of 7 left now", "more than"},
+                       Bad{"of 7 ready 1", "<done_work_ns> is missing"},
+                       Bad{"refused never x", "<why> is"},
+                       Bad{"refused busy", "<text> is missing"},
+                       Bad{"reconfigured 1", "<accumulation> is missing"},
                        Bad{"ready 1", "<done_work_ns> is missing"},
                        Bad{"ready 1  2", "one space"},
                        Bad{"ready 01 2", "whole number"},
@@ -92,9 +124,13 @@ TEST_CASE("a malformed line of the worker protocol is one error that says why", 
     REQUIRE_FALSE(r);
     CHECK_THAT(complaint(r.error()), Catch::Contains(b.says));
   }
-  for (const Bad& b : {Bad{"lease 0", "not within 1"}, Bad{"stop now", "more than"}, Bad{"start", "missing"},
-                       Bad{"start {}", "`protocol` is missing"}, Bad{"start {\"protocol\":2}", "speaks protocol 2"},
-                       Bad{"start []", "not a JSON object"}, Bad{"quit", "a worker knows"}}) {
+  for (const Bad& b :
+       {Bad{"lease 0", "not within 1"}, Bad{"stop now", "more than"}, Bad{"start", "missing"},
+        Bad{"start {}", "`protocol` is missing"}, Bad{"start {\"protocol\":1}", "speaks protocol 1"},
+        Bad{"drop", "a worker knows"}, Bad{"of 7 lease 3", "a member knows"}, Bad{"join {}", "`protocol` is missing"},
+        Bad{"of 7 stop now", "more than"}, Bad{"reconfigure 1 2 3", "<step_work_ns> is missing"},
+        Bad{"reconfigure 1 2 0 4", "not within 1"}, Bad{"start []", "not a JSON object"},
+        Bad{"quit", "a worker knows"}}) {
     INFO(b.line);
     const auto r = parse_to_worker(b.line);
     REQUIRE_FALSE(r);

@@ -170,6 +170,34 @@ TEST_CASE("work of a profiled job is time on its requested GPUs, in stretches of
   CHECK(to_seconds(model->time_for(spec, left, Shape::packed(2), {})) == Approx(200 * 0.22));
 }
 
+// The job of above, on two GPUs: with a batch of 32 each has 16 samples, 0.16 + 0.1 + 0.04 s a step, which is worth
+// 1.6; in two passes of 8 each, of which one synchronises, 0.22 + 0.12 s.
+TEST_CASE("a profiled job with another batch than its own", "[models][reconfigure]") {
+  ApplicationProfile p = application_profile();
+  p.batches = {{16, {{100, 100, 1, 3}, {300, 300, 1, 3}}}, {32, {{110, 60, 1, 3}, {300, 190, 1, 3}}}};
+  const auto model = ProfiledModel::compile({p}, 4).value();
+  REQUIRE(model->add({"net", 16, 1, 0}, false));
+  JobSpec spec;
+  spec.id = JobId(0);
+  spec.demand.gpus = 1;
+  const auto with = [](std::int64_t batch, std::int32_t accumulation) {
+    RunConfig c;
+    c.batch = batch;
+    c.accumulation = accumulation;
+    return c;
+  };
+  const auto left_s = [&](const RunConfig& c) { return to_seconds(model->stretch(spec, on({2}), c, Work{}).left); };
+  CHECK(left_s({}) == Approx(100 * 0.22));
+  CHECK(left_s(with(16, 0)) == Approx(100 * 0.22));
+  CHECK(left_s(with(32, 0)) == Approx(100 / 1.6 * 0.30));
+  CHECK(left_s(with(32, 1)) == Approx(100 / 1.6 * 0.34));
+  CHECK(to_seconds(model->step_time(spec, on({2}), with(32, 1))) == Approx(0.34));
+  CHECK(model->refusal(spec, on({2}), with(32, 1)) == Refusal::none);
+  CHECK(model->refusal(spec, on({2}), with(0, 0)) == Refusal::none);
+  CHECK(model->refusal(spec, on({2}), with(256, 1)) == Refusal::out_of_range);  // 64 at once on a GPU
+  CHECK(model->refusal(spec, on({2}), with(2, 1)) == Refusal::out_of_range);    // one at once was never measured
+}
+
 TEST_CASE("a job without a profile, or whose profile lacks its size, is named", "[models]") {
   const auto model = ProfiledModel::compile({application_profile()}, 4).value();
   const auto unknown = model->add({"nett", 16, 1, 0}, false);

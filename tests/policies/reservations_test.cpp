@@ -12,7 +12,7 @@ namespace {
 using namespace orrery;
 using namespace orrery::test;
 
-struct Ask {
+struct Wanted {
   std::int64_t submit_s = 0;
   Demand demand{};
   std::int64_t duration_s = 1;
@@ -38,10 +38,11 @@ Demand cpus(std::int64_t cores) {
 }
 
 // Every job's estimate is its run time unless it says otherwise; in order of submission.
-Workload workload_of(std::vector<Ask> asks, bool estimates = true) {
-  std::stable_sort(asks.begin(), asks.end(), [](const Ask& a, const Ask& b) { return a.submit_s < b.submit_s; });
+Workload workload_of(std::vector<Wanted> asks, bool estimates = true) {
+  std::stable_sort(asks.begin(), asks.end(),
+                   [](const Wanted& a, const Wanted& b) { return a.submit_s < b.submit_s; });
   Workload w;
-  for (const Ask& ask : asks) {
+  for (const Wanted& ask : asks) {
     JobSpec s;
     s.id = JobId(static_cast<std::uint32_t>(w.specs.size()));
     s.name = fmt::format("j{}", s.id.value);
@@ -72,7 +73,7 @@ std::vector<double> starts_of(const RunResult& r) {
   return out;
 }
 
-std::vector<double> starts(const std::vector<NodeGroup>& groups, const std::vector<Ask>& asks,
+std::vector<double> starts(const std::vector<NodeGroup>& groups, const std::vector<Wanted>& asks,
                            const PolicyChoice& choice) {
   const auto policy = make_policy(choice);
   return starts_of(run_checked(groups, workload_of(asks), *policy));
@@ -133,12 +134,12 @@ Demand random_demand(RandomStream& rng, std::size_t types, bool mixed) {
 }
 
 // Jobs that the idle cluster could hold, each of them.
-std::vector<Ask> random_asks(RandomStream& rng, const Topology& topology, Placement& placement, bool mixed) {
-  std::vector<Ask> asks;
+std::vector<Wanted> random_asks(RandomStream& rng, const Topology& topology, Placement& placement, bool mixed) {
+  std::vector<Wanted> asks;
   const Inventory idle(topology);
   const std::uint64_t wanted = 10 + uniform_below(rng, 30);
   while (asks.size() < wanted) {
-    Ask a;
+    Wanted a;
     a.submit_s = static_cast<std::int64_t>(uniform_below(rng, 1200));
     a.duration_s = static_cast<std::int64_t>(1 + uniform_below(rng, 500));
     if (uniform_below(rng, 2) == 0)
@@ -179,8 +180,8 @@ const std::vector<PolicyChoice> kBackfilling{
 // a, c: 2 GPUs for 40 s; b, d: 2 for 90 s, a and b on the first node. Four GPUs on one node are there at 90; at 40
 // two of each node are free, which do the wide job no good.
 TEST_CASE("a reservation is for the nodes that the placement needs", "[policies][reservations]") {
-  const std::vector<Ask> asks{{0, gpus(2), 40}, {0, gpus(2), 90},  {0, gpus(2), 40}, {0, gpus(2), 90},
-                              {1, gpus(4), 60}, {2, gpus(2), 300}, {3, gpus(2), 300}};
+  const std::vector<Wanted> asks{{0, gpus(2), 40}, {0, gpus(2), 90},  {0, gpus(2), 40}, {0, gpus(2), 90},
+                                 {1, gpus(4), 60}, {2, gpus(2), 300}, {3, gpus(2), 300}};
   for (const char* placement : {"consolidated", "yarn", "buddy", "fewest"}) {
     INFO(placement);
     CHECK(starts(cluster(2, 4), asks, {"conservative", placement}) == std::vector<double>{0, 0, 0, 0, 90, 40, 90});
@@ -194,7 +195,8 @@ TEST_CASE("a reservation is for the GPU type that the job asks for", "[policies]
   groups[0].gpu = "A100";
   groups[1].gpu = "V100";
   groups[1].name = "v";
-  const std::vector<Ask> asks{{0, gpus(1, 1), 50}, {0, gpus(1, 1), 100}, {1, gpus(2, 1), 100}, {60, gpus(1, 1), 500}};
+  const std::vector<Wanted> asks{
+      {0, gpus(1, 1), 50}, {0, gpus(1, 1), 100}, {1, gpus(2, 1), 100}, {60, gpus(1, 1), 500}};
   CHECK(starts(groups, asks, {"conservative"}) == std::vector<double>{0, 0, 100, 200});
   CHECK(starts(groups, asks, {"easy", "count", {{"depth", "2"}}}) == std::vector<double>{0, 0, 100, 200});
   CHECK(starts(groups, asks, {"easy"}) == std::vector<double>{0, 0, 100, 200});
@@ -208,7 +210,7 @@ TEST_CASE("a reservation is for the cores that the job asks for", "[policies][re
   Demand six = gpus(2), three = gpus(1);
   six.cpu_milli = 6000;
   three.cpu_milli = 3000;
-  const std::vector<Ask> asks{{0, six, 50}, {1, six, 10}, {2, three, 100}, {3, cpus(2), 20}};
+  const std::vector<Wanted> asks{{0, six, 50}, {1, six, 10}, {2, three, 100}, {3, cpus(2), 20}};
   for (const char* policy : {"easy", "conservative"})
     CHECK(starts(groups, asks, {policy}) == std::vector<double>{0, 50, 60, 3});
 }
@@ -306,7 +308,7 @@ class NobodyWaitsForNothing final : public Policy {
 // Seven GPUs are promised at 200, out of a block of eight, the last of which another job takes at 51. At 60 the seven
 // are free, though no block is.
 TEST_CASE("a reserved place is taken as soon as it is free, also of a broken block", "[policies][reservations]") {
-  const std::vector<Ask> asks{{0, gpus(4), 60, 200}, {0, gpus(4), 50, 150}, {1, gpus(7), 50}, {51, gpus(1), 300}};
+  const std::vector<Wanted> asks{{0, gpus(4), 60, 200}, {0, gpus(4), 50, 150}, {1, gpus(7), 50}, {51, gpus(1), 300}};
   for (const char* policy : {"easy", "conservative"})
     CHECK(starts(cluster(1, 8), asks, {policy, "buddy"}) == std::vector<double>{0, 0, 60, 51});
 }
@@ -323,7 +325,7 @@ TEST_CASE("easy: nobody waits who fits and ends before anything else does", "[po
 // Two of four GPUs are held for nobody knows how long, and the head needs one of them: the short job behind it waits,
 // though it would end before anything could be known. A head that needs none of them has its reservation as ever.
 TEST_CASE("nobody passes a head that waits for a running job of unknown length", "[policies][reservations]") {
-  const auto run = [](const std::vector<Ask>& asks, const PolicyChoice& choice) {
+  const auto run = [](const std::vector<Wanted>& asks, const PolicyChoice& choice) {
     Workload w = workload_of(asks);
     w.specs[0].user_estimate.reset();
     const auto policy = make_policy(choice);

@@ -18,18 +18,18 @@ class LateSuspension final : public Executor {
   [[nodiscard]] Time now() const override { return inner_->now(); }
   [[nodiscard]] const Topology& describe() override { return inner_->describe(); }
   void launch(const LaunchRequest& request) override { inner_->launch(request); }
-  void stop(GangId g, Incarnation i, StopHow how, Duration grace) override {
-    if (how != StopHow::suspend) return inner_->stop(g, i, how, grace);
-    asked_.push_back({now() + late_, g, i});
+  void stop(GangId g, const Member& m, StopHow how, Duration grace) override {
+    if (how != StopHow::suspend) return inner_->stop(g, m, how, grace);
+    asked_.push_back({now() + late_, g, m});
   }
-  void resume(GangId g, Incarnation i) override { inner_->resume(g, i); }
-  void command(GangId g, Incarnation i, const Command& c) override { inner_->command(g, i, c); }
+  void resume(GangId g, const Member& m) override { inner_->resume(g, m); }
+  void command(GangId g, const Member& m, const Command& c) override { inner_->command(g, m, c); }
   [[nodiscard]] std::span<const Event> wait_until(Time deadline) override {
     for (;;) {
       const Time due = asked_.empty() ? kNever : asked_.front().at;  // the delay is the same for all: in order
       const auto events = inner_->wait_until(std::min(deadline, due));
       if (!events.empty() || asked_.empty() || now() < due) return events;
-      inner_->stop(asked_.front().gang, asked_.front().incarnation, StopHow::suspend, {});
+      inner_->stop(asked_.front().gang, asked_.front().member, StopHow::suspend, {});
       asked_.erase(asked_.begin());
     }
   }
@@ -38,7 +38,7 @@ class LateSuspension final : public Executor {
   struct Asked {
     Time at{};
     GangId gang{};
-    Incarnation incarnation = 0;
+    Member member{};
   };
   Executor* inner_;
   Duration late_;

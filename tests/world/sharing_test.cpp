@@ -182,8 +182,11 @@ TEST_CASE("the plan builder refuses what a kind of sharing does not promise", "[
   CHECK_THROWS_AS(plan.run(job, half, {}, Sharing::interleaved, GroupId(1)), AssertionFailed);
   CHECK_THROWS_AS(plan.run(job, whole, {}, Sharing::interleaved), AssertionFailed);
   CHECK_THROWS_AS(plan.run(job, whole, {}, Sharing::exclusive, GroupId(1)), AssertionFailed);
-  CHECK_THROWS_AS(plan.run(job, whole, {}, Sharing::merged, GroupId(1)), AssertionFailed);
+  CHECK_THROWS_AS(plan.run(job, half, {}, Sharing::merged, GroupId(1)), AssertionFailed);
+  CHECK_THROWS_AS(plan.run(job, whole, {}, Sharing::merged), AssertionFailed);
   CHECK(plan.run(job, half, {}, Sharing::fraction));
   CHECK(plan.run(job, whole, {}, Sharing::interleaved, GroupId(1)));
+  CHECK(plan.run(job, whole, {}, Sharing::merged, GroupId(1)));
+  CHECK_THROWS_AS(plan.suspend(job), AssertionFailed);
   CHECK(plan.run(job, whole));
 }

@@ -172,7 +172,9 @@ bool LocalEngine::fenced_off(Gang& g) {
 void LocalEngine::say(GangHandle gang, const ToWorker& message) {
   Gang* g = find(gang);
   if (g == nullptr || g->killing || fenced_off(*g)) return;
-  const std::string line = format(message);
+  ToWorker said = message;
+  if (auto* join = std::get_if<Join>(&said)) join->start.fence = options_.fence;
+  const std::string line = format(said);
   for (int rank = 0; rank < static_cast<int>(g->ranks.size()); ++rank) {
     Rank& r = g->ranks[static_cast<std::size_t>(rank)];
     if (r.ended || !r.process.in) continue;

@@ -34,6 +34,10 @@ class NetworkModel final : public PerformanceModel {
   [[nodiscard]] Speed speed(const JobSpec& spec, const Shape& shape, const RunConfig& config,
                             std::span<const JobId> neighbours) const override;
 
+  [[nodiscard]] Duration step_time(const JobSpec& spec, const Allocation& gpus, const RunConfig&) const override {
+    return step(spec, gpus).alone;
+  }
+
   struct Step {
     LinkUses links{};             // of the ring between nodes; empty when there is none, or nothing limits it
     std::int64_t wire_bytes = 0;  // that each node sends in a step: 2 (N - 1) / N S

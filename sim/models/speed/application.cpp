@@ -71,9 +71,15 @@ std::int32_t Application::most_gpus(std::int64_t batch) const {
   return static_cast<std::int32_t>(std::clamp<std::int64_t>(most, 1, 1'000'000));
 }
 
-Application::Split Application::split(std::int64_t batch, int gpus) const {
+Application::Split Application::split(std::int64_t batch, int gpus, std::int32_t accumulation) const {
   const ApplicationProfile& p = profile_;
   Split s;
+  if (accumulation > 0) {
+    s.accumulation = accumulation;
+    s.per_gpu = ceil_div(batch, gpus * (s.accumulation + 1));
+    s.total = s.per_gpu * gpus * (s.accumulation + 1);
+    return s;
+  }
   const std::int64_t local = ceil_div(batch, gpus);
   s.accumulation = ceil_div(local, p.max_local_batch) - 1;
   // One GPU alone estimates gradient noise from at least two passes.

@@ -37,7 +37,8 @@ class Application {
   [[nodiscard]] std::int64_t initial_batch() const { return profile_.initial_batch; }
   [[nodiscard]] std::int64_t max_local_batch() const { return profile_.max_local_batch; }
 
-  [[nodiscard]] Split split(std::int64_t batch, int gpus) const;
+  // `accumulation` 0: as little as the local batch allows.
+  [[nodiscard]] Split split(std::int64_t batch, int gpus, std::int32_t accumulation = 0) const;
   // One optimiser step, accumulation included.
   struct Step {
     double seconds = 0;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "sim/api/predictor.hpp"
+#include "sim/core/why.hpp"
 
 namespace orrery {
 
@@ -28,6 +29,18 @@ class PerformanceModel : public Predictor {
   [[nodiscard]] virtual Duration start_cost(const JobSpec& spec, const Allocation& gpus) const {
     (void)spec, (void)gpus;
     return {};
+  }
+  // One step of the job, nobody else being there: what a merged gang's steps are made of. 0 = it knows of no steps.
+  [[nodiscard]] virtual Duration step_time(const JobSpec& spec, const Allocation& gpus,
+                                           const RunConfig& config) const {
+    (void)spec, (void)gpus, (void)config;
+    return {};
+  }
+  // Whether a running job can go on with another batch or accumulation: none = it can, and speed() or stretch() says
+  // how fast.
+  [[nodiscard]] virtual Refusal refusal(const JobSpec& spec, const Allocation& gpus, const RunConfig& config) const {
+    (void)spec, (void)gpus, (void)config;
+    return Refusal::impossible;
   }
   // True when speed() (or share(), of a model in stretches) looks at `with`: executors then ask again whenever a
   // job's neighbours change.

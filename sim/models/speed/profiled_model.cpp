@@ -203,26 +203,6 @@ std::size_t ProfiledModel::epoch_of(const Class& c, Work done) {
   return static_cast<std::size_t>(std::upper_bound(c.ends.begin(), c.ends.end(), done.ns) - c.ends.begin());
 }
 
-// Calls f with each type of the GPUs that the job may use, once.
-template <class F>
-void ProfiledModel::for_types(const Class& c, const Shape& shape, F f) const {
-  if (types_.size() == 1) return f(std::size_t{0});
-  if (shape.where() == nullptr) {
-    if (shape.types() == 0) return f(c.home);
-    for (std::size_t t = 0; t < types_.size(); ++t)
-      if ((shape.types() >> t & 1U) != 0 && c.on[t].application != kNone) f(t);
-    return;
-  }
-  GpuTypeMask seen = 0;
-  for (const NodeSlice& s : shape.where()->slices()) {
-    const std::uint32_t type = topology_->node(s.node).type;
-    if (s.gpu_count() == 0 || (seen >> type & 1U) != 0) continue;
-    ORRERY_ASSERT(c.on[type].application != kNone, "`{}` on `{}`", c.job.application, types_[type].name);
-    seen |= GpuTypeMask{1} << type;
-    f(std::size_t{type});
-  }
-}
-
 NodeRing ProfiledModel::nodes_of(const Application& a, std::size_t type, const Shape& shape) const {
   if (shape.where() == nullptr) return NodeRing::packed(shape.gpus(), types_[type].nodes);
   return NodeRing(*shape.where(),
@@ -232,7 +212,8 @@ NodeRing ProfiledModel::nodes_of(const Application& a, std::size_t type, const S
 // The least of pace(application, split, seconds of a step) over the types of the GPUs; below 0 without GPUs, nothing
 // where one of them is not known.
 template <class Pace>
-std::optional<double> ProfiledModel::slowest(const JobSpec& spec, const Shape& shape, Pace pace) const {
+std::optional<double> ProfiledModel::slowest(const JobSpec& spec, const Shape& shape, const RunConfig& config,
+                                             Pace pace) const {
   const Class& c = class_of(spec.id);
   double least = -1;
   bool known = true;
@@ -240,7 +221,7 @@ std::optional<double> ProfiledModel::slowest(const JobSpec& spec, const Shape& s
     const Application& a = application(c, type);
     const NodeRing nodes = nodes_of(a, type, shape);
     if (nodes.gpus() == 0) return;
-    const Application::Split split = a.split(c.batch, nodes.gpus());
+    const Application::Split split = split_of(a, c, nodes.gpus(), config);
     const Application::Step step = a.step(nodes, split);
     known = known && (step.covered || c.clamp);
     const double v = pace(a, split, step.seconds);
@@ -267,7 +248,7 @@ std::string ProfiledModel::unknown(const JobSpec& spec, const Shape& shape) cons
   return why;
 }
 
-PerformanceModel::Stretch ProfiledModel::stretch(const JobSpec& spec, const Allocation& gpus, const RunConfig&,
+PerformanceModel::Stretch ProfiledModel::stretch(const JobSpec& spec, const Allocation& gpus, const RunConfig& config,
                                                  Work done) const {
   const Class& c = class_of(spec.id);
   const std::size_t e = epoch_of(c, done);
@@ -276,20 +257,21 @@ PerformanceModel::Stretch ProfiledModel::stretch(const JobSpec& spec, const Allo
   const std::int64_t begin_ns = e == 0 ? 0 : c.ends[e - 1];
   const double part_left = static_cast<double>(c.ends[e] - done.ns) / static_cast<double>(c.ends[e] - begin_ns);
   const auto pace =  // progress per second
-      slowest(spec, gpus, [e](const Application& a, const Application::Split& split, double step_s) {
+      slowest(spec, gpus, config, [e](const Application& a, const Application::Split& split, double step_s) {
         return a.gain(split.total, e) / step_s;
       });
   if (!pace) return {done, kForever, false};
   return {Work{c.ends[e]}, Duration{to_ns((c.progress[e] - begin) * part_left / *pace)}};
 }
 
-Speed ProfiledModel::speed(const JobSpec& spec, const Shape& shape, const RunConfig&,
+Speed ProfiledModel::speed(const JobSpec& spec, const Shape& shape, const RunConfig& config,
                            std::span<const JobId> neighbours) const {
   const Class& c = class_of(spec.id);
-  auto pace = slowest(spec, shape, [&c](const Application& a, const Application::Split& split, double step_s) {
-    const double steps = c.step_s / step_s;
-    return split.total == c.total ? steps : steps * a.gain(split.total, 0) / a.gain(c.total, 0);
-  });
+  auto pace =
+      slowest(spec, shape, config, [&c](const Application& a, const Application::Split& split, double step_s) {
+        const double steps = c.step_s / step_s;
+        return split.total == c.total ? steps : steps * a.gain(split.total, 0) / a.gain(c.total, 0);
+      });
   if (!pace) return {{}, false};
   if (*pace < 0) return {};
   if (shape.where() != nullptr) *pace *= share_of(c, *shape.where(), neighbours);

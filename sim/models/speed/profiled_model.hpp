@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/core/assert.hpp"
 #include "sim/core/node_widths.hpp"
 #include "sim/models/speed/application.hpp"
 #include "sim/models/speed/performance.hpp"
@@ -61,6 +62,10 @@ class ProfiledModel final : public PerformanceModel {
     return Work{class_of(spec.id).ends.back()};
   }
   [[nodiscard]] Duration start_cost(const JobSpec& spec, const Allocation& gpus) const override;
+  [[nodiscard]] Duration step_time(const JobSpec& spec, const Allocation& gpus,
+                                   const RunConfig& config) const override;
+  // It can go on with every batch that fits its GPUs and whose step times are known there.
+  [[nodiscard]] Refusal refusal(const JobSpec& spec, const Allocation& gpus, const RunConfig& config) const override;
   // On the slowest of the types; on its home type when none is named. kForever where its profile does not cover that
   // number of GPUs.
   [[nodiscard]] Duration time_for(const JobSpec& spec, Work work, const Shape& shape,
@@ -125,11 +130,15 @@ class ProfiledModel final : public PerformanceModel {
   [[nodiscard]] Expected<Class> make_class(const Job& job, bool clamp, GpuTypeMask types) const;
   [[nodiscard]] Step believed_step(const Class& c, std::size_t type, const Shape& shape) const;
 
+  // Calls f with each type of the GPUs that the job may use, once.
   template <class F>
   void for_types(const Class& c, const Shape& shape, F f) const;
   [[nodiscard]] NodeRing nodes_of(const Application& a, std::size_t type, const Shape& shape) const;
   template <class Pace>
-  [[nodiscard]] std::optional<double> slowest(const JobSpec& spec, const Shape& shape, Pace pace) const;
+  [[nodiscard]] std::optional<double> slowest(const JobSpec& spec, const Shape& shape, const RunConfig& config,
+                                              Pace pace) const;
+  [[nodiscard]] static Application::Split split_of(const Application& a, const Class& c, int gpus,
+                                                   const RunConfig& config);
   [[nodiscard]] double share_of(const Class& c, const Allocation& gpus, std::span<const JobId> with) const;
   [[nodiscard]] Duration time_on(const Class& c, std::size_t type, Work work, const Shape& shape) const;
 
@@ -140,5 +149,24 @@ class ProfiledModel final : public PerformanceModel {
   std::vector<std::uint32_t> of_job_;
   const Belief* belief_ = nullptr;
 };
+
+template <class F>
+void ProfiledModel::for_types(const Class& c, const Shape& shape, F f) const {
+  if (types_.size() == 1) return f(std::size_t{0});
+  if (shape.where() == nullptr) {
+    if (shape.types() == 0) return f(c.home);
+    for (std::size_t t = 0; t < types_.size(); ++t)
+      if ((shape.types() >> t & 1U) != 0 && c.on[t].application != kNone) f(t);
+    return;
+  }
+  GpuTypeMask seen = 0;
+  for (const NodeSlice& s : shape.where()->slices()) {
+    const std::uint32_t type = topology_->node(s.node).type;
+    if (s.gpu_count() == 0 || (seen >> type & 1U) != 0) continue;
+    ORRERY_ASSERT(c.on[type].application != kNone, "`{}` on `{}`", c.job.application, types_[type].name);
+    seen |= GpuTypeMask{1} << type;
+    f(std::size_t{type});
+  }
+}
 
 }  // namespace orrery

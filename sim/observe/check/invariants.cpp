@@ -81,18 +81,14 @@ void InvariantChecker::check_demand(const Event& e, const Allocation& gpus) {
 }
 
 // What the kind of sharing promises, apart from who else is there: that is the ledger's business.
-void InvariantChecker::check_sharing(const Event& e, const Allocation& gpus, Sharing sharing, GroupId group,
-                                     const char* rule) {
+void InvariantChecker::check_sharing(const Event& e, const Ledger& ledger, const Allocation& gpus, Sharing sharing,
+                                     GroupId group, const char* rule) {
   const bool grouped = sharing == Sharing::interleaved || sharing == Sharing::merged;
   if (grouped != group.valid())
     report(e.at, e.job, rule, grouped ? "shares within a group, but names none" : "names a group, but is none of it");
-  if (sharing == Sharing::merged && physical_)
-    for (const Job& other : jobs_) {  // one gang; nobody starts one yet
-      if (other.held == kNone || &other == &jobs_[e.job.index()]) continue;
-      const Booking& b = bookings_[other.held];
-      if (b.sharing == sharing && b.group == group && !(b.gpus == gpus))
-        report(e.at, e.job, rule, fmt::format("merged on {} with a job on {}", gpus.to_string(), b.gpus.to_string()));
-    }
+  if (const Allocation* all = sharing == Sharing::merged ? ledger.merged(group) : nullptr)  // they are one gang
+    if (!(*all == gpus))
+      report(e.at, e.job, rule, fmt::format("merged on {} with a job on {}", gpus.to_string(), all->to_string()));
   if (sharing == Sharing::fraction) return;
   for (const NodeSlice& s : gpus.slices())
     if (s.gpu_count() > 0 && s.milli_per_gpu != kMilliPerGpu)
@@ -123,7 +119,7 @@ void InvariantChecker::launch(const Event& e) {
   if (r.has_target && r.target.act == Act::run && !(r.target.gpus == *gpus))
     report(e.at, e.job, "off-target",
            fmt::format("launched on {}, its target is {}", gpus->to_string(), r.target.gpus.to_string()));
-  check_sharing(e, *gpus, r.held_sharing, r.held_group, "sharing");
+  check_sharing(e, *physical_, *gpus, r.held_sharing, r.held_group, "sharing");
   std::string why;
   j.held = book(*physical_, *gpus, r.held_sharing, r.held_group, why);
   if (!why.empty()) report(e.at, e.job, "overbooked", std::move(why));
@@ -135,7 +131,7 @@ void InvariantChecker::launch(const Event& e) {
   if (!options_.true_work) return;
   if (j.committed.ns == 0) j.saved = Work{};  // it says so again
   const Work all = total(e.job).value_or(Work{});
-  work_.launch(e.job, *gpus, r.held_config, r.held_group, j.committed, all);
+  work_.launch(e.job, *gpus, r.held_config, r.held_sharing, r.held_group, j.committed, all);
 }
 
 void InvariantChecker::release(const Event& e) {

@@ -83,7 +83,8 @@ class InvariantChecker : public Observer {
   void check_demand(const Event& e, const Allocation& gpus);
   void release(const Event& e);
   void end(const Event& e, JobState to);
-  void check_sharing(const Event& e, const Allocation& gpus, Sharing sharing, GroupId group, const char* rule);
+  void check_sharing(const Event& e, const Ledger& ledger, const Allocation& gpus, Sharing sharing, GroupId group,
+                     const char* rule);
   // Work, in invariants_work.cpp.
   void note_work(const Event& e);
   [[nodiscard]] std::optional<Work> total(JobId job) const;

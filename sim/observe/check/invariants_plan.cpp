@@ -53,7 +53,7 @@ void InvariantChecker::on_plan(Time now, std::uint64_t, const Plan& plan) {
       continue;
     }
     if (target.gpus.empty()) report(now, id, "plan-bounds", "a target that holds nothing");
-    check_sharing({.at = now, .job = id}, target.gpus, target.sharing, target.group, "plan-sharing");
+    check_sharing({.at = now, .job = id}, *planned_, target.gpus, target.sharing, target.group, "plan-sharing");
     std::string why;
     j.planned = book(*planned_, target.gpus, target.sharing, target.group, why);
     if (!why.empty()) report(now, id, "plan-overbooked", std::move(why));

@@ -34,6 +34,7 @@ void InvariantChecker::note_work(const Event& e) {
       j.saved = e.get<event::Inherited>().saved;
       if (const auto all = total(e.job)) work_.set_total(e.job, *all);
       break;
+    case EventKind::reconfigured: work_.reconfigure(e.job, (*context_.records)[e.job.index()].held_config); break;
     case EventKind::checkpointed: check_saved(e); break;
     case EventKind::progress: check_progress(e); break;
     case EventKind::stopped:

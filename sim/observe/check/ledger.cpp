@@ -51,7 +51,8 @@ std::string Ledger::conflict(const NodeSlice& s, Sharing sharing, GroupId group)
     const auto at = shares_.find({s.node, rest.lowest()});
     if (at == shares_.end()) continue;
     const Share& share = at->second;
-    const bool same_group = grouped(sharing) && group.valid() && share.group == group;
+    const bool same_group =
+        grouped(sharing) && group.valid() && share.group == group && share.merged == (sharing == Sharing::merged);
     const bool fits = !grouped(sharing) && !share.group.valid() && share.milli + s.milli_per_gpu <= kMilliPerGpu;
     if (!same_group && !fits)
       return fmt::format("GPU {} of node {} is shared by others", at->first.second, s.node.value);
@@ -63,6 +64,10 @@ std::string Ledger::take(const Allocation& a, Sharing sharing, GroupId group) {
   if (std::string why = bounds(a); !why.empty()) return why;
   for (const NodeSlice& s : a.slices())
     if (std::string why = conflict(s, sharing, group); !why.empty()) return why;
+  if (sharing == Sharing::merged) {
+    auto& [gpus, members] = merged_[group];
+    if (members++ == 0) gpus = a;
+  }
   for (const NodeSlice& s : a.slices()) {
     Node& n = nodes_[s.node.index()];
     n.cpu_milli -= s.cpu_milli;
@@ -77,12 +82,15 @@ std::string Ledger::take(const Allocation& a, Sharing sharing, GroupId group) {
       share.holders += 1;
       share.milli += s.milli_per_gpu;
       share.group = grouped(sharing) ? group : kNoGroup;
+      share.merged = sharing == Sharing::merged;
     }
   }
   return {};
 }
 
-void Ledger::give(const Allocation& a, Sharing sharing, GroupId) {
+void Ledger::give(const Allocation& a, Sharing sharing, GroupId group) {
+  if (const auto gang = merged_.find(group); sharing == Sharing::merged && gang != merged_.end())
+    if (--gang->second.second == 0) merged_.erase(gang);
   for (const NodeSlice& s : a.slices()) {
     Node& n = nodes_[s.node.index()];
     n.cpu_milli += s.cpu_milli;

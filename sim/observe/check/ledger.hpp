@@ -25,6 +25,11 @@ class Ledger {
   void set_usable(NodeId n, std::int64_t gpus) { nodes_[n.index()].usable = gpus; }
   [[nodiscard]] std::int64_t usable(NodeId n) const { return nodes_[n.index()].usable; }
   [[nodiscard]] int held_on(NodeId n) const { return nodes_[n.index()].whole.count() + nodes_[n.index()].shared; }
+  // Where the jobs of a group that are merged are; null while there are none.
+  [[nodiscard]] const Allocation* merged(GroupId group) const {
+    const auto at = merged_.find(group);
+    return at == merged_.end() ? nullptr : &at->second.first;
+  }
   // "" when every slice names GPUs that exist.
   [[nodiscard]] std::string bounds(const Allocation& a) const;
 
@@ -43,11 +48,13 @@ class Ledger {
     std::int64_t milli = 0;
     std::int32_t holders = 0;
     GroupId group = kNoGroup;
+    bool merged = false;
   };
   [[nodiscard]] std::string conflict(const NodeSlice& s, Sharing sharing, GroupId group) const;
 
   std::vector<Node> nodes_;
   std::map<std::pair<NodeId, int>, Share> shares_;
+  std::map<GroupId, std::pair<Allocation, int>> merged_;  // and how many they are
 };
 
 }  // namespace orrery

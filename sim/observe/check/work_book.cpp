@@ -111,29 +111,10 @@ void WorkBook::find_rate(Launch& l) {
   }
   std::sort(with_.begin(), with_.end());
   with_.erase(std::unique(with_.begin(), with_.end()), with_.end());
+  if (l.merged.valid())  // its own gang is not beside it
+    std::erase_if(with_, [&](JobId other) { return launch_of(entries_[other.index()])->merged == l.merged; });
   l.base = model->in_stretches() ? model->share(spec(l.job), l.gpus, with_)
                                  : model->speed(spec(l.job), l.gpus, l.config, with_).rate;
-}
-
-void WorkBook::refresh(Entry& e, Launch& l) {
-  const Rate rate = slowed(in_turns(l.base, l.turns), l.slowdown);
-  if (rate == e.now.rate && !l.fresh) return;
-  if (e.runs) {
-    remember(e, l);
-    advance(&l, e.now, now_);
-    e.settled += 1;
-  }
-  e.now.rate = rate;
-  if (!e.runs) return;
-  l.fresh = false;
-  if (in_stretches()) begin_stretch(l, e.now);
-}
-
-// Saves are told of when they end: what was before must not be forgotten until then.
-void WorkBook::remember(Entry& e, Launch& l) {
-  if (!saves_take_time()) return;
-  while (l.history.size() > 1 && l.history[1].since + world_.longest_save <= now_) l.history.erase(l.history.begin());
-  l.history.push_back(e.now);
 }
 
 void WorkBook::mark(Launch& l) {
@@ -199,8 +180,8 @@ void WorkBook::advance(const Launch* l, Segment& s, Time to) const {
 
 // ---- what happens to jobs
 
-void WorkBook::launch(JobId job, const Allocation& gpus, const RunConfig& config, GroupId group, Work from,
-                      Work total) {
+void WorkBook::launch(JobId job, const Allocation& gpus, const RunConfig& config, Sharing sharing, GroupId group,
+                      Work from, Work total) {
   leave(job, now_);
   Entry& e = entries_[job.index()];
   e.now = Segment{};
@@ -209,9 +190,10 @@ void WorkBook::launch(JobId job, const Allocation& gpus, const RunConfig& config
   const PerformanceModel* model = world_.speed;
   const bool stretches = in_stretches();
   if (model != nullptr && !stretches) e.now.rate = model->speed(spec(job), gpus, config, {}).rate;
-  const bool takes_turns = group.valid() && (model == nullptr || !model->knows_sharing());
-  const bool changes =
-      stretches || takes_turns || links_ || world_.slow_nodes || (model != nullptr && model->minds_neighbours());
+  const bool merged = sharing == Sharing::merged;
+  const bool takes_turns = group.valid() && !merged && (model == nullptr || !model->knows_sharing());
+  const bool changes = stretches || takes_turns || merged || links_ || world_.slow_nodes ||
+                       (model != nullptr && model->minds_neighbours());
   if (!changes) return;
   if (free_slots_.empty()) {
     e.slot = static_cast<std::uint32_t>(launches_.size());
@@ -228,6 +210,10 @@ void WorkBook::launch(JobId job, const Allocation& gpus, const RunConfig& config
   l.base = e.now.rate;
   l.total = total;
   l.takes_turns = takes_turns;
+  if (merged) {
+    l.merged = group;
+    if (model != nullptr) l.step = model->step_time(spec(job), gpus, config);
+  }
   if (!world_.slow_nodes) return;
   for (const NodeSlice& s : l.gpus.slices()) {
     l.slowdown = std::max(l.slowdown, slowdown_[s.node.index()]);
@@ -241,6 +227,13 @@ void WorkBook::set_total(JobId job, Work total) {
 }
 
 void WorkBook::meet(const Launch& l, bool comes) {
+  if (l.merged.valid()) {
+    std::vector<std::uint32_t>& gang = merged_[l.merged];
+    const std::uint32_t slot = entries_[l.job.index()].slot;
+    if (comes) gang.push_back(slot);
+    if (!comes) std::erase(gang, slot);
+    for (const std::uint32_t other : gang) mark(launches_[other]);
+  }
   if (!l.takes_turns && (world_.speed == nullptr || !world_.speed->minds_neighbours())) return;
   for_places(l.gpus, [&](auto& there) {
     if (!comes) there.erase(std::find(there.begin(), there.end(), l.job));
@@ -333,17 +326,6 @@ void WorkBook::leave(JobId job, Time now) {
     }
   free_slots_.push_back(e.slot);
   e.slot = kNone;
-}
-
-void WorkBook::slow(NodeId node, Slowdown slowdown) {
-  if (!world_.slow_nodes) return;
-  slowdown_[node.index()] = slowdown;
-  for (const std::uint32_t slot : there_[node.index()]) {
-    Launch& l = launches_[slot];
-    l.slowdown = kFullSpeed;
-    for (const NodeSlice& s : l.gpus.slices()) l.slowdown = std::max(l.slowdown, slowdown_[s.node.index()]);
-    mark(l);
-  }
 }
 
 // ---- what is known

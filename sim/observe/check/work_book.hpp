@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -40,7 +41,10 @@ class WorkBook {
   // Before anything of `now` is noted: what changed at the instant before takes effect.
   void pass(Time now);
   // A launch, with what earlier ones left. `total`: what the job has to do, for models in stretches.
-  void launch(JobId job, const Allocation& gpus, const RunConfig& config, GroupId group, Work from, Work total);
+  void launch(JobId job, const Allocation& gpus, const RunConfig& config, Sharing sharing, GroupId group, Work from,
+              Work total);
+  // From now on it makes its steps in another way.
+  void reconfigure(JobId job, const RunConfig& config);
   void set_total(JobId job, Work total);
   // The job makes steps from now on, or no longer; both do nothing when that is so already.
   void run(JobId job, Time now);
@@ -90,6 +94,8 @@ class WorkBook {
     Slowdown slowdown = kFullSpeed;
     Work total{};
     bool takes_turns = false, dirty = false, fresh = false;
+    GroupId merged = kNoGroup;        // with the others of that group
+    Duration step{};                  // of one that is merged, alone; 0 = not known
     SmallVector<Segment, 4> history;  // before the present one, where saves take time
   };
 
@@ -104,6 +110,7 @@ class WorkBook {
   void mark(Launch& l);
   void meet(const Launch& l, bool comes);
   void find_rate(Launch& l);
+  [[nodiscard]] Rate present_rate(const Launch& l) const;
   [[nodiscard]] Launch* launch_of(const Entry& e) { return e.slot == kNone ? nullptr : &launches_[e.slot]; }
   [[nodiscard]] const Launch* launch_of(const Entry& e) const {
     return e.slot == kNone ? nullptr : &launches_[e.slot];
@@ -131,6 +138,7 @@ class WorkBook {
   std::vector<std::size_t> place_of_;              // [GPU]; empty: one of its own
   std::vector<SmallVector<JobId, 2>> on_place_;
   std::vector<JobId> with_;
+  std::map<GroupId, std::vector<std::uint32_t>> merged_;  // launches that run, by the group that they are merged in
   std::vector<Pause> pauses_;
   std::vector<std::uint32_t> pause_of_;  // [job]
   Duration last_dt_{};

@@ -1,0 +1,68 @@
+// The book's jobs at other speeds than before: merged with others, with another batch, on nodes that are slow.
+#include <algorithm>
+
+#include "sim/models/speed/colocation.hpp"
+#include "sim/observe/check/work_book.hpp"
+
+namespace orrery {
+
+// One step of each of those that are merged, and so on.
+Rate WorkBook::present_rate(const Launch& l) const {
+  const Rate alone = in_turns(l.base, l.turns);
+  const auto gang = merged_.find(l.merged);
+  if (!l.merged.valid() || gang == merged_.end()) return slowed(alone, l.slowdown);
+  std::vector<Duration> steps;
+  std::optional<std::size_t> own;
+  for (const std::uint32_t slot : gang->second) {
+    if (&launches_[slot] == &l) own = steps.size();
+    steps.push_back(launches_[slot].step);
+  }
+  return slowed(own ? merged_speed(alone, *own, steps) : alone, l.slowdown);  // it may stand
+}
+
+void WorkBook::refresh(Entry& e, Launch& l) {
+  const Rate rate = present_rate(l);
+  if (rate == e.now.rate && !l.fresh) return;
+  if (e.runs) {
+    remember(e, l);
+    advance(&l, e.now, now_);
+    e.settled += 1;
+  }
+  e.now.rate = rate;
+  if (!e.runs) return;
+  l.fresh = false;
+  if (in_stretches()) begin_stretch(l, e.now);
+}
+
+// Saves are told of when they end: what was before must not be forgotten until then.
+void WorkBook::remember(Entry& e, Launch& l) {
+  if (!saves_take_time()) return;
+  while (l.history.size() > 1 && l.history[1].since + world_.longest_save <= now_) l.history.erase(l.history.begin());
+  l.history.push_back(e.now);
+}
+
+void WorkBook::reconfigure(JobId job, const RunConfig& config) {
+  Launch* l = launch_of(entries_[job.index()]);
+  if (l == nullptr) return;
+  l->config = config;
+  if (!in_stretches()) l->base = world_.speed->speed(spec(job), l->gpus, config, {}).rate;
+  l->fresh = true;
+  mark(*l);
+  const auto gang = merged_.find(l->merged);
+  if (!l->merged.valid() || gang == merged_.end()) return;
+  l->step = world_.speed->step_time(spec(job), l->gpus, config);
+  for (const std::uint32_t other : gang->second) mark(launches_[other]);
+}
+
+void WorkBook::slow(NodeId node, Slowdown slowdown) {
+  if (!world_.slow_nodes) return;
+  slowdown_[node.index()] = slowdown;
+  for (const std::uint32_t slot : there_[node.index()]) {
+    Launch& l = launches_[slot];
+    l.slowdown = kFullSpeed;
+    for (const NodeSlice& s : l.gpus.slices()) l.slowdown = std::max(l.slowdown, slowdown_[s.node.index()]);
+    mark(l);
+  }
+}
+
+}  // namespace orrery

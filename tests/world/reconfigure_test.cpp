@@ -1,0 +1,99 @@
+// Another batch while a job runs: its speed changes from then on, its standing target with it; what cannot be done is
+// refused with the reason.
+#include <catch2/catch.hpp>
+#include <fstream>
+
+#include "tests/support/batches.hpp"
+#include "tests/support/temp_dir.hpp"
+#include "tests/support/world.hpp"
+
+namespace {
+
+using namespace orrery;
+using namespace orrery::test;
+
+class Configured final : public Observer {
+ public:
+  void on_event(const Event& e) override {
+    if (const auto* c = e.get_if<event::Reconfigured>())
+      text += fmt::format("{} to {}x{}; ", to_seconds(e.at), c->batch, c->accumulation);
+    if (const auto* no = e.get_if<event::CommandFailed>())
+      text += fmt::format("{} {}; ", to_seconds(e.at), to_string(no->why));
+    if (e.kind() == EventKind::launch) ++launches;
+  }
+  std::string text;
+  int launches = 0;
+};
+
+struct Reconfigured {
+  std::string answers;
+  double finish_s = -1;
+  RunConfig config{};
+  int launches = 0;
+};
+
+// A job of 100 s.
+Reconfigured reconfigured(const std::string& script, bool knows_batches, SimOptions sim = {}) {
+  const TempFolder dir;
+  std::ofstream(dir.file("script")) << script;
+  const auto policy = make_policy({"scripted", "count", {{"file", dir.file("script")}}});
+  const Workload w = make_workload({{0, 1, 100}});
+  const Topology topology(cluster(1, 1));
+  const Batches batches(w);
+  const IdealModel ideal;
+  const PerformanceModel& speed = knows_batches ? static_cast<const PerformanceModel&>(batches) : ideal;
+  SimExecutor executor(topology, w, speed, sim);
+  JobSource source(w.specs, [](const JobSpec& s) { return s.user_estimate; });
+  InvariantChecker checker(watched(w, speed, sim));
+  Configured seen;
+  ControllerOptions options;
+  options.check_views = true;
+  Controller controller(executor, *policy, source, w.specs, w.demands, speed, options, {&checker, &seen});
+  CHECK(controller.run().status == RunStatus::completed);
+  check_clean(checker);
+  const JobRecord& r = controller.state().record(JobId(0));
+  return {seen.text, to_seconds(r.since), r.held_config, seen.launches};
+}
+
+}  // namespace
+
+// 40 s at batch 4, then twice as fast: the 60 s that are left take 30 s.
+TEST_CASE("reconfigure: a job goes on at the speed of its new batch", "[exec][reconfigure]") {
+  const Reconfigured r = reconfigured("0s j0 run n0:0\n40s j0 reconfigure 8 1\n", true);
+  CHECK(r.answers == "40 to 8x1; ");
+  CHECK(r.finish_s == Approx(70));
+  CHECK(r.config.batch == 8);
+  CHECK(r.config.accumulation == 1);
+  CHECK(r.launches == 1);
+}
+
+// It keeps its batch where it is suspended; preempted and run again as it was asked for, it has its own again: 20 s,
+// 20 s at twice the speed, 40 s left.
+TEST_CASE("reconfigure: the batch is the running job's, until it is told otherwise", "[exec][reconfigure]") {
+  const Reconfigured kept =
+      reconfigured("0s j0 run n0:0\n20s j0 reconfigure 8\n40s j0 suspend\n50s j0 run n0:0\n", true);
+  CHECK(kept.answers == "20 to 8x0; ");
+  const Reconfigured again =
+      reconfigured("0s j0 run n0:0\n20s j0 reconfigure 8\n40s j0 preempt\n50s j0 run n0:0\n", true);
+  CHECK(again.finish_s == Approx(50 + 40));
+  CHECK(again.config.batch == 0);
+}
+
+TEST_CASE("reconfigure: what cannot be is refused, with the reason", "[exec][reconfigure]") {
+  CHECK(reconfigured("0s j0 run n0:0\n40s j0 reconfigure 32\n", true).answers == "40 out_of_range; ");
+  const Reconfigured unknown = reconfigured("0s j0 run n0:0\n40s j0 reconfigure 8\n", false);
+  CHECK(unknown.answers == "40 impossible; ");
+  CHECK(unknown.finish_s == 100);
+  SimOptions saves;
+  saves.checkpoints = {seconds(30), seconds(5)};
+  CHECK(reconfigured("0s j0 run n0:0\n32s j0 reconfigure 8\n", true, saves).answers == "32 busy; ");
+}
+
+// A save in between: 30 s of work, 5 s of saving, 10 s at batch 4 until 45 s; 60 s are left at twice the speed, in
+// which it saves once more, 30 s after the first save: at 65 s for 5 s.
+TEST_CASE("reconfigure: saves go on by the clock", "[exec][reconfigure]") {
+  SimOptions sim;
+  sim.checkpoints = {seconds(30), seconds(5)};
+  const Reconfigured r = reconfigured("0s j0 run n0:0\n45s j0 reconfigure 8\n", true, sim);
+  CHECK(r.finish_s == Approx(45 + 30 + 5));
+}
