@@ -11,7 +11,7 @@ namespace orrery {
 
 template <>
 inline constexpr auto kMemberNames<Demand> = member_names("gpus", "milli_per_gpu", "cpu_milli", "mem_bytes",
-                                                          "gpu_types");
+                                                          "gpu_types", "mig_slices");
 template <>
 inline constexpr auto kMemberNames<Dependency> = member_names("parent", "hard", "progress_per_mille");
 template <>
@@ -24,13 +24,18 @@ template <>
 inline constexpr auto kMemberNames<JobSpec> = member_names("id", "name", "submit", "demand", "demand_class",
                                                            "min_gpus", "max_gpus", "tenant", "kind", "model",
                                                            "user_estimate", "deadline", "weight", "batch", "tflop",
-                                                           "after");
+                                                           "after", "vcluster", "market", "bid_micro_per_h",
+                                                           "speed_class", "cpu_sensitivity_per_mille",
+                                                           "mem_sensitivity_per_mille");
 template <>
 inline constexpr auto kMemberNames<NodeGroup> = member_names("name", "count", "gpus_per_node", "gpu", "cpu_milli",
                                                              "mem_bytes", "rack_size", "nvlink_bytes_per_s",
                                                              "nic_bytes_per_s", "uplink_bytes_per_s", "gpu_mem_bytes",
                                                              "price_micro_per_h", "idle_milliwatt", "busy_milliwatt",
-                                                             "peak_gflop_per_s");
+                                                             "peak_gflop_per_s", "market", "vcluster", "mig_slices",
+                                                             "gpu_speeds");
+template <>
+inline constexpr auto kMemberNames<GpuSpeeds> = member_names("speed_class", "per_mille");
 template <>
 inline constexpr auto kMemberNames<wire::Job> = member_names("id", "state", "spec", "ready", "incarnation",
                                                              "restarts", "waited", "ran", "attained", "done", "rate",
@@ -56,6 +61,8 @@ template <>
 inline constexpr std::size_t kWritten<Demand> = 1;
 template <>
 inline constexpr std::size_t kWritten<NodeGroup> = 4;
+template <>
+inline constexpr std::size_t kWritten<GpuSpeeds> = 2;
 template <>
 inline constexpr std::size_t kWritten<Hello> = 3;
 template <>

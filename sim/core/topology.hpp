@@ -17,6 +17,7 @@ namespace orrery {
 struct GpuSpeeds {
   std::string speed_class;
   std::vector<std::int32_t> per_mille;  // [GPU of the group, node by node]; 1000 = as the type should be
+  friend bool operator==(const GpuSpeeds&, const GpuSpeeds&) = default;
 };
 
 // One homogeneous group of nodes, as in the scenario's `cluster.groups`.
