@@ -90,7 +90,7 @@ class LiveSession {
   std::optional<Standstill> outage(live::LiveExecutor& executor) const;
   void on_beat();
   int stop(live::LiveExecutor& executor);
-  void interrupted(live::LiveExecutor& executor);
+  void break_off(live::LiveExecutor& executor);
 
   const Prepared& prepared_;
   const LiveRequest& request_;
@@ -261,11 +261,12 @@ Expected<void> LiveSession::play(RunPolicy& policy) {
   const MachineUse use;
   Expected<void> ended;
   try {
-    report_.run = run_controller(prepared_, run_, {recorder, policy, prepared_.model()}, record_, observers);
+    report_.run = run_controller(prepared_, run_,
+                                 {recorder, policy, prepared_.model(), [this, &executor] { break_off(executor); }},
+                                 record_, observers);
   } catch (const live::Interrupted&) {
-    interrupted(executor);
+    report_.interrupted = true;
   } catch (const JournalFailed& e) {
-    (void)stop(executor);
     ended = tl::make_unexpected(e.error);
   }
   running_ = nullptr;
@@ -285,12 +286,18 @@ int LiveSession::stop(live::LiveExecutor& executor) {
   return saved;
 }
 
-void LiveSession::interrupted(live::LiveExecutor& executor) {
+// With what ends the run in flight. The view shows the records of the controller, which is gone once that has passed.
+void LiveSession::break_off(live::LiveExecutor& executor) {
   const int saved = stop(executor);
-  report_.interrupted = true;
-  report_.run.failure =
-      fmt::format("interrupted; {} jobs saved and left; `orrery live resume {}` goes on", saved, *run_.folder);
-  view_->interrupted(executor.begun() ? executor.clock() : executor.now());
+  try {
+    throw;
+  } catch (const live::Interrupted&) {
+    report_.run.failure =
+        fmt::format("interrupted; {} jobs saved and left; `orrery live resume {}` goes on", saved, *run_.folder);
+    view_->interrupted(executor.begun() ? executor.clock() : executor.now());
+  } catch (const JournalFailed&) {
+    return;  // another controller may have taken the run over: nothing more is written
+  }
 }
 
 Expected<LiveReport> LiveSession::close() {

@@ -133,6 +133,9 @@ RunReport run_controller(const Prepared& p, const RunRequest& request, RunPlayer
     report.failure = e.why;
     report.no_progress = true;
     return report;
+  } catch (...) {
+    if (players.break_off) players.break_off();
+    throw;
   }
   report.wall_s = seconds_since(start);
   decisions.report_to(report);

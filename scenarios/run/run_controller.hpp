@@ -2,6 +2,7 @@
 // are told of run times, how long decisions took, and why it ended.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "scenarios/run/run_policy.hpp"
@@ -18,6 +19,9 @@ struct RunPlayers {
   Executor& executor;
   const RunPolicy& policy;           // without failure()
   const PerformanceModel& believed;  // how fast jobs run, as far as anybody is told
+  // Called when the run is ended by what the executor or an observer throws, with that in flight, while what
+  // observers look at is there still; it is thrown on afterwards. May be empty.
+  std::function<void()> break_off{};
 };
 
 // Runs it to its end; `more` observe it after the record. Wall time, decision time, summary and what was wrong are in
