@@ -15,6 +15,7 @@
 #include "backend/trainer/safetensors.hpp"
 #include "orrery_paths.hpp"
 #include "sim/core/random.hpp"
+#include "tests/support/kill_rank.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace {
@@ -246,7 +247,7 @@ void kill_often(Job& job, int ranks, int kills, std::int64_t most_steps, RandomS
     const Job::End end = job.run(ranks, [&](Engine& engine, GangHandle gang, const EngineEvent& e) {
       if (e.kind == Kind::said && std::holds_alternative<Step>(e.message)) ++steps;
       const bool now = moment == 0 ? e.kind == Kind::launched : steps >= moment;
-      if (now && !std::exchange(shot, true)) ::kill(engine.processes(gang).at(victim).pid, SIGKILL);
+      if (now && !std::exchange(shot, true)) test::kill_rank(engine.processes(gang).at(victim));
     });
     INFO("kill " << k << " of rank " << victim << " of " << ranks << ": " << end.text);
     REQUIRE(end.verdict != kExitDone);
@@ -307,7 +308,7 @@ TEST_CASE("A rank that dies ends its gang; the failure names it", "[torch][worke
   const Job::End end = job.run(3, [](Engine& engine, GangHandle gang, const EngineEvent& e) {
     if (e.kind != Kind::said) return;
     const auto* step = std::get_if<Step>(&e.message);
-    if (step != nullptr && step->step == 5) ::kill(engine.processes(gang).at(2).pid, SIGKILL);
+    if (step != nullptr && step->step == 5) test::kill_rank(engine.processes(gang).at(2));
   });
   CHECK(end.verdict == kExitError);
   CHECK(end.text.find("rank 2 was ended by SIGKILL") != std::string::npos);

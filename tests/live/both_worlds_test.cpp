@@ -328,7 +328,7 @@ TEST_CASE("both worlds: a merged gang that dies takes all of its members", "[liv
     if (line != nullptr && std::holds_alternative<live::Saved>(line->what)) ++saves;
     if (saves < 2 || killed) return;
     killed = true;
-    for (const live::ProcessId& p : engine.processes(e.gang)) (void)::kill(p.pid, SIGKILL);
+    for (const live::ProcessHandle& p : engine.processes(e.gang)) kill_rank(p);
   };
   const auto real = live_executor(w, topology, model);
   Diary book;
