@@ -242,20 +242,20 @@ TEST_CASE("Transfer reaches the target sooner than training from scratch", "[tor
 
 TEST_CASE("Retrieval of combinations never seen: transfer finds more than training from scratch does",
           "[torch][transfer][retrieval]") {
-  constexpr int kSteps = 60;
+  constexpr int kRetrievalSteps = 60;
   Lab& lab = small().lab;
-  const auto scratch = lab.retrieval("scratch", "", kSteps);
+  const auto scratch = lab.retrieval("scratch", "", kRetrievalSteps);
   const std::int64_t all = lab.trained();
-  const auto lora = lab.retrieval("lora", small().source, kSteps);
+  const auto lora = lab.retrieval("lora", small().source, kRetrievalSteps);
   const std::int64_t low_rank = lab.trained();
-  const auto probe = lab.retrieval("probe", small().source, kSteps);
+  const auto probe = lab.retrieval("probe", small().source, kRetrievalSteps);
   CHECK(lab.trained() == 2 * (64 * 64 + 64) + 1);  // the two projections and the temperature
   CHECK(lab.trained() < low_rank);
   CHECK(low_rank < all / 3);
   WARN(
       fmt::format("recall at 1 and 5 of 200 after {} steps: scratch {:.3f} {:.3f}, LoRA {:.3f} {:.3f}, probe {:.3f} "
                   "{:.3f}",
-                  kSteps, scratch.at_1, scratch.at_5, lora.at_1, lora.at_5, probe.at_1, probe.at_5));
+                  kRetrievalSteps, scratch.at_1, scratch.at_5, lora.at_1, lora.at_5, probe.at_1, probe.at_5));
   // At 1 a handful of pictures decide; it is shown above.
   for (const auto& transfer : {lora, probe}) CHECK(transfer.at_5 > 1.5 * scratch.at_5);
 }
