@@ -217,8 +217,9 @@ std::int64_t OptionReader::decimal(std::string_view name) {
 
 std::vector<std::string> OptionReader::choices(std::string_view name) {
   const OptionSpec& s = spec(name, "choices");
+  const std::string text = value(name).text;
   std::vector<std::string> out;
-  for (const std::string_view item : items_of(value(name).text))
+  for (const std::string_view item : items_of(text))
     if (std::find(s.choices.begin(), s.choices.end(), item) != s.choices.end()) out.emplace_back(item);
   return out;
 }
