@@ -94,7 +94,7 @@ void LiveExecutor::launch(const LaunchRequest& request, const Member& member) {
   g.at_start = g.committed;
   g.told_cpu = {};
   g.asked_at = 0;
-  g.saving = g.joins = false;
+  g.saving = g.joins = g.freezes = false;
   g.saved_before = g.broken_save = {};
   g.began = now_;
   g.launch = launches_.size();
@@ -102,6 +102,7 @@ void LiveExecutor::launch(const LaunchRequest& request, const Member& member) {
   launches_.back().ranks = std::max(1, request.gpus->gpu_count());
   launches_.back().shared = request.sharing != Sharing::exclusive;
   if (!join(g)) begin(g);
+  g.start_left.reset();
 }
 
 void LiveExecutor::stop(GangId gang, const Member& member, StopHow how, Duration grace) {
@@ -137,7 +138,7 @@ void LiveExecutor::resume(GangId gang, const Member& member) {
   if (g == nullptr || g->phase != Phase::suspended) return;
   g->phase = Phase::running;
   g->began = g->saving_since = now_;
-  io_.tell([handle = g->handle](Engine& e) { e.thaw(handle); });
+  if (!std::exchange(g->freezes, false)) io_.tell([handle = g->handle](Engine& e) { e.thaw(handle); });
   verdicts_.push_back(Event{.job = g->job, .what = event::Resumed{}});
 }
 
@@ -207,11 +208,13 @@ void LiveExecutor::saved(Gang& g, const Saved& report, Time at) {
 void LiveExecutor::said(Gang& g, const FromWorker& message, Time at) {
   if (const auto* ready = std::get_if<Ready>(&message)) {
     g.done = g.committed = g.at_start = ready->done;
-    if (g.phase != Phase::starting) return;  // it was asked to stop meanwhile
+    launch_of(g).first_step = ready->step;
+    if (g.phase == Phase::running) g.joins = false;  // taken over
+    if (std::exchange(g.freezes, false)) io_.tell([handle = g.handle](Engine& e) { e.freeze(handle); });
+    if (g.phase != Phase::starting) return;  // it was asked to stop meanwhile, or taken over
     g.phase = Phase::running;
     g.joins = false;
     launch_of(g).start = now_ - g.began;
-    launch_of(g).first_step = ready->step;
     g.began = now_;
     happen(g, event::Started{});
   } else if (const auto* step = std::get_if<Step>(&message)) {

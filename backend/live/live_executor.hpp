@@ -7,10 +7,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "backend/live/io_thread.hpp"
+#include "sim/control/cluster_state.hpp"
 #include "sim/control/executor.hpp"
 #include "sim/control/gangs.hpp"
 #include "sim/core/truth.hpp"
@@ -56,6 +58,10 @@ class LiveExecutor final : public Executor {
   // cluster's nodes. The clock starts at the first wait_until(), from `from` on.
   LiveExecutor(const Topology& topology, const Workload& workload, const PerformanceModel& model,
                std::unique_ptr<Engine> engine, LiveOptions options, Time from = {});
+  // In the middle of a run, of what the control plane knows of it (WorldState); in live_takeover.cpp. The processes
+  // are begun at once; `options.committed` is not looked at.
+  LiveExecutor(const Topology& topology, const Workload& workload, const PerformanceModel& model,
+               std::unique_ptr<Engine> engine, LiveOptions options, const ClusterState& known, Time now);
 
   [[nodiscard]] Time now() const override { return now_; }
   [[nodiscard]] const Topology& describe() override { return *topology_; }
@@ -119,8 +125,11 @@ class LiveExecutor final : public Executor {
     RunConfig config{};
     Sharing sharing = Sharing::exclusive;
     bool joins = false;  // processes that were there, and it has not begun
-    Work at_start{};     // done before this launch
-    Time began{};        // launched, running or stopping since
+    // Taken over: what its start takes, instead of what the options say; stops again as soon as it has begun.
+    std::optional<Duration> start_left{};
+    bool freezes = false;
+    Work at_start{};  // done before this launch
+    Time began{};     // launched, running or stopping since
     // Of a checkpoint that it is writing: since when it has stood still, or, after a suspension, gone on; how long
     // that was before the suspension, which `suspended` has told; what an end has to tell.
     bool saving = false;
@@ -137,6 +146,8 @@ class LiveExecutor final : public Executor {
   [[nodiscard]] Launch& launch_of(const Gang& g) { return launches_[g.launch]; }
   void launch(const LaunchRequest& request, const Member& member);
   void begin(Gang& g);
+  void lay_down(const Gang& g, Incarnation incarnation);
+  void take_up(Gang& g, const JobRecord& r);
   [[nodiscard]] bool alone(const Gang& g) const { return processes_.at(g.handle).size() == 1; }
   // Members of merged gangs, in live_members.cpp.
   [[nodiscard]] bool join(Gang& g);

@@ -33,14 +33,15 @@ Start LiveExecutor::start_of(const Gang& g) const {
   const Rate rate = model_->speed(spec, g.gpus, g.config, {}).rate;
   const LiveTask* const task = task_of(g.job);
   const Duration step = step_of(g);
-  const Duration first = options_.overheads.start_cost(spec, 1);
+  const Duration start = g.start_left.value_or(options_.overheads.start_cost(spec, g.incarnation));
+  const Duration first = std::min(start, options_.overheads.start_cost(spec, 1));
   const Duration save = options_.checkpoints.cost;
   Start s;
   s.job = fmt::format("{}", g.job.value);
   s.incarnation = g.incarnation;
   s.run_folder = fmt::format("{}/launch-{}", folder_of(g.job), g.incarnation);
   s.checkpoint_dir = folder_of(g.job) + "/checkpoints";
-  s.restore = g.incarnation > 1;
+  s.restore = g.incarnation > 1 || g.committed.ns > 0;
   s.total_work = workload_->truths[g.job.index()].work;
   s.step_time = std::max(wall(step), Duration{1});
   s.step_work = task != nullptr ? task->step_work : std::max(work_in(step, rate), Work{1});
@@ -51,8 +52,7 @@ Start LiveExecutor::start_of(const Gang& g) const {
   s.from = source_of(g, g.config);
   s.batch = g.config.batch;
   s.accumulation = g.config.accumulation;
-  s.costs = {wall(first), wall(options_.overheads.start_cost(spec, g.incarnation) - first), wall(save),
-             wall(options_.overheads.stop)};
+  s.costs = {wall(first), wall(start - first), wall(save), wall(options_.overheads.stop)};
   return s;
 }
 

@@ -79,10 +79,13 @@ void ClusterState::publish(JobId job, std::int32_t progress_per_mille, Time now)
 }
 
 // A standing target that wanted it to run as it did wants it to run as it does.
-void ClusterState::reconfigure(JobRecord& r, const event::Reconfigured& now) {
+// From now on its speed is another, and what it reported before says nothing of it.
+void ClusterState::reconfigure(JobRecord& r, const event::Reconfigured& to, Time now) const {
+  settle(r, now);
+  r.measured.reset();
   RunConfig config = r.held_config;
-  config.batch = now.batch;
-  config.accumulation = now.accumulation;
+  config.batch = to.batch;
+  config.accumulation = to.accumulation;
   if (r.has_target && r.target.config == r.held_config) r.target.config = config;
   r.held_config = config;
 }
@@ -138,7 +141,7 @@ bool ClusterState::apply(const Event& event) {
       r.committed = r.done = event.get<event::Checkpointed>().committed;
       r.done_at = now;
       return true;
-    case EventKind::reconfigured: reconfigure(r, event.get<event::Reconfigured>()); return true;
+    case EventKind::reconfigured: reconfigure(r, event.get<event::Reconfigured>(), now); return true;
     case EventKind::preprocessing: r.cpu_per_sample = event.get<event::Preprocessing>().cpu_per_sample; return true;
     case EventKind::published: publish(event.job, event.get<event::Published>().per_mille, now); return true;
     case EventKind::finished:
@@ -149,7 +152,10 @@ bool ClusterState::apply(const Event& event) {
       r.done = r.committed = event.get<event::Stopped>().committed;
       back_to_pending(r, now);
       return true;
-    case EventKind::suspended: move(r, JobState::suspended, now); return true;
+    case EventKind::suspended:
+      settle(r, now);
+      move(r, JobState::suspended, now);
+      return true;
     case EventKind::resumed:
       r.done_at = now;
       move(r, JobState::running, now);
@@ -234,13 +240,17 @@ void ClusterState::launch(JobId job, Time now, GangId gang) {
   r.measured.reset();
 }
 
+// It ceases to run: what it is believed to have done until now stays.
+void ClusterState::settle(JobRecord& r, Time now) const {
+  if (r.state != JobState::running) return;
+  const Rate rate = r.measured ? r.measured->rate : predict_->speed(*r.spec, r.held, r.held_config, {}).rate;
+  r.done = r.done + work_in(now - r.done_at, rate);
+  r.done_at = now;
+}
+
 void ClusterState::stopping(JobId job, Time now, bool by_policy) {
   JobRecord& r = mutable_record(job);
-  if (r.state == JobState::running) {
-    const Rate rate = r.measured ? r.measured->rate : predict_->speed(*r.spec, r.held, r.held_config, {}).rate;
-    r.done = r.done + work_in(now - r.done_at, rate);
-    r.done_at = now;
-  }
+  settle(r, now);
   move(r, JobState::stopping, now);
   if (by_policy) r.preemptions += 1;
 }

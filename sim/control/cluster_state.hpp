@@ -58,12 +58,13 @@ class ClusterState {
  private:
   JobRecord& mutable_record(JobId job) { return records_[job.index()]; }
   void move(JobRecord& r, JobState to, Time now);
+  void settle(JobRecord& r, Time now) const;
   void release_held(JobRecord& r);
   void drop_target(JobRecord& r);
   void back_to_pending(JobRecord& r, Time now);
   void end(JobRecord& r, JobState how, Time now);
   void publish(JobId job, std::int32_t progress_per_mille, Time now);
-  static void reconfigure(JobRecord& r, const event::Reconfigured& now);
+  void reconfigure(JobRecord& r, const event::Reconfigured& to, Time now) const;
   void join_group(JobId job, const Target& t);
   void leave_group(const JobRecord& r);
 

@@ -1,8 +1,8 @@
 // A run at one instant, between two batches of events, as a value: what the control plane knows, and what it has yet
 // to do. A controller goes on from it as the one would that it was taken of; so a run can be forked, to look ahead or
 // to try something. It needs an executor that is at the same instant: a copy of the simulated world, which is a value
-// too, or a simulated world made of `cluster` alone, which knows no more than the control plane does. Taking it costs
-// a copy of the state; a run pays nothing for being able to.
+// too, or a world made of `cluster` alone, simulated or live, which knows no more than the control plane does. Taking
+// it costs a copy of the state; a run pays nothing for being able to.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // A simulated world that begins in the middle of a run, where the control plane says that the run is. That is exact
-// for jobs that run at the reference rate; of a job that is suspended the control plane knows only what it last said.
+// for jobs that run at the speed that the control plane believes.
 #include <algorithm>
 
 #include "sim/world/sim_executor.hpp"

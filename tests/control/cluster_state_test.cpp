@@ -1,7 +1,9 @@
 // The control plane's book-keeping, seen through what policies see.
 #include <catch2/catch.hpp>
+#include <fstream>
 
 #include "sim/control/history_estimates.hpp"
+#include "tests/support/temp_dir.hpp"
 #include "tests/support/world.hpp"
 
 namespace {
@@ -26,6 +28,28 @@ class Notes final : public Policy {
 };
 
 }  // namespace
+
+// Found by taking over a suspended job: what it had run before was forgotten, for policies and forks.
+TEST_CASE("a job that is suspended is believed to have done what it ran", "[control]") {
+  const TempFolder dir;
+  std::ofstream(dir.file("script")) << "0s j0 run n0:0\n20s j0 suspend\n30s j0 run n0:0\n40s j1 run n0:1\n";
+  const Topology topology(cluster(1, 2));
+  const Workload w = make_workload({{0, 1, 50}, {0, 1, 5}});
+  const IdealModel model;
+  SimExecutor executor(topology, w, model, {});
+  JobSource source(w.specs, [](const JobSpec& s) { return s.user_estimate; });
+  const auto policy = make_policy({"scripted", "count", {{"file", dir.file("script")}}});
+  Controller controller(executor, *policy, source, w.specs, w.demands, model, {}, {});
+  controller.begin();
+  const auto done_at = [&](std::int64_t s) {
+    while (executor.now() < at_seconds(s) && controller.step()) {
+    }
+    return to_seconds(Duration{controller.state().view(at_seconds(s), 0, {}).job(JobId(0)).done.ns});
+  };
+  CHECK(done_at(20) == 20);
+  CHECK(done_at(30) == 20);
+  CHECK(done_at(40) == 30);
+}
 
 // Found by Gittins' index staying empty: the GPUs were released before the last stretch of service was added up.
 TEST_CASE("a finished job has attained its last stretch of service", "[control]") {

@@ -1,0 +1,61 @@
+// A live world that begins in the middle of a run, where the control plane says that the run is: of a run that was
+// simulated so far, or whose processes are gone. Every job that holds GPUs gets processes there, of the incarnation
+// that it has, so a controller that goes on from the same state notices nothing but the time that they take to come
+// up. What a paced job has done is laid down as its checkpoint, from which it goes on; a job that trains goes on from
+// the one that its folder holds.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "backend/live/live_executor.hpp"
+#include "backend/protocol/checkpoint_dir.hpp"
+
+namespace orrery::live {
+
+LiveExecutor::LiveExecutor(const Topology& topology, const Workload& workload, const PerformanceModel& model,
+                           std::unique_ptr<Engine> engine, LiveOptions options, const ClusterState& known, Time now)
+    : LiveExecutor(topology, workload, model, std::move(engine), std::move(options), now) {
+  const ClusterView view = known.view(now, 0, {});
+  for (const JobRecord& r : known.records()) {
+    if (!r.known || is_final(r.state)) continue;
+    const JobId job = r.spec->id;
+    Gang& g = gangs_[job];
+    g.job = job;
+    g.done = g.committed =
+        holds_gpus(r.state) ? std::min(view.job(job).done, workload.truths[job.index()].work) : r.committed;
+    if (const auto versions = view.versions(job); !versions.empty())
+      g.published_at = versions.back().progress_per_mille;
+    lay_down(g, r.incarnation);
+    if (holds_gpus(r.state)) take_up(g, r);
+  }
+}
+
+// The checkpoint of a paced job.
+void LiveExecutor::lay_down(const Gang& g, Incarnation incarnation) {
+  if (task_of(g.job) != nullptr || g.committed.ns == 0) return;
+  const CheckpointStamp stamp{fmt::format("{}", g.job.value), std::max<std::int64_t>(incarnation, 1), 0, 0,
+                              g.committed};
+  const auto saved = save_checkpoint(folder_of(g.job) + "/checkpoints", {stamp, {}, {}});
+  if (!saved && broken_.empty()) broken_ = saved.error().items.at(0).message;
+}
+
+// The job goes on doing what it did. One that was being stopped has stopped.
+void LiveExecutor::take_up(Gang& g, const JobRecord& r) {
+  const Member member{r.spec->id, r.incarnation, r.held_config};
+  const LaunchRequest request{r.gang, {&member, 1}, &r.held, r.held_sharing, r.held_group};
+  if (r.state == JobState::stopping) {
+    (void)gangs_.enter(request, member);
+    verdicts_.push_back(Event{.job = g.job, .what = event::Stopped{g.committed}});
+    return;
+  }
+  const Duration cost = options_.overheads.start_cost(*r.spec, r.incarnation);
+  const bool starts = r.state == JobState::starting;
+  g.start_left = starts ? std::max(r.since + cost - now_, Duration{}) : Duration{};
+  launch(request, member);
+  if (!g.there()) return;  // broken
+  if (r.state == JobState::running) g.phase = Phase::running;
+  g.freezes = r.state == JobState::suspended;
+  if (g.freezes) g.phase = Phase::suspended;
+}
+
+}  // namespace orrery::live

@@ -1,0 +1,120 @@
+// A run that was simulated up to an instant goes on with real processes: from a WorldState a live world, in which
+// jobs that run, wait with work done, are suspended, start or stop go on as they would have. A second of wall clock
+// is 20 s.
+#include <catch2/catch.hpp>
+#include <fstream>
+
+#include "sim/observe/metrics/fold.hpp"
+#include "sim/world/sim_executor.hpp"
+#include "tests/support/batches.hpp"
+#include "tests/support/live_world.hpp"
+
+namespace {
+
+using namespace orrery;
+using namespace orrery::test;
+
+// The run in the simulated world, and from its first step at or after `at` on in the live world, too.
+struct TakenOver {
+  Diary simulated, live;
+  JobState state_then{};  // of job 0
+  std::vector<JobRecord> records{};
+};
+
+TakenOver take_over(const LiveWorld& world, Time at) {
+  const Topology topology(world.groups);
+  const IdealModel model;
+  SimOptions sim;
+  sim.overheads = world.overheads;
+  SimExecutor executor(topology, world.workload, model, sim);
+  JobSource source(world.workload.specs, [](const JobSpec& s) { return s.user_estimate; });
+  const auto policy = make_policy(world.policy);
+  TakenOver r;
+  Controller controller(executor, *policy, source, world.workload.specs, world.workload.demands, model, {},
+                        {&r.simulated});
+  controller.begin();
+  while (executor.now() < at && controller.step()) {
+  }
+  WorldState state = controller.world();
+  r.state_then = state.cluster.record(JobId(0)).state;
+  const auto goes_on = policy->clone();
+  r.simulated.events.clear();
+  while (controller.step()) {
+  }
+  (void)controller.end();
+
+  live::EngineOptions engine;
+  engine.nodes = gpus_by_node(topology);
+  live::LiveOptions options;
+  options.folder = world.folder.path();
+  options.worker = world.worker;
+  options.time_scale = 20;
+  options.step = milliseconds(20);
+  options.overheads = world.overheads;
+  live::LiveExecutor real(topology, world.workload, model, std::make_unique<live::LocalEngine>(engine), options,
+                          state.cluster, state.now);
+  ControllerOptions checked;
+  checked.check_views = true;
+  Controller twin(real, *goes_on, state, checked, {&r.live});
+  CHECK(twin.run().status == RunStatus::completed);
+  r.records = twin.state().records();
+  return r;
+}
+
+// The same things of every job in the same order, and its end within 4 s (200 ms of wall clock).
+void check_same(const TakenOver& r) {
+  for (std::uint32_t job = 0; job < r.records.size(); ++job) {
+    INFO("job " << job);
+    const auto story = [job](const Diary& diary) {
+      std::string text;
+      for (const Event& e : diary.events)
+        if (e.job == JobId(job) && e.kind() < EventKind::decide && e.kind() != EventKind::progress)
+          text += fmt::format("{} {}\n", to_string(e.kind()), e.incarnation);
+      return text;
+    };
+    CHECK(story(r.live) == story(r.simulated));
+    CHECK(r.records[job].state == JobState::finished);
+    CHECK(r.live.when(EventKind::finished, job) == Approx(r.simulated.when(EventKind::finished, job)).margin(4));
+  }
+}
+
+void make_scripted(LiveWorld& w, const std::string& script, const std::vector<TinyJob>& jobs) {
+  std::ofstream(w.folder.file("script")) << script;
+  w.workload = make_workload(jobs);
+  w.policy = {"scripted", "count", {{"file", w.folder.file("script")}}};
+  w.overheads.launch = seconds(4);
+  w.overheads.stop = seconds(4);
+}
+
+}  // namespace
+
+TEST_CASE("live: a simulated run is taken over while its jobs run and wait with work done", "[live]") {
+  LiveWorld w;
+  w.groups = cluster(1, 2);
+  w.workload = make_workload({{0, 2, 40}, {10, 2, 8}, {12, 1, 20}, {26, 2, 6}});
+  w.policy = {"srtf"};
+  const TakenOver r = take_over(w, at_seconds(12));
+  CHECK(r.state_then == JobState::pending);  // job 0 has done 10 s
+  check_same(r);
+  CHECK(r.live.count(EventKind::launch, 1) == 0);  // it was there
+}
+
+TEST_CASE("live: a job that is taken over goes on from what it was believed to have done", "[live]") {
+  for (const auto& [at, state] : std::vector<std::pair<int, JobState>>{{2, JobState::starting},
+                                                                       {10, JobState::running},
+                                                                       {22, JobState::suspended},
+                                                                       {36, JobState::running},
+                                                                       {41, JobState::stopping}}) {
+    INFO("at " << at << " s");
+    LiveWorld w;
+    make_scripted(  // what is said of j1 changes nothing: a decision at that instant
+        w,
+        fmt::format("0s j0 run n0:0-1\n0s j1 run n0:3\n20s j0 suspend\n30s j0 run n0:0-1\n40s j0 preempt\n"
+                    "50s j0 run n0:1-2\n{}s j1 run n0:3\n",
+                    at),
+        {{0, 2, 40}, {0, 1, 60}});
+    const TakenOver r = take_over(w, at_seconds(at));
+    CHECK(r.state_then == state);
+    check_same(r);
+  }
+}
