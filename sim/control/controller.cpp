@@ -79,6 +79,7 @@ bool Controller::step() {
   const Time deadline = std::min(source_->next_submit(), wake_at_);
   const std::span<const Event> happened = executor_->wait_until(deadline);
   const Time now = executor_->now();
+  if (breaks()) return false;
   if (happened.empty() && deadline == kNever) {
     outcome_.status = RunStatus::stalled;
     return false;
@@ -95,15 +96,19 @@ bool Controller::step() {
   if (decides) decide(now);
   reconciler_.act(now);
   for (Observer* o : observers_) o->on_batch_end(now);
-  if (const std::string_view why = executor_->broken(); !why.empty()) {
-    outcome_.status = RunStatus::broken;
-    outcome_.why = why;
-    return false;
-  }
+  if (breaks()) return false;
   if (decides && at_rest() && state_.unfinished() > 0) {
     outcome_.status = RunStatus::stalled;
     return false;
   }
+  return true;
+}
+
+bool Controller::breaks() {
+  const std::string_view why = executor_->broken();
+  if (why.empty()) return false;
+  outcome_.status = RunStatus::broken;
+  outcome_.why = why;
   return true;
 }
 

@@ -62,6 +62,7 @@ class Controller {
   void cancel(JobId job, Time now);
   void call_off_launches(NodeId node, Time now);
   [[nodiscard]] bool at_rest() const;
+  [[nodiscard]] bool breaks();
 
   Executor* executor_;
   Policy* policy_;

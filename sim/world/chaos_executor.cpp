@@ -205,7 +205,7 @@ void ChaosExecutor::node_down(NodeId node, int flaps) {
     return std::any_of(gangs_.begin(), gangs_.end(),
                        [node](const Gang& g) { return g.phase == Gang::live && g.gpus.touches(node); });
   };
-  while (dying()) take_in(inner_->wait_until(kNever));  // real processes take a moment
+  while (dying() && inner_->broken().empty()) take_in(inner_->wait_until(kNever));  // real processes take a moment
   if (!told) batch_.push_back(Event{.at = now(), .what = event::Capacity{node, 0}});
   const bool flapping = flaps > 0;
   const ChaosSite site = flapping ? ChaosSite::node_flaps : ChaosSite::node_down;
@@ -285,7 +285,7 @@ std::span<const Event> ChaosExecutor::wait_until(Time deadline) {
     const bool nothing_left = until == kNever && happened.empty();
     take_in(happened);
     while (!queue_.empty() && queue_.next_time() <= now()) act(queue_.pop().payload);
-    if (!batch_.empty() || nothing_left || now() >= deadline) return batch_;
+    if (!batch_.empty() || nothing_left || now() >= deadline || !inner_->broken().empty()) return batch_;
   }
 }
 
