@@ -1,6 +1,5 @@
 // Preemptive policies that serve the smallest key first, preempting the rest (docs/policies/sizes.md): SRTF by
-// remaining time, SRSF by remaining time x GPUs, smallest by GPUs. Ties: running jobs first, then arrival; under
-// `emulate:` the order of a list that is stably sorted again at every event, as the reference simulators keep it.
+// remaining time, SRSF by remaining time x GPUs, smallest by GPUs. Ties: running jobs first, then arrival.
 #include "policies/parts/strict_priority.hpp"
 #include "policies/registry.hpp"
 

@@ -63,8 +63,11 @@ class Lineage final : public Policy {
 
   // A waiting job whose rank has changed; those that run are ranked anew at every decision.
   void rerank(const ClusterView& view, JobId job) {
+    if (!jobs_.is_waiting(job)) {
+      if (jobs_.find_running(job) != nullptr) jobs_.rank_changed();
+      return;
+    }
     jobs_.rank_changed();
-    if (!jobs_.is_waiting(job)) return;
     const JobView v = view.job(job);
     jobs_.rerank_waiting(v, rank(view, job, v.remaining()));
   }
@@ -150,7 +153,7 @@ const PolicyInfo lineage_policy = {
         "Serves {running, waiting} jobs by weight over service (time x GPUs^alpha). The jobs that wait for a job "
         "count with it as far as they make its ratio better. Goes on past jobs that do not fit; preempts running "
         "jobs that are not served, but none that began less than min_run ago. A job whose finish-time fairness "
-        "would exceed rho_max comes first.",
+        "would exceed rho_max comes first; it preempts those, too.",
     .source = "Orrery, docs/policies/lineage.md; Horn 1972, Sidney 1975",
     .make = make_lineage,
     .options = {{"rules",

@@ -99,9 +99,17 @@ void LineageIndex::follow(const ClusterView& view, const Event& e) {
 
 // Those whose threshold is reached have no unmet edge any more, or hang below another parent.
 void LineageIndex::release_children(const ClusterView& view, JobId parent) {
-  const std::vector<JobId> children = node(parent).children;
-  for (const JobId child : children)
-    if (newest(view, parent) >= nodes_[child.index()].threshold) hang(view, child);
+  const std::int32_t reached = newest(view, parent);
+  std::vector<JobId> released;
+  std::erase_if(node(parent).children, [&](JobId child) {
+    if (reached < nodes_[child.index()].threshold) return false;
+    nodes_[child.index()].above = {};
+    released.push_back(child);
+    return true;
+  });
+  if (released.empty()) return;
+  mark_root_of(parent);
+  for (const JobId child : released) hang(view, child);
 }
 
 // Below the parent whose threshold is farthest away; nowhere when no hard edge is unmet.
@@ -169,30 +177,28 @@ void LineageIndex::work_out(const ClusterView& view, JobId root) {
     tree_.insert(tree_.end(), children.begin(), children.end());
   }
   for (std::size_t i = tree_.size(); i-- > 0;) {
-    cut(view, tree_[i]);
-    collect(view, tree_[i]);
+    const JobView job = view.job(tree_[i]);
+    Node& n = nodes_[tree_[i].index()];
+    cut(n, job);
+    collect(n, job);
   }
   nodes_[root.index()].blocks.clear();
 }
 
-void LineageIndex::cut(const ClusterView& view, JobId job) {
-  Node& n = nodes_[job.index()];
-  const std::optional<Estimate> estimate = view.job(job).estimate;
-  n.whole = no_longer_than_most(estimate ? estimate->total : kForever);
+void LineageIndex::cut(Node& n, const JobView& job) const {
+  n.whole = no_longer_than_most(job.estimate ? job.estimate->total : kForever);
   n.cuts.assign(1, 1000);
   for (const JobId child : n.children) n.cuts.push_back(nodes_[child.index()].threshold);
   std::sort(n.cuts.begin(), n.cuts.end());
   n.cuts.erase(std::unique(n.cuts.begin(), n.cuts.end()), n.cuts.end());
 }
 
-void LineageIndex::collect(const ClusterView& view, JobId job) {
-  Node& n = nodes_[job.index()];
-  const JobView v = view.job(job);
+void LineageIndex::collect(Node& n, const JobView& job) {
   n.blocks.clear();
   for (std::size_t i = n.cuts.size(); i-- > 0;) {
     take_blocks_of_children(n, n.cuts[i]);
     if (i == 0) n.tail.assign(n.blocks);
-    LineageBlock block = segment(*v.spec, n, i, v.remaining());
+    LineageBlock block = segment(*job.spec, n, i, job.remaining());
     for (; !n.blocks.empty() && n.blocks.back().better_than(block); n.blocks.pop_back())
       block = block + n.blocks.back();
     n.blocks.push_back(block);

@@ -73,8 +73,8 @@ class LineageIndex {
   void release_children(const ClusterView& view, JobId parent);
   void mark_root_of(JobId job);
   void work_out(const ClusterView& view, JobId root);
-  void cut(const ClusterView& view, JobId job);
-  void collect(const ClusterView& view, JobId job);
+  void cut(Node& n, const JobView& job) const;
+  void collect(Node& n, const JobView& job);
   void take_blocks_of_children(Node& n, std::int32_t threshold);
   [[nodiscard]] LineageBlock segment(const JobSpec& spec, const Node& n, std::size_t i, Duration left) const;
   [[nodiscard]] LineageBlock alone(const JobSpec& spec, Duration left) const;

@@ -76,7 +76,7 @@ int show_policy(const std::string& name) {
   for (const OptionSpec& o : info.options) {
     out += fmt::format("  {:<12} {:<14} default {}\n{}", o.name, o.type, o.default_value, wrapped(o.doc, 6));
     if (const std::string range = range_text(o); !range.empty()) out += fmt::format("      {}\n", range);
-    if (!o.choices.empty()) out += fmt::format("      one of: {}\n", joined(o.choices, ", "));
+    if (!o.choices.empty()) out += fmt::format("      {}: {}\n", how_many(o), joined(o.choices, ", "));
   }
   return print(out) ? kOk : kRunFailed;
 }

@@ -99,7 +99,7 @@ std::string options_of(const PolicyInfo& p) {
     for (char& c : takes)
       if (c == '_') c = ' ';
     if (const std::string range = range_text(o); !range.empty()) takes += " " + range;
-    if (!o.choices.empty()) takes = fmt::format("one of: {}", joined(o.choices, ", "));
+    if (!o.choices.empty()) takes = fmt::format("{}: {}", how_many(o), joined(o.choices, ", "));
     out += fmt::format("| {} | {} | {} | {} |\n", code(o.name), cell(takes), code(o.default_value), cell(o.doc));
   }
   return out;

@@ -31,12 +31,12 @@ std::optional<std::int64_t> parse_thousandths(std::string_view s) {
   const std::size_t point = s.find('.');
   const std::string_view whole = s.substr(0, point);
   std::string decimals(point == std::string_view::npos ? "0" : s.substr(point + 1));
-  if (decimals.empty() || decimals.size() > 3) return std::nullopt;
+  if (decimals.empty() || decimals.size() > 3 || s.find_first_of("+-") != s.npos) return std::nullopt;
   decimals.resize(3, '0');
   const auto units = parse_integer(whole);
   const auto rest = parse_integer(decimals);
   constexpr std::int64_t kMost = 1'000'000'000'000;
-  if (!units || !rest || *units < 0 || *units > kMost || *rest < 0) return std::nullopt;
+  if (!units || !rest || *units > kMost) return std::nullopt;
   return *units * 1000 + *rest;
 }
 
@@ -79,6 +79,10 @@ bool is_time(const OptionSpec& s) {
 }
 
 }  // namespace
+
+std::string_view how_many(const OptionSpec& s) {
+  return s.type == "choices" ? "some of" : "one of";
+}
 
 std::string range_text(const OptionSpec& s) {
   if (s.type == "integer") return fmt::format("from {} to {}", s.least, s.most);
@@ -129,18 +133,18 @@ void OptionReader::check(const OptionSpec& s, const Value& v) {
   } else if (s.type == "boolean") {
     if (bool ignored = false; !parse_boolean(text, ignored)) complain(s.name, v, "must be true or false", "");
   } else if (s.type == "choice") {
-    check_choice(s, v, v.text, "must be one of");
+    check_choice(s, v, v.text);
   } else if (s.type == "choices") {
-    for (const std::string_view item : items_of(v.text)) check_choice(s, v, item, "must be some of");
+    for (const std::string_view item : items_of(v.text)) check_choice(s, v, item);
   } else if (is_time(s)) {
     check_times(s, v);
   }
 }
 
-void OptionReader::check_choice(const OptionSpec& s, const Value& v, std::string_view chosen, std::string_view must) {
+void OptionReader::check_choice(const OptionSpec& s, const Value& v, std::string_view chosen) {
   if (std::find(s.choices.begin(), s.choices.end(), chosen) != s.choices.end()) return;
   const std::string_view near = closest(chosen, {s.choices.begin(), s.choices.end()});
-  complain(s.name, v, fmt::format("{} {}", must, joined(s.choices, ", ")),
+  complain(s.name, v, fmt::format("must be {} {}", how_many(s), joined(s.choices, ", ")),
            near.empty() ? "" : fmt::format("did you mean `{}`?", near));
 }
 

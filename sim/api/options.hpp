@@ -28,6 +28,9 @@ struct OptionSpec {
 // The range as `policy show` and messages have it: "from 1 to 100", "from 1s to 36500d"; empty where there is none.
 [[nodiscard]] std::string range_text(const OptionSpec& spec);
 
+// How many of its choices an option takes, as `policy show` and messages have it: "one of", "some of".
+[[nodiscard]] std::string_view how_many(const OptionSpec& spec);
+
 // A path that an option names, as it can be opened: relative to the file in which the option stands, or, for one of
 // the command line, to the working directory.
 [[nodiscard]] std::string path_from(const std::string& text, const SourcePos& where);
@@ -73,7 +76,7 @@ class OptionReader {
   [[nodiscard]] std::vector<Duration> times_of(const OptionSpec& s) const;
   void unknown(const std::string& name);
   void check(const OptionSpec& s, const Value& v);
-  void check_choice(const OptionSpec& s, const Value& v, std::string_view chosen, std::string_view must);
+  void check_choice(const OptionSpec& s, const Value& v, std::string_view chosen);
   void check_times(const OptionSpec& s, const Value& v);
   void complain(std::string_view name, const Value& v, std::string message, std::string hint);
 
