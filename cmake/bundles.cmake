@@ -5,8 +5,8 @@
 option(ORRERY_BUNDLE "Compile several sources of a folder at once" ON)
 
 # Headers that take seconds: the files that need them are put side by side, so that few bundles read them.
-set(orrery_heavy_headers "<(nlohmann/json\\.hpp|yaml-cpp/.*|boost/graph/.*|Eigen/.*)>"
-                         "(step_graph|training_step|trainer_step|pipeline|link_tree|log_json|job_file)\\.hpp\"")
+set(orrery_heavy_headers "<(yaml-cpp/.*|boost/graph/.*|Eigen/.*)>"
+                         "(core/json|step_graph|training_step|trainer_step|pipeline|link_tree|job_file)\\.hpp\"")
 list(JOIN orrery_heavy_headers "|" orrery_heavy_headers)
 
 # orrery_bundles(TARGET EACH files...): adds the files to TARGET, at most EACH of them a bundle, all bundles alike. A

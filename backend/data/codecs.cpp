@@ -6,7 +6,9 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <nlohmann/json.hpp>
+
+#include "sim/core/json.hpp"
+#include "sim/core/json_text.hpp"
 
 namespace orrery::data {
 namespace {
@@ -94,7 +96,7 @@ Expected<Image> decode_raw(std::string_view bytes, const RawShape& shape) {
 }
 
 Expected<RawShape> raw_shape_from_json(const std::string& file, std::string_view text) {
-  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+  const nlohmann::json json = read_json(text);
   RawShape shape;
   const auto take = [&](const char* key, int& value) {
     const auto at = json.find(key);

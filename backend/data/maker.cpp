@@ -13,12 +13,13 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <nlohmann/json.hpp>
 
 #include "backend/data/codecs.hpp"
 #include "backend/data/permutation.hpp"
 #include "backend/data/tar.hpp"
 #include "sim/core/joined.hpp"
+#include "sim/core/json.hpp"
+#include "sim/core/json_text.hpp"
 
 namespace orrery::data {
 namespace {
@@ -100,20 +101,19 @@ std::int64_t classes_of(SetKind kind) {
 }
 
 std::string to_json(const MakerOptions& o) {
-  return nlohmann::ordered_json{{"kind", set_kind_names()[static_cast<std::size_t>(o.kind)]},
-                                {"samples", o.samples},
-                                {"size", o.size},
-                                {"sound", o.sound},
-                                {"seed", o.seed},
-                                {"combinations", kCombinations[static_cast<std::size_t>(o.combinations)]},
-                                {"useless_captions", o.useless_captions},
-                                {"vocabulary", o.vocabulary},
-                                {"shard_samples", o.shard_samples}}
-      .dump();
+  return json_text(nlohmann::ordered_json{{"kind", set_kind_names()[static_cast<std::size_t>(o.kind)]},
+                                          {"samples", o.samples},
+                                          {"size", o.size},
+                                          {"sound", o.sound},
+                                          {"seed", o.seed},
+                                          {"combinations", kCombinations[static_cast<std::size_t>(o.combinations)]},
+                                          {"useless_captions", o.useless_captions},
+                                          {"vocabulary", o.vocabulary},
+                                          {"shard_samples", o.shard_samples}});
 }
 
 Expected<MakerOptions> maker_options_from_json(std::string_view text) {
-  const nlohmann::json j = nlohmann::json::parse(text, nullptr, false);
+  const nlohmann::json j = read_json(text);
   if (!j.is_object()) return fail("what to make is no JSON object");
   MakerOptions o;
   for (const auto& [key, value] : j.items()) {

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
+
+#include "sim/core/json.hpp"
+#include "sim/core/json_text.hpp"
 
 namespace orrery::data {
 namespace {
@@ -175,12 +177,12 @@ std::string Tokenizer::to_json() const {
     merges.push_back(letters(pieces_[static_cast<std::size_t>(a)]) + " " +
                      letters(pieces_[static_cast<std::size_t>(b)]));
   const nlohmann::ordered_json byte_level{{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", true}};
-  return nlohmann::ordered_json{{"version", "1.0"},
-                                {"added_tokens", added},
-                                {"pre_tokenizer", byte_level},
-                                {"decoder", byte_level},
-                                {"model", {{"type", "BPE"}, {"vocab", vocab}, {"merges", merges}}}}
-             .dump(1) +
+  return json_text(nlohmann::ordered_json{{"version", "1.0"},
+                                          {"added_tokens", added},
+                                          {"pre_tokenizer", byte_level},
+                                          {"decoder", byte_level},
+                                          {"model", {{"type", "BPE"}, {"vocab", vocab}, {"merges", merges}}}},
+                   1) +
          "\n";
 }
 
@@ -190,7 +192,7 @@ Expected<Tokenizer> Tokenizer::from_json(std::string_view file, std::string_view
     d.where.file = std::string(file);
     return fail(std::move(d));
   };
-  const nlohmann::json j = nlohmann::json::parse(text, nullptr, false);
+  const nlohmann::json j = read_json(text);
   if (!j.is_object() || !j.contains("model") || !j["model"].is_object())
     return bad("it is no JSON with a key `model`");
   const nlohmann::json& model = j["model"];

@@ -4,9 +4,8 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "backend/protocol/crc32c.hpp"
+#include "sim/core/json.hpp"
 #include "sim/core/json_text.hpp"
 
 namespace orrery::live {

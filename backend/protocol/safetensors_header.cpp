@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <utility>
 
+#include "sim/core/json.hpp"
 #include "sim/core/json_text.hpp"
 
 namespace orrery::worker {

@@ -6,11 +6,11 @@
 
 #include <algorithm>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 #include <vector>
 
+#include "sim/core/json.hpp"
 #include "sim/core/json_text.hpp"
 
 namespace orrery::live {

@@ -2,8 +2,8 @@
 #include "backend/trainer/job_config.hpp"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "sim/core/json.hpp"
 #include "sim/models/training/job_schema.hpp"
 
 namespace orrery::trainer {

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <numeric>
 #include <optional>
 #include <set>
@@ -20,6 +19,7 @@
 #include "backend/models/multimodal.hpp"
 #include "backend/trainer/collate.hpp"
 #include "backend/trainer/pretrained.hpp"
+#include "sim/core/json.hpp"
 #include "sim/core/random.hpp"
 #include "sim/models/training/multimodal_config.hpp"
 

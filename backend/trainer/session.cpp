@@ -15,6 +15,7 @@
 #include "backend/protocol/crc32c.hpp"
 #include "backend/protocol/safetensors_header.hpp"
 #include "backend/trainer/safetensors.hpp"
+#include "sim/core/json.hpp"
 
 namespace orrery::trainer {
 namespace {

@@ -2,11 +2,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <nlohmann/json.hpp>
-
 #include "backend/trainer/multimodal_task.hpp"
 #include "backend/trainer/task.hpp"
 #include "backend/trainer/toy_task.hpp"
+#include "sim/core/json.hpp"
 
 namespace orrery::trainer {
 namespace {

@@ -4,8 +4,9 @@
 #include <ATen/ATen.h>
 
 #include <chrono>
-#include <nlohmann/json.hpp>
 #include <thread>
+
+#include "sim/core/json.hpp"
 
 namespace orrery::trainer {
 namespace {

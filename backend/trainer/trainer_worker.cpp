@@ -14,6 +14,8 @@
 #include <filesystem>
 #include <utility>
 
+#include "sim/core/json.hpp"
+
 namespace orrery::trainer {
 namespace {
 

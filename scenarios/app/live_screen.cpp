@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
 
 #include "backend/engine/local/process.hpp"
 #include "backend/protocol/files.hpp"
+#include "sim/core/json.hpp"
 #include "sim/core/json_text.hpp"
 
 namespace orrery::app {

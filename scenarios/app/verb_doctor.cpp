@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
 #include "backend/engine/local/priority.hpp"
 #include "backend/engine/local/process.hpp"
@@ -20,6 +19,7 @@
 #include "scenarios/run/live_tasks.hpp"
 #include "scenarios/run/machine_gpus.hpp"
 #include "sim/core/error.hpp"
+#include "sim/core/json.hpp"
 #include "sim/core/json_text.hpp"
 #include "traces/format/canonical.hpp"
 

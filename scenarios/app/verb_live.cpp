@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "backend/engine/registry.hpp"
 #include "backend/protocol/files.hpp"
@@ -18,6 +17,7 @@
 #include "scenarios/run/output_folder.hpp"
 #include "scenarios/spec/make_policy.hpp"
 #include "sim/core/joined.hpp"
+#include "sim/core/json.hpp"
 #include "sim/core/json_text.hpp"
 #include "sim/observe/log/run_folder.hpp"
 

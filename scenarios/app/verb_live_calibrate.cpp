@@ -134,7 +134,7 @@ class Bench {
       const std::string own = fmt::format("{}/{}-{}", folder_, subject.model, i);
       std::error_code ignored;
       if (incarnation == 1) fs::remove_all(own, ignored);
-      auto task = write_task(subject.job.config, subject.from.empty() ? "" : newest_checkpoint(subject.from), own);
+      auto task = write_task(*subject.job.config, subject.from.empty() ? "" : newest_checkpoint(subject.from), own);
       if (!task) return tl::make_unexpected(std::move(task.error()));
       live::GangSpec spec;
       spec.name = fmt::format("{}-{}", subject.model, i);

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "backend/protocol/files.hpp"
@@ -19,6 +18,7 @@
 #include "scenarios/run/live_times.hpp"
 #include "scenarios/run/output_folder.hpp"
 #include "scenarios/spec/make_policy.hpp"
+#include "sim/core/json.hpp"
 #include "sim/core/json_text.hpp"
 #include "sim/observe/log/digest.hpp"
 #include "sim/observe/log/run_folder.hpp"

@@ -13,6 +13,8 @@
 #include "scenarios/run/stop_signals.hpp"
 #include "scenarios/spec/job_file.hpp"
 #include "sim/core/gpu_mask.hpp"
+#include "sim/core/json.hpp"
+#include "sim/core/json_text.hpp"
 
 namespace orrery::app {
 namespace fs = std::filesystem;
@@ -53,7 +55,7 @@ class Screen {
     std::string line;
     while (std::getline(file, line) && !file.eof()) {
       at_ = file.tellg();
-      const auto json = nlohmann::ordered_json::parse(line, nullptr, false);
+      const auto json = read_ordered_json(line);
       if (json.is_object()) print(text_of(json));
     }
   }
@@ -86,7 +88,7 @@ live::GangSpec gang_of(const Run& run, const std::string& trainer, const std::st
   s.restore = true;
   s.total_work = {run.job.steps * kTrainStepWork.ns};
   s.step_work = kTrainStepWork;
-  const nlohmann::json every = run.job.config.value("report_every", nlohmann::json(10));
+  const nlohmann::json every = run.job.config->value("report_every", nlohmann::json(10));
   s.report_every_steps = every.is_number_integer() ? std::max<std::int64_t>(1, every.get<std::int64_t>()) : 10;
   s.costs.start = kTrainSlowStart;
   s.task = task;
@@ -131,7 +133,7 @@ int train(Run& run, const std::string& trainer) {
                              run.job.name, run.job.steps, found.newest->path))
                ? kOk
                : kRunFailed;
-  auto task = write_task(run.job.config, *from, run.folder);
+  auto task = write_task(*run.job.config, *from, run.folder);
   if (!task) return report_error(task.error());
   if (!run.quiet)
     print(fmt::format("{}: {} steps of {} samples on {} rank{}\n", run.job.name, run.job.steps, run.job.global_batch,
@@ -191,9 +193,9 @@ int train_verb(const std::vector<std::string>& arguments) {
   run.quiet = args.has("quiet");
   if (args.has("ranks")) run.job.ranks = args.get<int>("ranks");
   if (args.has("steps")) run.job.steps = args.get<std::int64_t>("steps");
-  if (args.has("seed")) run.job.config["seed"] = args.get<std::int64_t>("seed");
+  if (args.has("seed")) (*run.job.config)["seed"] = args.get<std::int64_t>("seed");
   run.job.from = args.text("from", run.job.from);
-  run.job.config["steps"] = run.job.steps;
+  (*run.job.config)["steps"] = run.job.steps;
   std::error_code ignored;
   run.folder = fs::absolute(args.text("output", "runs/" + run.job.name), ignored).lexically_normal().string();
   run.checkpoints = run.folder + "/checkpoints";

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "sim/core/json.hpp"
 #include "sim/core/json_text.hpp"
 #include "sim/observe/metrics/tables.hpp"
 

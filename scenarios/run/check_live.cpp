@@ -9,6 +9,7 @@
 #include "scenarios/run/live_run.hpp"
 #include "scenarios/run/live_tasks.hpp"
 #include "scenarios/run/machine_gpus.hpp"
+#include "sim/core/json.hpp"
 
 namespace orrery::app {
 namespace {
@@ -32,7 +33,7 @@ bool has_shards(const std::string& folder) {
 // The folders that the job's trainer makes where they are not there yet, as it names them.
 void add_made(const JobFile& job, std::set<std::string>& made) {
   for (const char* key : kSections)
-    if (const auto at = job.config.find(key); at != job.config.end() && at->is_object() && at->contains("make"))
+    if (const auto at = job.config->find(key); at != job.config->end() && at->is_object() && at->contains("make"))
       made.insert(folder_of(*at));
 }
 
@@ -67,8 +68,8 @@ std::optional<Diagnostic> too_few_gpus(const Prepared& prepared) {
 
 Expected<void> check_data(const JobFile& job, const std::string& beside, const std::set<std::string>& made) {
   for (const char* key : kSections) {
-    const auto at = job.config.find(key);
-    if (at == job.config.end() || !at->is_object() || at->contains("make")) continue;
+    const auto at = job.config->find(key);
+    if (at == job.config->end() || !at->is_object() || at->contains("make")) continue;
     const std::string folder = folder_of(*at);
     if (folder.empty() || made.contains(folder)) continue;
     const std::string path = (fs::path(beside) / folder).lexically_normal().string();

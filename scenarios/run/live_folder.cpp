@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <system_error>
 #include <utility>
 
@@ -15,6 +14,7 @@
 #include "backend/protocol/files.hpp"
 #include "scenarios/run/input_digest.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
+#include "sim/core/json.hpp"
 #include "sim/core/json_text.hpp"
 #include "sim/observe/log/digest.hpp"
 #include "sim/observe/log/run_folder.hpp"

@@ -8,6 +8,7 @@
 
 #include "backend/protocol/files.hpp"
 #include "sim/core/joined.hpp"
+#include "sim/core/json.hpp"
 #include "sim/core/json_text.hpp"
 
 namespace orrery::app {
@@ -116,10 +117,10 @@ Expected<std::vector<live::LiveTask>> live_tasks(const Prepared& prepared, const
         return fail(fmt::format("job {} of model `{}` starts from `{}`, but there is no such folder of checkpoints",
                                 spec.name, spec.model, from));
     }
-    const nlohmann::json own = job->config.value("seed", nlohmann::json(1));
-    job->config["seed"] =
+    const nlohmann::json own = job->config->value("seed", nlohmann::json(1));
+    (*job->config)["seed"] =
         (own.is_number_integer() ? own.get<std::int64_t>() : 1) + static_cast<std::int64_t>(seed) - 1;
-    auto path = write_task(job->config, from, folder_of(spec.id));
+    auto path = write_task(*job->config, from, folder_of(spec.id));
     if (!path) return tl::make_unexpected(std::move(path.error()));
     live::LiveTask& task = tasks[spec.id.index()];
     task.path = *std::move(path);

@@ -2,7 +2,7 @@
 // that trainers read, with the parent's checkpoints filled in.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <set>
 #include <string>

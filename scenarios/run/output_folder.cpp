@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <system_error>
 
 #include "backend/protocol/files.hpp"
@@ -14,6 +13,7 @@
 #include "scenarios/run/live_folder.hpp"
 #include "scenarios/spec/make_policy.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
+#include "sim/core/json.hpp"
 #include "sim/core/json_text.hpp"
 #include "sim/observe/log/digest.hpp"
 #include "sim/observe/log/run_folder.hpp"

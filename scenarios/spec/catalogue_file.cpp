@@ -8,6 +8,7 @@
 #include <set>
 
 #include "scenarios/spec/yaml_walk.hpp"
+#include "sim/core/json.hpp"
 #include "sim/models/training/memory.hpp"
 #include "sim/models/training/multimodal_config.hpp"
 #include "traces/format/text_file.hpp"
@@ -161,7 +162,7 @@ class Reader {
       }
       return;
     }
-    const Json task = loaded->config.value("task", Json());
+    const Json task = loaded->config->value("task", Json());
     if (task != "multimodal")
       return walk_.complain(
           places.file, fmt::format("`{}` trains `{}`; a catalogue is of jobs with `task: multimodal`",
@@ -169,10 +170,10 @@ class Reader {
     const std::size_t before = walk_.errors().size();
     JobFile live = *loaded, cluster = *std::move(loaded);
     read_size(places.live, SizeName::live, job, live);
-    inherit_towers(job, cluster.config);
+    inherit_towers(job, *cluster.config);
     read_size(places.cluster, SizeName::cluster, job, cluster);
     if (walk_.errors().size() > before) return;
-    const Json& data = live.config.value("data", Json::object());
+    const Json& data = live.config->value("data", Json::object());
     const Json& made = data.is_object() ? data.value("make", Json::object()) : data;
     job.task = made.is_object() && made.contains("kind") && made["kind"].is_string() ? made["kind"].get<std::string>()
                                                                                      : job.name;
@@ -258,7 +259,7 @@ class Reader {
       for (Diagnostic& d : patch.error().items) walk_.add(std::move(d));
       return;
     }
-    file.config.merge_patch(*patch);
+    file.config->merge_patch(*patch);
     if (auto again = job_of(file.config, file.path)) file = *std::move(again);
     else pass_on(at, again.error().items.front());
   }
@@ -271,7 +272,7 @@ class Reader {
 
   // What the file and `set` say of the model and of how it is trained.
   void read_run(const Place& at, CatalogueSize& size, const JobFile& file) {
-    const Json& config = file.config;
+    const Json& config = *file.config;
     const auto wrong = [&](const std::string& why) { walk_.complain(at, fmt::format("`{}`: {}", at.path, why)); };
     if (!config.contains("model")) return wrong("the job file has no `model`");
     auto model = read_model_config(config["model"]);

@@ -12,6 +12,7 @@
 
 #include "backend/protocol/files.hpp"
 #include "scenarios/spec/moved_file.hpp"
+#include "sim/core/json.hpp"
 #include "sim/models/training/job_schema.hpp"
 
 namespace orrery::app {
@@ -128,23 +129,23 @@ Expected<JobFile> read_job_text(const std::string& text, const std::string& path
   return job;
 }
 
-Expected<JobFile> job_of(Json config, const std::string& path) {
+Expected<JobFile> job_of(JsonBox config, const std::string& path) {
   JobFile job;
   job.path = path;
   job.config = std::move(config);
   const auto bad = [&](std::string why) { return fail_at(path, YAML::Mark::null_mark(), std::move(why)); };
-  if (!job.config.is_object()) return bad("a job file is a mapping");
-  if (std::vector<Diagnostic> faults = job_faults(job.config); !faults.empty()) {
+  if (!job.config->is_object()) return bad("a job file is a mapping");
+  if (std::vector<Diagnostic> faults = job_faults(*job.config); !faults.empty()) {
     for (Diagnostic& d : faults) d.where.file = path;
     return tl::make_unexpected(Error(std::move(faults)));
   }
-  if (!job.config.contains("task")) return bad("a job file has a key `task`: what kind of training it is");
-  if (!job.config.contains("steps")) return bad("a job file has a key `steps` of at least 1");
-  job.name = job.config.value("name", std::filesystem::path(path).stem().string());
-  job.ranks = job.config.value("ranks", 1);
-  job.steps = job.config["steps"].get<std::int64_t>();
-  job.global_batch = job.config.value("global_batch", std::int64_t{16});  // the trainer's default
-  if (const auto from = job.config.find("from"); from != job.config.end() && !from->is_null())
+  if (!job.config->contains("task")) return bad("a job file has a key `task`: what kind of training it is");
+  if (!job.config->contains("steps")) return bad("a job file has a key `steps` of at least 1");
+  job.name = job.config->value("name", std::filesystem::path(path).stem().string());
+  job.ranks = job.config->value("ranks", 1);
+  job.steps = (*job.config)["steps"].get<std::int64_t>();
+  job.global_batch = job.config->value("global_batch", std::int64_t{16});  // the trainer's default
+  if (const auto from = job.config->find("from"); from != job.config->end() && !from->is_null())
     job.from = from->get<std::string>();
   return job;
 }

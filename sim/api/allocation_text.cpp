@@ -1,6 +1,10 @@
 #include "sim/api/allocation_text.hpp"
 
+#include <fmt/format.h>
+
 #include "sim/api/json_values.hpp"
+#include "sim/core/json.hpp"
+#include "sim/core/json_text.hpp"
 #include "sim/core/text.hpp"
 
 namespace orrery {

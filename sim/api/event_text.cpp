@@ -5,6 +5,7 @@
 
 #include "sim/api/json_values.hpp"
 #include "sim/api/plan_text.hpp"
+#include "sim/core/json.hpp"
 
 namespace orrery {
 namespace {

@@ -1,15 +1,11 @@
 // Values of the JSON lines of a stored log, strictly: what cannot be told from another value is an error.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <cstdint>
 #include <limits>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
-#include <utility>
-
-#include "sim/core/json_text.hpp"
+#include <string_view>
 
 namespace orrery {
 
@@ -19,22 +15,25 @@ struct BadLine {
   std::string message;
 };
 
+// The line as JSON; throws BadLine where it nests too deeply, and the library's exceptions.
+[[nodiscard]] nlohmann::json parse_line(std::string_view line);
+
+// The bits of the number; throws BadLine where it is none from `least` to `most`.
+[[nodiscard]] std::uint64_t whole_bits(const nlohmann::json& j, std::int64_t least, std::uint64_t most);
+// The member; null where there is none.
+[[nodiscard]] const nlohmann::json* member_of(const nlohmann::json& j, const char* key);
+
 // The number as a T; the JSON library would round 1.5 and wrap 1e77.
 template <typename T>
 [[nodiscard]] T whole(const nlohmann::json& j) {
-  const bool fits = j.is_number_unsigned()  ? std::in_range<T>(j.get<std::uint64_t>())
-                    : j.is_number_integer() ? std::in_range<T>(j.get<std::int64_t>())
-                                            : false;
-  if (!fits)
-    throw BadLine{fmt::format("{} where a whole number from {} to {} should be", json_text(j),
-                              std::numeric_limits<T>::min(), std::numeric_limits<T>::max())};
-  return static_cast<T>(j.get<std::int64_t>());
+  return static_cast<T>(whole_bits(j, static_cast<std::int64_t>(std::numeric_limits<T>::min()),
+                                   static_cast<std::uint64_t>(std::numeric_limits<T>::max())));
 }
 
 template <typename T>
 [[nodiscard]] T whole(const nlohmann::json& j, const char* key, T otherwise) {
-  const auto at = j.find(key);
-  return at == j.end() ? otherwise : whole<T>(*at);
+  const nlohmann::json* const at = member_of(j, key);
+  return at == nullptr ? otherwise : whole<T>(*at);
 }
 
 }  // namespace orrery

@@ -12,6 +12,7 @@
 #include "sim/api/allocation_text.hpp"
 #include "sim/api/json_values.hpp"
 #include "sim/api/members.hpp"
+#include "sim/core/json.hpp"
 #include "sim/core/json_text.hpp"
 #include "sim/core/text.hpp"
 

@@ -6,6 +6,8 @@
 #include "sim/api/json_values.hpp"
 #include "sim/api/plan_text.hpp"
 #include "sim/api/wire_members.hpp"
+#include "sim/core/json.hpp"
+#include "sim/core/json_text.hpp"
 
 namespace orrery::wire {
 namespace {
@@ -23,7 +25,7 @@ struct WireReader {
   template <class T>
   void members(const Json& j, T& x, std::string_view beside = {}) const {
     if (!j.is_object()) throw BadLine{fmt::format("{} where an object should be", json_text(j))};
-    std::size_t known = j.count(beside);
+    std::size_t known = beside.empty() ? 0 : j.count(beside);
     each(x, [&](auto i, std::string_view name, auto& m) {
       using Member = std::remove_reference_t<decltype(m)>;
       if constexpr (std::is_same_v<Member, Plan>) {
@@ -52,7 +54,7 @@ struct WireReader {
     std::vector<std::string_view> names;
     each(x, [&](auto, std::string_view name, const auto&) { names.push_back(name); });
     for (const auto& [key, ignored] : j.items()) {
-      if (key == beside || std::find(names.begin(), names.end(), key) != names.end()) continue;
+      if ((!beside.empty() && key == beside) || std::find(names.begin(), names.end(), key) != names.end()) continue;
       if (std::is_same_v<T, Answer> && is_plan_key(key)) continue;
       if (std::is_same_v<T, Answer>) names.insert(names.end(), {"targets", "commands", "wake", "reasons"});
       const std::string_view near = closest(key, names);
@@ -131,7 +133,7 @@ struct WireReader {
 template <class T, class F>
 Read<T> read_line(std::string_view line, F&& read) {
   try {
-    const Json j = parse_json(line);
+    const Json j = parse_line(line);
     if (!j.is_object()) throw BadLine{"a line is one JSON object"};
     return read(j);
   } catch (const BadLine& e) {

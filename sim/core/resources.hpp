@@ -20,8 +20,8 @@ struct Demand {
   std::int64_t cpu_milli = 0;                 // whole job, thousandths of a core; 0 = not modelled
   std::int64_t mem_bytes = 0;                 // whole job, host memory; 0 = not modelled
   GpuTypeMask gpu_types = 0;
-  std::int32_t mig_slices =
-      0;  // of one GPU that is cut up (NodeGroup::mig_slices); 0 = whole GPUs. Nothing reads it yet
+  // Of one GPU that is cut up (NodeGroup::mig_slices); 0 = whole GPUs. Nothing reads it yet.
+  std::int32_t mig_slices = 0;
   friend auto operator<=>(const Demand&, const Demand&) = default;
   [[nodiscard]] std::int64_t milli_gpus() const { return std::int64_t{gpus} * milli_per_gpu; }
   // Whole GPUs of any type and nothing else: what counting placements understand exactly.

@@ -5,26 +5,17 @@
 #include <catch2/catch.hpp>
 #include <functional>
 
-#include "sim/core/random.hpp"
 #include "tests/support/event_text.hpp"
+#include "tests/support/plan_draw.hpp"
 #include "tests/support/world.hpp"
 
 namespace {
 
 using namespace orrery;
 
-class WireDraw {
+class WireDraw : public test::PlanDraw {
  public:
-  explicit WireDraw(std::uint64_t seed) : rng_(stream(seed, "wire")) {}
-  std::int64_t below(std::int64_t n) {
-    return static_cast<std::int64_t>(uniform_below(rng_, static_cast<std::uint64_t>(n)));
-  }
-  bool half() { return below(2) == 0; }
-  std::int64_t number() {
-    const std::int64_t n = below(1'000'000'000);
-    return half() ? n * 1'000'000'000 : half() ? n : -n;
-  }
-  std::uint32_t small() { return half() ? 0 : static_cast<std::uint32_t>(below(1'000'000)); }
+  explicit WireDraw(std::uint64_t seed) : PlanDraw(seed, "wire") {}
   std::string word() {
     static const char* kWords[] = {"", "a", "two words", "\"quoted\"\\", "\t\n", "\xc3\xa9"};
     return kWords[below(6)];
@@ -34,34 +25,12 @@ class WireDraw {
     if (half()) value = std::move(other);
   }
 
-  Allocation gpus() {
-    Allocation all;
-    for (std::uint32_t n = 0; n < 4; ++n) {
-      if (half()) continue;
-      NodeSlice s;
-      s.node = NodeId(n);
-      s.gpus = GpuMask(static_cast<std::uint64_t>(below(256)));
-      if (half()) s.milli_per_gpu = static_cast<std::int32_t>(below(1000)) + 1;
-      if (half()) s.cpu_milli = below(64'000);
-      all.add(s);
-    }
-    return all;
-  }
-  Target target() {
-    Target t;
-    t.act = static_cast<Act>(below(5));
-    t.gpus = gpus();
-    maybe(t.config.batch, number());
-    maybe(t.group, GroupId(small()));
-    t.sharing = static_cast<Sharing>(below(4));
-    return t;
-  }
   JobSpec spec() {
     JobSpec s;
     s.id = JobId(small());
     s.name = word();
     maybe(s.submit, Time{number()});
-    maybe(s.demand, Demand{static_cast<std::int32_t>(below(64)), 250, below(100), below(100), 3});
+    maybe(s.demand, Demand{static_cast<std::int32_t>(below(64)), 250, below(100), below(100), 3, 2});
     maybe(s.demand_class, DemandClass(small()));
     maybe(s.min_gpus, static_cast<std::int32_t>(below(9)));
     maybe(s.max_gpus, static_cast<std::int32_t>(below(99)));
@@ -73,6 +42,12 @@ class WireDraw {
     s.weight = half() ? 1.0 : static_cast<double>(below(1000)) / 7;
     maybe(s.batch, number());
     maybe(s.tflop, number());
+    s.vcluster = word();
+    s.market = word();
+    maybe(s.bid_micro_per_h, number());
+    s.speed_class = word();
+    maybe(s.cpu_sensitivity_per_mille, static_cast<std::int32_t>(below(1001)));
+    maybe(s.mem_sensitivity_per_mille, static_cast<std::int32_t>(below(1001)));
     for (std::int64_t n = below(3); n > 0; --n)
       s.after.push_back({JobId(small()), half(), static_cast<std::int32_t>(below(1000))});
     return s;
@@ -122,10 +97,7 @@ class WireDraw {
   wire::Answer answer() {
     wire::Answer a;
     a.epoch = static_cast<std::uint64_t>(below(1'000'000));
-    for (std::int64_t n = below(4); n > 0; --n) a.plan.targets.emplace_back(JobId(small()), target());
-    if (half()) a.plan.wake_at = Time{number()};
-    if (half()) a.plan.reasons.push_back({JobId(small()), ReasonCode::priority, number()});
-    if (half()) a.plan.commands.push_back({JobId(small()), Command::Kind::publish, {}});
+    a.plan = plan();
     for (std::int64_t n = below(3); n > 0; --n) a.place.push_back(JobId(small()));
     a.in_order = half();
     return a;
@@ -137,12 +109,13 @@ class WireDraw {
     NodeGroup g = test::cluster(static_cast<int>(below(9)), static_cast<int>(below(9))).front();
     maybe(g.mem_bytes, number());
     maybe(g.peak_gflop_per_s, number());
+    g.market = word();
+    g.vcluster = word();
+    maybe(g.mig_slices, static_cast<std::int32_t>(below(8)));
+    if (half()) g.gpu_speeds = {{word(), {static_cast<std::int32_t>(below(2000)), 1000}}};
     h.groups = {g, g};
     return h;
   }
-
- private:
-  RandomStream rng_;
 };
 
 template <class T>
@@ -244,6 +217,9 @@ TEST_CASE("wire: what is wrong with a line", "[wire]") {
   CHECK(wrong_answer(R"({"epoch":1,"targets":[[1,"go"]]})") == "0: unknown act `go`");
   CHECK(wrong_answer(R"({"epoch":1,"targets":[[1,"run","node 3"]]})") == "0: `node 3` is not an allocation");
   CHECK(wrong_answer(R"({"epoch":1,"place":7})") == "0: 7 where a list should be");
+  CHECK(wrong_answer(R"({"epoch":1,"":2})") == "0: nothing is known about `` here");
+  CHECK(wrong_answer(R"({"epoch":1,"place":)" + std::string(100'000, '[') + std::string(100'000, ']') + "}") ==
+        "0: this line nests lists and objects more than 64 deep");
   CHECK(wire::read_ready(R"({"ready":2})").error().message == "version 2 of the wire; this orrery speaks version 1");
   CHECK(wire::read_ready(R"({"ready":1,"wakes_on":["submitt"]})").error().message ==
         "unknown event `submitt`; did you mean `submit`?");

@@ -10,6 +10,7 @@
 #include "scenarios/run/live_tasks.hpp"
 #include "scenarios/run/simulate.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
+#include "sim/core/json.hpp"
 #include "tests/support/catalogue.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "traces/format/text_file.hpp"
@@ -95,7 +96,7 @@ TEST_CASE("catalogue: a changed entry changes the simulated and the live jobs", 
   CHECK(wider.at("shape-lora") > before.at("shape-lora") * 1.01);
   CHECK(wider.at("shape-probe") == Approx(before.at("shape-probe")));
   const auto trained = trained_job(prepared_with(kLive, catalogue), "shape-lora").value();
-  CHECK(trained->config["model"]["transfer"]["rank"] == 64);
+  CHECK((*trained->config)["model"]["transfer"]["rank"] == 64);
 
   // The entry: other names and other numbers of steps.
   replace_in(catalogue, "  shape-lora:", "  shape-low-rank:");
@@ -148,7 +149,7 @@ TEST_CASE("catalogue: sizes are merged over the job file, towers come from the p
   CHECK(tune.after[0].hard_per_mille == std::vector<std::int32_t>{500, 1000});
   CHECK(look.cluster.run.samples == 256);
   CHECK((*read)->live.at("base").steps == 20);
-  CHECK((*read)->live.at("base").config["steps"] == 20);
+  CHECK((*(*read)->live.at("base").config)["steps"] == 20);
   CHECK((*read)->live.at("tune").path == "full.yaml");
 }
 

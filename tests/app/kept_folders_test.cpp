@@ -4,11 +4,11 @@
 
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
 #include "scenarios/run/live_folder.hpp"
 #include "scenarios/run/output_folder.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
+#include "sim/core/json.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/text.hpp"
 

@@ -4,7 +4,6 @@
 #include <catch2/catch.hpp>
 
 #include <fstream>
-#include <nlohmann/json.hpp>
 
 #include "orrery_paths.hpp"
 #include "scenarios/run/input_digest.hpp"
@@ -12,6 +11,7 @@
 #include "scenarios/run/output_folder.hpp"
 #include "scenarios/run/simulate.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
+#include "sim/core/json.hpp"
 #include "tests/support/prepared.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/text.hpp"

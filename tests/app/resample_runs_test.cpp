@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
-#include <nlohmann/json.hpp>
 
 #include "orrery_paths.hpp"
 #include "policies/placement/placements.hpp"
@@ -14,6 +13,7 @@
 #include "scenarios/app/scenario_args.hpp"
 #include "scenarios/run/resample_runs.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
+#include "sim/core/json.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/text.hpp"
 

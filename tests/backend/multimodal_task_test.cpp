@@ -14,6 +14,7 @@
 
 #include "backend/data/maker.hpp"
 #include "backend/data/tar.hpp"
+#include "sim/core/json.hpp"
 #include "tests/backend/support_ranks.hpp"
 #include "tests/support/temp_dir.hpp"
 

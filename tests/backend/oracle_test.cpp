@@ -11,12 +11,12 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
 #include "backend/trainer/adamw.hpp"
 #include "backend/trainer/flat.hpp"
 #include "backend/trainer/safetensors.hpp"
 #include "orrery_paths.hpp"
+#include "sim/core/json.hpp"
 #include "sim/models/training/multimodal_config.hpp"
 #include "tests/backend/support_catch.hpp"
 #include "tests/backend/support_models.hpp"

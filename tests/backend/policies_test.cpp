@@ -3,12 +3,12 @@
 
 #include <cstdio>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "backend/protocol/checkpoint_dir.hpp"
 #include "backend/protocol/files.hpp"
 #include "orrery_paths.hpp"
+#include "sim/core/json.hpp"
 #include "tests/backend/support_catch.hpp"
 #include "tests/support/temp_dir.hpp"
 

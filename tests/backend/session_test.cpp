@@ -9,6 +9,7 @@
 #include <torch/csrc/autograd/autograd.h>
 #include <cmath>
 
+#include "sim/core/json.hpp"
 #include "tests/backend/support_ranks.hpp"
 
 namespace {

@@ -7,12 +7,12 @@
 
 #include <cstdio>
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <thread>
 #include <torch/csrc/distributed/c10d/HashStore.hpp>
 
 #include "backend/trainer/rendezvous.hpp"
 #include "backend/trainer/session.hpp"
+#include "sim/core/json.hpp"
 #include "sim/models/training/multimodal_config.hpp"
 #include "sim/models/training/trainer_step.hpp"
 #include "tests/backend/support_step_times.hpp"

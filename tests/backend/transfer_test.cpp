@@ -13,7 +13,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "backend/data/maker.hpp"
 #include "backend/protocol/checkpoint_dir.hpp"
@@ -21,6 +20,7 @@
 #include "backend/trainer/flat.hpp"
 #include "backend/trainer/safetensors.hpp"
 #include "backend/trainer/task.hpp"
+#include "sim/core/json.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace {

@@ -8,12 +8,12 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <nlohmann/json.hpp>
 
 #include "backend/engine/local/local_engine.hpp"
 #include "backend/protocol/checkpoint_dir.hpp"
 #include "backend/trainer/safetensors.hpp"
 #include "orrery_paths.hpp"
+#include "sim/core/json.hpp"
 #include "sim/core/random.hpp"
 #include "tests/support/kill_rank.hpp"
 #include "tests/support/temp_dir.hpp"

@@ -1,11 +1,11 @@
 #include "tests/fuzz/data_targets.hpp"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "backend/data/codecs.hpp"
 #include "backend/data/dataset.hpp"
 #include "backend/data/maker.hpp"
+#include "sim/core/json.hpp"
 #include "sim/models/training/multimodal_config.hpp"
 #include "tests/fuzz/require.hpp"
 

@@ -5,7 +5,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
 #include "backend/live/journal.hpp"
 #include "backend/protocol/checkpoint_manifest.hpp"
@@ -15,6 +14,7 @@
 #include "policies/parts/script.hpp"
 #include "scenarios/spec/job_file.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
+#include "sim/core/json.hpp"
 #include "sim/core/quantity.hpp"
 #include "sim/observe/log/event_log_reader.hpp"
 #include "tests/fuzz/catalogue_target.hpp"

@@ -2,7 +2,8 @@
 #include "sim/models/training/job_schema.hpp"
 
 #include <catch2/catch.hpp>
-#include <nlohmann/json.hpp>
+
+#include "sim/core/json.hpp"
 
 namespace {
 using namespace orrery;

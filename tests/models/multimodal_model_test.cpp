@@ -3,8 +3,8 @@
 #include "sim/models/training/multimodal_model.hpp"
 
 #include <catch2/catch.hpp>
-#include <nlohmann/json.hpp>
 
+#include "sim/core/json.hpp"
 #include "sim/models/training/multimodal_config.hpp"
 
 namespace {

@@ -2,10 +2,10 @@
 
 #include <cmath>
 #include <limits>
-#include <nlohmann/json.hpp>
 
 #include "scenarios/report/progress.hpp"
 #include "scenarios/report/table.hpp"
+#include "sim/core/json.hpp"
 #include "sim/core/random.hpp"
 
 using namespace orrery;

@@ -9,6 +9,7 @@
 
 #include "orrery_paths.hpp"
 #include "scenarios/spec/catalogue_file.hpp"
+#include "sim/core/json.hpp"
 
 namespace orrery::test {
 

@@ -4,8 +4,8 @@
 
 #include <cstdio>
 #include <map>
-#include <nlohmann/json.hpp>
 
+#include "sim/core/json.hpp"
 #include "tests/support/traces.hpp"
 #include "traces/edit/stats.hpp"
 #include "traces/format/canonical.hpp"

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <set>
 
+#include "sim/core/json.hpp"
 #include "sim/core/json_text.hpp"
 #include "sim/core/quantity.hpp"
 #include "traces/format/formats.hpp"

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <nlohmann/json.hpp>
 #include <utility>
 
+#include "sim/core/json.hpp"
 #include "sim/core/json_text.hpp"
 
 namespace orrery {

@@ -4,7 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
+
+#include "sim/core/json.hpp"
 
 namespace orrery::batsim {
 namespace {

@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "sim/core/json.hpp"
 #include "traces/format/formats.hpp"
 #include "traces/format/json_place.hpp"
 #include "traces/format/wall_clock.hpp"

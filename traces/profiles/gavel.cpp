@@ -6,10 +6,10 @@
 
 #include <charconv>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <tuple>
 
+#include "sim/core/json.hpp"
 #include "sim/core/json_text.hpp"
 #include "traces/format/json_place.hpp"
 #include "traces/format/text_file.hpp"

@@ -1,5 +1,4 @@
 #include "sim/models/speed/profiled_model.hpp"
-#include "sim/core/joined.hpp"
 
 #include <fmt/format.h>
 

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "sim/core/joined.hpp"
+#include "sim/core/json.hpp"
 #include "sim/core/json_text.hpp"
 #include "sim/models/training/multimodal_config.hpp"
 

@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <string_view>
 #include <vector>
 
 #include "sim/core/joined.hpp"
+#include "sim/core/json.hpp"
 #include "sim/core/json_text.hpp"
 
 namespace orrery {
@@ -64,8 +64,9 @@ class Reader {
   template <class Enum>
   auto choice(Enum& into, std::vector<std::string_view> names) {
     return [this, &into, names](const Json& j, const std::string& path) {
-      for (std::size_t i = 0; i < names.size(); ++i)
-        if (j == names[i]) return void(into = static_cast<Enum>(i));
+      const std::string* const name = j.get_ptr<const std::string*>();
+      for (std::size_t i = 0; name != nullptr && i < names.size(); ++i)
+        if (*name == names[i]) return void(into = static_cast<Enum>(i));
       complain(path, fmt::format("is {}, not one of {}", as_found(j), joined(names, ", ")));
     };
   }

@@ -1,18 +1,18 @@
 #include "sim/observe/log/event_log_reader.hpp"
 
+#include <fmt/format.h>
+
 #include <limits>
 #include <map>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
 #include "sim/api/event_text.hpp"
 #include "sim/api/json_values.hpp"
 #include "sim/api/plan_text.hpp"
 #include "sim/core/assert.hpp"
-#include "sim/core/json_text.hpp"
+#include "sim/core/json.hpp"
 #include "sim/observe/log/event_log.hpp"
 #include "sim/observe/log/log_lines.hpp"
 
@@ -105,7 +105,7 @@ Expected<LogHeader> read_event_log(const std::string& path,
   try {
     while (lines.next(text)) {
       ++line;
-      const Json j = parse_json(text);
+      const Json j = parse_line(text);
       if (line == 1) {
         reader.header(j, header);
         observer = on_header(header);

@@ -12,8 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
+#include "sim/core/json.hpp"
 #include "sim/core/json_text.hpp"
 #include "sim/observe/log/aside_folder.hpp"
 #include "sim/observe/log/digest.hpp"

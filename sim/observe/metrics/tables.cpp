@@ -2,8 +2,8 @@
 
 #include <cmath>
 #include <limits>
-#include <nlohmann/json.hpp>
 
+#include "sim/core/json.hpp"
 #include "sim/core/json_text.hpp"
 
 namespace orrery {
