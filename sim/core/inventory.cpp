@@ -48,6 +48,26 @@ void Inventory::set_free(NodeId n, GpuMask mask) {
   node.free = mask;
 }
 
+Inventory::Shared& Inventory::share(NodeId n, int gpu) {
+  if (shared_.empty()) {
+    std::size_t gpus = 0;
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      first_gpu_.push_back(gpus);
+      gpus += static_cast<std::size_t>(topology_->node(NodeId(static_cast<std::uint32_t>(i))).gpus);
+    }
+    shared_.resize(gpus);
+    shared_on_.resize(nodes_.size());
+  }
+  Shared& s = shared_[first_gpu_[n.index()] + static_cast<std::size_t>(gpu)];
+  if (s.holders == 0 && shared_on_[n.index()]++ == 0) sharing_.insert(n.index());
+  return s;
+}
+
+void Inventory::unshare(NodeId n, Shared& gpu) {
+  gpu = {};
+  if (--shared_on_[n.index()] == 0) sharing_.erase(n.index());
+}
+
 bool Inventory::can_take(const Allocation& a, Sharing sharing, GroupId group) const {
   for (const NodeSlice& s : a.slices()) {
     if (s.node.index() >= nodes_.size()) return false;
@@ -60,11 +80,10 @@ bool Inventory::can_take(const Allocation& a, Sharing sharing, GroupId group) co
     if (!rest.any()) continue;
     if (whole(s, sharing)) return false;
     for (; rest.any(); rest.drop_lowest()) {
-      const auto it = shared_.find({s.node, rest.lowest()});
-      if (it == shared_.end()) return false;  // held whole
-      const Shared& gpu = it->second;
-      if (over_subscribes(sharing) ? (gpu.group != group || !group.valid())
-                                   : (gpu.group.valid() || gpu.used_milli + s.milli_per_gpu > kMilliPerGpu))
+      const Shared* const gpu = shared(s.node, rest.lowest());
+      if (gpu == nullptr) return false;  // held whole
+      if (over_subscribes(sharing) ? (gpu->group != group || !group.valid())
+                                   : (gpu->group.valid() || gpu->used_milli + s.milli_per_gpu > kMilliPerGpu))
         return false;
     }
   }
@@ -80,7 +99,7 @@ void Inventory::take(const Allocation& a, Sharing sharing, GroupId group) {
     node.mem_bytes -= s.mem_bytes;
     if (!whole(s, sharing)) {
       for (GpuMask rest = s.gpus; rest.any(); rest.drop_lowest()) {
-        Shared& gpu = shared_[{s.node, rest.lowest()}];
+        Shared& gpu = share(s.node, rest.lowest());
         gpu.holders += 1;
         gpu.group = group;
         gpu.used_milli = over_subscribes(sharing) ? kMilliPerGpu : gpu.used_milli + s.milli_per_gpu;
@@ -101,12 +120,13 @@ void Inventory::give(const Allocation& a, Sharing sharing, GroupId group) {
       freed = {};
       for (GpuMask rest = s.gpus; rest.any(); rest.drop_lowest()) {
         const int i = rest.lowest();
-        const auto it = shared_.find({s.node, i});
-        ORRERY_ASSERT(it != shared_.end() && it->second.group == group, "{} given back but not held", a.to_string());
-        it->second.holders -= 1;
-        if (!over_subscribes(sharing)) it->second.used_milli -= s.milli_per_gpu;
-        if (it->second.holders > 0) continue;
-        shared_.erase(it);
+        ORRERY_ASSERT(shared(s.node, i) != nullptr && shared(s.node, i)->group == group, "{} given back but not held",
+                      a.to_string());
+        Shared& gpu = share(s.node, i);
+        gpu.holders -= 1;
+        if (!over_subscribes(sharing)) gpu.used_milli -= s.milli_per_gpu;
+        if (gpu.holders > 0) continue;
+        unshare(s.node, gpu);
         freed |= GpuMask::one(i);
       }
     }
@@ -136,8 +156,8 @@ std::int32_t Inventory::free_milli(NodeId n, int gpu) const {
   const Node& node = nodes_[n.index()];
   if (node.down) return 0;
   if (node.free.has(gpu)) return kMilliPerGpu;
-  const auto it = shared_.find({n, gpu});
-  return it == shared_.end() ? 0 : kMilliPerGpu - it->second.used_milli;
+  const Shared* const s = shared(n, gpu);
+  return s == nullptr ? 0 : kMilliPerGpu - s->used_milli;
 }
 
 NodeId Inventory::first_with(int g, NodeId from) const {
@@ -167,8 +187,12 @@ NodeId Inventory::emptiest() const {
 
 std::vector<std::pair<NodeId, int>> Inventory::partly_free() const {
   std::vector<std::pair<NodeId, int>> out;
-  for (const auto& [key, gpu] : shared_)
-    if (!gpu.group.valid() && gpu.used_milli < kMilliPerGpu && !nodes_[key.first.index()].down) out.push_back(key);
+  for (std::size_t i = sharing_.next(0); i != BitTree::kEnd; i = sharing_.next(i + 1)) {
+    const NodeId n(static_cast<std::uint32_t>(i));
+    for (int gpu = 0; gpu < topology_->node(n).gpus && !nodes_[i].down; ++gpu)
+      if (const Shared* const s = shared(n, gpu); s != nullptr && !s->group.valid() && s->used_milli < kMilliPerGpu)
+        out.emplace_back(n, gpu);
+  }
   return out;
 }
 

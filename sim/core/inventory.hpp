@@ -5,7 +5,7 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <utility>
 #include <vector>
 
 #include "sim/core/allocation.hpp"
@@ -82,14 +82,25 @@ class Inventory {
     std::int32_t holders = 0;
     GroupId group = kNoGroup;
   };
-  using GpuKey = std::pair<NodeId, int>;
 
   void set_free(NodeId n, GpuMask mask);
+  // Null while nobody has a part of it.
+  [[nodiscard]] const Shared* shared(NodeId n, int gpu) const {
+    if (shared_.empty()) return nullptr;
+    const Shared& s = shared_[first_gpu_[n.index()] + static_cast<std::size_t>(gpu)];
+    return s.holders > 0 ? &s : nullptr;
+  }
+  [[nodiscard]] Shared& share(NodeId n, int gpu);
+  void unshare(NodeId n, Shared& gpu);
 
   const Topology* topology_;
   std::vector<Node> nodes_;
-  std::vector<BitTree> buckets_;     // [wholly free GPUs] -> nodes in service
-  std::map<GpuKey, Shared> shared_;  // GPUs held by fractions or groups
+  std::vector<BitTree> buckets_;  // [wholly free GPUs] -> nodes in service
+  // GPUs held by fractions or groups; nothing until one is.
+  std::vector<Shared> shared_;          // [GPU], node by node
+  std::vector<std::size_t> first_gpu_;  // [node], in shared_
+  std::vector<int> shared_on_;          // [node]: GPUs
+  BitTree sharing_;                     // nodes that have any
   std::int64_t free_gpus_ = 0;
   std::int64_t usable_gpus_ = 0;
   std::int64_t usable_cpu_milli_ = 0;

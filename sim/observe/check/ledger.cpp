@@ -17,16 +17,20 @@ bool takes_whole(const NodeSlice& s, Sharing sharing) {
 }  // namespace
 
 Ledger::Ledger(const Topology& topology) : nodes_(topology.node_count()) {
+  std::size_t gpus = 0;
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     const NodeInfo& info = topology.node(NodeId(static_cast<std::uint32_t>(i)));
     Node& n = nodes_[i];
     n.all = GpuMask::first(info.gpus);
     n.usable = info.gpus;
+    n.first = gpus;
+    gpus += static_cast<std::size_t>(info.gpus);
     n.cpu_milli = info.cpu_milli;
     n.mem_bytes = info.mem_bytes;
     n.cpu_modelled = info.cpu_milli > 0;
     n.mem_modelled = info.mem_bytes > 0;
   }
+  shares_.resize(gpus);
 }
 
 std::string Ledger::bounds(const Allocation& a) const {
@@ -48,14 +52,13 @@ std::string Ledger::conflict(const NodeSlice& s, Sharing sharing, GroupId group)
     return fmt::format("node {} has no such memory left", s.node.value);
   if (n.shared == 0) return {};
   for (GpuMask rest = s.gpus; rest.any(); rest.drop_lowest()) {
-    const auto at = shares_.find({s.node, rest.lowest()});
-    if (at == shares_.end()) continue;
-    const Share& share = at->second;
+    const Share& share = shares_[n.first + static_cast<std::size_t>(rest.lowest())];
+    if (share.holders == 0) continue;
     const bool same_group =
         grouped(sharing) && group.valid() && share.group == group && share.merged == (sharing == Sharing::merged);
     const bool fits = !grouped(sharing) && !share.group.valid() && share.milli + s.milli_per_gpu <= kMilliPerGpu;
     if (!same_group && !fits)
-      return fmt::format("GPU {} of node {} is shared by others", at->first.second, s.node.value);
+      return fmt::format("GPU {} of node {} is shared by others", rest.lowest(), s.node.value);
   }
   return {};
 }
@@ -77,7 +80,7 @@ std::string Ledger::take(const Allocation& a, Sharing sharing, GroupId group) {
       continue;
     }
     for (GpuMask rest = s.gpus; rest.any(); rest.drop_lowest()) {
-      Share& share = shares_[{s.node, rest.lowest()}];
+      Share& share = share_of(n, rest.lowest());
       if (share.holders == 0) n.shared += 1;
       share.holders += 1;
       share.milli += s.milli_per_gpu;
@@ -100,11 +103,11 @@ void Ledger::give(const Allocation& a, Sharing sharing, GroupId group) {
       continue;
     }
     for (GpuMask rest = s.gpus; rest.any(); rest.drop_lowest()) {
-      const auto at = shares_.find({s.node, rest.lowest()});
-      ORRERY_ASSERT(at != shares_.end(), "{} given back but not booked", a.to_string());
-      at->second.milli -= s.milli_per_gpu;
-      if (--at->second.holders > 0) continue;
-      shares_.erase(at);
+      Share& share = share_of(n, rest.lowest());
+      ORRERY_ASSERT(share.holders > 0, "{} given back but not booked", a.to_string());
+      share.milli -= s.milli_per_gpu;
+      if (--share.holders > 0) continue;
+      share = {};
       n.shared -= 1;
     }
   }

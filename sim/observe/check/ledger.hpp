@@ -1,6 +1,6 @@
 // Who holds which share of which GPU, with the CPUs and memory beside them: the checker's own book, kept apart
-// from the Inventory that it checks. Whole GPUs are a bit mask per node; shared ones an entry each. It refuses an
-// over-booking with the reason instead of asserting, and owns nothing but its counts.
+// from the Inventory that it checks. Whole GPUs are a bit mask per node; what is shared has a row a GPU. It refuses
+// an over-booking with the reason instead of asserting, and owns nothing but its counts.
 #pragma once
 
 #include <cstdint>
@@ -35,9 +35,10 @@ class Ledger {
 
  private:
   struct Node {
-    GpuMask whole;   // GPUs held whole by one job
-    GpuMask all;     // GPUs that exist
-    int shared = 0;  // GPUs held in shares
+    GpuMask whole;          // GPUs held whole by one job
+    GpuMask all;            // GPUs that exist
+    int shared = 0;         // GPUs held in shares
+    std::size_t first = 0;  // of its GPUs, in shares_
     std::int64_t usable = 0;
     std::int64_t cpu_milli = 0;  // free
     std::int64_t mem_bytes = 0;
@@ -52,8 +53,10 @@ class Ledger {
   };
   [[nodiscard]] std::string conflict(const NodeSlice& s, Sharing sharing, GroupId group) const;
 
+  [[nodiscard]] Share& share_of(const Node& n, int gpu) { return shares_[n.first + static_cast<std::size_t>(gpu)]; }
+
   std::vector<Node> nodes_;
-  std::map<std::pair<NodeId, int>, Share> shares_;
+  std::vector<Share> shares_;                             // [GPU], node by node
   std::map<GroupId, std::pair<Allocation, int>> merged_;  // and how many they are
 };
 
