@@ -230,11 +230,7 @@ void SimExecutor::reconfigure(SimGang& g, const Due& due) {
   g.config.batch = due.batch;
   g.config.accumulation = due.accumulation;
   speed_.reconfigured(g);
-  if (!g.saving) {
-    for (DueQueue::Handle* h : {&g.next, &g.publish}) table_.cancel(*h);
-    speed_.plan_end(table_, g);
-    plan_publication(g);
-  }
+  if (!g.saving) plan_anew(g);
   table_.say(g, event::Reconfigured{due.batch, due.accumulation});
 }
 
@@ -259,8 +255,13 @@ void SimExecutor::change_rate(SimGang& g, Rate healthy, std::int64_t turns) {
   speed_.settle(g, table_.now);
   g.rate = rate;
   if (g.phase != Phase::running) return;  // it will start, or go on, at this speed
-  if (g.saving) return;                   // its end is planned when it has saved
-  for (DueQueue::Handle* h : {&g.next, &g.publish}) table_.cancel(*h);
+  if (!g.saving) plan_anew(g);            // else when it has saved
+}
+
+// It goes on at another speed: when will it end, publish, and save? A publication that was asked for is due now.
+void SimExecutor::plan_anew(SimGang& g) {
+  table_.cancel(g.next);
+  if (!g.publishes_now) table_.cancel(g.publish);
   speed_.plan_end(table_, g);
   plan_publication(g);
   if (g.save == DueQueue::kNone) saves_.plan(table_, g, speed_);

@@ -74,6 +74,7 @@ class SimExecutor : public Executor {
   void change_rates();
   void change_rate(SimGang& g, Rate healthy, std::int64_t turns);
   [[nodiscard]] Refusal refusal(const SimGang& g, const Command& command) const;
+  void plan_anew(SimGang& g);
   void take_tolls(Duration elapsed);
 
   const Topology* topology_;

@@ -19,6 +19,8 @@ class Configured final : public Observer {
       text += fmt::format("{} to {}x{}; ", to_seconds(e.at), c->batch, c->accumulation);
     if (const auto* no = e.get_if<event::CommandFailed>())
       text += fmt::format("{} {}; ", to_seconds(e.at), to_string(no->why));
+    if (const auto* p = e.get_if<event::Published>())
+      text += fmt::format("{} v{} at {}; ", to_seconds(e.at), p->version, p->per_mille);
     if (e.kind() == EventKind::launch) ++launches;
   }
   std::string text;
@@ -32,13 +34,14 @@ struct Reconfigured {
   int launches = 0;
 };
 
-// A job of 100 s.
+// A job of 100 s, and one of 1 s that may start from what it publishes.
 Reconfigured reconfigured(const std::string& script, bool knows_batches, SimOptions sim = {}) {
   const TempFolder dir;
   std::ofstream(dir.file("script")) << script;
   const auto policy = make_policy({"scripted", "count", {{"file", dir.file("script")}}});
-  const Workload w = make_workload({{0, 1, 100}});
-  const Topology topology(cluster(1, 1));
+  Workload w = make_workload({{0, 1, 100}, {0, 1, 1}});
+  w.specs[1].after = {{JobId(0), false, 1000}};
+  const Topology topology(cluster(1, 2));
   const Batches batches(w);
   const IdealModel ideal;
   const PerformanceModel& speed = knows_batches ? static_cast<const PerformanceModel&>(batches) : ideal;
@@ -52,7 +55,7 @@ Reconfigured reconfigured(const std::string& script, bool knows_batches, SimOpti
   CHECK(controller.run().status == RunStatus::completed);
   check_clean(checker);
   const JobRecord& r = controller.state().record(JobId(0));
-  return {seen.text, to_seconds(r.since), r.held_config, seen.launches};
+  return {seen.text, to_seconds(r.since), r.held_config, seen.launches - 1};
 }
 
 }  // namespace
@@ -96,4 +99,17 @@ TEST_CASE("reconfigure: saves go on by the clock", "[exec][reconfigure]") {
   sim.checkpoints = {seconds(30), seconds(5)};
   const Reconfigured r = reconfigured("0s j0 run n0:0\n45s j0 reconfigure 8\n", true, sim);
   CHECK(r.finish_s == Approx(45 + 30 + 5));
+}
+
+// Saves take 5 s: 30 to 35 s, 65 to 70 s, 100 to 105 s, when 10 s of work are left, too little for another one. From
+// 106 s on, with 9 s left, the job is four times as slow: it saves at 136 s, and ends at 106 + 36 + 5 s.
+TEST_CASE("reconfigure: a job that will take longer saves by the clock again", "[exec][reconfigure]") {
+  SimOptions sim;
+  sim.checkpoints = {seconds(30), seconds(5)};
+  CHECK(reconfigured("0s j0 run n0:0\n106s j0 reconfigure 1\n", true, sim).finish_s == Approx(147));
+}
+
+TEST_CASE("reconfigure: a publication that is asked for at the same instant is made", "[exec][reconfigure]") {
+  const char* script = "0s j0 run n0:0\n20s j0 reconfigure 8\n20s j0 publish\n30s j0 publish\n";
+  CHECK(reconfigured(script, true).answers == "20 to 8x0; 20 v1 at 200; 30 v2 at 400; ");
 }

@@ -1,9 +1,11 @@
 // Lineage in the simulated world: parents publish as they run, children become ready at the progress their edges ask
 // for, and the version a child starts from decides how much work it has.
 #include <cmath>
+#include <fstream>
 
 #include "sim/core/random.hpp"
 #include "sim/models/lifecycle/transfer.hpp"
+#include "tests/support/temp_dir.hpp"
 #include "tests/support/world.hpp"
 
 using namespace orrery;
@@ -69,6 +71,24 @@ TEST_CASE("publishing every tenth costs the parent time and commits its work", "
   CHECK(r.jobs[1].start_s == 54);
   CHECK(said.text ==
         "0 ready j0\n27 published j0 v1 at 250\n54 published j0 v2 at 500\n54 ready j1\n81 published j0 v3 at 750\n");
+}
+
+// j1 leaves j0's GPU at the instant at which j0 is told to publish: j0 goes on at another speed, and publishes. Its
+// next command is not refused.
+TEST_CASE("a publication that was asked for is made though the job's speed changes at that instant", "[lineage]") {
+  const TempFolder dir;
+  std::ofstream(dir.file("script")) << "0s j0 run n0:0 group 1\n0s j1 run n0:0 group 1\n20s j1 preempt\n"
+                                       "20s j0 publish\n30s j0 publish\n40s j1 run n0:1\n";
+  Workload w = make_workload({{0, 1, 100}, {0, 1, 50}, {0, 1, 10}});
+  w.specs[2].after = {edge(0, false)};
+  VersionSaid said;
+  const IdealModel speed;
+  InvariantChecker checker(watched(w, speed));
+  const auto policy = make_policy({"scripted", "count", {{"file", dir.file("script")}}});
+  const RunResult r = run_world(cluster(1, 4), w, *policy, {}, true, {&said, &checker});
+  check_clean(checker);
+  CHECK(said.text.find("20 published j0 v1 at 98\n30 published j0 v2 at 198\n") != std::string::npos);
+  CHECK(r.jobs[0].finish_s == Approx(20 + 100 - 9.8));
 }
 
 TEST_CASE("a child's work depends on the version it starts from", "[lineage]") {
