@@ -83,7 +83,7 @@ void LiveExecutor::launch(const LaunchRequest& request) {
 void LiveExecutor::launch(const LaunchRequest& request, const Member& member) {
   const JobSpec& of_job = workload_->specs[member.job.index()];
   if (!model_->speed(of_job, *request.gpus, member.config, {}).known) {
-    if (broken_.empty()) broken_ = model_->unknown(of_job, *request.gpus);
+    if (broken_.empty()) broken_ = model_->unknown(of_job, *request.gpus, member.config);
     return;
   }
   Gang& g = gangs_.enter(request, member);

@@ -18,19 +18,23 @@ SimSpeed::SimSpeed(const Topology& topology, const Workload& workload, const Per
 Rate SimSpeed::speed_of(SimTable& t, const SimGang& g, const Allocation& gpus, const RunConfig& config,
                         std::span<const JobId> with) const {
   const Speed speed = model_->speed(spec(g.job), gpus, config, with);
-  if (!speed.known && t.broken.empty()) t.broken = model_->unknown(spec(g.job), gpus);
+  if (!speed.known && t.broken.empty()) t.broken = model_->unknown(spec(g.job), gpus, config);
   return speed.rate;
 }
 
 void SimSpeed::enter(SimTable& t, SimGang& g, const LaunchRequest& request, const Member& member) {
-  g.healthy = in_stretches_ ? kUnitRate : speed_of(t, g, *request.gpus, member.config, {});
+  const RunConfig& config = member.config;
+  const bool other_batch = config.batch != 0 || config.accumulation != 0;
+  if (other_batch && model_->refusal(spec(g.job), *request.gpus, config) == Refusal::out_of_range && t.broken.empty())
+    t.broken = model_->unknown(spec(g.job), *request.gpus, config);
+  g.healthy = in_stretches_ ? kUnitRate : speed_of(t, g, *request.gpus, config, {});
   g.rate = g.healthy;
   g.turns = 1;
   g.in_group = request.sharing == Sharing::interleaved && !model_->knows_sharing();
   if (g.in_group && !neighbours_) neighbours_.emplace(*topology_, workload_->specs.size());
   if (!in_stretches_ && !contention_ && !neighbours_ && !g.merged) return;
   g.gpus = *request.gpus;
-  g.config = member.config;
+  g.config = config;
 }
 
 void SimSpeed::start(const SimGang& g) {
@@ -108,7 +112,7 @@ void SimSpeed::plan_end(SimTable& t, SimGang& g) const {
 // From `done` on at the speed of where the job is now.
 void SimSpeed::begin_stretch(SimTable& t, SimGang& g) const {
   g.stretch = model_->stretch(spec(g.job), g.gpus, g.config, g.done);
-  if (!g.stretch.known && t.broken.empty()) t.broken = model_->unknown(spec(g.job), g.gpus);
+  if (!g.stretch.known && t.broken.empty()) t.broken = model_->unknown(spec(g.job), g.gpus, g.config);
   if (g.stretch.left == kForever) return;
   g.stretch.left = time_for(Work{g.stretch.left.ns}, g.rate);
   if (g.stretch.left == kForever) return;

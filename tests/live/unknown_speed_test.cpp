@@ -15,7 +15,7 @@ class KnowsFewGpus final : public PerformanceModel {
                             std::span<const JobId>) const override {
     return {kUnitRate, shape.gpus() <= 2};
   }
-  [[nodiscard]] std::string unknown(const JobSpec& spec, const Shape& shape) const override {
+  [[nodiscard]] std::string unknown(const JobSpec& spec, const Shape& shape, const RunConfig&) const override {
     return fmt::format("`{}` on {} GPUs", spec.name, shape.gpus());
   }
 };

@@ -24,7 +24,7 @@ class OneNode final : public PerformanceModel {
     if (shape.where() != nullptr && shape.where()->nodes() > 1) return {{}, false};
     return {kUnitRate};
   }
-  [[nodiscard]] std::string unknown(const JobSpec& spec, const Shape& shape) const override {
+  [[nodiscard]] std::string unknown(const JobSpec& spec, const Shape& shape, const RunConfig&) const override {
     return fmt::format("`{}` on {} nodes", spec.name, shape.where()->nodes());
   }
 };

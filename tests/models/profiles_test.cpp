@@ -288,7 +288,7 @@ TEST_CASE("without clamp a job is elastic as far as its profile goes, and a shap
     CHECK_FALSE(model->speed(spec, gpus, {}, {}).known);
   }
   CHECK(model->speed(spec, on({2}), {}, {}).known);
-  CHECK(model->unknown(spec, on({1, 1}))
+  CHECK(model->unknown(spec, on({1, 1}), {})
             .find("job `x` of `net` was put where its speed is not known: the profile of net on k9 has no step time "
                   "for 2 GPUs on 2 nodes at 128 samples per GPU") == 0);
   CHECK(model->time_for(spec, Work{1}, Shape::packed(3), {}) == kForever);

@@ -69,7 +69,7 @@ TEST_CASE("throughput tables: type, number of GPUs and spreading decide the spee
   CHECK(rate(0, on({{0, 3}})) == Approx(7.0 / 4));          // elastic: measured on two
   CHECK(rate(3, on({{0, 15}})) == Approx(14.0 / 4));        // not measured on four: the nearest, linear, as asked for
   CHECK_FALSE(model->speed(w.specs[0], on({{0, 15}}), {}, {}).known);
-  CHECK(model->unknown(w.specs[0], on({{0, 15}})).find("was put on 4 GPUs of type `v100`") != std::string::npos);
+  CHECK(model->unknown(w.specs[0], on({{0, 15}}), {}).find("was put on 4 GPUs of type `v100`") != std::string::npos);
   CHECK(rate(0, on({{0, 1}}), {JobId(2)}) == 0.75);
   CHECK(rate(2, on({{0, 1}}), {JobId(0)}) == 0.5);
   CHECK(rate(2, on({{2, 1}}), {JobId(0)}) == Approx(0.2 * 0.49));  // no such pair on K80: they take turns

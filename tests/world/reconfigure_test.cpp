@@ -3,8 +3,10 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 
+#include "sim/models/speed/profiled_model.hpp"
 #include "tests/support/batches.hpp"
 #include "tests/support/temp_dir.hpp"
+#include "tests/support/text.hpp"
 #include "tests/support/world.hpp"
 
 namespace {
@@ -56,6 +58,49 @@ Reconfigured reconfigured(const std::string& script, bool knows_batches, SimOpti
   check_clean(checker);
   const JobRecord& r = controller.state().record(JobId(0));
   return {seen.text, to_seconds(r.since), r.held_config, seen.launches - 1};
+}
+
+// Starts everything with such a batch.
+class StartsWith final : public Policy {
+ public:
+  StartsWith(std::int64_t batch, std::int32_t accumulation) {
+    ask_.config.batch = batch;
+    ask_.config.accumulation = accumulation;
+  }
+  void schedule(const ClusterView& view, PlanBuilder& plan) override {
+    const std::vector<JobId> waiting(view.pending().ids().begin(), view.pending().ids().end());
+    for (const JobId job : waiting) plan.start(job, *placement_, ask_);
+  }
+
+ private:
+  Ask ask_{};
+  std::unique_ptr<Placement> placement_ = make_placement("count", 1);
+};
+
+// A job on two GPUs.
+RunOutcome started_with(const PerformanceModel& speed, std::int64_t batch, std::int32_t accumulation = 0) {
+  Workload w = make_workload({{0, 2, 100}});
+  w.truths[0].work = speed.work_of(w.specs[0]).value_or(w.truths[0].work);
+  const Topology topology(cluster(1, 2));
+  SimExecutor executor(topology, w, speed, {});
+  JobSource source(w.specs, [](const JobSpec& s) { return s.user_estimate; });
+  StartsWith policy(batch, accumulation);
+  InvariantChecker checker(watched(w, speed));
+  Controller controller(executor, policy, source, w.specs, w.demands, speed, {}, {&checker});
+  RunOutcome outcome = controller.run();
+  if (outcome.status == RunStatus::completed) check_clean(checker);
+  return outcome;
+}
+
+// Measured on two GPUs of a node, with 4 and 16 samples at once on each.
+std::shared_ptr<ProfiledModel> two_batches(bool clamp) {
+  ApplicationProfile p;
+  p.name = "net";
+  p.hardware = "k9";
+  for (const double batch : {4.0, 16.0}) p.exact.push_back({2, 1, 2, batch, 0.1 + 0.01 * batch, 0.1});
+  const auto model = ProfiledModel::compile({p}, 4).value();
+  REQUIRE(model->add({"net", 16, 2, 1600}, clamp));
+  return model;
 }
 
 }  // namespace
@@ -112,4 +157,24 @@ TEST_CASE("reconfigure: a job that will take longer saves by the clock again", "
 TEST_CASE("reconfigure: a publication that is asked for at the same instant is made", "[exec][reconfigure]") {
   const char* script = "0s j0 run n0:0\n20s j0 reconfigure 8\n20s j0 publish\n30s j0 publish\n";
   CHECK(reconfigured(script, true).answers == "20 to 8x0; 20 v1 at 200; 30 v2 at 400; ");
+}
+
+TEST_CASE("a job that is started with a batch that nobody knows ends the run in words", "[exec][reconfigure]") {
+  for (const bool clamp : {false, true}) {
+    const auto model = two_batches(clamp);
+    CHECK(started_with(*model, 0).status == RunStatus::completed);
+    CHECK(started_with(*model, 32).status == RunStatus::completed);
+    for (const auto& [batch, accumulation] : {std::pair{256, 1}, {-1, 0}}) {
+      const RunOutcome r = started_with(*model, batch, accumulation);
+      CHECK(r.status == RunStatus::broken);
+      INFO(r.why);
+      CHECK(test::has(r.why, fmt::format("job `j0` of `net` was put on 2 GPUs with a batch of {}", batch)));
+    }
+    const RunOutcome small = started_with(*model, 2, 1);  // one at once was never measured
+    CHECK(small.status == (clamp ? RunStatus::completed : RunStatus::broken));
+    if (!clamp) CHECK(test::has(small.why, "no step time for 2 GPUs on 1 nodes at 1 samples per GPU"));
+  }
+  const RunOutcome other = started_with(Batches(make_workload({{0, 2, 100}})), 32);
+  CHECK(other.status == RunStatus::broken);
+  CHECK(test::has(other.why, "job `j0` was put on 2 GPUs with a batch of 32, which its speed model does not know"));
 }

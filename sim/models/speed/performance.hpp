@@ -18,12 +18,9 @@ class PerformanceModel : public Predictor {
     Duration left{};
     bool known = true;  // false: nobody knows how fast the job is there, see unknown()
   };
-  // Where speed() or stretch() does not know: the job, what was measured of it, and where it was put. Only a policy
-  // decides where jobs go, so this is found out during a run, which it ends.
-  [[nodiscard]] virtual std::string unknown(const JobSpec& spec, const Shape& shape) const {
-    (void)spec, (void)shape;
-    return {};
-  }
+  // Where speed() or stretch() does not know, or refusal() says `out_of_range`: the job, what was measured of it, and
+  // where it was put with what batch. Only a policy decides that, so this is found out during a run, which it ends.
+  [[nodiscard]] virtual std::string unknown(const JobSpec& spec, const Shape& shape, const RunConfig& config) const;
   // Time from a launch to the first step, over and above what the scenario's overheads say: loading and warming up
   // the model, where it was measured.
   [[nodiscard]] virtual Duration start_cost(const JobSpec& spec, const Allocation& gpus) const {
@@ -65,6 +62,10 @@ class PerformanceModel : public Predictor {
     return kUnitRate;
   }
 };
+
+// " with a batch of 256, accumulated 3 times": what of a configuration is not the job's own, for messages; else
+// empty.
+[[nodiscard]] std::string batch_text(const RunConfig& config);
 
 // Linear in GPUs, blind to placement: rate 1 on the requested allocation (a job of 4 GPUs given 2 runs at half
 // speed). The model of every trace replay simulator for rigid jobs.

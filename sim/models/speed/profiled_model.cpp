@@ -230,23 +230,6 @@ std::optional<double> ProfiledModel::slowest(const JobSpec& spec, const Shape& s
   return least;
 }
 
-std::string ProfiledModel::unknown(const JobSpec& spec, const Shape& shape) const {
-  const Class& c = class_of(spec.id);
-  std::string why;
-  for_types(c, shape, [&](std::size_t type) {
-    const Application& a = application(c, type);
-    const NodeRing nodes = nodes_of(a, type, shape);
-    if (!why.empty() || nodes.gpus() == 0) return;
-    const Application::Split split = a.split(c.batch, nodes.gpus());
-    if (a.step(nodes, split).covered) return;
-    const Diagnostic d = a.step_times().missing(nodes, static_cast<double>(split.per_gpu)).items.front();
-    const std::string& name = types_[type].name;
-    why = fmt::format("job `{}` of `{}` was put{} where its speed is not known: {}; {}", spec.name, c.job.application,
-                      name.empty() ? "" : fmt::format(" on GPUs of type `{}`", name), d.message, d.hint);
-  });
-  return why;
-}
-
 PerformanceModel::Stretch ProfiledModel::stretch(const JobSpec& spec, const Allocation& gpus, const RunConfig& config,
                                                  Work done) const {
   const Class& c = class_of(spec.id);

@@ -57,7 +57,7 @@ class ProfiledModel final : public PerformanceModel {
   // added with `clamp`.
   [[nodiscard]] Speed speed(const JobSpec& spec, const Shape& shape, const RunConfig& config,
                             std::span<const JobId> neighbours) const override;
-  [[nodiscard]] std::string unknown(const JobSpec& spec, const Shape& shape) const override;
+  [[nodiscard]] std::string unknown(const JobSpec& spec, const Shape& shape, const RunConfig& config) const override;
   [[nodiscard]] std::optional<Work> work_of(const JobSpec& spec) const override {
     return Work{class_of(spec.id).ends.back()};
   }
@@ -140,6 +140,12 @@ class ProfiledModel final : public PerformanceModel {
   [[nodiscard]] static Application::Split split_of(const Application& a, const Class& c, int gpus,
                                                    const RunConfig& config);
   [[nodiscard]] double share_of(const Class& c, const Allocation& gpus, std::span<const JobId> with) const;
+  // Whether it says another batch than the job's own, and why the job cannot have it there; empty when it can.
+  [[nodiscard]] static bool other_batch(const RunConfig& config) {
+    return config.batch != 0 || config.accumulation != 0;
+  }
+  [[nodiscard]] static std::string wrong_batch(const Application& a, const Class& c, const NodeRing& nodes,
+                                               const RunConfig& config);
   [[nodiscard]] Duration time_on(const Class& c, std::size_t type, Work work, const Shape& shape) const;
 
   std::vector<Application> applications_;

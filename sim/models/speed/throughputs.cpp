@@ -271,7 +271,7 @@ Speed ThroughputModel::speed(const JobSpec& spec, const Shape& shape, const RunC
   return {Rate{std::llround(slowest / me.reference * static_cast<double>(kUnitRate.per_billion))}};
 }
 
-std::string ThroughputModel::unknown(const JobSpec& spec, const Shape& shape) const {
+std::string ThroughputModel::unknown(const JobSpec& spec, const Shape& shape, const RunConfig&) const {
   const int gpus = shape.gpus();
   std::string why;
   for_types(shape, [&](std::uint32_t type, bool spread) {

@@ -83,7 +83,7 @@ class ThroughputModel final : public PerformanceModel {
   // `clamp`.
   [[nodiscard]] Speed speed(const JobSpec& spec, const Shape& shape, const RunConfig& config,
                             std::span<const JobId> neighbours) const override;
-  [[nodiscard]] std::string unknown(const JobSpec& spec, const Shape& shape) const override;
+  [[nodiscard]] std::string unknown(const JobSpec& spec, const Shape& shape, const RunConfig& config) const override;
   [[nodiscard]] bool minds_neighbours() const override { return !pairs_.empty() || !crowds_.empty(); }
 
   // Steps per second alone on that many GPUs of a type, packed or not; 0 = not measured. For policies and tests.
