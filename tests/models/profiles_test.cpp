@@ -196,6 +196,15 @@ TEST_CASE("a profiled job with another batch than its own", "[models][reconfigur
   CHECK(model->refusal(spec, on({2}), with(0, 0)) == Refusal::none);
   CHECK(model->refusal(spec, on({2}), with(256, 1)) == Refusal::out_of_range);  // 64 at once on a GPU
   CHECK(model->refusal(spec, on({2}), with(2, 1)) == Refusal::out_of_range);    // one at once was never measured
+
+  // What policies are told is the same, and that nobody knows of what was not measured.
+  const auto told_s = [&](const RunConfig& c) {
+    return to_seconds(model->time_for(spec, model->work_of(spec).value(), Shape::packed(2), c));
+  };
+  for (const RunConfig& c : {with(0, 0), with(16, 0), with(32, 0), with(32, 1)})
+    CHECK(told_s(c) == Approx(3 * left_s(c)));  // the second epoch is twice as long
+  for (const RunConfig& c : {with(256, 1), with(2, 1), with(-1, 0)})
+    CHECK(model->time_for(spec, Work{1}, Shape::packed(2), c) == kForever);
 }
 
 TEST_CASE("a job without a profile, or whose profile lacks its size, is named", "[models]") {

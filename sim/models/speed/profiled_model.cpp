@@ -179,7 +179,7 @@ Expected<ProfiledModel::Class> ProfiledModel::make_class(const Job& job, bool cl
     if (c.on[t].application == kNone) continue;
     c.on[t].believed.push_back({});
     for (int g = 1; g <= std::min<int>(c.most_gpus, kBelievedGpus); ++g)
-      c.on[t].believed.push_back(believed_step(c, t, Shape::packed(g)));
+      c.on[t].believed.push_back(believed_step(c, t, Shape::packed(g), {}));
   }
   return c;
 }
@@ -291,38 +291,44 @@ Duration ProfiledModel::start_cost(const JobSpec& spec, const Allocation& gpus) 
   return seconds > 0 ? Duration{to_ns(seconds)} : Duration{};
 }
 
-ProfiledModel::Step ProfiledModel::believed_step(const Class& c, std::size_t type, const Shape& shape) const {
+ProfiledModel::Step ProfiledModel::believed_step(const Class& c, std::size_t type, const Shape& shape,
+                                                 const RunConfig& config) const {
   const Application& a = application(c, type);
   const int gpus = shape.gpus();
-  Application::Split split = a.split(c.batch, gpus);
+  Application::Split split = split_of(a, c, gpus, config);
   if (belief_ != nullptr && belief_->split != nullptr) {
-    const Belief::Split theirs = belief_->split({split.per_gpu, split.accumulation}, c.batch, gpus);
+    const std::int64_t batch = config.batch > 0 ? config.batch : c.batch;
+    const Belief::Split theirs = belief_->split({split.per_gpu, split.accumulation}, batch, gpus);
     split.per_gpu = theirs.per_gpu;
     split.accumulation = theirs.accumulation;
   }
-  const Application::Step step = a.step(nodes_of(a, type, shape), split);
-  return {step.seconds, split.total, step.covered};
+  const NodeRing nodes = nodes_of(a, type, shape);
+  const Application::Step step = a.step(nodes, split);
+  const bool takes = !other_batch(config) || wrong_batch(a, c, nodes, config).empty();
+  return {step.seconds, split.total, takes && (step.covered || c.clamp)};
 }
 
-Duration ProfiledModel::time_for(const JobSpec& spec, Work work, const Shape& shape, const RunConfig&) const {
+Duration ProfiledModel::time_for(const JobSpec& spec, Work work, const Shape& shape, const RunConfig& config) const {
   const Class& c = class_of(spec.id);
   if (shape.gpus() < 1) return kForever;
   Duration longest{};
-  for_types(c, shape, [&](std::size_t type) { longest = std::max(longest, time_on(c, type, work, shape)); });
+  for_types(c, shape, [&](std::size_t type) { longest = std::max(longest, time_on(c, type, work, shape, config)); });
   return longest;
 }
 
-Duration ProfiledModel::time_on(const Class& c, std::size_t type, Work work, const Shape& shape) const {
+Duration ProfiledModel::time_on(const Class& c, std::size_t type, Work work, const Shape& shape,
+                                const RunConfig& config) const {
   const auto g = static_cast<std::size_t>(shape.gpus());
   const std::vector<Step>& believed = c.on[type].believed;
-  const bool compiled = shape.where() == nullptr && g < believed.size();
-  const Step step = compiled ? believed[g] : believed_step(c, type, shape);
-  if (!step.covered && !c.clamp) return kForever;
+  const bool compiled = shape.where() == nullptr && g < believed.size() && !other_batch(config);
+  const Step step = compiled ? believed[g] : believed_step(c, type, shape, config);
+  if (!step.known) return kForever;
   const Application& a = application(c, type);
   const Work done{c.ends.back() - work.ns};
   if (belief_ != nullptr && belief_->whole_epochs && a.epochs() > 0) {
     const std::size_t epoch = epoch_of(c, done), last = a.epochs() - 1;
-    const double steps = epoch >= last ? 1 : a.iterations(c.batch, last) - a.iterations(c.batch, epoch);
+    const std::int64_t batch = config.batch > 0 ? config.batch : c.batch;
+    const double steps = epoch >= last ? 1 : a.iterations(batch, last) - a.iterations(batch, epoch);
     return Duration{static_cast<std::int64_t>(steps * step.seconds * 1e9)};
   }
   const double left_s = static_cast<double>(std::max<std::int64_t>(work.ns, 0)) / 1e9;

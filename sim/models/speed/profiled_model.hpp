@@ -67,7 +67,7 @@ class ProfiledModel final : public PerformanceModel {
   // It can go on with every batch that fits its GPUs and whose step times are known there.
   [[nodiscard]] Refusal refusal(const JobSpec& spec, const Allocation& gpus, const RunConfig& config) const override;
   // On the slowest of the types; on its home type when none is named. kForever where its profile does not cover that
-  // number of GPUs.
+  // number of GPUs, or a batch that is not the job's own does not fit them.
   [[nodiscard]] Duration time_for(const JobSpec& spec, Work work, const Shape& shape,
                                   const RunConfig& config) const override;
   [[nodiscard]] bool in_stretches() const override { return true; }
@@ -90,7 +90,7 @@ class ProfiledModel final : public PerformanceModel {
   struct Step {
     double seconds = 0;
     std::int64_t total = 0;  // samples
-    bool covered = true;
+    bool known = true;
   };
   struct OnType {
     std::uint32_t application = kNone;  // kNone: it may not use the type
@@ -128,7 +128,8 @@ class ProfiledModel final : public PerformanceModel {
   [[nodiscard]] bool covered(const Class& c, int gpus) const;
   void find_range(Class& c) const;
   [[nodiscard]] Expected<Class> make_class(const Job& job, bool clamp, GpuTypeMask types) const;
-  [[nodiscard]] Step believed_step(const Class& c, std::size_t type, const Shape& shape) const;
+  [[nodiscard]] Step believed_step(const Class& c, std::size_t type, const Shape& shape,
+                                   const RunConfig& config) const;
 
   // Calls f with each type of the GPUs that the job may use, once.
   template <class F>
@@ -139,14 +140,15 @@ class ProfiledModel final : public PerformanceModel {
                                               Pace pace) const;
   [[nodiscard]] static Application::Split split_of(const Application& a, const Class& c, int gpus,
                                                    const RunConfig& config);
-  [[nodiscard]] double share_of(const Class& c, const Allocation& gpus, std::span<const JobId> with) const;
   // Whether it says another batch than the job's own, and why the job cannot have it there; empty when it can.
   [[nodiscard]] static bool other_batch(const RunConfig& config) {
     return config.batch != 0 || config.accumulation != 0;
   }
   [[nodiscard]] static std::string wrong_batch(const Application& a, const Class& c, const NodeRing& nodes,
                                                const RunConfig& config);
-  [[nodiscard]] Duration time_on(const Class& c, std::size_t type, Work work, const Shape& shape) const;
+  [[nodiscard]] double share_of(const Class& c, const Allocation& gpus, std::span<const JobId> with) const;
+  [[nodiscard]] Duration time_on(const Class& c, std::size_t type, Work work, const Shape& shape,
+                                 const RunConfig& config) const;
 
   std::vector<Application> applications_;
   std::vector<Type> types_;
