@@ -41,7 +41,8 @@ class SimExecutor : public Executor {
   // wait_until(), goes on as it does.
   SimExecutor(const Topology& topology, const Workload& workload, const PerformanceModel& model, SimOptions options);
   // In the middle of a run, of what the control plane knows of it (WorldState): jobs go on with the work that they
-  // are believed to have done, saves by the clock and chance begin anew, spells of slow nodes are forgotten.
+  // are believed to have done, nodes fail by chance as they would have; saves by the clock begin anew, spells of slow
+  // nodes are forgotten.
   SimExecutor(const Topology& topology, const Workload& workload, const PerformanceModel& model, SimOptions options,
               const ClusterState& known, Time now);
 

@@ -17,17 +17,28 @@ void SimFaults::plan(SimTable& t, const Inventory* known) {
       t.queue.push(o.from, Due::kNodeClass, {.what = Due::What::node_down, .node = o.node});
     t.queue.push(o.to, Due::kNodeClass, {.what = Due::What::node_up, .node = o.node});
   }
-  for (std::uint32_t n = 0; n < topology_->node_count() && model_.node_mtbf.ns > 0; ++n) {
-    by_chance_.emplace_back(model_, n);
-    Due due{.what = Due::What::node_down, .by_chance = true, .node = NodeId(n)};
-    Duration after = by_chance_.back().next();
-    if (known != nullptr && known->is_down(NodeId(n)) && away_[n] == 0) {
-      away_[n] = 1;
-      due.what = Due::What::node_up;
-      after = model_.repair;
+  for (std::uint32_t n = 0; n < topology_->node_count() && model_.node_mtbf.ns > 0; ++n) plan_chance(t, n, known);
+}
+
+// In the middle of a run what has been drawn by now says how the node is, and goes on. Where that is not how it is
+// (the run had other chances, or is a live one), chance begins anew.
+void SimFaults::plan_chance(SimTable& t, std::uint32_t n, const Inventory* known) {
+  NodeFailures& node = by_chance_.emplace_back(model_, n);
+  Time at = Time{} + node.next();
+  bool down = false;  // until `at`
+  if (known != nullptr) {
+    for (; at <= t.now; at = at + node.next()) down = !down;
+    const bool listed = away_[n] > 0, away = known->is_down(NodeId(n));
+    if (away != (down || listed)) {
+      node = NodeFailures(model_, n);
+      down = away && !listed;
+      at = t.now + node.next();
+      if (down) at = t.now + node.next();
     }
-    t.queue.push(t.now + after, Due::kNodeClass, due);
+    away_[n] += down ? 1 : 0;
   }
+  const Due::What next = down ? Due::What::node_up : Due::What::node_down;
+  t.queue.push(at, Due::kNodeClass, {.what = next, .by_chance = true, .node = NodeId(n)});
 }
 
 void SimFaults::enter(SimGang& g, const Allocation& gpus) {

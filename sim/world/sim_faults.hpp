@@ -19,7 +19,8 @@ class SimFaults {
   // `topology` must outlive this.
   SimFaults(const Topology& topology, FailureModel model) : topology_(&topology), model_(std::move(model)) {}
 
-  // Everything that is to come from now on. `known`: the nodes that are away by now, null at the start of a run.
+  // Everything that is to come from now on. `known`: the nodes that are away by now, null at the start of a run. In
+  // the middle of one, failures by chance are those of a run of the same model that has come this far.
   void plan(SimTable& t, const Inventory* known);
   // The job is on its nodes from now on, as slow as the slowest of them; until it leaves.
   void enter(SimGang& g, const Allocation& gpus);
@@ -36,6 +37,7 @@ class SimFaults {
     SmallVector<Slowdown, 2> spells;  // that go on
     Slowdown slowdown = kFullSpeed;   // the worst of them
   };
+  void plan_chance(SimTable& t, std::uint32_t node, const Inventory* known);
   void plan_slow_spells(SimTable& t);
   void plan_onset(SimTable& t, NodeId node);
   [[nodiscard]] Slowdown slowest_node(const SimGang& g) const;

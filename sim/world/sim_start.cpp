@@ -1,6 +1,7 @@
 // A simulated world that begins in the middle of a run, where the control plane says that the run is. That is exact
 // for jobs that run at the speed that the control plane believes.
 #include <algorithm>
+#include <vector>
 
 #include "sim/world/sim_executor.hpp"
 
@@ -22,8 +23,13 @@ SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, con
   faults_.plan(table_, &known.physical());
   const ClusterView view = known.view(now, 0, {});
   versions_.know(view);
+  std::vector<const JobRecord*> jobs;
   for (const JobRecord& r : known.records())
-    if (r.known && !is_final(r.state)) take_up(r, view.job(r.spec->id).done);
+    if (r.known && !is_final(r.state)) jobs.push_back(&r);
+  // In order of launch: so they fail, when their node does.
+  std::stable_sort(jobs.begin(), jobs.end(),
+                   [](const JobRecord* a, const JobRecord* b) { return a->gang < b->gang; });
+  for (const JobRecord* r : jobs) take_up(*r, view.job(r->spec->id).done);
 }
 
 // A job with what it is believed to have done; where it holds GPUs, it goes on doing what it did.

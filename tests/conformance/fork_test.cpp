@@ -230,45 +230,86 @@ TEST_CASE("a placement that is copied draws what the original would draw", "[con
   CHECK(copy->stream_state() != random->stream_state());
 }
 
-// The control plane knows where jobs run and what they have done; with true estimates, no chance and saves that take
-// no time, a world made of that alone has the same future.
-TEST_CASE("a simulated world made of what the control plane knows ends as the run does", "[conformance][fork]") {
-  for (const char* name : {"fifo", "easy", "conservative", "srtf", "srsf", "tiresias", "drf"}) {
-    INFO("policy " << name);
-    const Topology topology(cluster(4, 4));
-    const IdealModel ideal;
-    SimOptions sim;
-    sim.overheads.launch = seconds(3);
-    sim.overheads.stop = seconds(2);
-    sim.overheads.restart = OverheadModel::Restart::constant;
-    sim.overheads.restart_default = seconds(10);
-    sim.failures.outages = {{NodeId(1), at_seconds(300), at_seconds(900)},
-                            {NodeId(2), at_seconds(950), at_seconds(990)}};
-    const Workload work = make_workload(fork_jobs(3));
-    SimExecutor executor(topology, work, ideal, sim);
-    JobSource source(work.specs, [](const JobSpec& s) { return s.user_estimate; });
-    const auto policy = make_policy({name});
-    Controller controller(executor, *policy, source, work.specs, work.demands, ideal, {}, {});
-    std::vector<std::vector<Time>> ends;
-    controller.begin();
-    std::uint64_t next = 10;
-    const auto ends_of = [](const ClusterState& state) {
-      std::vector<Time> out;
-      for (const JobRecord& r : state.records()) out.push_back(r.since);
-      return out;
-    };
-    while (controller.step()) {
-      if (controller.events() < next) continue;
-      next = controller.events() + 10;
-      WorldState state = controller.world();
-      SimExecutor ahead(topology, work, ideal, sim, state.cluster, state.now);
-      const auto decides = policy->clone();
-      Controller forecast(ahead, *decides, state, {}, {});
-      CHECK(forecast.run().status == RunStatus::completed);
-      ends.push_back(ends_of(forecast.state()));
-    }
-    CHECK(controller.end().status == RunStatus::completed);
-    REQUIRE(ends.size() > 5);
-    for (const std::vector<Time>& e : ends) CHECK(e == ends_of(controller.state()));
+namespace {
+
+// Runs the policy to the end, and from every tenth event on a world made of what the control plane knows: how many of
+// those there were, and in how many a job ended at another time.
+ForkedRun run_with_forecasts(const ForkWorld& w, const PolicyChoice& choice) {
+  const Topology topology(w.groups);
+  const IdealModel ideal;
+  SimExecutor executor(topology, w.work, ideal, w.sim);
+  JobSource source(w.work.specs, [](const JobSpec& s) { return s.user_estimate; });
+  const auto policy = make_policy(choice);
+  ControllerOptions options;
+  options.retry_budget = 100;
+  Controller controller(executor, *policy, source, w.work.specs, w.work.demands, ideal, options, {});
+  std::vector<std::vector<Time>> ends;
+  const auto ends_of = [](const ClusterState& state) {
+    std::vector<Time> out;
+    for (const JobRecord& r : state.records()) out.push_back(r.since);
+    return out;
+  };
+  controller.begin();
+  std::uint64_t next = 10;
+  while (controller.step()) {
+    if (controller.events() < next) continue;
+    next = controller.events() + 10;
+    WorldState state = controller.world();
+    SimExecutor ahead(topology, w.work, ideal, w.sim, state.cluster, state.now);
+    const auto decides = policy->clone();
+    Controller forecast(ahead, *decides, state, options, {});
+    CHECK(forecast.run().status == RunStatus::completed);
+    ends.push_back(ends_of(forecast.state()));
   }
+  CHECK(controller.end().status == RunStatus::completed);
+  ForkedRun r;
+  for (const std::vector<Time>& e : ends) {
+    ++r.forks;
+    r.differing += e == ends_of(controller.state()) ? 0 : 1;
+  }
+  return r;
+}
+
+// Overheads; saves that take no time.
+ForkWorld known_world() {
+  ForkWorld w;
+  w.work = make_workload(fork_jobs(3));
+  w.sim.overheads.launch = seconds(3);
+  w.sim.overheads.stop = seconds(2);
+  w.sim.overheads.restart = OverheadModel::Restart::constant;
+  w.sim.overheads.restart_default = seconds(10);
+  w.sim.failures.outages = {{NodeId(1), at_seconds(300), at_seconds(900)},
+                            {NodeId(2), at_seconds(950), at_seconds(990)}};
+  return w;
+}
+
+constexpr const char* kForecastPolicies[] = {"fifo", "easy", "conservative", "srtf", "srsf", "tiresias", "drf"};
+
+}  // namespace
+
+// The control plane knows where jobs run and what they have done; with true estimates and saves that take no time, a
+// world made of that alone has the same future.
+TEST_CASE("a simulated world made of what the control plane knows ends as the run does", "[conformance][fork]") {
+  for (const char* name : kForecastPolicies) {
+    INFO("policy " << name);
+    const ForkedRun run = run_with_forecasts(known_world(), {name});
+    CHECK(run.forks > 5);
+    CHECK(run.differing == 0);
+  }
+}
+
+// Nodes that fail and come back by chance do so when they would have: those that are up, and those that are away.
+TEST_CASE("a simulated world made of what the control plane knows has the same failures by chance",
+          "[conformance][fork]") {
+  for (const char* name : kForecastPolicies)
+    for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+      INFO("policy " << name << ", seed " << seed);
+      ForkWorld w = known_world();
+      w.sim.failures.node_mtbf = seconds(1500);
+      w.sim.failures.repair = seconds(300);
+      w.sim.failures.seed = seed;
+      const ForkedRun run = run_with_forecasts(w, {name});
+      CHECK(run.forks > 5);
+      CHECK(run.differing == 0);
+    }
 }
