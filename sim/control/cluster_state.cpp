@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "sim/control/gangs.hpp"
 #include "sim/core/assert.hpp"
 
 namespace orrery {
@@ -212,8 +213,9 @@ void ClusterState::accept(const Plan& plan) {
 void ClusterState::join_group(JobId job, const Target& t) {
   if (t.sharing != Sharing::merged) return;
   auto& [gpus, members] = groups_[t.group];
-  ORRERY_ASSERT(members == 0 || gpus == t.gpus, "job {} is to be merged with others on {}, they are to be on {}",
-                job.value, t.gpus.to_string(), gpus.to_string());
+  ORRERY_ASSERT(members == 0 || same_gpus(gpus, t.gpus),
+                "job {} is to be merged with others on {}, they are to be on {}", job.value, t.gpus.to_string(),
+                gpus.to_string());
   gpus = t.gpus;
   ++members;
 }

@@ -28,7 +28,9 @@ struct Member {
 struct LaunchRequest {
   GangId gang{};
   std::span<const Member> members{};
-  const Allocation* gpus = nullptr;  // of the whole gang
+  // What each of these members holds. The members of a gang hold the same GPUs (same_gpus()), and CPUs and memory of
+  // their own.
+  const Allocation* gpus = nullptr;
   Sharing sharing = Sharing::exclusive;
   GroupId group = kNoGroup;
 };

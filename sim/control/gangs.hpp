@@ -3,6 +3,7 @@
 // Events carry the gang and the incarnation, which tell an ended member's last words from its next launch.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <vector>
 
@@ -11,6 +12,15 @@
 #include "sim/core/event.hpp"
 
 namespace orrery {
+
+// Whether members that hold these may be in one gang: the same GPUs of the same nodes. CPUs and memory are each
+// member's own.
+[[nodiscard]] inline bool same_gpus(const Allocation& a, const Allocation& b) {
+  return std::equal(a.slices().begin(), a.slices().end(), b.slices().begin(), b.slices().end(),
+                    [](const NodeSlice& x, const NodeSlice& y) {
+                      return x.node == y.node && x.gpus == y.gpus && x.milli_per_gpu == y.milli_per_gpu;
+                    });
+}
 
 struct GangMember {
   JobId job{};

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "sim/control/gangs.hpp"
+
 namespace orrery {
 namespace {
 
@@ -86,7 +88,7 @@ void Reconciler::wait_for(JobId job, const Target& target) {
 
 // A gang whose members all leave is joined by nobody, nor is one that is on other GPUs: both will be gone.
 bool Reconciler::may_join(const std::vector<JobId>& gang, const Target& target) const {
-  if (!(state_->record(gang.front()).held == target.gpus)) return false;
+  if (!same_gpus(state_->record(gang.front()).held, target.gpus)) return false;
   return std::any_of(gang.begin(), gang.end(),
                      [this](JobId other) { return state_->record(other).state != JobState::stopping; });
 }

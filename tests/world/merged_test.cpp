@@ -190,6 +190,31 @@ TEST_CASE("merged: where steps are known, each member has its share of them", "[
   }
 }
 
+// Of the node's six cores j0 wants two, j1 four, and j2 two when j0 is gone.
+TEST_CASE("merged: members have CPUs and memory of their own", "[exec][merged]") {
+  const MergedScript script(
+      "0s j0 run n0:0-1 group 1 merged\n10s j1 run n0:0-1 group 1 merged\n110s j2 run n0:0-1 group 1 merged\n");
+  Workload w = make_workload({{0, 2, 50}, {0, 2, 50}, {0, 2, 10}});
+  for (JobSpec& s : w.specs) {
+    s.demand.cpu_milli = s.id.value == 1 ? 4000 : 2000;
+    s.demand.mem_bytes = s.id.value == 1 ? 100 : 0;
+    s.demand_class = w.demands.intern(s.demand);
+  }
+  std::vector<NodeGroup> groups = cluster(1, 4);
+  groups[0].cpu_milli = 6000;
+  groups[0].mem_bytes = 100;
+  const IdealModel speed;
+  InvariantChecker checker(watched(w, speed));
+  GangBook book;
+  const auto policy = script.policy();
+  const RunResult r = run_world(groups, w, *policy, {}, true, {&checker, &book});
+  check_clean(checker);
+  CHECK(r.jobs[0].finish_s == Approx(90));   // 10 s alone, 40 s in 80 s
+  CHECK(r.jobs[1].finish_s == Approx(100));  // 40 s in 80 s, 10 s alone
+  CHECK(r.jobs[2].finish_s == Approx(120));
+  CHECK(book.gangs == WhoWasWhere{{0, {0, 1}}, {1, {2}}});
+}
+
 TEST_CASE("merged: members are on the same GPUs, and are not suspended", "[exec][merged]") {
   CHECK_THROWS_AS(
       play_merged("0s j0 run n0:0 group 1 merged\n0s j1 run n0:1 group 1 merged\n", 1, {{0, 1, 10}, {0, 1, 10}}),

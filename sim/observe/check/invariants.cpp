@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sim/api/emulation.hpp"
+#include "sim/control/gangs.hpp"
 #include "sim/core/assert.hpp"
 
 namespace orrery {
@@ -87,7 +88,7 @@ void InvariantChecker::check_sharing(const Event& e, const Ledger& ledger, const
   if (grouped != group.valid())
     report(e.at, e.job, rule, grouped ? "shares within a group, but names none" : "names a group, but is none of it");
   if (const Allocation* all = sharing == Sharing::merged ? ledger.merged(group) : nullptr)  // they are one gang
-    if (!(*all == gpus))
+    if (!same_gpus(*all, gpus))
       report(e.at, e.job, rule, fmt::format("merged on {} with a job on {}", gpus.to_string(), all->to_string()));
   if (sharing == Sharing::fraction) return;
   for (const NodeSlice& s : gpus.slices())
