@@ -38,7 +38,7 @@ void SimSpeed::enter(SimTable& t, SimGang& g, const LaunchRequest& request, cons
 }
 
 void SimSpeed::start(const SimGang& g) {
-  if (contention_) contention_->start(g.job, g.gpus);
+  if (contention_) contention_->start(g.job, g.gpus, g.merged ? std::optional(g.id.value) : std::nullopt);
   if (neighbours_ && (g.in_group || model_->minds_neighbours())) neighbours_->start(g.job, g.gpus);
   if (g.merged) merged_.start(g.id, g.job, model_->step_time(spec(g.job), g.gpus, g.config));
 }

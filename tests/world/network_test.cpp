@@ -1,8 +1,10 @@
 // Jobs that share links in the simulator: speeds worked out by hand, and that a network without limits changes
 // nothing.
 #include <catch2/catch.hpp>
+#include <fstream>
 
 #include "sim/models/network/network_model.hpp"
+#include "tests/support/temp_dir.hpp"
 #include "tests/support/world.hpp"
 
 namespace {
@@ -65,6 +67,50 @@ TEST_CASE("two jobs meet on a rack's uplink until one of them ends", "[exec][net
   CHECK(r.jobs[0].finish_s == 1000);
   CHECK(r.jobs[2].finish_s == Approx(300).epsilon(1e-8));
   CHECK(r.jobs[1].finish_s == Approx(500).epsilon(1e-8));
+}
+
+// Alone on two nodes of a rack each job would send 15 GB in a step of 2.5 s. Merged they take turns, so all the gang
+// sends is 30 GB in 5 s, for which 10 GB/s are enough; between racks, on n2 and n3, 30 GB in 8 s, of 5 GB/s.
+TEST_CASE("a merged gang does not contend with itself", "[exec][network][merged]") {
+  const Topology topology(racks());
+  const auto ends = [&](const std::string& text, const std::vector<TinyJob>& jobs, int silent = -1) {
+    const TempFolder dir;
+    std::ofstream(dir.file("script")) << text;
+    Workload w = make_workload(jobs);
+    if (silent >= 0) w.specs[static_cast<std::size_t>(silent)].model = "probe";
+    const NetworkModel model(topology, w.specs, heavy(), {{"probe", {milliseconds(2500), 0, 0}}});
+    SimOptions sim;
+    sim.network = &model;
+    SimExecutor executor(topology, w, model, sim);
+    JobSource source(w.specs, [](const JobSpec& s) { return s.user_estimate; });
+    InvariantChecker checker(watched(w, model, sim));
+    const auto policy = make_policy({"scripted", "count", {{"file", dir.file("script")}}});
+    Controller controller(executor, *policy, source, w.specs, w.demands, model, {}, {&checker});
+    CHECK(controller.run().status == RunStatus::completed);
+    check_clean(checker);
+    std::vector<double> out;
+    for (const JobRecord& r : controller.state().records()) out.push_back(to_seconds(r.since));
+    return out;
+  };
+  const std::string both = "0s j0 run n0:0,n1:0 group 1 merged\n0s j1 run n0:0,n1:0 group 1 merged\n";
+  const auto alone = ends(both, {{0, 2, 100}, {0, 2, 100}});
+  CHECK(alone[0] == Approx(200).epsilon(1e-8));
+  CHECK(alone[1] == Approx(200).epsilon(1e-8));
+  // A third job crosses the rack's uplink with the gang: 3.75 GB/s each are wanted, 2.5 are there. A step of the gang
+  // takes 12 s instead of 8, one of the third job 6 s instead of 4, until the first of them ends: 100 s of its own
+  // work are 40 steps, by when the gang has made 20.
+  const std::string met =
+      "0s j0 run n1:0,n2:0 group 1 merged\n0s j1 run n1:0,n2:0 group 1 merged\n0s j2 run n3:0,n4:0\n";
+  const auto three = ends(met, {{0, 2, 100}, {0, 2, 100}, {0, 2, 100}});
+  CHECK(three[2] == Approx(240).epsilon(1e-8));
+  CHECK(three[0] == Approx(240 + 20 * 8).epsilon(1e-8));
+  CHECK(three[1] == Approx(240 + 20 * 8).epsilon(1e-8));
+  // Where j1 sends nothing, the gang wants 15 GB in a step of 6.5 s and gets them. The rest of the 5 GB/s is j2's: a
+  // step of 39/7 s.
+  const auto quiet = ends(met, {{0, 2, 100}, {0, 2, 100}, {0, 2, 100}}, 1);
+  CHECK(quiet[0] == Approx(40 * 6.5).epsilon(1e-8));
+  CHECK(quiet[1] == Approx(40 * 6.5).epsilon(1e-8));
+  CHECK(quiet[2] == Approx(40 * 39.0 / 7).epsilon(1e-8));
 }
 
 TEST_CASE("a model's row decides what its jobs send", "[exec][network]") {

@@ -102,27 +102,65 @@ Speed NetworkModel::speed(const JobSpec& spec, const Shape& shape, const RunConf
 NetworkContention::NetworkContention(const NetworkModel& model)
     : model_(&model), links_(model.fabric().capacities()) {}
 
-void NetworkContention::start(JobId job, const Allocation& gpus) {
+void NetworkContention::start(JobId job, const Allocation& gpus, std::optional<std::uint32_t> gang) {
   if (job.index() >= running_.size()) running_.resize(job.index() + 1);
   Running& r = running_[job.index()];
   ORRERY_ASSERT(!r.present, "job {} started twice", job.value);
-  const NetworkModel::Step step = model_->step(model_->job(job), gpus);
+  NetworkModel::Step step = model_->step(model_->job(job), gpus);
   r.present = true;
   r.milli_gpus = gpus.milli_gpus();
   r.alone = step.alone;
   r.wire_bytes = step.wire_bytes;
-  const Int128 wanted = (static_cast<Int128>(step.wire_bytes) * kNsPerSecond + step.alone.ns - 1) / step.alone.ns;
-  r.wanted = static_cast<std::int64_t>(wanted);
-  r.flow = links_.add(step.links, r.wanted);
-  if (r.flow >= job_of_flow_.size()) job_of_flow_.resize(r.flow + 1);
-  job_of_flow_[r.flow] = job;
-  dirty_ = true;
+  r.sender = sender_of(gang);
+  Sender& s = senders_[r.sender];
+  if (!s.jobs.empty()) links_.remove(s.flow);
+  s.jobs.push_back(job);
+  if (s.jobs.size() == 1 || !step.links.empty()) s.links = std::move(step.links);
+  send(r.sender);
 }
 
 void NetworkContention::stop(JobId job) {
   if (job.index() >= running_.size() || !running_[job.index()].present) return;
-  links_.remove(running_[job.index()].flow);
   running_[job.index()].present = false;
+  const std::uint32_t id = running_[job.index()].sender;
+  Sender& s = senders_[id];
+  links_.remove(s.flow);
+  dirty_ = true;
+  s.jobs.erase(std::find(s.jobs.begin(), s.jobs.end(), job));
+  if (!s.jobs.empty()) return send(id);
+  if (s.gang) sender_of_gang_.erase(*s.gang);
+  free_senders_.push_back(id);
+}
+
+std::uint32_t NetworkContention::sender_of(std::optional<std::uint32_t> gang) {
+  if (gang)
+    if (const auto there = sender_of_gang_.find(*gang); there != sender_of_gang_.end()) return there->second;
+  if (free_senders_.empty()) {
+    free_senders_.push_back(static_cast<std::uint32_t>(senders_.size()));
+    senders_.emplace_back();
+  }
+  const std::uint32_t id = free_senders_.back();
+  free_senders_.pop_back();
+  senders_[id].gang = gang;
+  if (gang) sender_of_gang_[*gang] = id;
+  return id;
+}
+
+// What all of its jobs send.
+void NetworkContention::send(std::uint32_t sender) {
+  Sender& s = senders_[sender];
+  s.wire_bytes = 0;
+  s.alone = Duration{};
+  for (const JobId job : s.jobs) {
+    const Running& r = running_[job.index()];
+    s.wire_bytes = add_ns(s.wire_bytes, r.wire_bytes);
+    s.alone += r.alone;
+  }
+  const Int128 wanted = (static_cast<Int128>(s.wire_bytes) * kNsPerSecond + s.alone.ns - 1) / s.alone.ns;
+  s.wanted = static_cast<std::int64_t>(wanted);
+  s.flow = links_.add(s.links, s.wanted);
+  if (s.flow >= sender_of_flow_.size()) sender_of_flow_.resize(s.flow + 1);
+  sender_of_flow_[s.flow] = sender;
   dirty_ = true;
 }
 
@@ -131,12 +169,16 @@ std::span<const NetworkContention::Changed> NetworkContention::update() {
   if (!dirty_) return changed_;
   dirty_ = false;
   for (const FlowId flow : links_.update()) {
-    const JobId job = job_of_flow_[flow];
-    const Running& r = running_[job.index()];
+    const Sender& s = senders_[sender_of_flow_[flow]];
     const std::int64_t got = links_.rate(flow);
-    Duration step = r.alone;
-    if (got < r.wanted) step = std::max(step, send_time(r.wire_bytes, std::max<std::int64_t>(got, 1)));
-    changed_.push_back({job, model_->rate_of(model_->job(job), r.milli_gpus, step)});
+    Duration steps = s.alone;
+    if (got < s.wanted) steps = std::max(steps, send_time(s.wire_bytes, std::max<std::int64_t>(got, 1)));
+    for (const JobId job : s.jobs) {
+      const Running& r = running_[job.index()];
+      const Int128 longer = (static_cast<Int128>(r.alone.ns) * steps.ns + s.alone.ns - 1) / s.alone.ns;
+      const Duration step{static_cast<std::int64_t>(longer)};
+      changed_.push_back({job, model_->rate_of(model_->job(job), r.milli_gpus, step)});
+    }
   }
   return changed_;
 }

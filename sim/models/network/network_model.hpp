@@ -6,10 +6,13 @@
 // the executor.
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "sim/core/small_vector.hpp"
 #include "sim/models/network/fabric.hpp"
 #include "sim/models/speed/performance.hpp"
 
@@ -68,31 +71,47 @@ class NetworkContention {
   // `model` must outlive this.
   explicit NetworkContention(const NetworkModel& model);
 
-  // A job begins, or ceases, to make steps. Stopping one that is not there does nothing.
-  void start(JobId job, const Allocation& gpus);
+  // A job begins, or ceases, to make steps. Stopping one that is not there does nothing. Jobs with the same `gang`
+  // are merged, on the same GPUs: they send in turn, each in its own step, so that the gang is one flow of all that
+  // they send in the time of all their steps. Of one that gets less every member's step takes longer by the same
+  // factor.
+  void start(JobId job, const Allocation& gpus, std::optional<std::uint32_t> gang = {});
   void stop(JobId job);
 
   struct Changed {
     JobId job{};
-    Rate rate{};
+    Rate rate{};  // of the job's own steps: what a merged gang makes of them is not in it
   };
   // The jobs whose rate the changes since the last call have changed; each that started at least once. Valid until
   // the next call.
   [[nodiscard]] std::span<const Changed> update();
 
  private:
-  struct Running {
-    FlowId flow = 0;
+  struct Running {  // of a job
     bool present = false;
+    std::uint32_t sender = 0;
     std::int64_t milli_gpus = 0;
     std::int64_t wire_bytes = 0;
-    std::int64_t wanted = 0;  // bytes per second, on average, when nobody is in the way
     Duration alone{};
   };
+  struct Sender {  // a job, or a gang
+    std::optional<std::uint32_t> gang{};
+    SmallVector<JobId, 1> jobs{};
+    LinkUses links{};  // of those that send anything
+    FlowId flow = 0;
+    std::int64_t wanted = 0;  // bytes per second, on average, when nobody is in the way
+    std::int64_t wire_bytes = 0;
+    Duration alone{};
+  };
+  [[nodiscard]] std::uint32_t sender_of(std::optional<std::uint32_t> gang);
+  void send(std::uint32_t sender);
+
   const NetworkModel* model_;
   SharedLinks links_;
   std::vector<Running> running_;  // [job]
-  std::vector<JobId> job_of_flow_;
+  std::vector<Sender> senders_;
+  std::vector<std::uint32_t> free_senders_, sender_of_flow_;
+  std::map<std::uint32_t, std::uint32_t> sender_of_gang_;
   std::vector<Changed> changed_;
   bool dirty_ = false;
 };

@@ -257,7 +257,7 @@ void WorkBook::run(JobId job, Time now) {
   l->history.clear();
   mark(*l);
   meet(*l, true);
-  if (links_) links_->start(job, l->gpus);
+  if (links_) links_->start(job, l->gpus, l->merged.valid() ? std::optional(l->merged.value) : std::nullopt);
   if (!in_stretches() || !rounds_ends()) return;
   l->fresh = false;  // rounded to nothing, a stretch may be over at once
   begin_stretch(*l, e.now);
