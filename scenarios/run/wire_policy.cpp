@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "scenarios/run/policy_failed.hpp"
+#include "sim/control/gangs.hpp"
 #include "sim/core/assert.hpp"
 #include "sim/core/node_widths.hpp"
 
@@ -133,7 +134,54 @@ void WirePolicy::check_known(const ClusterView& view, JobId job) const {
     refuse(fmt::format("its plan names job {}, which is {}", job.value, to_string(view.state(job))));
 }
 
+// As PlanBuilder::run() asserts.
+void WirePolicy::check_sharing(JobId job, const Target& target) const {
+  const bool grouped = target.sharing == Sharing::interleaved || target.sharing == Sharing::merged;
+  if (grouped && !target.group.valid())
+    refuse(fmt::format("its plan runs job {} with others of a group (`sharing`), but names no `group`", job.value));
+  if (!grouped && target.group.valid())
+    refuse(
+        fmt::format("its plan runs job {} in group {}, but is not to share: `sharing` is `interleaved` or `merged`",
+                    job.value, target.group.value));
+  if (target.sharing == Sharing::fraction) return;
+  for (const NodeSlice& s : target.gpus.slices())
+    if (s.gpus.any() && s.milli_per_gpu != kMilliPerGpu)
+      refuse(fmt::format("its plan runs job {} on `{}`: less than whole GPUs are held with `sharing` `fraction` only",
+                         job.value, target.gpus.to_string()));
+}
+
+// What the job is to hold by the answer so far, else by an earlier one; null: nothing.
+const Target* WirePolicy::target_of(const ClusterView& view, JobId job) const {
+  const auto given = given_.find(job);
+  return given != given_.end() ? given->second : view.job(job).target;
+}
+
+// When all targets are known: those of a group share in one way, and those that are merged hold the same GPUs.
+void WirePolicy::check_groups(const ClusterView& view) const {
+  std::map<GroupId, JobId> first;
+  const auto how = [](const Target& t) { return t.sharing == Sharing::merged ? "merged" : "interleaved"; };
+  const auto meet = [&](JobId job, const Target& target) {
+    if (!target.group.valid()) return;
+    const auto [at, fresh] = first.try_emplace(target.group, job);
+    if (fresh) return;
+    const Target& other = *target_of(view, at->second);
+    if (other.sharing != target.sharing)
+      refuse(fmt::format("its plan has job {} in group {} {}, and job {} {}", job.value, target.group.value,
+                         how(target), at->second.value, how(other)));
+    if (target.sharing == Sharing::merged && !same_gpus(other.gpus, target.gpus))
+      refuse(
+          fmt::format("its plan merges job {} on `{}` with job {}, which is to be on `{}`: those of a group are on "
+                      "the same GPUs",
+                      job.value, target.gpus.to_string(), at->second.value, other.gpus.to_string()));
+  };
+  for (const JobId job : view.active().ids())  // those that stand, in the order of the jobs, then what is new
+    if (!given_.contains(job)) meet(job, *target_of(view, job));
+  for (const auto& [job, target] : given_)
+    if (target != nullptr) meet(job, *target);
+}
+
 void WirePolicy::run(const ClusterView& view, JobId job, const Target& target, PlanBuilder& plan) {
+  check_sharing(job, target);
   const JobSpec& spec = view.spec(job);
   const JobView v = view.job(job);
   if (!v.ready) refuse(fmt::format("its plan runs job {}, whose parents are not ready", job.value));
@@ -160,12 +208,19 @@ void WirePolicy::run(const ClusterView& view, JobId job, const Target& target, P
 void WirePolicy::apply_target(const ClusterView& view, JobId job, const Target& target, PlanBuilder& plan) {
   check_known(view, job);
   switch (target.act) {
-    case Act::run: return run(view, job, target, plan);
+    case Act::run:
+      run(view, job, target, plan);
+      given_[job] = &target;
+      return;
     case Act::suspend:
       if (plan.planned(job) == nullptr)
         refuse(fmt::format("its plan suspends job {}, which has no GPUs to stand still on", job.value));
+      if (target_of(view, job)->sharing == Sharing::merged)
+        refuse(fmt::format("its plan suspends job {}, which is merged with others: it can be preempted", job.value));
+      given_.try_emplace(job, view.job(job).target);
       plan.suspend(job);
-      break;
+      moving_.insert(job);
+      return;
     case Act::preempt: plan.preempt(job); break;
     case Act::reject:
       if (holds_gpus(view.state(job)))
@@ -174,13 +229,17 @@ void WirePolicy::apply_target(const ClusterView& view, JobId job, const Target& 
       break;
     case Act::cancel: plan.cancel(job); break;
   }
+  given_[job] = nullptr;
   moving_.insert(job);
 }
 
 void WirePolicy::apply(const ClusterView& view, const wire::Answer& answer, PlanBuilder& plan) {
   const auto& [targets, commands, wake_at, reasons, reservations] = answer.plan;
+  given_.clear();
   for (const auto& [job, target] : targets) apply_target(view, job, target, plan);
   for (const auto& [job, target] : targets) moving_.insert(job);
+  const auto grouped = [](const auto& t) { return t.second.group.valid(); };
+  if (std::any_of(targets.begin(), targets.end(), grouped)) check_groups(view);
   for (const JobId job : answer.place) {
     check_known(view, job);
     if (!view.job(job).ready) refuse(fmt::format("its plan starts job {}, whose parents are not ready", job.value));

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -38,6 +39,9 @@ class WirePolicy final : public Policy {
   void apply(const ClusterView& view, const wire::Answer& answer, PlanBuilder& plan);
   void apply_target(const ClusterView& view, JobId job, const Target& target, PlanBuilder& plan);
   void run(const ClusterView& view, JobId job, const Target& target, PlanBuilder& plan);
+  void check_sharing(JobId job, const Target& target) const;
+  void check_groups(const ClusterView& view) const;
+  [[nodiscard]] const Target* target_of(const ClusterView& view, JobId job) const;
   void check_known(const ClusterView& view, JobId job) const;
   [[noreturn]] void refuse(std::string message, int column = 0) const;
 
@@ -48,6 +52,7 @@ class WirePolicy final : public Policy {
   std::vector<bool> introduced_;        // [job]: the policy has its spec
   std::vector<std::uint64_t> told_in_;  // [job]: the epoch of the last line with it
   IdSet<JobId> moving_;                 // jobs that have not reached their targets: they may change without an event
+  std::map<JobId, const Target*> given_;  // by the answer so far; null: none
   std::string line_, answer_;
   std::uint64_t lines_ = 0;
   std::string kept_;  // of the conversation, until it is known where it goes

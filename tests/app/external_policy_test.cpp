@@ -184,6 +184,48 @@ TEST_CASE("what a program does wrong is one error that names the line", "[extern
   }
 }
 
+TEST_CASE("what a program says of groups that cannot be is one error that names the line", "[external]") {
+  std::string scenario = kTwentyJobs;
+  scenario.replace(scenario.find("jobs: 20"), 8, "jobs: 20, gpus: { 1: 1 }");
+  const auto p = test::prepared(scenario);
+  REQUIRE(p);
+  // g(j, gpu, sharing, group): a target that runs the job there.
+  const std::string g =
+      "g = lambda j, gpu, *s: [j, 'run', 'n0:%d' % gpu, dict(zip(('sharing', 'group'), s))]\n  "
+      "old = (old if n > 1 else []) + jobs\n  ";
+  const struct {
+    const char* body;
+    const char* failure;
+  } kWrong[] = {
+      {"say({'epoch': e, 'targets': [g(jobs[0], 0, 'merged', 1)] if n == 1 else [g(j, 1, 'merged', 1) for j in jobs "
+       "if j != old[0]]})",
+       "its plan merges job 1 on `n0:1` with job 0, which is to be on `n0:0`: those of a group are on the same GPUs"},
+      {"say({'epoch': e, 'targets': [g(jobs[0], 0, 'merged', 1)] if n == 1 else [g(j, 0, 'interleaved', 1) "
+       "for j in jobs if j != old[0]]})",
+       "its plan has job 1 in group 1 interleaved, and job 0 merged"},
+      {"say({'epoch': e, 'targets': [g(jobs[0], 0, 'merged', 1), [jobs[0], 'suspend']]})",
+       "its plan suspends job 0, which is merged with others: it can be preempted"},
+      {"say({'epoch': e, 'targets': [g(jobs[0], 0, 'merged', 1)] if n == 1 else [[old[0], 'suspend']]})",
+       "its plan suspends job 0, which is merged with others: it can be preempted"},
+      {"say({'epoch': e, 'targets': [[jobs[0], 'run', 'n0:0', {'group': 1}]]})",
+       "its plan runs job 0 in group 1, but is not to share: `sharing` is `interleaved` or `merged`"},
+      {"say({'epoch': e, 'targets': [[jobs[0], 'run', 'n0:0@500', {'group': 1, 'sharing': 'fraction'}]]})",
+       "its plan runs job 0 in group 1, but is not to share"},
+      {"say({'epoch': e, 'targets': [[jobs[0], 'run', 'n0:0', {'sharing': 'merged'}]]})",
+       "its plan runs job 0 with others of a group (`sharing`), but names no `group`"},
+      {"say({'epoch': e, 'targets': [[jobs[0], 'run', 'n0:0@500']]})",
+       "its plan runs job 0 on `n0:0@500`: less than whole GPUs are held with `sharing` `fraction` only"},
+  };
+  for (const auto& w : kWrong) {
+    INFO(w.body);
+    const test::TempFolder dir;
+    const RunReport report = run_of(*p, external_config(program(dir, g + w.body)), dir.file("run"));
+    INFO(report.failure);
+    CHECK(has(report.failure, w.failure));
+    CHECK(has(report.failure, "\n  --> its conversation:"));
+  }
+}
+
 TEST_CASE("a program that does not say `ready` fails the run", "[external]") {
   const auto p = test::prepared(kTwentyJobs);
   REQUIRE(p);
