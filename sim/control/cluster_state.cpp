@@ -291,7 +291,42 @@ void ClusterState::check_against_rebuild() const {
   std::size_t unfinished = 0;
   std::size_t pending = 0;
   std::size_t blocked = 0;
+// Merged jobs: those that are to be, and those that hold GPUs, who are in one gang.
+void ClusterState::check_groups() const {
+  std::map<GroupId, std::size_t> wanted, there;
+  std::size_t holders = 0;
+  for (const JobRecord& r : records_) {
+    const JobId id = r.spec->id;
+    if (r.has_target && r.target.sharing == Sharing::merged) {
+      ++wanted[r.target.group];
+      const auto group = groups_.find(r.target.group);
+      ORRERY_ASSERT(group != groups_.end() && same_gpus(group->second.gpus, r.target.gpus),
+                    "job {} is to be merged on {}, its group is not", id.value, r.target.gpus.to_string());
+    }
+    if (!holds_gpus(r.state)) continue;
+    ++holders;
+    if (r.held_sharing != Sharing::merged) continue;
+    ++there[r.held_group];
+    const std::vector<JobId>* const gang = merged(r.held_group);
+    const bool listed = gang != nullptr && std::find(gang->begin(), gang->end(), id) != gang->end();
+    ORRERY_ASSERT(listed, "job {} is merged, but not in the list of its group", id.value);
+    const JobRecord& first = record(gang->front());
+    ORRERY_ASSERT(first.gang == r.gang && same_gpus(first.held, r.held), "job {} is merged in gang {} on {}, not {}",
+                  id.value, r.gang.value, r.held.to_string(), first.gang.value);
+  }
+  ORRERY_ASSERT(wanted.size() == groups_.size() && there.size() == merged_.size() && holders == holders_,
+                "{} groups to be merged, {} merged, {} holders; rebuilt {} {} {}", groups_.size(), merged_.size(),
+                holders_, wanted.size(), there.size(), holders);
+  for (const auto& [group, members] : wanted)
+    ORRERY_ASSERT(groups_.at(group).members == members, "group {}: {} to be merged, rebuilt {}", group.value,
+                  groups_.at(group).members, members);
+  for (const auto& [group, members] : there)
+    ORRERY_ASSERT(merged_.at(group).size() == members, "group {}: {} merged, rebuilt {}", group.value,
+                  merged_.at(group).size(), members);
+}
+
   std::size_t active = 0;
+  check_groups();
   for (std::size_t i = 0; i < topology_->node_count(); ++i) {
     const NodeId n(static_cast<std::uint32_t>(i));
     ORRERY_ASSERT(physical_.is_down(n) == planned_.is_down(n), "node {} is down in one inventory only", i);

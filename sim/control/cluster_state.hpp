@@ -69,6 +69,7 @@ class ClusterState {
   void leave_group(const JobRecord& r);
 
   const Topology* topology_;
+  void check_groups() const;
   const DemandTable* demands_;
   const Predictor* predict_;
   std::uint32_t retry_budget_;

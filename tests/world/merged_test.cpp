@@ -222,6 +222,30 @@ TEST_CASE("merged: members are on the same GPUs, and are not suspended", "[exec]
   CHECK_THROWS_AS(play_merged("0s j0 run n0:0 group 1 merged\n5s j0 suspend\n", 1, {{0, 1, 10}}), AssertionFailed);
 }
 
+// Found here: a gang that had ended stayed in the book, one for every group of the run.
+TEST_CASE("merged: the checker's book knows the gangs that make steps, and no others", "[observe][merged]") {
+  const Workload w = make_workload({{0, 1, 10}, {0, 1, 10}});
+  std::vector<JobRecord> records(w.specs.size());
+  for (const JobSpec& spec : w.specs) records[spec.id.index()].spec = &spec;
+  const Topology topology(cluster(1, 4));
+  WorkBook book;
+  book.begin({&topology, &records, nullptr, nullptr}, {});
+  Allocation gpu;
+  gpu.add({.node = NodeId(0), .gpus = 1});
+  for (std::uint32_t j = 0; j < 2; ++j) {
+    book.launch(JobId(j), gpu, {}, Sharing::merged, GroupId(1), {}, Work{seconds(10).ns});
+    CHECK(book.gangs() == j);
+    book.run(JobId(j), {});
+    CHECK(book.gangs() == 1);
+  }
+  book.pass(at_seconds(5));
+  book.stand(JobId(0), at_seconds(5));
+  CHECK(book.gangs() == 1);
+  CHECK(book.done(JobId(0), at_seconds(5)).done == Work{seconds(5).ns / 2});
+  book.leave(JobId(1), at_seconds(6));
+  CHECK(book.gangs() == 0);
+}
+
 TEST_CASE("merged: random worlds keep every promise, and gangs do no more than their GPUs can", "[exec][merged]") {
   std::size_t widest = 0;
   for (std::uint64_t seed = 1; seed <= 100; ++seed) {

@@ -233,6 +233,7 @@ void WorkBook::meet(const Launch& l, bool comes) {
     if (comes) gang.push_back(slot);
     if (!comes) std::erase(gang, slot);
     for (const std::uint32_t other : gang) mark(launches_[other]);
+    if (gang.empty()) merged_.erase(l.merged);
   }
   if (!l.takes_turns && (world_.speed == nullptr || !world_.speed->minds_neighbours())) return;
   for_places(l.gpus, [&](auto& there) {

@@ -55,6 +55,8 @@ class WorkBook {
   // It has given its allocation back.
   void leave(JobId job, Time now);
   void slow(NodeId node, Slowdown slowdown);
+  // Merged gangs of which a member makes steps.
+  [[nodiscard]] std::size_t gangs() const { return merged_.size(); }
 
   struct Reckoned {
     Work done{};
