@@ -19,7 +19,9 @@ ClusterState::ClusterState(const Topology& topology, const std::vector<JobSpec>&
       unfinished_(specs.size()) {
   for (const JobSpec& spec : specs) {
     records_[spec.id.index()].spec = &spec;
-    if (!spec.after.empty()) published_.resize(specs.size());
+    if (spec.after.empty()) continue;
+    published_.resize(specs.size());
+    saved_.resize(specs.size());
   }
 }
 
@@ -144,6 +146,9 @@ bool ClusterState::apply(const Event& event) {
       return true;
     case EventKind::reconfigured: reconfigure(r, event.get<event::Reconfigured>(), now); return true;
     case EventKind::preprocessing: r.cpu_per_sample = event.get<event::Preprocessing>().cpu_per_sample; return true;
+    case EventKind::inherited:
+      if (!saved_.empty()) saved_[event.job.index()] = event.get<event::Inherited>().saved;
+      return true;
     case EventKind::published: publish(event.job, event.get<event::Published>().per_mille, now); return true;
     case EventKind::finished:
       publish(event.job, 1000, now);
@@ -240,6 +245,7 @@ void ClusterState::launch(JobId job, Time now, GangId gang) {
   if (r.incarnation > 0) r.restarts += 1;
   r.incarnation += 1;
   r.measured.reset();
+  if (r.done.ns == 0 && !saved_.empty()) saved_[job.index()] = Work{};  // it says so again
 }
 
 // It ceases to run: what it is believed to have done until now stays.
@@ -285,12 +291,6 @@ ClusterView ClusterState::view(Time now, std::uint64_t epoch, std::span<const Ev
   return v;
 }
 
-void ClusterState::check_against_rebuild() const {
-  Inventory physical(*topology_);
-  Inventory planned(*topology_);
-  std::size_t unfinished = 0;
-  std::size_t pending = 0;
-  std::size_t blocked = 0;
 // Merged jobs: those that are to be, and those that hold GPUs, who are in one gang.
 void ClusterState::check_groups() const {
   std::map<GroupId, std::size_t> wanted, there;
@@ -325,8 +325,14 @@ void ClusterState::check_groups() const {
                   merged_.at(group).size(), members);
 }
 
-  std::size_t active = 0;
+void ClusterState::check_against_rebuild() const {
   check_groups();
+  Inventory physical(*topology_);
+  Inventory planned(*topology_);
+  std::size_t unfinished = 0;
+  std::size_t pending = 0;
+  std::size_t blocked = 0;
+  std::size_t active = 0;
   for (std::size_t i = 0; i < topology_->node_count(); ++i) {
     const NodeId n(static_cast<std::uint32_t>(i));
     ORRERY_ASSERT(physical_.is_down(n) == planned_.is_down(n), "node {} is down in one inventory only", i);

@@ -44,6 +44,8 @@ class ClusterState {
     const auto at = merged_.find(group);
     return at == merged_.end() ? nullptr : &at->second;
   }
+  // Of the work of a job that started from a version of a parent: what that spares it, as it said itself.
+  [[nodiscard]] Work saved(JobId job) const { return saved_.empty() ? Work{} : saved_[job.index()]; }
   // Jobs that hold an allocation.
   [[nodiscard]] std::size_t holders() const { return holders_; }
   [[nodiscard]] const IdSet<JobId>& pending() const { return pending_; }
@@ -67,9 +69,9 @@ class ClusterState {
   void reconfigure(JobRecord& r, const event::Reconfigured& to, Time now) const;
   void join_group(JobId job, const Target& t);
   void leave_group(const JobRecord& r);
+  void check_groups() const;
 
   const Topology* topology_;
-  void check_groups() const;
   const DemandTable* demands_;
   const Predictor* predict_;
   std::uint32_t retry_budget_;
@@ -80,6 +82,7 @@ class ClusterState {
   IdSet<JobId> blocked_;                         // parents not ready
   IdSet<JobId> active_;                          // with a standing run or suspend target
   std::vector<std::vector<Version>> published_;  // [job]; empty where no job has parents
+  std::vector<Work> saved_;                      // [job]; likewise
   // Where the merged jobs of a group are to be, and how many there are.
   struct Group {
     Allocation gpus;

@@ -60,7 +60,7 @@ class SimExecutor : public Executor {
   using Phase = SimGang::Phase;
 
   void make_tolls();
-  void take_up(const JobRecord& r, Work done);  // in sim_start.cpp
+  void take_up(const ClusterView& view, const JobRecord& r, Work saved);  // in sim_start.cpp
   void launch(const LaunchRequest& request, const Member& member);
   void run_from_now(SimGang& g);
   void cease(SimGang& g);  // to make steps: whatever was to come of it is off
@@ -74,8 +74,8 @@ class SimExecutor : public Executor {
   void plan_publication(SimGang& g);
   void change_rates();
   void change_rate(SimGang& g, Rate healthy, std::int64_t turns);
-  [[nodiscard]] Refusal refusal(const SimGang& g, const Command& command) const;
   void plan_anew(SimGang& g);
+  [[nodiscard]] Refusal refusal(const SimGang& g, const Command& command) const;
   void take_tolls(Duration elapsed);
 
   const Topology* topology_;

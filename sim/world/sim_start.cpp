@@ -1,11 +1,34 @@
 // A simulated world that begins in the middle of a run, where the control plane says that the run is. That is exact
-// for jobs that run at the speed that the control plane believes.
+// for jobs that run at the speed that the control plane believes. A child goes on from the version that it started
+// from: it said what that spared it. One that has not started yet starts from what was there when it was launched,
+// one that is launched later from what is there then.
 #include <algorithm>
 #include <vector>
 
 #include "sim/world/sim_executor.hpp"
 
 namespace orrery {
+namespace {
+
+// The configuration of a job that was launched in the past: what it inherits is what was the newest version then.
+RunConfig as_launched(const ClusterView& view, const JobRecord& r) {
+  RunConfig config = r.held_config;
+  if (config.start_version == kFromBase) return config;
+  for (const Dependency& d : r.spec->after) {
+    if (config.start_parent.valid() && config.start_parent != d.parent) continue;
+    const std::span<const Version> all = view.versions(d.parent);
+    const auto then = std::count_if(all.begin(), all.end(), [&r](const Version& v) { return v.at <= r.since; });
+    if (then == 0) continue;
+    const auto newest = static_cast<std::uint32_t>(then);
+    config.start_parent = d.parent;
+    config.start_version = config.start_version == 0 ? newest : std::min(config.start_version, newest);
+    return config;
+  }
+  config.start_version = kFromBase;
+  return config;
+}
+
+}  // namespace
 
 SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, const PerformanceModel& model,
                          SimOptions options, const ClusterState& known, Time now)
@@ -29,25 +52,26 @@ SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, con
   // In order of launch: so they fail, when their node does.
   std::stable_sort(jobs.begin(), jobs.end(),
                    [](const JobRecord* a, const JobRecord* b) { return a->gang < b->gang; });
-  for (const JobRecord* r : jobs) take_up(*r, view.job(r->spec->id).done);
+  for (const JobRecord* r : jobs) take_up(view, *r, known.saved(r->spec->id));
 }
 
-// A job with what it is believed to have done; where it holds GPUs, it goes on doing what it did.
-void SimExecutor::take_up(const JobRecord& r, Work done) {
+// A job with what it is believed to have done; where it holds GPUs, it goes on doing what it did. What it inherited
+// it has said, unless it is to say so when it starts.
+void SimExecutor::take_up(const ClusterView& view, const JobRecord& r, Work saved) {
   SimGang& g = table_.gangs[r.spec->id];
   g.job = r.spec->id;
-  if (!holds_gpus(r.state)) {
-    versions_.inherit(g, {});
-    g.heir_of = JobId{};
-    g.committed = r.committed;
-    g.done = r.done;
-    return;
+  if (holds_gpus(r.state)) {
+    const Member member{r.spec->id, r.incarnation, as_launched(view, r)};
+    launch({r.gang, {&member, 1}, &r.held, r.held_sharing, r.held_group});
+    g.config = r.held_config;
   }
-  const Member member{r.spec->id, r.incarnation, r.held_config};
-  launch({r.gang, {&member, 1}, &r.held, r.held_sharing, r.held_group});
-  if (r.incarnation > 1 || r.state != JobState::starting) g.heir_of = JobId{};
+  if (r.state != JobState::starting || r.done.ns > 0) {
+    g.total = workload_->truths[g.job.index()].work - saved;
+    g.heir_of = JobId{};
+  }
   g.committed = r.committed;
-  g.done = std::min(done, g.total);
+  g.done = holds_gpus(r.state) ? std::min(view.job(g.job).done, g.total) : r.done;
+  if (!holds_gpus(r.state)) return;
   if (r.state == JobState::starting) {
     const Duration cost = options_.overheads.start_cost(*r.spec, r.incarnation) + model_->start_cost(*r.spec, r.held);
     table_.queue.reschedule(g.next, std::max(table_.now, r.since + cost));

@@ -313,3 +313,20 @@ TEST_CASE("a simulated world made of what the control plane knows has the same f
       CHECK(run.differing == 0);
     }
 }
+
+// Children that have started go on from the version that they started from, though there are newer ones by now.
+TEST_CASE("a simulated world made of what the control plane knows leaves children the work that they have",
+          "[conformance][fork]") {
+  for (const char* name : kForecastPolicies) {
+    INFO("policy " << name);
+    ForkWorld w = known_world();
+    for (std::uint32_t child = 5; child < 24; child += 2) {
+      w.work.specs[child].after = {{JobId(child - 4), child % 4 == 1, 300}, {JobId(child - 5), false, 1000}};
+      w.work.truths[child].sources = {{JobId(child - 4), 600}, {JobId(child - 5), 300}};
+    }
+    w.sim.publishes.every_per_mille = 100;
+    const ForkedRun run = run_with_forecasts(w, {name});
+    CHECK(run.forks > 5);
+    CHECK(run.differing == 0);
+  }
+}
