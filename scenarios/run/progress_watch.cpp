@@ -2,23 +2,31 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "scenarios/report/table.hpp"
 
 namespace orrery::app {
 
 ProgressWatch::ProgressWatch(const Prepared& prepared)
-    : prepared_(&prepared), best_(prepared.workload.specs.size()) {}
+    : prepared_(&prepared), best_(prepared.workload.specs.size()), failed_in_(best_.size()) {}
+
+void ProgressWatch::begin_row() {
+  ++row_;
+  failures_ = failing_ = 0;
+}
 
 void ProgressWatch::on_event(const Event& e) {
   const auto saved = [&](Work work) {
     Work& best = best_[e.job.index()];
     if (work <= best) return false;
     best = work;
-    failures_ = 0;
+    begin_row();
     return true;
   };
   switch (e.kind()) {
-    case EventKind::finished: failures_ = 0; return;
+    case EventKind::finished: begin_row(); return;
     case EventKind::checkpointed: (void)saved(e.get<event::Checkpointed>().committed); return;
     case EventKind::stopped: (void)saved(e.get<event::Stopped>().committed); return;
     case EventKind::failed:
@@ -27,7 +35,8 @@ void ProgressWatch::on_event(const Event& e) {
   }
   if (saved(failure_of(e)->committed)) return;
   if (failures_++ == 0) since_ = e.at;
-  if (failures_ >= kFailuresInARow) throw NoProgress{why(e)};
+  if (std::exchange(failed_in_[e.job.index()], row_) != row_) ++failing_;
+  if (failures_ >= std::max(kFailuresInARow, kFailuresOfAJob * failing_)) throw NoProgress{why(e)};
 }
 
 std::string ProgressWatch::why(const Event& last) const {

@@ -9,6 +9,7 @@
 #include "scenarios/app/cli.hpp"
 #include "scenarios/run/ended_badly.hpp"
 #include "scenarios/run/live_tasks.hpp"
+#include "scenarios/run/progress_watch.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
 #include "sim/observe/log/event_log.hpp"
 #include "sim/observe/log/event_log_reader.hpp"
@@ -136,6 +137,30 @@ TEST_CASE("a run that gets on goes on, after any number of failures", "[app]") {
   CHECK(exit_code_of(*report) == kOk);
   REQUIRE(read_event_log(f.file("run/events.jsonl.zst"), failures));
   CHECK(failures.count > 10'000);
+}
+
+// 11,000 jobs are stopped at once, again and again: each may fail nine times, as those of a small cluster may.
+TEST_CASE("one outage that fails more than 10,000 jobs is no sign that a run gets nowhere", "[app]") {
+  constexpr std::uint32_t kJobs = 11'000;
+  const World f;
+  std::string rows;
+  for (std::uint32_t j = 0; j < kJobs; ++j) rows += fmt::format("j{},0,1,10\n", j);
+  const auto p = f.prepared("", rows);
+  REQUIRE(p);
+  const auto fail = [](ProgressWatch& watch, std::uint32_t job, Work committed = {}) {
+    watch.on_event(Event{.job = JobId(job), .what = event::Failed{.committed = committed}});
+  };
+  ProgressWatch watch(*p);
+  for (int outage = 1; outage <= 9; ++outage)
+    for (std::uint32_t j = 0; j < kJobs; ++j) REQUIRE_NOTHROW(fail(watch, j));
+  for (std::uint32_t j = 0; j + 1 < kJobs; ++j) REQUIRE_NOTHROW(fail(watch, j));
+  CHECK_THROWS_AS(fail(watch, kJobs - 1), NoProgress);
+
+  ProgressWatch saved(*p);  // one of them gets on: a new row, of fewer jobs
+  for (std::uint32_t j = 0; j < kJobs; ++j) REQUIRE_NOTHROW(fail(saved, j));
+  REQUIRE_NOTHROW(fail(saved, 0, Work{1}));
+  for (int n = 1; n < 10'000; ++n) REQUIRE_NOTHROW(fail(saved, 1));
+  CHECK_THROWS_AS(fail(saved, 1), NoProgress);
 }
 
 TEST_CASE("a run in which jobs were only cancelled says so", "[app]") {
