@@ -171,9 +171,9 @@ void LiveExecutor::translate(const EngineEvent& e) {
   const Time at = std::min(clock_at(e.at_ns), now_);
   switch (e.kind) {
     case EngineEvent::Kind::said:
-      if (there->second.empty()) break;
+      if (there->second.members.empty()) break;
       if (const auto* line = std::get_if<FromMember>(&e.message)) return said(e.gang, *line, at);
-      if (Gang& first = gangs_[there->second.front()]; first.handle == e.gang && !first.joins)
+      if (Gang& first = gangs_[there->second.members.front()]; first.handle == e.gang && !first.joins)
         said(first, e.message, at);
       break;
     case EngineEvent::Kind::gone: gone(e); break;
@@ -207,6 +207,7 @@ void LiveExecutor::saved(Gang& g, const Saved& report, Time at) {
 
 void LiveExecutor::said(Gang& g, const FromWorker& message, Time at) {
   if (const auto* ready = std::get_if<Ready>(&message)) {
+    if (!g.joins) processes_.at(g.handle).starting = {};
     g.done = g.committed = g.at_start = ready->done;
     launch_of(g).first_step = ready->step;
     if (g.phase == Phase::running) g.joins = false;  // taken over
@@ -268,7 +269,7 @@ void LiveExecutor::tell_cpu(Gang& g, bool last) {
 
 // The processes are gone. A member that was to join them while they ended begins processes of its own.
 void LiveExecutor::gone(const EngineEvent& e) {
-  const std::vector<JobId> members = std::move(processes_.at(e.gang));
+  const std::vector<JobId> members = std::move(processes_.at(e.gang).members);
   processes_.erase(e.gang);
   for (const JobId job : members) {
     Gang& g = gangs_[job];
@@ -314,7 +315,7 @@ int LiveExecutor::stop_all(Duration grace) {
   int stopped = 0;
   for (Gang& g : gangs_)
     if (g.phase != Phase::idle) g.phase = Phase::stopping;
-  for (const auto& [handle, members] : processes_)
+  for (const auto& [handle, gang] : processes_)
     io_.tell([handle = handle, grace](Engine& e) { e.stop(handle, grace); });
   while (!processes_.empty()) {
     beat();
@@ -323,8 +324,9 @@ int LiveExecutor::stop_all(Duration grace) {
       const auto there = processes_.find(e.gang);
       if (e.kind != EngineEvent::Kind::gone || there == processes_.end()) continue;
       const bool well = e.verdict == kExitStopped || e.verdict == kExitDone;
-      for (const JobId job : there->second) gangs_[job].phase = Phase::idle;
-      stopped += well ? static_cast<int>(there->second.size()) : 0;
+      const std::vector<JobId>& members = there->second.members;
+      for (const JobId job : members) gangs_[job].phase = Phase::idle;
+      stopped += well ? static_cast<int>(members.size()) : 0;
       processes_.erase(there);
     }
   }

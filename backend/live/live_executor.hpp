@@ -148,7 +148,7 @@ class LiveExecutor final : public Executor {
   void begin(Gang& g);
   void lay_down(const Gang& g, Incarnation incarnation);
   void take_up(Gang& g, const JobRecord& r);
-  [[nodiscard]] bool alone(const Gang& g) const { return processes_.at(g.handle).size() == 1; }
+  [[nodiscard]] bool alone(const Gang& g) const { return processes_.at(g.handle).members.size() == 1; }
   // Members of merged gangs, in live_members.cpp.
   [[nodiscard]] bool join(Gang& g);
   void say(const Gang& g, const decltype(ToMember::what)& what);
@@ -183,7 +183,12 @@ class LiveExecutor final : public Executor {
   std::int64_t began_ns_ = -1;  // CLOCK_MONOTONIC of from_
   std::int64_t beat_ns_ = -1;   // the last on_beat
   Gangs<Gang> gangs_;
-  std::map<GangHandle, std::vector<JobId>> processes_{};  // the members of those that are there, the first one first
+  struct Processes {
+    std::vector<JobId> members{};  // the first one first
+    // Wall time that they need to start, 0 once they have: until then they obey no line about a member.
+    Duration starting{};
+  };
+  std::map<GangHandle, Processes> processes_{};  // those that are there
   // Members that were asked to leave: when (CLOCK_MONOTONIC) the whole gang is killed if they have not.
   struct Patience {
     std::int64_t until_ns = 0;

@@ -19,12 +19,12 @@ constexpr Duration kLeastMemberGrace = seconds(5);  // of wall clock, however fa
 bool LiveExecutor::join(Gang& g) {
   if (!g.merged) return false;
   const auto there = std::find_if(processes_.begin(), processes_.end(), [&](const auto& p) {
-    return !p.second.empty() && gangs_[p.second.front()].id == g.id;
+    return !p.second.members.empty() && gangs_[p.second.members.front()].id == g.id;
   });
   if (there == processes_.end()) return false;
   g.handle = there->first;
   g.joins = true;
-  there->second.push_back(g.job);
+  there->second.members.push_back(g.job);
   Join join{start_of(g)};
   join.start.world = static_cast<std::int64_t>(places_of(g.gpus).size());
   io_.tell([handle = g.handle, join](Engine& e) { e.say(handle, join); });
@@ -42,7 +42,7 @@ void LiveExecutor::say(const Gang& g, const decltype(ToMember::what)& what) {
   std::visit(bare, what);
 }
 
-// The others go on, unless it does not leave in time.
+// The others go on, unless it does not leave in time. Processes that start hear of it when they have.
 void LiveExecutor::leave(Gang& g, StopHow how, Duration grace) {
   if (how != StopHow::kill && g.phase == Phase::stopping) return;
   const bool kill = how == StopHow::kill;
@@ -53,7 +53,8 @@ void LiveExecutor::leave(Gang& g, StopHow how, Duration grace) {
     say(g, Drop{});
   else
     say(g, Stop{});
-  const Duration patience = std::max(kill ? Duration{} : wall(grace), kLeastMemberGrace);
+  const Duration starting = processes_.at(g.handle).starting;
+  const Duration patience = starting + std::max(kill ? Duration{} : wall(grace), kLeastMemberGrace);
   patience_.push_back({add_ns(monotonic_ns(), patience.ns), g.job, g.incarnation});
 }
 
@@ -72,7 +73,7 @@ void LiveExecutor::lose_patience() {
 void LiveExecutor::said(GangHandle handle, const FromMember& line, Time at) {
   std::uint32_t number = 0;
   const auto [end, code] = std::from_chars(line.job.data(), line.job.data() + line.job.size(), number);
-  const std::vector<JobId>& members = processes_.at(handle);
+  const std::vector<JobId>& members = processes_.at(handle).members;
   if (code != std::errc() || std::find(members.begin(), members.end(), JobId(number)) == members.end()) return;
   Gang& g = gangs_[JobId(number)];
   const auto hear = [&](const auto& message) {
@@ -91,7 +92,7 @@ void LiveExecutor::said(GangHandle handle, const FromMember& line, Time at) {
 // The member is none any more; the processes go on with the others.
 void LiveExecutor::out(Gang& g, int verdict, const std::string& why, Time at) {
   const auto there = processes_.find(g.handle);
-  std::erase(there->second, g.job);
+  std::erase(there->second.members, g.job);
   ended(g, verdict, why, at);
 }
 

@@ -60,11 +60,12 @@ Start LiveExecutor::start_of(const Gang& g) const {
 void LiveExecutor::begin(Gang& g) {
   g.handle = {++handles_};
   g.joins = false;
-  processes_[g.handle] = {g.job};
   GangSpec spec;
   spec.name = fmt::format("{}.{}", workload_->specs[g.job.index()].name, g.incarnation);
   spec.argv = task_of(g.job) != nullptr ? task_of(g.job)->worker : options_.worker;
   spec.start = start_of(g);
+  const Duration starting = spec.start.costs.start + (spec.start.restore ? spec.start.costs.restore : Duration{});
+  processes_[g.handle] = {{g.job}, starting};
   spec.ranks = places_of(g.gpus);
   spec.shared = g.sharing != Sharing::exclusive;
   io_.tell([handle = g.handle, spec = std::move(spec)](Engine& e) { e.launch(handle, spec); });

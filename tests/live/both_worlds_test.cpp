@@ -6,22 +6,19 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <csignal>
-#include <fstream>
 #include <map>
 #include <string>
 #include <utility>
 
 #include "sim/world/chaos_executor.hpp"
-#include "sim/world/sim_executor.hpp"
 #include "tests/support/batches.hpp"
-#include "tests/support/live_world.hpp"
+#include "tests/support/fault_world.hpp"
 
 namespace {
 
 using namespace orrery;
 using namespace orrery::test;
 
-constexpr Duration kCheckpoints = seconds(4);
 // Closer than this, two events may swap between the worlds: 100 ms of wall clock.
 constexpr Duration kApart = seconds(2);
 
@@ -105,44 +102,12 @@ class KillAfterCheckpoint final : public Executor {
   std::vector<Event> batch_;
 };
 
-std::vector<Event> run_controller(Executor& executor, const LiveWorld& world) {
-  const IdealModel model;
-  const auto policy = make_policy(world.policy);
-  JobSource source(world.workload.specs, [](const JobSpec& s) { return s.user_estimate; });
-  ControllerOptions options;
-  options.check_views = true;
-  InvariantChecker checker;
-  Diary diary;
-  Controller controller(executor, *policy, source, world.workload.specs, world.workload.demands, model, options,
-                        {&checker, &diary});
-  CHECK(controller.run().status == RunStatus::completed);
-  for (const Violation& v : checker.violations())
-    FAIL_CHECK("invariant " << v.rule << " at " << to_seconds(v.at) << " s: " << v.text);
-  return diary.events;
-}
-
-SimOptions sim_options(const LiveWorld& world) {
-  SimOptions o;
-  o.overheads = world.overheads;
-  o.checkpoints = world.checkpoints;
-  return o;
-}
-
-struct FaultWorld : LiveWorld {
-  FaultWorld() {
-    groups = cluster(2, 2);
-    overheads.launch = seconds(3);
-    overheads.stop = seconds(2);
-    checkpoints = {kCheckpoints, seconds(1)};
-  }
-};
-
 bool alike(const Story& a, const Story& b) {
   for (const auto& [job, told] : a.jobs) {
     const auto other = b.jobs.find(job);
     if (other == b.jobs.end() || other->second.what != told.what) return false;
     for (std::size_t i = 0; i < told.survives_s.size(); ++i)
-      if (std::abs(other->second.survives_s[i] - told.survives_s[i]) > to_seconds(kCheckpoints)) return false;
+      if (std::abs(other->second.survives_s[i] - told.survives_s[i]) > to_seconds(kFaultCheckpoints)) return false;
   }
   return a.jobs.size() == b.jobs.size();
 }
@@ -155,7 +120,7 @@ void same_story(const Story& live, const Story& simulated) {
     CHECK(real.what == told.what);
     REQUIRE(real.survives_s.size() == told.survives_s.size());
     for (std::size_t i = 0; i < told.survives_s.size(); ++i)
-      CHECK(real.survives_s[i] == Approx(told.survives_s[i]).margin(to_seconds(kCheckpoints) + 1));
+      CHECK(real.survives_s[i] == Approx(told.survives_s[i]).margin(to_seconds(kFaultCheckpoints) + 1));
   }
 }
 
@@ -257,118 +222,11 @@ TEST_CASE("both worlds: a child of half its parent starts while the parent runs"
   }
 }
 
-namespace {
-
-void use_merged_script(LiveWorld& w, const std::string& script, const std::vector<TinyJob>& jobs) {
-  std::ofstream(w.folder.file("script")) << script;
-  w.workload = make_workload(jobs);
-  w.policy = {"scripted", "count", {{"file", w.folder.file("script")}}};
-}
-
-// Told of each job, with when, in whole seconds of the run.
-std::map<std::uint32_t, std::vector<std::pair<std::string, double>>> times_of(const std::vector<Event>& events) {
-  std::map<std::uint32_t, std::vector<std::pair<std::string, double>>> told;
-  for (const Event& e : events)
-    if (e.kind() == EventKind::started || e.kind() == EventKind::stopped || e.kind() == EventKind::finished ||
-        e.kind() == EventKind::failed || e.kind() == EventKind::launch)
-      told[e.job.value].emplace_back(fmt::format("{} in gang {}", to_string(e.kind()), e.gang.value),
-                                     to_seconds(e.at));
-  return told;
-}
-
-void same_times(const std::vector<Event>& live, const std::vector<Event>& simulated, double margin_s) {
-  const auto real = times_of(live), expected = times_of(simulated);
-  REQUIRE(real.size() == expected.size());
-  for (const auto& [job, told] : expected) {
-    INFO("job " << job);
-    const auto& other = real.at(job);
-    REQUIRE(other.size() == told.size());
-    for (std::size_t i = 0; i < told.size(); ++i) {
-      INFO(told[i].first);
-      CHECK(other[i].first == told[i].first);
-      CHECK(other[i].second == Approx(told[i].second).margin(margin_s));
-    }
-  }
-}
-
-}  // namespace
-
-// The schedule of merged_test: three members that join, leave, come back and finish, in either world.
-TEST_CASE("both worlds: a merged gang, joined and left", "[live][merged]") {
-  for (const char* where : {"n0:0", "n0:0-1"}) {  // one rank; two
-    INFO(where);
-    FaultWorld w;
-    w.checkpoints = {};
-    w.overheads.launch = seconds(10);
-    w.overheads.stop = seconds(4);
-    const std::string run = fmt::format("run {} group 7 merged\n", where);
-    const int wide = std::string(where) == "n0:0" ? 1 : 2;
-    use_merged_script(w, "0s j0 " + run + "30s j1 " + run + "60s j2 " + run + "100s j1 preempt\n120s j1 " + run,
-                      {{0, wide, 100}, {0, wide, 100}, {0, wide, 30}});
-    const Topology topology(w.groups);
-    const IdealModel model;
-    SimExecutor simulated(topology, w.workload, model, sim_options(w));
-    const auto real = live_executor(w, topology, model);
-    const std::vector<Event> expected = run_controller(simulated, w);
-    same_times(run_controller(*real, w), expected, 20);
-  }
-}
-
-// They save every 4 s for 1 s. A rank of the gang dies: both have failed, each keeps what it has saved, and they go
-// on in a gang of their own, which forms anew.
-TEST_CASE("both worlds: a merged gang that dies takes all of its members", "[live][merged]") {
-  FaultWorld w;
-  use_merged_script(w, "0s j0 run n0:0 group 1 merged\n0s j1 run n0:0 group 1 merged\n", {{0, 1, 20}, {0, 1, 20}});
-  const Topology topology(w.groups);
-  const IdealModel model;
-  bool killed = false;
-  int saves = 0;
-  w.see = [&](Engine& engine, const EngineEvent& e) {
-    const auto* line = e.kind == EngineEvent::Kind::said ? std::get_if<live::FromMember>(&e.message) : nullptr;
-    if (line != nullptr && std::holds_alternative<live::Saved>(line->what)) ++saves;
-    if (saves < 2 || killed) return;
-    killed = true;
-    for (const live::ProcessHandle& p : engine.processes(e.gang)) kill_rank(p);
-  };
-  const auto real = live_executor(w, topology, model);
-  Diary book;
-  book.events = run_controller(*real, w);
-  for (const int job : {0, 1}) {
-    CHECK(book.count(EventKind::failed, job) == 1);
-    CHECK(book.count(EventKind::finished, job) == 1);
-    CHECK(book.count(EventKind::launch, job) == 2);
-  }
-  for (const Event& e : book.events)
-    if (const auto* f = failure_of(e)) CHECK(f->committed.ns > 0);
-}
-
-// j1 wants to join just as j0 ends, again and again: whether its word is heard in time or not, it runs and finishes.
-TEST_CASE("live: who joins a gang that ends at that moment begins one", "[live][merged]") {
-  FaultWorld w;
-  w.checkpoints = {};
-  w.overheads = {};
-  std::string script = "0s j0 run n0:0 group 1 merged\n";
-  std::vector<TinyJob> jobs{{0, 1, 8}};
-  for (int i = 1; i <= 6; ++i) {
-    script += fmt::format("{}ms j{} run n0:0 group 1 merged\n", 7'700 + 100 * i, i);
-    jobs.push_back({0, 1, 1});
-  }
-  use_merged_script(w, script, jobs);
-  const Topology topology(w.groups);
-  const IdealModel model;
-  const auto real = live_executor(w, topology, model);
-  Diary book;
-  book.events = run_controller(*real, w);
-  CHECK(book.count(EventKind::finished) == 7);
-  CHECK(book.count(EventKind::launch_failed) == 0);
-  CHECK(book.count(EventKind::failed) == 0);
-}
-
 // 60 s at batch 4 and at batch 8: 20 s, then the other 40 s in half the time. 32 does not fit.
 TEST_CASE("both worlds: another batch while the job runs", "[live][reconfigure]") {
   FaultWorld w;
   w.checkpoints = {};
-  use_merged_script(w, "0s j0 run n0:0\n23s j0 reconfigure 8\n30s j0 reconfigure 32\n", {{0, 1, 60}});
+  use_script(w, "0s j0 run n0:0\n23s j0 reconfigure 8\n30s j0 reconfigure 32\n", {{0, 1, 60}});
   const Topology topology(w.groups);
   const Batches model(w.workload);
   SimExecutor simulated(topology, w.workload, model, sim_options(w));
