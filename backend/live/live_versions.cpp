@@ -24,7 +24,7 @@ void LiveExecutor::ask_for_versions(Gang& g) {
   for (const std::int32_t point : points_[g.job.index()]) {
     if (point <= asked || point > progress) continue;
     g.asked_at = progress;
-    return io_.tell([handle = g.handle](Engine& e) { e.say(handle, Publish{}); });
+    return say(g, Publish{});
   }
 }
 
