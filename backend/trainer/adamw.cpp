@@ -39,13 +39,13 @@ AdamW::AdamW(FlatParameters& flat, const OptimizerConfig& config)
   }
 }
 
-at::Tensor AdamW::step(std::int64_t step, std::int64_t steps) {
+at::Tensor AdamW::step(std::int64_t update, std::int64_t scheduled, std::int64_t steps) {
   const at::NoGradGuard no_grad;
   const at::Tensor gradients = flat_->gradients();
   const at::Tensor norm = at::linalg_vector_norm(gradients);
   if (config_.clip > 0) gradients.mul_((config_.clip / (norm + 1e-6)).clamp_max(1.0));
-  count_.fill_(step + 1);
-  const double rate = rate_at(config_, step, steps);
+  count_.fill_(update + 1);
+  const double rate = rate_at(config_, scheduled, steps);
   for (Run* run : {&decayed_, &plain_}) {
     if (run->values.empty()) continue;
     at::_fused_adamw_(run->values, run->gradients, run->means, run->squares, {}, run->steps, rate, config_.beta1,

@@ -26,8 +26,10 @@ class AdamW {
  public:
   AdamW(FlatParameters& flat, const OptimizerConfig& config);
 
-  // One update from the gradients; `step` is 0-based. The global norm of the gradients before clipping (0-dim).
-  at::Tensor step(std::int64_t step, std::int64_t steps);
+  // One update from the gradients. `update`: how many there were before, for the bias correction; `scheduled` of
+  // `steps`: where the schedule of the rate stands (0-based), which is the same as long as the batch is the job's
+  // own. The global norm of the gradients before clipping (0-dim).
+  at::Tensor step(std::int64_t update, std::int64_t scheduled, std::int64_t steps);
 
   // The flat moments, laid out as the parameters.
   [[nodiscard]] const at::Tensor& mean() const { return mean_; }

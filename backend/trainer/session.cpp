@@ -162,7 +162,7 @@ StepReport Session::step(bool report) {
   at::Tensor norm;
   {
     RECORD_USER_SCOPE("optimiser");
-    norm = optimizer_.step(scheduled, config_.steps);
+    norm = optimizer_.step(step_, scheduled, config_.steps);
   }
   ++step_;
   position_ += batch_;

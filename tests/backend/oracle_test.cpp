@@ -90,7 +90,7 @@ at::Tensor one_step(models::MultimodalModel& model, const models::Batch& batch, 
   flat.zero();
   const at::Tensor loss = model.loss(batch).total / static_cast<double>(batch.size());
   loss.backward();
-  if (optimizer) (void)optimizer->step(step, kSteps);
+  if (optimizer) (void)optimizer->step(step, step, kSteps);
   return loss.detach();
 }
 

@@ -9,6 +9,7 @@
 #include <torch/csrc/autograd/autograd.h>
 #include <cmath>
 
+#include "backend/trainer/safetensors.hpp"
 #include "sim/core/json.hpp"
 #include "tests/backend/support_ranks.hpp"
 
@@ -76,6 +77,33 @@ TEST_CASE("Accumulated micro batches are one batch", "[torch][session]") {
   config["micro_batch"] = 5;
   const std::vector<double> parts = train_alone(config, 20);
   CHECK(std::abs(whole.back() - parts.back()) <= 1e-5 * std::abs(whole.back()));
+}
+
+// Updates of twice the batch, each by hand in double from the moments that the session keeps. The second of them was
+// corrected as if it were the third, where the schedule stands by then.
+TEST_CASE("After another batch AdamW counts its updates, not the samples", "[torch][session][adamw][reconfigure]") {
+  json config = toy();
+  config["optimizer"] = {{"lr", 0.01}, {"warmup", 0}, {"schedule", "constant"}, {"weight_decay", 0.0}};
+  config["model"]["branch"] = false;
+  as_ranks(1, [&](int, Communicator& gradients, const TaskContext& context) {
+    const auto session = make(config, context, gradients);
+    const auto tensor = [&](const char* file, const char* name) {
+      for (const live::CheckpointFile& f : session->save())
+        if (f.name == file) return from_safetensors(f.bytes, f.name)->at(name).to(at::kDouble);
+      throw std::runtime_error("no such tensor");
+    };
+    REQUIRE(session->reconfigure(48, 0));
+    for (int update = 1; update <= 3; ++update) {
+      const at::Tensor before = tensor("model.safetensors", "model.last.weight");
+      session->step(false);
+      const at::Tensor mean = tensor("optim.safetensors", "optim.last.weight.exp_avg");
+      const at::Tensor square = tensor("optim.safetensors", "optim.last.weight.exp_avg_sq");
+      const at::Tensor root = (square / (1 - std::pow(0.999, update))).sqrt() + 1e-8;
+      const at::Tensor expected = before - 0.01 * mean / (1 - std::pow(0.9, update)) / root;
+      const at::Tensor after = tensor("model.safetensors", "model.last.weight");
+      CHECK((after - expected).abs().max().item<double>() < 1e-6);
+    }
+  });
 }
 
 // Three steps of 24 samples, then four of 48 in two micro batches: positions 72 to 263, on any number of ranks.
@@ -236,7 +264,7 @@ TEST_CASE("AdamW is the published update", "[torch][adamw]") {
   for (int t = 1; t <= 5; ++t) {
     flat.zero();
     torch::autograd::backward({(w * w * at::tensor({1.0, 3.0}, at::kFloat)).sum()}, {});
-    optimizer.step(t - 1, 5);
+    optimizer.step(t - 1, t - 1, 5);
     for (int i = 0; i < 2; ++i) {
       const double g = 2 * x[i] * (i == 0 ? 1 : 3);
       x[i] *= 1 - c.lr * c.weight_decay;

@@ -64,7 +64,8 @@ class Run {
     flat_->zero();
     const at::Tensor loss = task_->forward(share(step_)).loss;
     loss.backward();
-    (void)optimizer_->step(step_++, steps_);
+    (void)optimizer_->step(step_, step_, steps_);
+    ++step_;
     return loss.item<double>();
   }
   [[nodiscard]] trainer::Task& task() { return *task_; }
