@@ -101,6 +101,7 @@ void LiveExecutor::launch(const LaunchRequest& request, const Member& member) {
   launches_.push_back({.job = member.job, .incarnation = member.incarnation, .launched = now_});
   launches_.back().ranks = std::max(1, request.gpus->gpu_count());
   launches_.back().shared = request.sharing != Sharing::exclusive;
+  launches_.back().rebatched = member.config.batch > 0 || member.config.accumulation > 0;
   if (!join(g)) begin(g);
   g.start_left.reset();
 }
@@ -235,6 +236,7 @@ void LiveExecutor::said(Gang& g, const FromWorker& message, Time at) {
   } else if (const auto* config = std::get_if<Reconfigured>(&message)) {
     g.config.batch = config->batch;
     g.config.accumulation = static_cast<std::int32_t>(config->accumulation);
+    launch_of(g).rebatched = true;
     if (g.phase == Phase::running) happen(g, event::Reconfigured{g.config.batch, g.config.accumulation});
   } else if (const auto* no = std::get_if<Refused>(&message)) {
     if (options_.on_failure)

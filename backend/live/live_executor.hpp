@@ -96,7 +96,8 @@ class LiveExecutor final : public Executor {
     Work done{};            // by it
     std::string failure{};  // why it failed, if it did
     std::int32_t ranks = 1;
-    bool shared = false;  // had GPUs, or a part of one, beside others
+    bool shared = false;     // had GPUs, or a part of one, beside others
+    bool rebatched = false;  // made steps of another batch or accumulation than the job's own
     // As it reported: steps, how long they took in all, the square of how long one of each report took times its
     // steps (s^2; for the spread), checkpoints while it ran; times of the wall clock.
     std::int64_t steps = 0, first_step = 0, saves = 0;

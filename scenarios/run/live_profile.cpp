@@ -61,7 +61,7 @@ std::vector<ProfileRow> measured_profile(const Prepared& prepared,
   std::map<Key, Sums> sums;
   Batches batches(prepared);
   for (const auto& l : launches) {
-    if (!l.failure.empty() || l.shared || l.steps == 0) continue;
+    if (!l.failure.empty() || l.shared || l.rebatched || l.steps == 0) continue;
     const JobSpec& spec = prepared.workload.specs[l.job.index()];
     Sums& s = sums[{spec.model, std::string(to_string(spec.kind)), l.ranks, batches.of(spec) / l.ranks}];
     add(s, l, time_scale);

@@ -11,8 +11,9 @@
 
 namespace orrery::app {
 
-// One row per model, mode, ranks and batch among launches that had their GPUs to themselves and reported steps;
-// sorted by these. Times are means over launches, of the wall clock; steps are weighted by their number.
+// One row per model, mode, ranks and batch among launches that had their GPUs to themselves, reported steps and kept
+// the job's own batch throughout; sorted by these. Times are means over launches, of the wall clock; steps are
+// weighted by their number.
 [[nodiscard]] std::vector<ProfileRow> measured_profile(const Prepared& prepared,
                                                        const std::vector<live::LiveExecutor::Launch>& launches,
                                                        std::int64_t time_scale, const LiveFolder& folder);

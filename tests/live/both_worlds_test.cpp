@@ -241,4 +241,5 @@ TEST_CASE("both worlds: another batch while the job runs", "[live][reconfigure]"
     for (const Event& e : book.events)
       if (const auto* no = e.get_if<event::CommandFailed>()) CHECK(no->why == Refusal::out_of_range);
   }
+  CHECK(real->launches().at(0).rebatched);
 }
