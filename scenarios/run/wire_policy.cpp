@@ -41,6 +41,7 @@ WirePolicy::WirePolicy(std::unique_ptr<Conversation> talk, std::unique_ptr<Place
     : talk_(std::move(talk)), placement_(std::move(placement)) {
   append(line_, wire::Hello{seed, topology.gpu_types(), topology.groups()});
   answer_ = ask(line_);
+  greeting_ = line_ + "\n" + answer_ + "\n";
   const auto ready = wire::read_ready(answer_);
   if (!ready) refuse("its first line is no `ready`: " + ready.error().message, ready.error().column);
   wakes_on_ = ready->wakes_on;
@@ -49,18 +50,15 @@ WirePolicy::WirePolicy(std::unique_ptr<Conversation> talk, std::unique_ptr<Place
 std::string WirePolicy::ask(const std::string& line) {
   std::string answer = talk_->ask(line);
   lines_ += 2;
-  std::string both = line + "\n" + answer + "\n";
-  if (recording_ != nullptr)
-    recording_->write(both);
-  else
-    kept_ += both;
+  if (recording_ != nullptr) recording_->write(line + "\n" + answer + "\n");
   return answer;
 }
 
 void WirePolicy::record(const std::string& path) {
+  ORRERY_ASSERT(first_, "a conversation is recorded from its beginning, or not at all");
   recording_path_ = path;
   recording_ = std::make_unique<PackedFile>(path, 1);
-  recording_->write(std::exchange(kept_, {}));
+  recording_->write(greeting_);
 }
 
 Expected<void> WirePolicy::finish() {
@@ -237,7 +235,6 @@ void WirePolicy::apply(const ClusterView& view, const wire::Answer& answer, Plan
   const auto& [targets, commands, wake_at, reasons, reservations] = answer.plan;
   given_.clear();
   for (const auto& [job, target] : targets) apply_target(view, job, target, plan);
-  for (const auto& [job, target] : targets) moving_.insert(job);
   const auto grouped = [](const auto& t) { return t.second.group.valid(); };
   if (std::any_of(targets.begin(), targets.end(), grouped)) check_groups(view);
   for (const JobId job : answer.place) {

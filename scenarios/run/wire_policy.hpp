@@ -27,7 +27,7 @@ class WirePolicy final : public Policy {
   [[nodiscard]] EventMask wakes_on() const override { return wakes_on_; }
   void schedule(const ClusterView& view, PlanBuilder& plan) override;
 
-  // Writes the conversation there, with what has been said already.
+  // Writes the conversation there; before the first decision.
   void record(const std::string& path);
   // Ends the conversation and its recording.
   [[nodiscard]] Expected<void> finish();
@@ -55,7 +55,7 @@ class WirePolicy final : public Policy {
   std::map<JobId, const Target*> given_;  // by the answer so far; null: none
   std::string line_, answer_;
   std::uint64_t lines_ = 0;
-  std::string kept_;  // of the conversation, until it is known where it goes
+  std::string greeting_;  // the first two lines, for the recording
   std::unique_ptr<PackedFile> recording_;
   std::string recording_path_;
   bool first_ = true;

@@ -226,6 +226,30 @@ TEST_CASE("what a program says of groups that cannot be is one error that names 
   }
 }
 
+// The most memory that this process has held since `forget_peak`, bytes.
+void forget_peak() {
+  std::ofstream("/proc/self/clear_refs") << "5";
+}
+std::int64_t peak_bytes() {
+  std::ifstream in("/proc/self/status");
+  for (std::string word; in >> word;)
+    if (word == "VmHWM:" && in >> word) return std::stoll(word) * 1024;
+  return 0;
+}
+
+#ifndef __SANITIZE_ADDRESS__  // which keeps what is freed
+TEST_CASE("a conversation that nobody records is not kept", "[external]") {
+  const test::TempFolder dir;
+  const auto p = test::prepared(kTwentyJobs);
+  REQUIRE(p);
+  const std::string long_answer = "say(json.dumps({'epoch': e, 'place': sorted(jobs)[:0]}) + ' ' * (8 << 20))";
+  forget_peak();
+  const std::int64_t before = peak_bytes();
+  (void)run_of(*p, external_config(program(dir, long_answer)));  // some 20 decisions
+  CHECK(peak_bytes() - before < std::int64_t{100} << 20);
+}
+#endif
+
 TEST_CASE("a program that does not say `ready` fails the run", "[external]") {
   const auto p = test::prepared(kTwentyJobs);
   REQUIRE(p);
