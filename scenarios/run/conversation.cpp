@@ -1,5 +1,6 @@
 #include "scenarios/run/conversation.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <poll.h>
@@ -29,14 +30,16 @@ std::string beginning_of(std::string_view line) {
   return line.size() <= kShown ? std::string(line) : std::string(line.substr(0, kShown)) + "...";
 }
 
-// A file of its own in the system's folder for such.
-std::string scratch_file() {
+// A file in the system's folder for such that has no name, so that nothing is left of it however this program ends.
+live::Fd scratch_file() {
   std::error_code ignored;
-  std::string path = (std::filesystem::temp_directory_path(ignored) / "orrery-policy-XXXXXX").string();
-  const int fd = ::mkstemp(path.data());
-  if (fd < 0) return "/dev/null";
-  ::close(fd);
-  return path;
+  const std::filesystem::path folder = std::filesystem::temp_directory_path(ignored);
+  live::Fd fd(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (fd) return fd;
+  std::string path = (folder / "orrery-policy-XXXXXX").string();  // a file system without such files
+  fd = live::Fd(::mkostemp(path.data(), O_CLOEXEC));
+  if (fd) (void)::unlink(path.c_str());
+  return fd;
 }
 
 bool ends_within(const live::Fd& pidfd, std::int64_t ns) {
@@ -46,12 +49,19 @@ bool ends_within(const live::Fd& pidfd, std::int64_t ns) {
 
 }  // namespace
 
+ProgramConversation::ProgramConversation(ExternalOptions options)
+    : options_(std::move(options)), log_(scratch_file()) {}
+
+std::string ProgramConversation::log_path() const {
+  return log_ ? fmt::format("/proc/self/fd/{}", log_.get()) : "/dev/null";
+}
+
 Expected<std::unique_ptr<ProgramConversation>> ProgramConversation::start(const ExternalOptions& options) {
   (void)std::signal(SIGPIPE, SIG_IGN);  // it may leave while it is told something
-  std::unique_ptr<ProgramConversation> talk(new ProgramConversation(options, scratch_file()));
+  std::unique_ptr<ProgramConversation> talk(new ProgramConversation(options));
   live::ProcessSpec spec;
   spec.argv = options.command;
-  spec.log_path = talk->log_;
+  spec.log_path = talk->log_path();
   spec.directory = options.directory;
   spec.dies_with_parent = true;
   // Of Python: sets are in the same order every time, and lines are not kept back.
@@ -75,7 +85,6 @@ ProgramConversation::~ProgramConversation() {
     while (::waitpid(process_.id.pid, nullptr, 0) < 0 && errno == EINTR) {
     }
   }
-  if (log_ != "/dev/null") (void)::unlink(log_.c_str());
 }
 
 std::string ProgramConversation::who() const {
@@ -86,7 +95,7 @@ void ProgramConversation::fail_at(std::string message, const std::string& asked)
   Diagnostic d{fmt::format("policy `external`, {}: {}", who(), message)};
   d.where = {"its conversation", static_cast<int>(std::min<std::uint64_t>(lines_, 2'000'000'000)), 0};
   d.notes.push_back(fmt::format("it was asked: {}", beginning_of(asked)));
-  const std::string words = live::tail_of(log_, kLastWords);
+  const std::string words = live::tail_of(log_path(), kLastWords);
   std::size_t from = 0;
   for (bool first = true; from < words.size(); first = false) {
     const std::size_t end = std::min(words.find('\n', from), words.size());

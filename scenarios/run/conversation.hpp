@@ -36,8 +36,8 @@ class ProgramConversation final : public Conversation {
   [[nodiscard]] std::string who() const override;
 
  private:
-  ProgramConversation(ExternalOptions options, std::string log)
-      : options_(std::move(options)), log_(std::move(log)) {}
+  explicit ProgramConversation(ExternalOptions options);
+  [[nodiscard]] std::string log_path() const;
   void write_some(std::string_view& rest);
   // False at the end of what it will ever say.
   bool read_some();
@@ -45,7 +45,7 @@ class ProgramConversation final : public Conversation {
   [[noreturn]] void fail_ended(const std::string& asked);
 
   ExternalOptions options_;
-  std::string log_;  // what it says on stderr
+  live::Fd log_;  // what it says on stderr, a file without a name; none where there can be no such
   live::Process process_{};
   std::string heard_;        // beyond the last answer
   std::uint64_t lines_ = 0;  // of the conversation

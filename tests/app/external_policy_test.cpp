@@ -250,6 +250,24 @@ TEST_CASE("a conversation that nobody records is not kept", "[external]") {
 }
 #endif
 
+TEST_CASE("a program's last words lie in no file that could be left", "[external]") {
+  const test::TempFolder dir, scratch;
+  const auto p = test::prepared(kTwentyJobs);
+  REQUIRE(p);
+  const char* const before = std::getenv("TMPDIR");
+  const std::string restore = before == nullptr ? "" : before;
+  REQUIRE(::setenv("TMPDIR", scratch.path().c_str(), 1) == 0);
+  {
+    const auto policy = RunPolicy::make(*p, external_config(program(dir, "sys.exit(3)")), 1);
+    CHECK(policy);
+    CHECK(fs::is_empty(scratch.path()));
+  }
+  const std::string failure = run_of(*p, external_config(program(dir, "sys.exit('no such tenant')"))).failure;
+  CHECK(fs::is_empty(scratch.path()));
+  CHECK(has(failure, "its last words: no such tenant"));
+  (void)(before == nullptr ? ::unsetenv("TMPDIR") : ::setenv("TMPDIR", restore.c_str(), 1));
+}
+
 TEST_CASE("a program that does not say `ready` fails the run", "[external]") {
   const auto p = test::prepared(kTwentyJobs);
   REQUIRE(p);
