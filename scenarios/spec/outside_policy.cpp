@@ -29,12 +29,12 @@ std::string full_path(const std::string& text, const SourcePos& where) {
   return fs::absolute(path_from(text, where), ignored).lexically_normal().string();
 }
 
-// The words of `[python3, mine.py]`; of one word, that word. Empty when it is neither.
+// The words of `[python3, mine.py]`; any other text is one word. Empty when it is no list of words.
 std::vector<std::string> words_of(const std::string& text) {
   std::vector<std::string> words;
+  if (!text.empty() && text.front() != '[') return {text};
   try {
     const YAML::Node node = YAML::Load(text);
-    if (node.IsScalar() && !node.Scalar().empty()) words.push_back(node.Scalar());
     for (std::size_t i = 0; node.IsSequence() && i < node.size(); ++i) {
       if (!node[i].IsScalar()) return {};
       words.push_back(node[i].Scalar());

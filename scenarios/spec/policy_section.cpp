@@ -13,22 +13,11 @@
 namespace orrery::app {
 namespace {
 
-// An item of a list, in quotes where it would read as several or as something else.
-std::string item_text(const std::string& word) {
-  if (!word.empty() && word.find_first_of("[]{},\"'\\#&*!|>%@`:\n\t") == std::string::npos) return word;
-  std::string text = "\"";
-  for (const char c : word) {
-    if (c == '"' || c == '\\') text += '\\';
-    text += c == '\n' ? std::string("\\n") : std::string(1, c);
-  }
-  return text + "\"";
-}
-
 // Text of an option: a scalar as it stands, a list as "[a, b]".
 std::string option_text(YamlWalk& w, const Place& at) {
   if (!at.node.IsSequence()) return w.word(at);
   std::string text = "[";
-  w.each(at, [&](const Place& item) { text += (text.size() > 1 ? ", " : "") + item_text(w.word(item)); });
+  w.each(at, [&](const Place& item) { text += (text.size() > 1 ? ", " : "") + yaml_item(w.word(item)); });
   return text + "]";
 }
 

@@ -16,6 +16,21 @@ std::string without_zeros(std::string text) {
   return text;
 }
 
+// Words that YAML takes for nothing at all.
+bool is_null_word(const std::string& text) {
+  return text == "~" || text == "null" || text == "Null" || text == "NULL";
+}
+
+// Whether it reads back as the same text without quotes.
+bool is_item(const std::string& text) {
+  try {
+    const YAML::Node list = YAML::Load("[" + text + "]");
+    return list.IsSequence() && list.size() == 1 && list[0].IsScalar() && list[0].Scalar() == text;
+  } catch (const YAML::Exception&) {
+    return false;
+  }
+}
+
 }  // namespace
 
 std::string yaml_scalar(const std::string& text) {
@@ -23,19 +38,29 @@ std::string yaml_scalar(const std::string& text) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
            c == '.' || c == '/' || c == '+';
   };
-  bool simple = !text.empty() && text.front() != '-' && text.front() != '.' && text != "~" && text != "null";
+  bool simple = !text.empty() && text.front() != '-' && text.front() != '.' && !is_null_word(text);
   for (const char c : text) simple = simple && plain(c);
-  if (simple) return text;
+  return simple ? text : yaml_quoted(text);
+}
+
+std::string yaml_quoted(const std::string& text) {
   std::string out = "\"";
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     if (c == '"' || c == '\\') out += '\\';
-    if (byte < 0x20)
+    if (c == '\n')
+      out += "\\n";
+    else if (byte < 0x20)
       out += fmt::format("\\x{:02x}", byte);
     else
       out += c;
   }
   return out + "\"";
+}
+
+std::string yaml_item(const std::string& text) {
+  const bool plain = text.find_first_of("[]{},\"'\\#&*!|>%@`:\n\t") == std::string::npos && is_item(text);
+  return plain ? text : yaml_quoted(text);
 }
 
 std::string yaml_decimal(double v) {

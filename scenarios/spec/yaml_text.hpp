@@ -9,8 +9,12 @@
 
 namespace orrery::app {
 
-// A scalar that reads back as the same text.
+// A scalar that reads back as the same text, in quotes where it would not without.
 [[nodiscard]] std::string yaml_scalar(const std::string& text);
+// Always in quotes.
+[[nodiscard]] std::string yaml_quoted(const std::string& text);
+// An item of a list in one line ("[a, b]"), in quotes only where it would not read back as the same text without.
+[[nodiscard]] std::string yaml_item(const std::string& text);
 // A decimal that parse_fixed(…, 9) reads back as the same number.
 [[nodiscard]] std::string yaml_decimal(double v);
 // `v` / 10^digits, exactly; not negative.
