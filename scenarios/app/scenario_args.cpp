@@ -5,6 +5,7 @@
 #include "policies/registry.hpp"
 #include "scenarios/spec/make_policy.hpp"
 #include "scenarios/spec/outside_policy.hpp"
+#include "scenarios/spec/yaml_text.hpp"
 
 namespace orrery::app {
 namespace {
@@ -12,9 +13,10 @@ namespace {
 // The policy section that stands for `c`, as an override of the whole key.
 Override policy_override(const PolicyConfig& chosen) {
   const PolicyConfig c = with_full_paths(chosen);
-  std::string text = fmt::format("{{name: '{}', placement: '{}'", c.name, c.placement);
+  std::string text = fmt::format("{{name: {}, placement: {}", yaml_scalar(c.name), yaml_scalar(c.placement));
   for (const auto& [key, value] : c.options)
-    text += fmt::format(", {}: {}", key, !value.empty() && value.front() == '[' ? value : fmt::format("'{}'", value));
+    text += fmt::format(", {}: {}", yaml_scalar(key),
+                        !value.empty() && value.front() == '[' ? value : yaml_scalar(value));
   return {"policy", text + "}"};
 }
 

@@ -6,9 +6,13 @@
 #include <yaml-cpp/yaml.h>
 #include <catch2/catch.hpp>
 
+#include <fstream>
+
+#include "scenarios/app/scenario_args.hpp"
 #include "scenarios/spec/outside_policy.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
 #include "sim/core/random.hpp"
+#include "tests/support/temp_dir.hpp"
 
 namespace {
 
@@ -87,3 +91,22 @@ TEST_CASE("the words of a command are what was written, whatever they look like"
   }
 }
 
+TEST_CASE("--policy takes an entry whose paths have apostrophes and the like", "[app][yaml][external]") {
+  for (const std::string& odd : {std::string("it's"), std::string("a: \"b\""), std::string("#1, {2}")}) {
+    INFO(odd);
+    const test::TempFolder dir;
+    const std::string library = "/somewhere/" + odd + "/mine.so";
+    std::ofstream(dir.file("s.yaml")) << kPlainScenario << "compare:\n  policies:\n    - { name: mine, library: "
+                                      << yaml_quoted(library) << " }\n    - { name: external, command: [python3, "
+                                      << yaml_quoted(odd + ".py") << "] }\n";
+    Args args("orrery run SCENARIO", {"scenario"});
+    add_scenario_options(args);
+    REQUIRE(args.parse({dir.file("s.yaml")}));
+    const auto mine = scenario_from(args, "mine");
+    if (!mine) FAIL(render(mine.error()));
+    CHECK(mine->policy.options.at("library") == library);
+    const auto outside = scenario_from(args, "external");
+    if (!outside) FAIL(render(outside.error()));
+    CHECK(external_options(outside->policy)->command == std::vector<std::string>{"python3", odd + ".py"});
+  }
+}
