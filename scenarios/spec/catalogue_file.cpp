@@ -204,23 +204,21 @@ class Reader {
     size.gpus.emplace_back(1, 1.0);
     const std::size_t before = walk_.errors().size();
     Place set{}, gpus{};
-    YamlWalk::Keys keys{
+    YamlWalk::ReadKeys keys{
         {"gpus", [&](const Place& p) { gpus = p; size.gpus = read_gpus(p); }},
         {"set", [&](const Place& p) { set = p; read_set(p, file); }},
     };
     if (name == SizeName::live) {
-      keys.emplace_back("step", [&](const Place& p) {
-        size.step = walk_.positive(p, parse_duration);
-      });
+      keys.push_back({"step", [&](const Place& p) { size.step = walk_.positive(p, parse_duration); }});
     } else {
-      keys.emplace_back("mfu", [&](const Place& p) {
+      keys.push_back({"mfu", [&](const Place& p) {
         size.run.utilisation = walk_.number(p);
         if (size.run.utilisation > 1) walk_.complain(p, fmt::format("`{}` is a share, at most 1", p.path));
-      });
-      keys.emplace_back("spread", [&](const Place& p) {
+      }});
+      keys.push_back({"spread", [&](const Place& p) {
         size.spread = walk_.number(p);
         if (size.spread > 3) walk_.complain(p, fmt::format("`{}` is of ln(work), at most 3", p.path));
-      });
+      }});
     }
     walk_.section(at, keys);
     if (walk_.errors().size() > before) return;
@@ -247,10 +245,10 @@ class Reader {
   // Keys of the job file that are otherwise at this size; null takes one away.
   void read_set(const Place& at, JobFile& file) {
     const auto any = [](const Place&) {};
-    YamlWalk::Keys keys;
+    YamlWalk::ReadKeys keys;
     for (const char* key : {"steps", "global_batch", "micro_batch", "seed", "precision", "threads", "report_every",
                             "save_every", "evaluate_every", "bucket_bytes", "optimizer", "model", "data", "evaluate"})
-      keys.emplace_back(key, any);
+      keys.push_back({key, any});
     const std::size_t before = walk_.errors().size();
     walk_.section(at, keys);
     if (walk_.errors().size() > before) return;

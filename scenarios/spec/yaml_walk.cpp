@@ -226,6 +226,13 @@ void YamlWalk::section(const Place& at, const Keys& keys,
   }
 }
 
+void YamlWalk::section(const Place& at, const ReadKeys& keys) {
+  Keys all;
+  all.reserve(keys.size());
+  for (const ReadKey& k : keys) all.emplace_back(k.name, "", k.read, Writer());
+  section(at, all);
+}
+
 void YamlWalk::each(const Place& list, const Handler& handler) {
   if (lists()) {
     takes(list, "list");

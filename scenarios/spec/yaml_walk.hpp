@@ -55,22 +55,26 @@ class YamlWalk {
   // results.
   using Writer = std::function<std::string(bool digest)>;
   struct Key {
-    // Of documents that are written back and whose keys are listed.
     Key(std::string_view key, std::string_view meaning, Handler handler, Writer writer)
         : name(key), about(meaning), read(std::move(handler)), write(std::move(writer)) {}
-    // Of documents that are only read.
-    Key(std::string_view key, Handler handler) : name(key), read(std::move(handler)) {}
     std::string_view name;
-    std::string_view about{};  // for lists of keys
+    std::string_view about;  // for lists of keys
     Handler read;
-    Writer write{};
+    Writer write;
   };
   using Keys = std::vector<Key>;
+  // Of documents that are only read, and whose keys are listed nowhere.
+  struct ReadKey {
+    std::string_view name;
+    Handler read;
+  };
+  using ReadKeys = std::vector<ReadKey>;
   // Calls the handler of every key of a map; `other` takes the keys that are not in the table (else: errors), and
   // `about_other` says what these mean.
   void section(const Place& at, const Keys& keys,
                const std::function<void(const std::string&, const Place&)>& other = {},
                std::string_view about_other = {});
+  void section(const Place& at, const ReadKeys& keys);
   void each(const Place& list, const Handler& handler);
 
   [[nodiscard]] std::string word(const Place& at);

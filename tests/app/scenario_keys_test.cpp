@@ -7,15 +7,23 @@
 #include <filesystem>
 #include <set>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "orrery_paths.hpp"
 #include "scenarios/spec/scenario_keys.hpp"
+#include "scenarios/spec/yaml_walk.hpp"
 
 namespace {
 
 using namespace orrery;
 using namespace orrery::app;
+
+// A key of a scenario needs a meaning and a writer to compile.
+using Key = YamlWalk::Key;
+static_assert(std::is_constructible_v<Key, const char*, const char*, YamlWalk::Handler, YamlWalk::Writer>);
+static_assert(!std::is_constructible_v<Key, const char*, YamlWalk::Handler>);
+static_assert(!std::is_constructible_v<Key, const char*, const char*, YamlWalk::Handler>);
 
 const ScenarioKey& listed_key(const std::vector<ScenarioKey>& keys, const std::string& path) {
   const auto at = std::find_if(keys.begin(), keys.end(), [&](const ScenarioKey& k) { return k.path == path; });
