@@ -125,15 +125,14 @@ Expected<const PolicyInfo*> library_row(const PolicyConfig& c) {
   return fail(std::move(d));
 }
 
-Expected<std::unique_ptr<Policy>> make_library_policy(const PolicyConfig& c, std::uint64_t seed) {
-  const auto row = library_row(c);
-  if (!row) return tl::make_unexpected(row.error());
+Expected<std::unique_ptr<Policy>> make_library_policy(const PolicyConfig& c, const PolicyInfo& row,
+                                                      std::uint64_t seed) {
   std::map<std::string, std::string> own = c.options;
   own.erase("library");
-  OptionReader options(c.name, std::move(own), c.where, (*row)->options);
+  OptionReader options(c.name, std::move(own), c.where, row.options);
   const std::string who = fmt::format("policy `{}` of `{}`", c.name, library_path(c));
   try {
-    auto policy = (*row)->make({make_placement(c.placement, seed), seed}, options);
+    auto policy = row.make({make_placement(c.placement, seed), seed}, options);
     if (auto ok = options.finish(); !ok) return tl::make_unexpected(ok.error());
     if (policy == nullptr) return wrong_library(c, fmt::format("{} makes no policy", who));
     return std::make_unique<LibraryPolicy>(std::move(policy), who);

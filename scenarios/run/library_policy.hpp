@@ -14,7 +14,8 @@ namespace orrery::app {
 // The row of that name in the library that the configuration names.
 [[nodiscard]] Expected<const PolicyInfo*> library_row(const PolicyConfig& config);
 
-// The policy, which turns whatever its code throws into a PolicyFailed.
-[[nodiscard]] Expected<std::unique_ptr<Policy>> make_library_policy(const PolicyConfig& config, std::uint64_t seed);
+// The policy of that row, which turns whatever its code throws into a PolicyFailed.
+[[nodiscard]] Expected<std::unique_ptr<Policy>> make_library_policy(const PolicyConfig& config, const PolicyInfo& row,
+                                                                    std::uint64_t seed);
 
 }  // namespace orrery::app

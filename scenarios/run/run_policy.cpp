@@ -38,21 +38,23 @@ RunPolicy::~RunPolicy() = default;
 
 Expected<RunPolicy> RunPolicy::make(const Prepared& prepared, const PolicyConfig& config, std::uint64_t seed,
                                     const std::string& played_back) {
-  if (auto ok = check_policy(config, prepared.scenario.emulate); !ok) return tl::make_unexpected(ok.error());
   RunPolicy p;
   p.name_ = config.name;
-  if (is_of_library(config)) {
-    auto made = make_library_policy(config, seed);
-    if (!made) return tl::make_unexpected(std::move(made.error()));
-    p.policy_ = std::move(*made);
-    p.capabilities_ = (*library_row(config))->capabilities;
-    return p;
-  }
-  if (!is_external(config)) {
+  if (!is_external(config) && !is_of_library(config)) {
     auto made = make_policy(config, prepared.scenario.emulate, seed);
     if (!made) return tl::make_unexpected(std::move(made.error()));
     p.policy_ = std::move(*made);
     p.capabilities_ = find_policy(config.name)->capabilities;
+    return p;
+  }
+  if (auto ok = check_policy(config, prepared.scenario.emulate); !ok) return tl::make_unexpected(ok.error());
+  if (is_of_library(config)) {
+    const auto row = library_row(config);
+    if (!row) return tl::make_unexpected(row.error());
+    auto made = make_library_policy(config, **row, seed);
+    if (!made) return tl::make_unexpected(std::move(made.error()));
+    p.policy_ = std::move(*made);
+    p.capabilities_ = (*row)->capabilities;
     return p;
   }
   auto talk = conversation_of(config, played_back);

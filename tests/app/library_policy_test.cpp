@@ -37,7 +37,9 @@ workload: { generate: { jobs: 60, gpus: { 1: 0.5, 4: 0.5 } }, load: 1.0 }
 }
 
 std::string load_error(const PolicyConfig& c) {
-  const auto made = make_library_policy(c, 1);
+  const auto row = library_row(c);
+  if (!row) return render(row.error());
+  const auto made = make_library_policy(c, **row, 1);
   return made ? std::string() : render(made.error());
 }
 
