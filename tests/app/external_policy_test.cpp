@@ -150,7 +150,7 @@ TEST_CASE("what a program does wrong is one error that names the line", "[extern
       {"sys.exit(3)", "it has ended with exit code 3 before it answered\n  --> its conversation:4"},
       {"say({'epoch': e}) if n < 3 else os.kill(os.getpid(), 9)", "it was ended by SIGKILL before it answered"},
       {"raise ValueError('no such tenant')", "ValueError: no such tenant"},
-      {"time.sleep(600)", "no answer within 1s (`timeout`)\n  --> its conversation:"},
+      {"time.sleep(600)", "no answer within 5s (`timeout`)\n  --> its conversation:"},
       {"say('hello')", "its answer is no plan: this is not JSON\n  --> its conversation:4:1"},
       {"say({'epoch': e, 'palce': jobs})", "nothing is known about `palce` here; did you mean `place`?"},
       {"say({'epoch': e + 1})", "it answers epoch 2, and was asked about 1"},
@@ -169,7 +169,7 @@ TEST_CASE("what a program does wrong is one error that names the line", "[extern
     INFO(w.body);
     const test::TempFolder dir;
     PolicyConfig policy = external_config(program(dir, w.body));
-    if (has(w.body, "sleep(600)")) policy.options["timeout"] = "1s";
+    if (has(w.body, "sleep(600)")) policy.options["timeout"] = "5s";
     const RunReport report = run_of(*p, policy, dir.file("run"));
     INFO(report.failure);
     CHECK(has(report.failure, w.failure));
