@@ -33,20 +33,12 @@ exits "a program that is not there" 2 "no-such-program" \
 "$orrery" run scenarios/policies/external.yaml --set "policy.command=[python3, $tmp/sleeps.py]" --no-output \
   >/dev/null 2>&1 &
 pid=$!
-for _ in $(seq 500); do
-  pgrep -f "[s]leeps.py" >/dev/null && break
-  sleep 0.02
-done
+waits_for "the program of a run" pgrep -f "[p]ython3 $tmp/sleeps.py"
 kill -KILL $pid
 wait $pid 2>/dev/null
-gone() {
-  for _ in $(seq 250); do
-    pgrep -f "[p]ython3 $tmp/sleeps.py" >/dev/null || return 0
-    sleep 0.02
-  done
-  return 1
-}
-check "a program does not outlive an orrery that is killed" gone
+gone() { ! pgrep -f "[p]ython3 $tmp/sleeps.py"; }
+waits_for "the end of a program whose orrery is killed" gone &&
+  ok "a program does not outlive an orrery that is killed"
 
 # ---- what `policy new` writes works as it is: docs/policy.md
 mkdir "$tmp/try"
