@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <utility>
@@ -30,7 +32,25 @@ std::string replaced(std::string text, std::string_view what, std::string_view b
   return text;
 }
 
-// "by_age" is a class ByAge.
+enum class NewKind { python, library, tree };
+
+// Names that would stand for something else in what is written: modules that the Python programs load and would find
+// beside themselves, targets that CMake makes, names of the tree.
+constexpr std::array kPythonModules{
+    "abc",         "argparse",  "ast",        "base64",      "binascii", "bisect",    "bz2",       "codecs",
+    "collections", "copyreg",   "csv",        "contextlib",  "dis",      "encodings", "enum",      "errno",
+    "fcntl",       "fnmatch",   "functools",  "genericpath", "glob",     "heapq",     "importlib", "inspect",
+    "io",          "ipaddress", "itertools",  "json",        "keyword",  "linecache", "locale",    "lzma",
+    "math",        "ntpath",    "opcode",     "operator",    "os",       "pathlib",   "posixpath", "random",
+    "re",          "reprlib",   "select",     "selectors",   "shutil",   "signal",    "site",      "stat",
+    "string",      "struct",    "subprocess", "sys",         "tempfile", "threading", "time",      "token",
+    "tokenize",    "traceback", "types",      "typing",      "urllib",   "warnings",  "weakref",   "zipfile",
+    "zipimport",   "zlib"};
+constexpr std::array kCmakeTargets{"all",     "clean",          "edit_cache", "help",          "install",
+                                   "package", "package_source", "preinstall", "rebuild_cache", "test"};
+constexpr std::array kTreeNames{"emulated", "find", "make"};
+
+// "by_age" is a class ByAgePolicy, which nothing of Orrery is called.
 std::string class_name(const std::string& name) {
   std::string out;
   bool upper = true;
@@ -38,7 +58,7 @@ std::string class_name(const std::string& name) {
     if (c != '_') out += upper ? static_cast<char>(std::toupper(static_cast<unsigned char>(c))) : c;
     upper = c == '_';
   }
-  return out;
+  return out + "Policy";
 }
 
 std::string filled(std::string_view text, const std::string& name) {
@@ -54,7 +74,18 @@ std::string this_program() {
   return fs::read_symlink("/proc/self/exe", ignored).string();
 }
 
-Expected<void> check_name(const std::string& name) {
+// What the name is already where a policy of that kind would have it; empty: nothing.
+std::string taken_by(const std::string& name, NewKind kind) {
+  const auto is_of = [&name](const auto& names) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  if (kind == NewKind::python && is_of(kPythonModules)) return "a module of Python, which its programs load";
+  if (kind == NewKind::library && is_of(kCmakeTargets)) return "a target of CMake";
+  if (kind == NewKind::tree && is_of(kTreeNames)) return "what something of the tree begins with";
+  return {};
+}
+
+Expected<void> check_name(const std::string& name, NewKind kind) {
   bool good = !name.empty() && name.front() >= 'a' && name.front() <= 'z' && name.size() <= 40;
   for (const char c : name) good = good && ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_');
   if (!good) {
@@ -64,6 +95,11 @@ Expected<void> check_name(const std::string& name) {
   }
   if (find_policy(name) != nullptr || name == kExternal)
     return fail(Diagnostic{fmt::format("there is a policy `{}` already", name)});
+  if (const std::string what = taken_by(name, kind); !what.empty()) {
+    Diagnostic d{fmt::format("`{}` is {}", name, what)};
+    d.hint = fmt::format("such as `by_{}`", name);
+    return fail(std::move(d));
+  }
   return {};
 }
 
@@ -155,12 +191,13 @@ int policy_new(const std::vector<std::string>& arguments) {
   if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
   if (!args.has("name")) return report_error(Error(Diagnostic{"which name? `orrery policy new mine`"}));
   const std::string name = args.text("name");
-  if (auto ok = check_name(name); !ok) return report_error(ok.error());
+  const NewKind kind = args.has("tree") ? NewKind::tree : args.has("library") ? NewKind::library : NewKind::python;
+  if (auto ok = check_name(name, kind); !ok) return report_error(ok.error());
   if (args.has("tree") && args.has("output"))
     return report_error(Error(Diagnostic{"--tree has its own places for files; leave out -o"}));
-  if (args.has("tree")) return new_in_tree(name);
+  if (kind == NewKind::tree) return new_in_tree(name);
   const std::string folder = args.text("output", name);
-  return args.has("library") ? new_library(name, folder) : new_python(name, folder);
+  return kind == NewKind::library ? new_library(name, folder) : new_python(name, folder);
 }
 
 }  // namespace orrery::app

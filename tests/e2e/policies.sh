@@ -49,6 +49,16 @@ check "a new policy in Python: it is compared with fifo" \
 exits "what is there is kept" 2 "is there already, and is kept" "$orrery" policy new mine -o "$tmp/try/mine"
 exits "names are names" 2 "is no name for a policy" "$orrery" policy new "My Policy"
 exits "and new ones" 2 "there is a policy \`srtf\` already" "$orrery" policy new srtf
+exits "nor what CMake has a target for" 2 "\`test\` is a target of CMake" "$orrery" policy new test --library
+refused_by_python() {
+  for name in $(python3 -I -c 'import csv, json, os, pathlib, subprocess, sys, tempfile
+loaded = {m.split(".")[0] for m in sys.modules} & set(sys.stdlib_module_names)
+print(*sorted(m for m in loaded if m[0] != "_" and m not in sys.builtin_module_names or m == "sys"))'); do
+    "$orrery" policy new "$name" -o "$tmp/try/$name" >"$tmp/out" 2>&1
+    [[ $? = 2 ]] && grep -q "\`$name\` is a module of Python" "$tmp/out" || return 1
+  done
+}
+check "nor what Python would load in place of its own" refused_by_python
 build=$(dirname "$orrery")
 if cmake --install "$build" --prefix "$tmp/prefix" >"$tmp/out" 2>&1 &&
   "$orrery" policy new fast --library -o "$tmp/try/fast" >/dev/null &&
@@ -59,6 +69,11 @@ else
   bad "a new library is built against an installed Orrery"
   cat "$tmp/out"
 fi
+for name in policy job_id std; do
+  "$orrery" policy new "$name" --library -o "$tmp/try/$name" >/dev/null
+  check "a new library whose name is Orrery's or C++'s own compiles: $name" \
+    g++ -std=c++20 -fsyntax-only -Wall -Wextra -Werror -I "$tmp/prefix/include/orrery" "$tmp/try/$name/$name.cpp"
+done
 check "a new library: its test passes, with the installed program" \
   env ORRERY="$tmp/prefix/bin/orrery" python3 "$tmp/try/fast/fast_test.py"
 check "and with the one that was built" env ORRERY="$orrery" python3 "$tmp/try/fast/fast_test.py"
