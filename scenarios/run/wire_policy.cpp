@@ -209,6 +209,7 @@ void WirePolicy::apply_target(const ClusterView& view, JobId job, const Target& 
     case Act::run:
       run(view, job, target, plan);
       given_[job] = &target;
+      moving_.insert(job);
       return;
     case Act::suspend:
       if (plan.planned(job) == nullptr)
