@@ -160,7 +160,12 @@ std::span<const Event> LiveExecutor::wait_until(Time deadline) {
     const std::vector<EngineEvent> events = io_.wait(std::min(until, add_ns(beat_ns_, kBeat)));
     if (interrupted_) throw Interrupted{};
     now_ = std::max(now_, clock());
-    for (const Event& v : std::exchange(verdicts_, {})) happen(gangs_[v.job], v.what);
+    for (const Event& v : std::exchange(verdicts_, {})) {
+      if (v.job.valid())
+        happen(gangs_[v.job], v.what);
+      else
+        batch_.push_back(Event{.at = now_, .what = v.what});
+    }
     for (const EngineEvent& e : events) translate(e);
   } while (batch_.empty() && now_ < deadline);
   return batch_;
@@ -212,7 +217,9 @@ void LiveExecutor::said(Gang& g, const FromWorker& message, Time at) {
     g.done = g.committed = g.at_start = ready->done;
     launch_of(g).first_step = ready->step;
     if (g.phase == Phase::running) g.joins = false;  // taken over
-    if (std::exchange(g.freezes, false)) io_.tell([handle = g.handle](Engine& e) { e.freeze(handle); });
+    // Not where it was told to go on, or to stop: frozen, it would never hear that.
+    const bool freezes = std::exchange(g.freezes, false) && g.phase == Phase::suspended;
+    if (freezes) io_.tell([handle = g.handle](Engine& e) { e.freeze(handle); });
     if (g.phase != Phase::starting) return;  // it was asked to stop meanwhile, or taken over
     g.phase = Phase::running;
     g.joins = false;
@@ -276,7 +283,7 @@ void LiveExecutor::gone(const EngineEvent& e) {
   for (const JobId job : members) {
     Gang& g = gangs_[job];
     const bool well = e.verdict == kExitDone || e.verdict == kExitStopped;
-    if (g.joins && well && g.phase == Phase::starting) {
+    if (g.joins && well && (g.phase == Phase::starting || g.phase == Phase::running)) {  // running: taken over
       if (!join(g)) begin(g);
     } else {
       ended(g, g.joins && well ? kExitStopped : e.verdict, e.text, std::min(clock_at(e.at_ns), now_));

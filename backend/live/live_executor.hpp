@@ -203,7 +203,7 @@ class LiveExecutor final : public Executor {
   std::uint64_t handles_ = 0;  // given out
   std::string broken_{};       // see Executor::broken()
   std::vector<Event> batch_{};
-  std::vector<Event> verdicts_{};  // of calls that are answered at once, for the next batch
+  std::vector<Event> verdicts_{};  // of calls that are answered at once, and of no job, for the next batch
   std::atomic<bool> interrupted_ = false;
   IoThread io_;  // last: it ends first
 };

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <charconv>
 
-#include "backend/engine/local/process.hpp"
 #include "backend/live/live_executor.hpp"
+#include "backend/protocol/clock.hpp"
 
 namespace orrery::live {
 namespace {

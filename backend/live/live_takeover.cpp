@@ -16,6 +16,10 @@ LiveExecutor::LiveExecutor(const Topology& topology, const Workload& workload, c
                            std::unique_ptr<Engine> engine, LiveOptions options, const ClusterState& known, Time now)
     : LiveExecutor(topology, workload, model, std::move(engine), std::move(options), now) {
   const ClusterView view = known.view(now, 0, {});
+  // A node that was away is there, and nobody else will say so.
+  for (std::uint32_t n = 0; n < topology.node_count(); ++n)
+    if (const NodeId node(n); known.physical().is_down(node))
+      verdicts_.push_back(Event{.what = event::Capacity{node, topology.node(node).gpus}});
   for (const JobRecord& r : known.records()) {
     if (!r.known || is_final(r.state)) continue;
     const JobId job = r.spec->id;

@@ -1,6 +1,7 @@
 // A run that was simulated up to an instant goes on with real processes: from a WorldState a live world, in which
 // jobs that run, wait with work done, are suspended, start or stop go on as they would have. A second of wall clock
 // is 20 s.
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <fstream>
 
@@ -8,6 +9,7 @@
 #include "sim/world/sim_executor.hpp"
 #include "tests/support/batches.hpp"
 #include "tests/support/live_world.hpp"
+#include "tests/support/wait.hpp"
 
 namespace {
 
@@ -21,10 +23,9 @@ struct TakenOver {
   std::vector<JobRecord> records{};
 };
 
-TakenOver take_over(const LiveWorld& world, Time at) {
+TakenOver take_over(const LiveWorld& world, Time at, SimOptions sim = {}) {
   const Topology topology(world.groups);
   const IdealModel model;
-  SimOptions sim;
   sim.overheads = world.overheads;
   SimExecutor executor(topology, world.workload, model, sim);
   JobSource source(world.workload.specs, [](const JobSpec& s) { return s.user_estimate; });
@@ -61,8 +62,8 @@ TakenOver take_over(const LiveWorld& world, Time at) {
   return r;
 }
 
-// The same things of every job in the same order, and its end within 4 s (200 ms of wall clock).
-void check_same(const TakenOver& r) {
+// The same things of every job in the same order.
+void check_story(const TakenOver& r) {
   for (std::uint32_t job = 0; job < r.records.size(); ++job) {
     INFO("job " << job);
     const auto story = [job](const Diary& diary) {
@@ -74,6 +75,14 @@ void check_same(const TakenOver& r) {
     };
     CHECK(story(r.live) == story(r.simulated));
     CHECK(r.records[job].state == JobState::finished);
+  }
+}
+
+// And its end within 4 s (200 ms of wall clock).
+void check_same(const TakenOver& r) {
+  check_story(r);
+  for (std::uint32_t job = 0; job < r.records.size(); ++job) {
+    INFO("job " << job);
     CHECK(r.live.when(EventKind::finished, job) == Approx(r.simulated.when(EventKind::finished, job)).margin(4));
   }
 }
@@ -117,4 +126,61 @@ TEST_CASE("live: a job that is taken over goes on from what it was believed to h
     CHECK(r.state_then == state);
     check_same(r);
   }
+}
+
+TEST_CASE("live: merged jobs are taken over as the members of one gang", "[live]") {
+  LiveWorld w;
+  make_scripted(w,
+                "0s j0 run n0:0-1 group 1 merged\n0s j1 run n0:0-1 group 1 merged\n14s j2 run n0:3\n"
+                "30s j1 preempt\n45s j1 run n0:2-3\n",
+                {{0, 2, 30}, {0, 2, 60}, {0, 1, 10}});
+  const TakenOver r = take_over(w, at_seconds(14));
+  CHECK(r.state_then == JobState::running);
+  check_story(r);  // what merged jobs have done is believed as if each were alone, so they end earlier
+}
+
+TEST_CASE("live: a node that is away in a run that is taken over is there", "[live]") {
+  LiveWorld w;
+  w.groups = cluster(2, 1);
+  w.workload = make_workload({{0, 2, 20}, {12, 1, 4}});
+  SimOptions sim;
+  sim.failures.outages = {{NodeId(1), at_seconds(10), at_seconds(2000)}};
+  const TakenOver r = take_over(w, at_seconds(12), sim);
+  CHECK(r.live.count(EventKind::capacity) == 1);
+  CHECK(r.simulated.when(EventKind::finished, 0) >= 2000);
+  CHECK(r.live.when(EventKind::finished, 0) < 200);
+}
+
+// It comes up, and is told to stop before it is known to be there.
+TEST_CASE("live: a job that was suspended in a run that is taken over can be stopped at once", "[live]") {
+  LiveWorld w;
+  make_scripted(w, "0s j0 run n0:0-1\n20s j0 suspend\n22s j1 preempt\n99s j1 run n0:3\n", {{0, 2, 40}, {0, 1, 5}});
+  const Topology topology(w.groups);
+  const IdealModel model;
+  SimExecutor simulated(topology, w.workload, model, {});
+  JobSource source(w.workload.specs, [](const JobSpec& s) { return s.user_estimate; });
+  const auto policy = make_policy(w.policy);
+  Controller controller(simulated, *policy, source, w.workload.specs, w.workload.demands, model, {}, {});
+  controller.begin();
+  while (simulated.now() < at_seconds(22) && controller.step()) {
+  }
+  const WorldState state = controller.world();
+  const JobRecord& job = state.cluster.record(JobId(0));
+  REQUIRE(job.state == JobState::suspended);
+
+  std::atomic<bool> up = false;
+  live::EngineOptions engine;
+  engine.nodes = gpus_by_node(topology);
+  live::LiveOptions options;
+  options.folder = w.folder.path();
+  options.worker = w.worker;
+  const auto see = [&up](WatchedEngine&, const EngineEvent& e) { up = up || is_ready(e); };
+  live::LiveExecutor real(topology, w.workload, model, std::make_unique<WatchedEngine>(engine, see), options,
+                          state.cluster, state.now);
+  REQUIRE(wait_for([&up] { return up.load(); }));
+  real.stop(job.gang, {job.spec->id, job.incarnation, job.held_config}, StopHow::checkpoint_exit, seconds(5));
+  bool stopped = false;
+  for (const Time until = real.now() + seconds(20); real.now() < until && !stopped;)
+    for (const Event& e : real.wait_until(until)) stopped = stopped || e.kind() == EventKind::stopped;
+  CHECK(stopped);
 }
