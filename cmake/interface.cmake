@@ -30,6 +30,19 @@ function(orrery_loads_policies program)
                         "WHOLE_ARCHIVE,orrery_core,orrery_api,orrery_policies")
 endfunction()
 
+# A package whose headers are not those that the program was made of would pass the check of its digest, which is made
+# when it is built: who changed a header builds first.
+set(now_header ${interface_folder}/now.hpp)
+install(CODE "
+execute_process(COMMAND \"${CMAKE_COMMAND}\" \"-DLIST=${interface_folder}/headers.txt\" \"-DOUTPUT=${now_header}\"
+                        -P \"${PROJECT_SOURCE_DIR}/cmake/write_interface.cmake\")
+file(READ \"${now_header}\" now)
+file(READ \"${interface_header}\" built)
+if(NOT now STREQUAL built OR \"${interface_header}\" IS_NEWER_THAN \"${PROJECT_BINARY_DIR}/orrery\")
+  message(FATAL_ERROR \"headers changed since `orrery` was built: scripts/build release orrery\")
+endif()
+")
+
 include(GNUInstallDirs)
 set(ORRERY_HEADERS ${CMAKE_INSTALL_INCLUDEDIR}/orrery)
 foreach(header ${interface_headers})
