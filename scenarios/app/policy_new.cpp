@@ -8,6 +8,7 @@
 #include <fstream>
 #include <utility>
 
+#include "backend/protocol/files.hpp"
 #include "policies/registry.hpp"
 #include "scenarios/app/args.hpp"
 #include "scenarios/app/cli.hpp"
@@ -85,6 +86,14 @@ std::string taken_by(const std::string& name, NewKind kind) {
   return {};
 }
 
+// As it can be typed from here: who runs it by a script, or from a build, may have no `orrery` to call.
+std::string how_to_call() {
+  std::error_code ignored;
+  const std::string program = this_program();
+  const std::string from_here = fs::proximate(program, ignored).string();
+  return from_here.empty() || from_here.starts_with("..") ? program : from_here;
+}
+
 Expected<void> check_name(const std::string& name, NewKind kind) {
   bool good = !name.empty() && name.front() >= 'a' && name.front() <= 'z' && name.size() <= 40;
   for (const char c : name) good = good && ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_');
@@ -109,8 +118,8 @@ Expected<void> write_new(const std::vector<NewFile>& files) {
   for (const NewFile& f : files)
     if (fs::exists(f.path, error)) return fail(Diagnostic{fmt::format("`{}` is there already, and is kept", f.path)});
   for (const NewFile& f : files) {
-    if (const fs::path folder = fs::path(f.path).parent_path(); !folder.empty())
-      fs::create_directories(folder, error);
+    if (const std::string folder = fs::path(f.path).parent_path().string(); !folder.empty())
+      if (auto ok = live::make_folders(folder); !ok) return tl::make_unexpected(std::move(ok.error()));
     if (auto ok = write_text_file(f.path, f.text); !ok) return ok;
   }
   return {};
@@ -134,9 +143,9 @@ int new_python(const std::string& name, const std::string& folder) {
   std::vector<NewFile> files = outside_files(name, folder, kPythonPolicy);
   files.insert(files.begin(), {folder + "/" + name + ".py", filled(kNewPython, name)});
   if (auto ok = write_new(files); !ok) return report_error(ok.error());
-  return print(fmt::format("{0}the policy is {1}/{2}.py; to run it:\n  orrery compare {1}/{2}.yaml\nits test:\n"
+  return print(fmt::format("{0}the policy is {1}/{2}.py; to run it:\n  {3} compare {1}/{2}.yaml\nits test:\n"
                            "  python3 {1}/{2}_test.py\n",
-                           list_of(files), folder, name))
+                           list_of(files), folder, name, how_to_call()))
              ? kOk
              : kRunFailed;
 }

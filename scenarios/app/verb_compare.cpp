@@ -14,6 +14,7 @@
 #include "scenarios/report/table.hpp"
 #include "scenarios/run/ended_badly.hpp"
 #include "scenarios/run/output_folder.hpp"
+#include "scenarios/run/policy_failed.hpp"
 #include "scenarios/run/resample_runs.hpp"
 #include "scenarios/spec/make_policy.hpp"
 #include "sim/core/joined.hpp"
@@ -54,7 +55,7 @@ void run_point(const Plan& plan, Point& point) {
   try {
     auto report = simulate(p, request);
     if (!report)
-      point.failure = render(report.error());
+      point.failure = failure_text(report.error());
     else if (point.failure = report->failure; point.failure.empty())
       point.report = std::move(*report);
   } catch (const std::exception& e) {

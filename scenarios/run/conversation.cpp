@@ -71,6 +71,8 @@ Expected<std::unique_ptr<ProgramConversation>> ProgramConversation::start(const 
     Diagnostic d{fmt::format("policy `external`: {}", process.error().items.front().message)};
     d.hint = options.directory.empty() ? "is it there, and may it be executed?"
                                        : fmt::format("is it there, seen from `{}`?", options.directory);
+    if (options.command.size() == 1 && options.command.front().find(' ') != std::string::npos)
+      d.hint = "that is one word; write a list, `command: [python3, mine.py]`";
     return fail(std::move(d));
   }
   talk->process_ = std::move(*process);

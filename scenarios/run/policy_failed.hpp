@@ -14,12 +14,15 @@ struct PolicyFailed {
   throw PolicyFailed{Error(std::move(d))};
 }
 
-// Its words without the first, `error: `, and the last newline: a run's failure.
-[[nodiscard]] inline std::string failure_text(const PolicyFailed& failed) {
-  std::string text = render(failed.error);
+// An error's words without the first, `error: `, and the last newline: a run's failure.
+[[nodiscard]] inline std::string failure_text(const Error& error) {
+  std::string text = render(error);
   if (text.starts_with("error: ")) text.erase(0, 7);
   while (text.ends_with('\n')) text.pop_back();
   return text;
+}
+[[nodiscard]] inline std::string failure_text(const PolicyFailed& failed) {
+  return failure_text(failed.error);
 }
 
 }  // namespace orrery::app

@@ -29,7 +29,7 @@ std::string where_now(const std::string& path) {
   if (path.empty() || fs::exists(wanted, error)) return "";
   const fs::path folder = wanted.parent_path();
   std::vector<fs::path> houses{folder};
-  if (folder.has_parent_path()) houses.push_back(folder.parent_path());
+  if (!folder.empty()) houses.push_back(folder.parent_path());
   for (const fs::path& house : houses) {
     if (fs::is_regular_file(house / wanted.filename(), error)) return (house / wanted.filename()).string();
     for (const fs::path& room : rooms_of(house))

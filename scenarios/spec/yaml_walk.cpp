@@ -20,7 +20,7 @@ std::string child(const std::string& path, std::string_view key) {
 const char* kind_of(const YAML::Node& n) {
   if (n.IsMap()) return "a map";
   if (n.IsSequence()) return "a list";
-  if (n.IsScalar()) return "a value";
+  if (n.IsScalar()) return n.Scalar().empty() ? "an empty one" : "a value";
   return "empty";
 }
 

@@ -308,6 +308,10 @@ TEST_CASE("what is wrong with the options of `external`", "[external]") {
   const auto report = simulate(*p, request);
   REQUIRE_FALSE(report);
   CHECK(has(render(report.error()), "no-such-program"));
+  request.policy = external_config("python3 mine.py");
+  const auto one_word = simulate(*p, request);
+  REQUIRE_FALSE(one_word);
+  CHECK(has(render(one_word.error()), "write a list, `command: [python3, mine.py]`"));
 }
 
 TEST_CASE("the words of a command survive being written into a run folder", "[external]") {

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "orrery_paths.hpp"
 #include "scenarios/spec/job_file.hpp"
@@ -283,4 +284,9 @@ TEST_CASE("A scenario or job file that is asked for where it used to lie is show
   REQUIRE_FALSE(job);
   CHECK(has(render(job.error()), "it is at `" + root + "/scenarios/jobs/toy.yaml`"));
   CHECK(where_now(root + "/scenarios/quickstart.yaml").empty());
+  const auto here = std::filesystem::current_path();
+  std::filesystem::current_path(root + "/scenarios");
+  CHECK(where_now("models/toy.yaml") == "jobs/toy.yaml");
+  CHECK(where_now("live/quickstart.yaml") == "quickstart.yaml");
+  std::filesystem::current_path(here);
 }
