@@ -3,7 +3,7 @@
 file(GLOB interface_headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/sim/core/*.hpp ${PROJECT_SOURCE_DIR}/sim/api/*.hpp
      ${PROJECT_SOURCE_DIR}/policies/parts/*.hpp)
 # What executors know, and what only writes and reads JSON, is nothing for policies.
-list(FILTER interface_headers EXCLUDE REGEX "/truth.hpp$|/json_values.hpp$|_text.hpp$|/wire[a-z_]*.hpp$")
+list(FILTER interface_headers EXCLUDE REGEX "/truth.hpp$|/json[a-z_]*.hpp$|_text.hpp$|/wire[a-z_]*.hpp$")
 
 # A header with the first digits of the SHA-256 of them all, written anew when one changes.
 set(interface_folder ${PROJECT_BINARY_DIR}/interface)

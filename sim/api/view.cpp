@@ -33,6 +33,19 @@ JobView ClusterView::job(JobId id) const {
   return v;
 }
 
+GpuTime ClusterView::attained(JobId id, std::uint32_t type) const {
+  if (topology->gpu_types().size() < 2) return type == 0 ? job(id).attained : GpuTime{};
+  GpuTime sum;
+  if (tables_.attained_on != nullptr && id.index() < tables_.attained_on->size())
+    if (const std::vector<GpuTime>& before = (*tables_.attained_on)[id.index()]; type < before.size())
+      sum = before[type];
+  const JobRecord& r = record(id);
+  if (r.state != JobState::running) return sum;
+  for (const NodeSlice& s : r.held.slices())
+    if (topology->node(s.node).type == type) sum += gpu_time(now - r.since, s.milli_gpus());
+  return sum;
+}
+
 std::optional<Work> ClusterView::work_after(const JobView& job, Work done) const {
   if (const auto all = predict->work_of(*job.spec)) return Work{std::max<std::int64_t>(all->ns - done.ns, 0)};
   if (!job.estimate || job.estimate->total == kForever) return std::nullopt;

@@ -151,6 +151,8 @@ struct ViewTables {
   const IdSet<JobId>* blocked = nullptr;                         // parents not ready
   const IdSet<JobId>* active = nullptr;                          // with a standing run or suspend target
   const std::vector<std::vector<Version>>* published = nullptr;  // [job]; empty where no job has parents
+  // [job][GPU type]: GPU-time before `since`; empty where all GPUs are of one type.
+  const std::vector<std::vector<GpuTime>>* attained_on = nullptr;
 };
 
 class ClusterView {
@@ -178,6 +180,9 @@ class ClusterView {
   // knows.
   [[nodiscard]] Duration time_left(const JobView& job, std::int32_t gpus) const;
   [[nodiscard]] Duration time_for(const JobView& job, Work work, std::int32_t gpus) const;
+  // GPU-time in state running on GPUs of one type, by its place in topology->gpu_types(): JobView::attained is the
+  // sum.
+  [[nodiscard]] GpuTime attained(JobId id, std::uint32_t type) const;
   // Null when it holds nothing.
   [[nodiscard]] const Allocation* held(JobId id) const {
     return holds_gpus(record(id).state) ? &record(id).held : nullptr;

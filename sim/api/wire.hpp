@@ -43,6 +43,7 @@ struct Job {
   std::uint32_t restarts = 0;
   Duration waited{}, ran{};
   GpuTime attained{};
+  std::vector<GpuTime> attained_on{};  // [GPU type]; empty where all are of one
   Work done{};
   Rate rate{};
   Work committed{};

@@ -38,9 +38,9 @@ template <>
 inline constexpr auto kMemberNames<GpuSpeeds> = member_names("speed_class", "per_mille");
 template <>
 inline constexpr auto kMemberNames<wire::Job> = member_names("id", "state", "spec", "ready", "incarnation",
-                                                             "restarts", "waited", "ran", "attained", "done", "rate",
-                                                             "committed", "estimate", "held", "target", "measured",
-                                                             "cpu_per_sample", "versions");
+                                                             "restarts", "waited", "ran", "attained", "attained_on",
+                                                             "done", "rate", "committed", "estimate", "held",
+                                                             "target", "measured", "cpu_per_sample", "versions");
 template <>
 inline constexpr auto kMemberNames<wire::Hello> = member_names("seed", "gpu_types", "groups");
 template <>

@@ -139,6 +139,8 @@ Job job_of(const ClusterView& view, JobId id, bool with_spec) {
   job.waited = waited;
   job.ran = ran;
   job.attained = attained;
+  const auto types = static_cast<std::uint32_t>(view.topology->gpu_types().size());
+  for (std::uint32_t type = 0; type < types && types > 1; ++type) job.attained_on.push_back(view.attained(id, type));
   job.done = done;
   if (state == JobState::running)
     job.rate = measured != nullptr

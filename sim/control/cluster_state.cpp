@@ -17,6 +17,7 @@ ClusterState::ClusterState(const Topology& topology, const std::vector<JobSpec>&
       physical_(topology),
       planned_(topology),
       unfinished_(specs.size()) {
+  if (topology.gpu_types().size() > 1) attained_on_.resize(specs.size());
   for (const JobSpec& spec : specs) {
     records_[spec.id.index()].spec = &spec;
     if (spec.after.empty()) continue;
@@ -33,6 +34,12 @@ void ClusterState::move(JobRecord& r, JobState to, Time now) {
   if (r.state == JobState::running) {
     r.ran_before += spent;
     r.attained_before += gpu_time(spent, r.held.milli_gpus());
+    if (!attained_on_.empty()) {
+      std::vector<GpuTime>& by_type = attained_on_[r.spec->id.index()];
+      by_type.resize(topology_->gpu_types().size());
+      for (const NodeSlice& s : r.held.slices())
+        by_type[topology_->node(s.node).type] += gpu_time(spent, s.milli_gpus());
+    }
   } else if (r.state == JobState::pending || r.state == JobState::submitted) {
     r.waited_before += spent;
   }
@@ -280,7 +287,7 @@ void ClusterState::call_off(JobId job) {
 }
 
 ClusterView ClusterState::view(Time now, std::uint64_t epoch, std::span<const Event> since_last) const {
-  ClusterView v(ViewTables{&records_, &pending_, &blocked_, &active_, &published_});
+  ClusterView v(ViewTables{&records_, &pending_, &blocked_, &active_, &published_, &attained_on_});
   v.now = now;
   v.epoch = epoch;
   v.topology = topology_;
@@ -344,6 +351,11 @@ void ClusterState::check_against_rebuild() const {
     ORRERY_ASSERT(holds_gpus(r.state) != r.held.empty(), "job {} is {} and holds {}", id.value, to_string(r.state),
                   r.held.to_string());
     if (r.has_target) planned.take(r.target.gpus, r.target.sharing, r.target.group);
+    GpuTime on_all_types;
+    if (!attained_on_.empty())
+      for (const GpuTime on_one : attained_on_[id.index()]) on_all_types += on_one;
+    ORRERY_ASSERT(attained_on_.empty() || on_all_types == r.attained_before,
+                  "job {}: what it attained on GPUs of each type is not what it attained", id.value);
     const bool live = r.known && !is_final(r.state);
     const bool is_active = live && r.has_target;
     const bool is_pending = live && r.ready && !r.has_target && !r.cancelling;

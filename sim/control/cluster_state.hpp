@@ -89,7 +89,8 @@ class ClusterState {
     std::size_t members = 0;
   };
   std::map<GroupId, Group> groups_;
-  std::map<GroupId, std::vector<JobId>> merged_;  // those that hold GPUs, in order of launch
+  std::map<GroupId, std::vector<JobId>> merged_;   // those that hold GPUs, in order of launch
+  std::vector<std::vector<GpuTime>> attained_on_;  // [job][GPU type], before `since`; empty where there is one type
   std::vector<NodeId> freed_;
   std::size_t unfinished_ = 0;
   std::size_t holders_ = 0;

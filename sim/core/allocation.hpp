@@ -25,6 +25,7 @@ struct NodeSlice {
   std::int64_t mem_bytes = 0;
   friend bool operator==(const NodeSlice&, const NodeSlice&) = default;
   [[nodiscard]] int gpu_count() const { return gpus.count(); }
+  [[nodiscard]] std::int64_t milli_gpus() const { return std::int64_t{gpu_count()} * milli_per_gpu; }
 };
 
 class Allocation {
@@ -41,7 +42,7 @@ class Allocation {
   }
   [[nodiscard]] std::int64_t milli_gpus() const {
     std::int64_t n = 0;
-    for (const NodeSlice& s : slices_) n += std::int64_t{s.gpu_count()} * s.milli_per_gpu;
+    for (const NodeSlice& s : slices_) n += s.milli_gpus();
     return n;
   }
   [[nodiscard]] bool touches(NodeId node) const {

@@ -63,6 +63,7 @@ class WireDraw : public test::PlanDraw {
     maybe(j.waited, Duration{number()});
     maybe(j.ran, Duration{number()});
     if (half()) j.attained = GpuTime{static_cast<Int128>(number()) * number()};
+    for (std::int64_t n = below(3); n > 0; --n) j.attained_on.push_back({static_cast<Int128>(number()) * number()});
     maybe(j.done, Work{number()});
     maybe(j.rate, Rate{number()});
     maybe(j.committed, Work{number()});

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 
+#include "sim/api/wire.hpp"
 #include "sim/control/history_estimates.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/world.hpp"
@@ -58,6 +59,35 @@ TEST_CASE("a finished job has attained its last stretch of service", "[control]"
   run_world(cluster(1, 4), workload, policy);
   CHECK(policy.attained[0] == 20);
   CHECK(policy.attained[1] == 21);
+}
+
+// Rounds of Gavel's kind compare what a job had of each type with what it was meant to have.
+TEST_CASE("what a job has attained is known by GPU type", "[control]") {
+  std::vector<NodeGroup> groups = cluster(1, 2);
+  groups.push_back(groups.front());
+  groups[0].gpu = "k80";
+  groups[1].gpu = "v100";
+  const TempFolder dir;
+  std::ofstream(dir.file("script")) << "0s j0 run n0:0-1\n10s j0 preempt\n10s j0 run n0:0,n1:1\n30s j1 run n1:0\n";
+  const Topology topology(groups);
+  const Workload w = make_workload({{0, 2, 50}, {0, 1, 5}});
+  const IdealModel model;
+  SimExecutor executor(topology, w, model, {});
+  JobSource source(w.specs, [](const JobSpec& s) { return s.user_estimate; });
+  const auto policy = make_policy({"scripted", "count", {{"file", dir.file("script")}}});
+  ControllerOptions checked;
+  checked.check_views = true;
+  Controller controller(executor, *policy, source, w.specs, w.demands, model, checked, {});
+  controller.begin();
+  while (executor.now() < at_seconds(30) && controller.step()) {
+  }
+  const ClusterView view = controller.state().view(at_seconds(30), 0, {});
+  CHECK(to_gpu_seconds(view.attained(JobId(0), 0)) == 40);  // two for 10 s, one for 20 s
+  CHECK(to_gpu_seconds(view.attained(JobId(0), 1)) == 20);
+  CHECK(view.attained(JobId(0), 0) + view.attained(JobId(0), 1) == view.job(JobId(0)).attained);
+  CHECK(wire::job_of(view, JobId(0), false).attained_on ==
+        std::vector{view.attained(JobId(0), 0), view.attained(JobId(0), 1)});
+  CHECK(view.attained(JobId(1), 1) == GpuTime{});
 }
 
 TEST_CASE("history estimates are the mean of the tenant's last two jobs", "[control]") {
