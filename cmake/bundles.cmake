@@ -1,4 +1,4 @@
-# A source of ours takes most of its compile time to read headers. So some twenty neighbours are compiled at once, as
+# A source of ours takes most of its compile time to read headers. So some forty neighbours are compiled at once, as
 # one source that includes them: the whole tree in half of the time, for the sanitizers in less. The price: private
 # names of a folder must differ (scripts/tidy looks), and a change compiles its neighbours again
 # (-DORRERY_BUNDLE=OFF: each file alone).
