@@ -65,10 +65,7 @@ void StrictPriority::refresh(const ClusterView& view, JobId job) {
   const JobView v = view.job(job);
   r->remaining = v.remaining();
   r->anchor = view.now;
-  r->rate = Rate{};
-  if (v.state == JobState::running)
-    r->rate =
-        v.measured != nullptr ? v.measured->rate : view.predict->speed(*v.spec, *v.held, v.target->config, {}).rate;
+  r->rate = v.rate;
 }
 
 Duration StrictPriority::remaining_at(const Running& r, Time now) {

@@ -89,6 +89,8 @@ void WirePolicy::add_job(const ClusterView& view, JobId job) {
     moving_.erase(job);
   else
     moving_.insert(job);
+  const auto gang = view.gang(job);  // their speed is another where it came or went
+  mates_.insert(mates_.end(), gang.begin(), gang.end());
 }
 
 // All jobs that there are, or those of which something can have changed: an event says so, or they are on their way
@@ -106,6 +108,8 @@ void WirePolicy::tell(const ClusterView& view, const PlanBuilder& plan) {
   for (const Event& e : view.since_last)
     if (e.job.valid()) add_job(view, e.job);
   for (const JobId job : moving_) add_job(view, job);
+  for (std::size_t i = 0; i < mates_.size(); ++i) add_job(view, mates_[i]);
+  mates_.clear();
   std::sort(said_.jobs.begin(), said_.jobs.end(), [](const wire::Job& a, const wire::Job& b) { return a.id < b.id; });
 }
 

@@ -49,6 +49,7 @@ class WirePolicy final : public Policy {
   std::unique_ptr<Placement> placement_;
   EventMask wakes_on_ = 0;
   wire::View said_{};                   // buffers of the line that is told
+  std::vector<JobId> mates_{};          // of the jobs in it, in merged gangs
   std::vector<bool> introduced_;        // [job]: the policy has its spec
   std::vector<std::uint64_t> told_in_;  // [job]: the epoch of the last line with it
   IdSet<JobId> moving_;                 // jobs that have not reached their targets: they may change without an event

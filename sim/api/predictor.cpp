@@ -4,6 +4,10 @@
 
 namespace orrery {
 
+Duration Predictor::step_time(const JobSpec&, const Allocation&, const RunConfig&) const {
+  return {};
+}
+
 std::optional<Work> Predictor::work_of(const JobSpec&) const {
   return std::nullopt;
 }

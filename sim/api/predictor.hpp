@@ -65,6 +65,9 @@ struct Predictor {
   // Progress on a shape under `config`, next to the jobs `neighbours` on the same GPUs.
   [[nodiscard]] virtual Speed speed(const JobSpec& spec, const Shape& shape, const RunConfig& config,
                                     std::span<const JobId> neighbours) const = 0;
+  // One step of the job, nobody else being there: what a merged gang's steps are made of. 0 = it knows of no steps.
+  [[nodiscard]] virtual Duration step_time(const JobSpec& spec, const Allocation& gpus,
+                                           const RunConfig& config) const;
   // All that the job has to do, where it is known without anybody's claim: by a profile.
   [[nodiscard]] virtual std::optional<Work> work_of(const JobSpec& spec) const;
   // Time that the last `work` of the job would take on a shape, alone, restarts not counted; kForever when nobody
@@ -72,5 +75,22 @@ struct Predictor {
   [[nodiscard]] virtual Duration time_for(const JobSpec& spec, Work work, const Shape& shape,
                                           const RunConfig& config) const;
 };
+
+// The speed of the member `own` of a merged gang, of which a step is one of each member in turn. `steps`: how long
+// each one's takes alone; where one of them is not known (0), all take the same.
+[[nodiscard]] constexpr Rate merged_speed(Rate alone, std::size_t own, std::span<const Duration> steps) {
+  Int128 part = 1, whole = static_cast<Int128>(steps.size());
+  Int128 sum = 0;
+  bool known = true;
+  for (const Duration step : steps) {
+    known = known && step.ns > 0;
+    sum += step.ns;
+  }
+  if (known) {
+    part = steps[own].ns;
+    whole = sum;
+  }
+  return {static_cast<std::int64_t>(static_cast<Int128>(alone.per_billion) * part / whole)};
+}
 
 }  // namespace orrery

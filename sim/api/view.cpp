@@ -4,6 +4,11 @@
 
 namespace orrery {
 
+Rate believed_rate(const JobRecord& r, const Predictor& predict) {
+  if (r.measured) return r.measured->rate;
+  return r.in_gang ? *r.in_gang : predict.speed(*r.spec, r.held, r.held_config, {}).rate;
+}
+
 JobView ClusterView::job(JobId id) const {
   const JobRecord& r = record(id);
   JobView v;
@@ -21,8 +26,8 @@ JobView ClusterView::job(JobId id) const {
   if (r.state == JobState::running) {
     v.ran += now - r.since;
     v.attained += gpu_time(now - r.since, r.held.milli_gpus());
-    const Rate rate = r.measured ? r.measured->rate : predict->speed(*r.spec, r.held, r.held_config, {}).rate;
-    v.done = v.done + work_in(now - r.done_at, rate);
+    v.rate = believed_rate(r, *predict);
+    v.done = v.done + work_in(now - r.done_at, v.rate);
   } else if (r.known && (r.state == JobState::pending || r.state == JobState::submitted)) {
     v.waited += now - r.since;
   }
@@ -44,6 +49,13 @@ GpuTime ClusterView::attained(JobId id, std::uint32_t type) const {
   for (const NodeSlice& s : r.held.slices())
     if (topology->node(s.node).type == type) sum += gpu_time(now - r.since, s.milli_gpus());
   return sum;
+}
+
+std::span<const JobId> ClusterView::gang(JobId id) const {
+  const JobRecord& r = record(id);
+  if (tables_.merged == nullptr || r.held_sharing != Sharing::merged) return {};
+  const auto at = tables_.merged->find(r.held_group);
+  return at == tables_.merged->end() ? std::span<const JobId>() : std::span<const JobId>(at->second);
 }
 
 std::optional<Work> ClusterView::work_after(const JobView& job, Work done) const {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <iterator>
+#include <map>
 #include <optional>
 #include <span>
 #include <vector>
@@ -57,18 +58,24 @@ struct JobRecord {
   Duration waited_before{};  // without an allocation, before `since`
   Duration ran_before{};     // in state running, before `since`
   GpuTime attained_before{};
-  Work done{};  // as of `done_at`
+  Work done{};  // as of `done_at`: as it said itself, or as is believed since its speed changed
   Time done_at{};
+  Work said{};  // what it said last, at `said_at`
+  Time said_at{};
   Work committed{};
   std::optional<Estimate> estimate{};
   std::optional<Measured> measured{};
-  Duration cpu_per_sample{};  // as the job last measured it; 0 = not measured
+  std::optional<Rate> in_gang{};  // while it makes steps in a merged gang: what is believed of its speed there
+  Duration cpu_per_sample{};      // as the job last measured it; 0 = not measured
   Allocation held{};
   Sharing held_sharing = Sharing::exclusive;
   GroupId held_group = kNoGroup;
   RunConfig held_config{};
   Target target{};
 };
+
+// Of a job that runs: the speed that it reported, else what is believed of it.
+[[nodiscard]] Rate believed_rate(const JobRecord& r, const Predictor& predict);
 
 // One job as of now.
 struct JobView {
@@ -81,6 +88,7 @@ struct JobView {
   Duration ran{};      // total time in state running
   GpuTime attained{};  // GPU-time in state running
   Work done{};         // reported, extrapolated at the believed rate while running
+  Rate rate{};         // of a job that runs: measured, else predicted for what it holds and who is merged with it
   Work committed{};    // safe in a checkpoint
   std::optional<Estimate> estimate{};
   const Allocation* held = nullptr;    // null when it holds nothing
@@ -146,11 +154,12 @@ class JobRange {
 
 // What a view looks at; owned by ClusterState.
 struct ViewTables {
-  const std::vector<JobRecord>* records = nullptr;               // [job]
-  const IdSet<JobId>* pending = nullptr;                         // ready, without a standing run target
-  const IdSet<JobId>* blocked = nullptr;                         // parents not ready
-  const IdSet<JobId>* active = nullptr;                          // with a standing run or suspend target
-  const std::vector<std::vector<Version>>* published = nullptr;  // [job]; empty where no job has parents
+  const std::vector<JobRecord>* records = nullptr;                // [job]
+  const IdSet<JobId>* pending = nullptr;                          // ready, without a standing run target
+  const IdSet<JobId>* blocked = nullptr;                          // parents not ready
+  const IdSet<JobId>* active = nullptr;                           // with a standing run or suspend target
+  const std::vector<std::vector<Version>>* published = nullptr;   // [job]; empty where no job has parents
+  const std::map<GroupId, std::vector<JobId>>* merged = nullptr;  // those that hold GPUs, in order of launch
   // [job][GPU type]: GPU-time before `since`; empty where all GPUs are of one type.
   const std::vector<std::vector<GpuTime>>* attained_on = nullptr;
 };
@@ -194,6 +203,8 @@ class ClusterView {
     if (tables_.published == nullptr || tables_.published->empty()) return {};
     return (*tables_.published)[id.index()];
   }
+  // The members of the merged gang that the job is in, or was in last, in order of launch; empty where there is none.
+  [[nodiscard]] std::span<const JobId> gang(JobId id) const;
   [[nodiscard]] JobRange pending() const { return {this, tables_.pending}; }
   [[nodiscard]] JobRange blocked() const { return {this, tables_.blocked}; }
   [[nodiscard]] JobRange active() const { return {this, tables_.active}; }

@@ -127,8 +127,8 @@ void append_kinds(std::string& out, EventMask mask) {
 Job job_of(const ClusterView& view, JobId id, bool with_spec) {
   const JobView v = view.job(id);
   // A member more of a view does not compile before it is sent.
-  const auto& [spec, state, ready, incarnation, restarts, waited, ran, attained, done, committed, estimate, held,
-               target, measured, cpu_per_sample] = v;
+  const auto& [spec, state, ready, incarnation, restarts, waited, ran, attained, done, rate, committed, estimate,
+               held, target, measured, cpu_per_sample] = v;
   Job job;
   job.id = id;
   job.state = state;
@@ -142,10 +142,7 @@ Job job_of(const ClusterView& view, JobId id, bool with_spec) {
   const auto types = static_cast<std::uint32_t>(view.topology->gpu_types().size());
   for (std::uint32_t type = 0; type < types && types > 1; ++type) job.attained_on.push_back(view.attained(id, type));
   job.done = done;
-  if (state == JobState::running)
-    job.rate = measured != nullptr
-                   ? measured->rate
-                   : view.predict->speed(*spec, *held, target != nullptr ? target->config : RunConfig{}, {}).rate;
+  job.rate = rate;
   job.committed = committed;
   job.estimate = estimate;
   if (held != nullptr) job.held = *held;

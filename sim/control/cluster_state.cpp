@@ -43,8 +43,10 @@ void ClusterState::move(JobRecord& r, JobState to, Time now) {
   } else if (r.state == JobState::pending || r.state == JobState::submitted) {
     r.waited_before += spent;
   }
+  const bool stepped = r.state == JobState::running || to == JobState::running;
   r.state = to;
   r.since = now;
+  if (stepped && r.held_sharing == Sharing::merged) share_steps(r, now);
 }
 
 void ClusterState::release_held(JobRecord& r) {
@@ -88,18 +90,6 @@ void ClusterState::publish(JobId job, std::int32_t progress_per_mille, Time now)
   all.push_back({static_cast<std::uint32_t>(all.size() + 1), progress_per_mille, now});
 }
 
-// A standing target that wanted it to run as it did wants it to run as it does.
-// From now on its speed is another, and what it reported before says nothing of it.
-void ClusterState::reconfigure(JobRecord& r, const event::Reconfigured& to, Time now) const {
-  settle(r, now);
-  r.measured.reset();
-  RunConfig config = r.held_config;
-  config.batch = to.batch;
-  config.accumulation = to.accumulation;
-  if (r.has_target && r.target.config == r.held_config) r.target.config = config;
-  r.held_config = config;
-}
-
 bool ClusterState::apply(const Event& event) {
   if (event.kind() == EventKind::timer || event.kind() == EventKind::slowed) return true;
   if (event.kind() == EventKind::capacity) {
@@ -131,25 +121,25 @@ bool ClusterState::apply(const Event& event) {
   switch (event.kind()) {
     case EventKind::started:
       if (r.state == JobState::stopping) return true;  // it crossed the stop on its way
-      r.done_at = now;
+      hear(r, r.done, now);
       move(r, JobState::running, now);
       return true;
     case EventKind::progress: {
-      // Late reports may come after the job was stopped, or after a later one.
+      // Late reports may come after the job was stopped, or after a later one. Its speed is between two reports
+      // between which it had one speed.
       const Work done = event.get<event::Progress>().done;
-      if (r.state != JobState::running || done < r.done) return false;
-      if (now > r.done_at) {
-        const Int128 rate = static_cast<Int128>((done - r.done).ns) * kUnitRate.per_billion / (now - r.done_at).ns;
+      if (r.state != JobState::running || done < r.said) return false;
+      if (now > r.said_at && r.done_at == r.said_at) {
+        const Int128 rate = static_cast<Int128>((done - r.said).ns) * kUnitRate.per_billion / (now - r.said_at).ns;
         r.measured = Measured{now, Rate{static_cast<std::int64_t>(rate)}};
       }
-      r.done = done;
-      r.done_at = now;
+      hear(r, done, now);
       return true;
     }
     case EventKind::checkpointed:
       if (r.state != JobState::running && r.state != JobState::stopping) return false;
-      r.committed = r.done = event.get<event::Checkpointed>().committed;
-      r.done_at = now;
+      r.committed = event.get<event::Checkpointed>().committed;
+      hear(r, r.committed, now);
       return true;
     case EventKind::reconfigured: reconfigure(r, event.get<event::Reconfigured>(), now); return true;
     case EventKind::preprocessing: r.cpu_per_sample = event.get<event::Preprocessing>().cpu_per_sample; return true;
@@ -162,7 +152,8 @@ bool ClusterState::apply(const Event& event) {
       end(r, JobState::finished, now);
       return true;
     case EventKind::stopped:
-      r.done = r.committed = event.get<event::Stopped>().committed;
+      r.committed = event.get<event::Stopped>().committed;
+      hear(r, r.committed, now);
       back_to_pending(r, now);
       return true;
     case EventKind::suspended:
@@ -175,7 +166,8 @@ bool ClusterState::apply(const Event& event) {
       return true;
     case EventKind::launch_failed:
     case EventKind::failed:
-      r.done = r.committed = failure_of(event)->committed;
+      r.committed = failure_of(event)->committed;
+      hear(r, r.committed, now);
       if (!failure_of(event)->node.valid()) r.failures += 1;  // a node that goes down is not the job's fault
       if (r.failures > retry_budget_) {
         end(r, JobState::failed, now);
@@ -255,14 +247,6 @@ void ClusterState::launch(JobId job, Time now, GangId gang) {
   if (r.done.ns == 0 && !saved_.empty()) saved_[job.index()] = Work{};  // it says so again
 }
 
-// It ceases to run: what it is believed to have done until now stays.
-void ClusterState::settle(JobRecord& r, Time now) const {
-  if (r.state != JobState::running) return;
-  const Rate rate = r.measured ? r.measured->rate : predict_->speed(*r.spec, r.held, r.held_config, {}).rate;
-  r.done = r.done + work_in(now - r.done_at, rate);
-  r.done_at = now;
-}
-
 void ClusterState::stopping(JobId job, Time now, bool by_policy) {
   JobRecord& r = mutable_record(job);
   settle(r, now);
@@ -287,7 +271,7 @@ void ClusterState::call_off(JobId job) {
 }
 
 ClusterView ClusterState::view(Time now, std::uint64_t epoch, std::span<const Event> since_last) const {
-  ClusterView v(ViewTables{&records_, &pending_, &blocked_, &active_, &published_, &attained_on_});
+  ClusterView v(ViewTables{&records_, &pending_, &blocked_, &active_, &published_, &merged_, &attained_on_});
   v.now = now;
   v.epoch = epoch;
   v.topology = topology_;

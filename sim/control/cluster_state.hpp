@@ -66,7 +66,9 @@ class ClusterState {
   void back_to_pending(JobRecord& r, Time now);
   void end(JobRecord& r, JobState how, Time now);
   void publish(JobId job, std::int32_t progress_per_mille, Time now);
-  void reconfigure(JobRecord& r, const event::Reconfigured& to, Time now) const;
+  void reconfigure(JobRecord& r, const event::Reconfigured& to, Time now);
+  void share_steps(JobRecord& of, Time now);
+  static void hear(JobRecord& r, Work done, Time now);
   void join_group(JobId job, const Target& t);
   void leave_group(const JobRecord& r);
   void check_groups() const;

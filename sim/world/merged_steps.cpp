@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "sim/models/speed/colocation.hpp"
+#include "sim/api/predictor.hpp"
 
 namespace orrery {
 

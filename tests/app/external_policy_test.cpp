@@ -226,6 +226,25 @@ TEST_CASE("what a program says of groups that cannot be is one error that names 
   }
 }
 
+// Found with the speed of merged jobs: nothing said that it changes when another member ends.
+TEST_CASE("a program is told how fast a merged job is when another one ends", "[external][merged]") {
+  std::string scenario = kTwentyJobs;
+  scenario.replace(scenario.find("jobs: 20"), 8, "jobs: 2, gpus: { 1: 1 }");
+  const auto p = test::prepared(scenario);
+  REQUIRE(p);
+  const test::TempFolder dir;
+  const std::string body =
+      "arrived = (arrived if n > 1 else []) + [x['job'] for x in v['events'] if x['e'] == 'ready']\n  "
+      "rates = (rates if n > 1 else {}) | {j['id']: j.get('rate') for j in v['jobs']}\n  "
+      "ended = [x['job'] for x in v['events'] if x['e'] == 'finish']\n  "
+      "if ended: sys.exit('job %d was told at %s' % (1 - ended[0], rates[1 - ended[0]]))\n  "
+      "both = len(arrived) == 2 and len(rates) == 2\n  "
+      "say({'epoch': e, 'targets': [[j, 'run', 'n0:0', {'sharing': 'merged', 'group': 1}] for j in arrived]} if both "
+      "else {'epoch': e})\n  "
+      "arrived = [] if both else arrived";
+  CHECK(has(run_of(*p, external_config(program(dir, body))).failure, "was told at 1000000000"));
+}
+
 // The most memory that this process has held since `forget_peak`, bytes.
 void forget_peak() {
   std::ofstream("/proc/self/clear_refs") << "5";

@@ -52,6 +52,85 @@ TEST_CASE("a job that is suspended is believed to have done what it ran", "[cont
   CHECK(done_at(40) == 30);
 }
 
+// Found by taking over merged jobs: each was believed to go on as if it were alone, for policies and forks.
+TEST_CASE("merged jobs are believed to have done their parts of the gang's steps", "[control][merged]") {
+  class Stepping final : public Predictor {
+   public:
+    [[nodiscard]] Speed speed(const JobSpec& s, const Shape& g, const RunConfig& c,
+                              std::span<const JobId> with) const override {
+      return ideal_.speed(s, g, c, with);
+    }
+    [[nodiscard]] Duration step_time(const JobSpec& s, const Allocation&, const RunConfig&) const override {
+      return seconds(s.id.value == 0 ? 1 : 3);
+    }
+
+   private:
+    IdealModel ideal_;
+  };
+  const TempFolder dir;
+  std::ofstream(dir.file("script"))  // what is said of j2 changes nothing: a decision at that instant
+      << "0s j0 run n0:0 group 1 merged\n0s j1 run n0:0 group 1 merged\n4s j2 run n0:1\n20s j1 preempt\n"
+         "24s j2 run n0:1\n30s j1 run n0:0 group 1 merged\n34s j2 run n0:1\n";
+  const Topology topology(cluster(1, 2));
+  const Workload w = make_workload({{0, 1, 100}, {0, 1, 100}, {0, 1, 100}});
+  const IdealModel model;
+  const Stepping stepping;
+  const auto believed_at = [&](std::int64_t s, const Predictor& predict) {
+    SimExecutor executor(topology, w, model, {});
+    JobSource source(w.specs, [](const JobSpec& j) { return j.user_estimate; });
+    const auto policy = make_policy({"scripted", "count", {{"file", dir.file("script")}}});
+    Controller controller(executor, *policy, source, w.specs, w.demands, predict, {}, {});
+    controller.begin();
+    while (executor.now() < at_seconds(s) && controller.step()) {
+    }
+    const ClusterView view = controller.state().view(at_seconds(s), 0, {});
+    std::vector<double> done_and_rate;
+    for (const std::uint32_t job : {0, 1}) {
+      const JobView v = view.job(JobId(job));
+      done_and_rate.insert(done_and_rate.end(),
+                           {to_seconds(Duration{v.done.ns}), static_cast<double>(v.rate.per_billion) / 1e9});
+    }
+    return done_and_rate;
+  };
+  CHECK(believed_at(4, model) == std::vector<double>{2, 0.5, 2, 0.5});
+  CHECK(believed_at(24, model) == std::vector<double>{14, 1, 10, 0});
+  CHECK(believed_at(34, model) == std::vector<double>{22, 0.5, 12, 0.5});
+  CHECK(believed_at(4, stepping) == std::vector<double>{1, 0.25, 3, 0.75});
+  CHECK(believed_at(24, stepping)[0] == 9);  // its 5 s, and alone since
+}
+
+// A report below what was believed when the speed changed was taken for a late one; one above it for one of a speed.
+TEST_CASE("what a job reports counts for more than what was believed when its speed changed", "[control]") {
+  const Topology topology(cluster(1, 1));
+  const Workload w = make_workload({{0, 1, 100}});
+  const IdealModel model;
+  ClusterState state(topology, w.specs, w.demands, model, 1);
+  const auto say = [&](std::int64_t s, const event::Payload& what) {
+    const JobRecord& r = state.record(JobId(0));
+    return state.apply(
+        {.at = at_seconds(s), .job = JobId(0), .gang = r.gang, .incarnation = r.incarnation, .what = what});
+  };
+  const auto reports = [&](std::int64_t s, std::int64_t done_s) {
+    CHECK(say(s, event::Progress{Work{seconds(done_s).ns}}));
+    const JobView v = state.view(at_seconds(s), 0, {}).job(JobId(0));
+    CHECK(v.done == Work{seconds(done_s).ns});
+    return static_cast<double>(v.rate.per_billion) / 1e9;
+  };
+  say(0, event::Submit{});
+  say(0, event::Ready{});
+  Target target;
+  target.gpus.add({.node = NodeId(0), .gpus = GpuMask::one(0)});
+  Plan plan;
+  plan.targets.emplace_back(JobId(0), target);
+  state.accept(plan);
+  state.launch(JobId(0), at_seconds(0), GangId(1));
+  say(0, event::Started{});
+  CHECK(reports(10, 4) == 0.4);
+  say(20, event::Reconfigured{8, 1});  // believed to have done 8 s
+  CHECK(reports(22, 6) == 1);          // some of it at the old speed
+  CHECK(reports(24, 7) == 0.5);
+}
+
 // Found by Gittins' index staying empty: the GPUs were released before the last stretch of service was added up.
 TEST_CASE("a finished job has attained its last stretch of service", "[control]") {
   Notes policy;

@@ -136,7 +136,7 @@ TEST_CASE("live: merged jobs are taken over as the members of one gang", "[live]
                 {{0, 2, 30}, {0, 2, 60}, {0, 1, 10}});
   const TakenOver r = take_over(w, at_seconds(14));
   CHECK(r.state_then == JobState::running);
-  check_story(r);  // what merged jobs have done is believed as if each were alone, so they end earlier
+  check_same(r);
 }
 
 TEST_CASE("live: a node that is away in a run that is taken over is there", "[live]") {

@@ -33,23 +33,6 @@ struct Interleaving {
   return {static_cast<std::int64_t>(static_cast<Int128>(alone.per_billion) * 98 / (100 * jobs))};
 }
 
-// The speed of the member `own` of a merged gang, of which a step is one of each member in turn. `steps`: how long
-// each one's takes alone; where one of them is not known (0), all take the same.
-[[nodiscard]] constexpr Rate merged_speed(Rate alone, std::size_t own, std::span<const Duration> steps) {
-  Int128 part = 1, whole = static_cast<Int128>(steps.size());
-  Int128 sum = 0;
-  bool known = true;
-  for (const Duration step : steps) {
-    known = known && step.ns > 0;
-    sum += step.ns;
-  }
-  if (known) {
-    part = steps[own].ns;
-    whole = sum;
-  }
-  return {static_cast<std::int64_t>(static_cast<Int128>(alone.per_billion) * part / whole)};
-}
-
 // A gang is as fast as its slowest rank.
 [[nodiscard]] double gang_speed(std::span<const double> speeds);
 

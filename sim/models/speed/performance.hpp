@@ -27,12 +27,6 @@ class PerformanceModel : public Predictor {
     (void)spec, (void)gpus;
     return {};
   }
-  // One step of the job, nobody else being there: what a merged gang's steps are made of. 0 = it knows of no steps.
-  [[nodiscard]] virtual Duration step_time(const JobSpec& spec, const Allocation& gpus,
-                                           const RunConfig& config) const {
-    (void)spec, (void)gpus, (void)config;
-    return {};
-  }
   // Whether a running job can go on with another batch or accumulation: none = it can, and speed() or stretch() says
   // how fast.
   [[nodiscard]] virtual Refusal refusal(const JobSpec& spec, const Allocation& gpus, const RunConfig& config) const {

@@ -1,0 +1,56 @@
+// How far the control plane believes that jobs are, and how fast: as they said, and from there on as is predicted for
+// what they hold. Of the members of a merged gang that is each one's part of the gang's steps. It is reckoned when
+// members come and go, and when what they do changes; nothing else costs anything.
+#include <vector>
+
+#include "sim/control/cluster_state.hpp"
+
+namespace orrery {
+
+// What it has done, in its own words. It may be less than what is believed.
+void ClusterState::hear(JobRecord& r, Work done, Time now) {
+  r.done = r.said = done;
+  r.done_at = r.said_at = now;
+}
+
+// It ceases to run, or to run as it did: what it is believed to have done until now stays.
+void ClusterState::settle(JobRecord& r, Time now) const {
+  if (r.state != JobState::running) return;
+  r.done = r.done + work_in(now - r.done_at, believed_rate(r, *predict_));
+  r.done_at = now;
+}
+
+// A standing target that wanted it to run as it did wants it to run as it does.
+// From now on its speed is another, and what it reported before says nothing of it.
+void ClusterState::reconfigure(JobRecord& r, const event::Reconfigured& to, Time now) {
+  settle(r, now);
+  r.measured.reset();
+  RunConfig config = r.held_config;
+  config.batch = to.batch;
+  config.accumulation = to.accumulation;
+  if (r.has_target && r.target.config == r.held_config) r.target.config = config;
+  r.held_config = config;
+  if (r.state == JobState::running && r.held_sharing == Sharing::merged) share_steps(r, now);
+}
+
+// Another member makes steps in the gang of `of`, or one less, or others: from now on its members have another speed,
+// and what they reported before says nothing of it.
+void ClusterState::share_steps(JobRecord& of, Time now) {
+  of.in_gang.reset();
+  std::vector<JobId> members;
+  std::vector<Duration> steps;
+  for (const JobId job : merged_.at(of.held_group)) {
+    const JobRecord& r = record(job);
+    if (r.state != JobState::running) continue;
+    members.push_back(job);
+    steps.push_back(predict_->step_time(*r.spec, r.held, r.held_config));
+  }
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    JobRecord& r = mutable_record(members[i]);
+    settle(r, now);
+    r.measured.reset();
+    r.in_gang = merged_speed(predict_->speed(*r.spec, r.held, r.held_config, {}).rate, i, steps);
+  }
+}
+
+}  // namespace orrery
