@@ -147,6 +147,7 @@ class LiveExecutor final : public Executor {
   [[nodiscard]] Launch& launch_of(const Gang& g) { return launches_[g.launch]; }
   void launch(const LaunchRequest& request, const Member& member);
   void begin(Gang& g);
+  [[nodiscard]] Work in_folder(JobId job) const;
   void lay_down(const Gang& g, Incarnation incarnation);
   void take_up(Gang& g, const JobRecord& r);
   [[nodiscard]] bool alone(const Gang& g) const { return processes_.at(g.handle).members.size() == 1; }

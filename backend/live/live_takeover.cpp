@@ -1,8 +1,9 @@
 // A live world that begins in the middle of a run, where the control plane says that the run is: of a run that was
 // simulated so far, or whose processes are gone. Every job that holds GPUs gets processes there, of the incarnation
 // that it has, so a controller that goes on from the same state notices nothing but the time that they take to come
-// up. What a paced job has done is laid down as its checkpoint, from which it goes on; a job that trains goes on from
-// the one that its folder holds.
+// up. What a paced job has done is laid down as its checkpoint, from which it goes on. A job that trains goes on from
+// the newest one that its folder holds, whatever is believed of it: of a run that was only simulated, from nothing.
+// Likewise what its parents published there is not in their folders, so it starts as one whose parents have nothing.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -21,17 +22,26 @@ LiveExecutor::LiveExecutor(const Topology& topology, const Workload& workload, c
     if (const NodeId node(n); known.physical().is_down(node))
       verdicts_.push_back(Event{.what = event::Capacity{node, topology.node(node).gpus}});
   for (const JobRecord& r : known.records()) {
-    if (!r.known || is_final(r.state)) continue;
     const JobId job = r.spec->id;
     Gang& g = gangs_[job];
     g.job = job;
-    g.done = g.committed =
-        holds_gpus(r.state) ? std::min(view.job(job).done, workload.truths[job.index()].work) : r.committed;
+    if (task_of(job) != nullptr) g.done = g.committed = in_folder(job);  // its children ask when it has ended, too
+    if (!r.known || is_final(r.state)) continue;
+    if (task_of(job) == nullptr)
+      g.done = g.committed =
+          holds_gpus(r.state) ? std::min(view.job(job).done, workload.truths[job.index()].work) : r.committed;
     if (const auto versions = view.versions(job); !versions.empty())
       g.published_at = versions.back().progress_per_mille;
+    if (task_of(job) != nullptr) g.published_at = std::min(g.published_at, progress_of(g));
     lay_down(g, r.incarnation);
     if (holds_gpus(r.state)) take_up(g, r);
   }
+}
+
+// What the newest checkpoint of a job holds.
+Work LiveExecutor::in_folder(JobId job) const {
+  const CheckpointSearch found = load_checkpoint(folder_of(job) + "/checkpoints");
+  return found.newest ? found.newest->checkpoint.stamp.done : Work{};
 }
 
 // The checkpoint of a paced job.

@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 
+#include "backend/protocol/checkpoint_dir.hpp"
 #include "sim/observe/metrics/fold.hpp"
 #include "sim/world/sim_executor.hpp"
 #include "tests/support/batches.hpp"
@@ -95,6 +96,18 @@ void make_scripted(LiveWorld& w, const std::string& script, const std::vector<Ti
   w.overheads.stop = seconds(4);
 }
 
+// What the control plane knows of the run at that instant.
+WorldState simulated_to(Time at, const LiveWorld& w, const Topology& topology, const IdealModel& model) {
+  SimExecutor simulated(topology, w.workload, model, {});
+  JobSource source(w.workload.specs, [](const JobSpec& s) { return s.user_estimate; });
+  const auto policy = make_policy(w.policy);
+  Controller controller(simulated, *policy, source, w.workload.specs, w.workload.demands, model, {}, {});
+  controller.begin();
+  while (simulated.now() < at && controller.step()) {
+  }
+  return controller.world();
+}
+
 }  // namespace
 
 TEST_CASE("live: a simulated run is taken over while its jobs run and wait with work done", "[live]") {
@@ -151,20 +164,44 @@ TEST_CASE("live: a node that is away in a run that is taken over is there", "[li
   CHECK(r.live.when(EventKind::finished, 0) < 200);
 }
 
+// What was believed of a job that trains was reported as saved when it failed before it was up.
+TEST_CASE("live: a job that trains is taken over with what its folder holds", "[live]") {
+  for (const std::int64_t saved_s : {0, 4}) {
+    INFO(saved_s << " s saved");
+    LiveWorld w;
+    make_scripted(w, "0s j0 run n0:0\n10s j1 run n0:1\n", {{0, 1, 40}, {0, 1, 40}});
+    const Topology topology(w.groups);
+    const IdealModel model;
+    const WorldState state = simulated_to(at_seconds(10), w, topology, model);
+    REQUIRE(state.cluster.record(JobId(0)).state == JobState::running);
+    if (saved_s > 0) {
+      const Work done{seconds(saved_s).ns};
+      REQUIRE(live::save_checkpoint(w.folder.path() + "/jobs/0/checkpoints", {{"0", 1, 0, saved_s, done}, {}, {}}));
+    }
+    live::EngineOptions engine;
+    engine.nodes = gpus_by_node(topology);
+    live::LiveOptions options;
+    options.folder = w.folder.path();
+    options.worker = w.worker;
+    options.tasks = {{w.folder.file("task"), {"/bin/false"}, Work{seconds(1).ns}}, {}};  // it is never up
+    live::LiveExecutor real(topology, w.workload, model, std::make_unique<live::LocalEngine>(engine), options,
+                            state.cluster, state.now);
+    std::optional<Work> committed;
+    for (const Time until = real.now() + seconds(20); real.now() < until && !committed;)
+      for (const Event& e : real.wait_until(until))
+        if (e.job == JobId(0) && failure_of(e) != nullptr) committed = failure_of(e)->committed;
+    REQUIRE(committed);
+    CHECK(*committed == Work{seconds(saved_s).ns});
+  }
+}
+
 // It comes up, and is told to stop before it is known to be there.
 TEST_CASE("live: a job that was suspended in a run that is taken over can be stopped at once", "[live]") {
   LiveWorld w;
   make_scripted(w, "0s j0 run n0:0-1\n20s j0 suspend\n22s j1 preempt\n99s j1 run n0:3\n", {{0, 2, 40}, {0, 1, 5}});
   const Topology topology(w.groups);
   const IdealModel model;
-  SimExecutor simulated(topology, w.workload, model, {});
-  JobSource source(w.workload.specs, [](const JobSpec& s) { return s.user_estimate; });
-  const auto policy = make_policy(w.policy);
-  Controller controller(simulated, *policy, source, w.workload.specs, w.workload.demands, model, {}, {});
-  controller.begin();
-  while (simulated.now() < at_seconds(22) && controller.step()) {
-  }
-  const WorldState state = controller.world();
+  const WorldState state = simulated_to(at_seconds(22), w, topology, model);
   const JobRecord& job = state.cluster.record(JobId(0));
   REQUIRE(job.state == JobState::suspended);
 
