@@ -94,7 +94,7 @@ void TrainerWorker::await_start() {
   const auto text = live::read_file(start_.task);
   if (!text) fail(text.error().items.at(0).message, live::kExitUsage);
   config_ = nlohmann::json::parse(*text, nullptr, false);
-  if (!config_.is_object()) fail(fmt::format("`{}` is not a JSON object", start_.task), live::kExitUsage);
+  if (!config_->is_object()) fail(fmt::format("`{}` is not a JSON object", start_.task), live::kExitUsage);
   log_->note(fmt::format("job {} incarnation {} generation {}: rank {} of {}", start_.job, start_.incarnation,
                          start_.generation, options_.rank, options_.world));
 }
@@ -121,7 +121,7 @@ void TrainerWorker::make_session(const Platform& platform) {
   control_ = make_gloo_communicator(store, "control", rank, world);
   gradients_ = platform.communicator(store, "gradients", rank, world);
   own_ = platform.communicator(store, "task", rank, world);
-  const auto job = job_config(config_);
+  const auto job = job_config(*config_);
   if (!job) fail(sentence(job.error()), live::kExitUsage);
   at::set_num_threads(static_cast<int>(job->threads));
   TaskContext context;
@@ -129,7 +129,7 @@ void TrainerWorker::make_session(const Platform& platform) {
   context.comm = own_.get();
   context.from = start_.from.empty() ? job->from : start_.from;
   context.work_folder = std::filesystem::path(start_.checkpoint_dir).parent_path().string();
-  auto session = Session::make(config_, context, *gradients_);
+  auto session = Session::make(*config_, context, *gradients_);
   if (!session) fail(sentence(session.error()));
   session_ = *std::move(session);
   if (auto ok = session_->reconfigure(start_.batch, start_.accumulation); !ok) fail(sentence(ok.error()));

@@ -14,6 +14,7 @@
 #include "backend/protocol/wire.hpp"
 #include "backend/trainer/rendezvous.hpp"
 #include "backend/trainer/session.hpp"
+#include "sim/core/json_box.hpp"
 
 namespace orrery::trainer {
 
@@ -69,7 +70,7 @@ class TrainerWorker {
   worker::Log* log_;
   worker::Wire wire_;
   live::Start start_{};
-  nlohmann::json config_{};
+  JsonBox config_{};
   std::unique_ptr<Rendezvous> rendezvous_{};
   std::unique_ptr<Communicator> control_{}, gradients_{}, own_{};  // words; gradients; the task's
   std::unique_ptr<Session> session_{};
