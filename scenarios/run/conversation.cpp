@@ -68,7 +68,7 @@ Expected<std::unique_ptr<ProgramConversation>> ProgramConversation::start(const 
   spec.environment = {"PYTHONHASHSEED=0", "PYTHONUNBUFFERED=1"};
   auto process = live::spawn(spec);
   if (!process) {
-    Diagnostic d{fmt::format("policy `external`: {}", process.error().items.front().message)};
+    Diagnostic d{fmt::format("policy `{}`: {}", options.label, process.error().items.front().message)};
     d.hint = options.directory.empty() ? "is it there, and may it be executed?"
                                        : fmt::format("is it there, seen from `{}`?", options.directory);
     if (options.command.size() == 1 && options.command.front().find(' ') != std::string::npos)
@@ -90,12 +90,17 @@ ProgramConversation::~ProgramConversation() {
 }
 
 std::string ProgramConversation::who() const {
-  return fmt::format("`{}`", fmt::join(options_.command, " "));
+  return fmt::format("policy `{}`, `{}`", options_.label, fmt::join(options_.command, " "));
 }
 
-void ProgramConversation::fail_at(std::string message, const std::string& asked) const {
-  Diagnostic d{fmt::format("policy `external`, {}: {}", who(), message)};
-  d.where = {"its conversation", static_cast<int>(std::min<std::uint64_t>(lines_, 2'000'000'000)), 0};
+void ProgramConversation::fail_at(std::string message, const std::string& asked, std::string_view part) const {
+  Diagnostic d{fmt::format("{}: {}", who(), message)};
+  d.where = {std::string(kConversation), static_cast<int>(std::min<std::uint64_t>(lines_, 2'000'000'000)), 0};
+  if (!part.empty()) {
+    d.line_text = part;
+    d.where.column = static_cast<int>(part.size()) + 1;
+    d.hint = "there is no more of its answer";
+  }
   d.notes.push_back(fmt::format("it was asked: {}", beginning_of(asked)));
   const std::string words = live::tail_of(log_path(), kLastWords);
   std::size_t from = 0;
@@ -108,13 +113,14 @@ void ProgramConversation::fail_at(std::string message, const std::string& asked)
 }
 
 void ProgramConversation::fail_ended(const std::string& asked) {
-  if (!ends_within(process_.pidfd, kFarewellNs)) fail_at("it has closed its output before it answered", asked);
+  if (!ends_within(process_.pidfd, kFarewellNs))
+    fail_at("it has closed its output before it answered", asked, heard_);
   siginfo_t info{};
   std::string how = "it has ended";
   if (::waitid(P_PID, static_cast<id_t>(process_.id.pid), &info, WEXITED | WNOWAIT) == 0)
     how = info.si_code == CLD_EXITED ? fmt::format("it has ended with exit code {}", info.si_status)
                                      : fmt::format("it was ended by {}", live::signal_name(info.si_status));
-  fail_at(how + " before it answered", asked);
+  fail_at(how + " before it answered", asked, heard_);
 }
 
 void ProgramConversation::write_some(std::string_view& rest) {
@@ -152,7 +158,8 @@ std::string ProgramConversation::ask(const std::string& line) {
     looked = heard_.size();
     if (looked > kLongestAnswer) fail_at("its answer is longer than 64 MiB", line);
     const std::int64_t left = limit - live::monotonic_ns();
-    if (left <= 0) fail_at(fmt::format("no answer within {} (`timeout`)", format_duration(options_.timeout)), line);
+    if (left <= 0)
+      fail_at(fmt::format("no answer within {} (`timeout`)", format_duration(options_.timeout)), line, heard_);
     std::array<pollfd, 2> polled{pollfd{process_.out.get(), POLLIN, 0},
                                  pollfd{rest.empty() ? -1 : process_.in.get(), POLLOUT, 0}};
     if (::poll(polled.data(), polled.size(), static_cast<int>(left / 1'000'000 + 1)) <= 0) continue;
@@ -161,10 +168,15 @@ std::string ProgramConversation::ask(const std::string& line) {
   }
 }
 
-Expected<std::unique_ptr<RecordedConversation>> RecordedConversation::read(const std::string& path) {
+Expected<std::unique_ptr<RecordedConversation>> RecordedConversation::read(const std::string& path,
+                                                                           const std::string& label) {
   auto text = read_text_file(path);
   if (!text) return tl::make_unexpected(std::move(text.error()));
-  return std::unique_ptr<RecordedConversation>(new RecordedConversation(path, std::move(*text)));
+  return std::unique_ptr<RecordedConversation>(new RecordedConversation(path, label, std::move(*text)));
+}
+
+std::string RecordedConversation::who() const {
+  return fmt::format("policy `{}`, the recording `{}`", label_, path_);
 }
 
 std::string_view RecordedConversation::next() {

@@ -233,7 +233,7 @@ std::optional<Standstill> LiveSession::outage(live::LiveExecutor& executor) cons
 Expected<void> LiveSession::play(RunPolicy& policy) {
   if (policy.converses()) {
     conversation_ = fmt::format("{}/{}", beside_.path(), kConversationFile);
-    policy.record(conversation_);
+    policy.record(conversation_, true);
   }
   const bool urgent = paces(worker_) && !may_train(prepared_);
   const live::RaisedPriority priority(urgent);  // of the threads and processes that follow
@@ -338,14 +338,15 @@ Expected<LiveReport> run_live(const Prepared& prepared, const LiveRequest& reque
   set_assertion_seed(request.run.seed);
   auto worker = find_worker(request.worker);
   if (!worker) return tl::make_unexpected(std::move(worker.error()));
-  auto policy = RunPolicy::make(prepared, request.run.policy, request.run.seed);
+  ORRERY_ASSERT(request.run.folder.has_value(), "a live run needs a folder");
+  auto policy =
+      RunPolicy::make(prepared, request.run.policy, request.run.seed, "", conversation_beside(*request.run.folder));
   if (!policy) return tl::make_unexpected(std::move(policy.error()));
   if (!policy->failure().empty()) {
     LiveReport failed;
     failed.run.failure = policy->failure();
     return failed;
   }
-  ORRERY_ASSERT(request.run.folder.has_value(), "a live run needs a folder");
   LiveSession session(prepared, request, *worker);
   Expected<void> ok = session.open();
   if (ok) ok = session.take_over();

@@ -121,7 +121,7 @@ RunReport run_controller(const Prepared& p, const RunRequest& request, RunPlayer
       return report;
     }
     report.events = outcome.events;
-    if (outcome.status == RunStatus::stalled) report.failure = stalled_text(outcome, request.policy.name);
+    if (outcome.status == RunStatus::stalled) report.failure = stalled_text(outcome, policy_label(request.policy));
     report.no_progress = outcome.status == RunStatus::stalled && at_clocks_end(outcome);
   } catch (const AssertionFailed& e) {
     report.failure = e.what();

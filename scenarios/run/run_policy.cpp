@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <utility>
 
 #include "policies/placement/placements.hpp"
@@ -20,7 +21,7 @@ Expected<std::unique_ptr<Conversation>> conversation_of(const PolicyConfig& conf
   if (!options) return tl::make_unexpected(std::move(options.error()));
   const std::string& recording = played_back.empty() ? options->conversation : played_back;
   if (!recording.empty()) {
-    auto read = RecordedConversation::read(recording);
+    auto read = RecordedConversation::read(recording, options->label);
     if (!read) return tl::make_unexpected(std::move(read.error()));
     return std::unique_ptr<Conversation>(std::move(*read));
   }
@@ -37,9 +38,9 @@ RunPolicy& RunPolicy::operator=(RunPolicy&&) noexcept = default;
 RunPolicy::~RunPolicy() = default;
 
 Expected<RunPolicy> RunPolicy::make(const Prepared& prepared, const PolicyConfig& config, std::uint64_t seed,
-                                    const std::string& played_back) {
+                                    const std::string& played_back, const std::string& kept) {
   RunPolicy p;
-  p.name_ = config.name;
+  p.name_ = policy_label(config);
   if (!is_external(config) && !is_of_library(config)) {
     auto made = make_policy(config, prepared.scenario.emulate, seed);
     if (!made) return tl::make_unexpected(std::move(made.error()));
@@ -62,7 +63,7 @@ Expected<RunPolicy> RunPolicy::make(const Prepared& prepared, const PolicyConfig
   p.capabilities_ = external_policy().capabilities;
   try {
     auto made = std::make_unique<WirePolicy>(std::move(*talk), make_placement(config.placement, seed),
-                                             *prepared.topology, seed);
+                                             *prepared.topology, seed, kept);
     p.wire_ = made.get();
     p.policy_ = std::move(made);
   } catch (const PolicyFailed& e) {
@@ -73,7 +74,8 @@ Expected<RunPolicy> RunPolicy::make(const Prepared& prepared, const PolicyConfig
 
 Expected<std::unique_ptr<Policy>> RunPolicy::copy() const {
   if (wire_ != nullptr)
-    return fail("policy `external` is another process, which cannot be copied: no run under it can be forked");
+    return fail(
+        fmt::format("policy `{}` is another process, which cannot be copied: no run under it can be forked", name_));
   auto copy = policy_->clone();
   if (copy == nullptr)
     return fail(
@@ -81,8 +83,22 @@ Expected<std::unique_ptr<Policy>> RunPolicy::copy() const {
   return copy;
 }
 
-void RunPolicy::record(const std::string& path) {
-  if (wire_ != nullptr) wire_->record(path);
+void RunPolicy::record(const std::string& path, bool stays) {
+  if (wire_ != nullptr) wire_->record(path, stays);
+}
+
+void RunPolicy::keep(std::string& failure) {
+  if (wire_ == nullptr) return;
+  const auto file = wire_->keep();
+  if (!file)
+    failure += "\n   = the conversation is not kept: " + file.error().items.front().message;
+  else if (!file->empty() && failure.find(*file) == std::string::npos)
+    failure += "\n   = its conversation: " + *file;
+}
+
+std::string conversation_beside(const std::string& run_folder) {
+  const std::filesystem::path folder = std::filesystem::path(run_folder).lexically_normal();
+  return fmt::format("{}.{}", (folder.has_filename() ? folder : folder.parent_path()).string(), kConversationFile);
 }
 
 Expected<void> RunPolicy::finish() {

@@ -16,9 +16,11 @@ class WirePolicy;
 class RunPolicy {
  public:
   // Bad options, a library or a program that is not there are errors; what a program does wrong is failure().
-  // `played_back`: a recorded conversation that answers instead of the program.
+  // `played_back`: a recorded conversation that answers instead of the program. `kept`: where the conversation lies
+  // after a run that failed; empty: nowhere.
   [[nodiscard]] static Expected<RunPolicy> make(const Prepared& prepared, const PolicyConfig& config,
-                                                std::uint64_t seed, const std::string& played_back = {});
+                                                std::uint64_t seed, const std::string& played_back = {},
+                                                const std::string& kept = {});
   RunPolicy(RunPolicy&&) noexcept;
   RunPolicy& operator=(RunPolicy&&) noexcept;
   ~RunPolicy();
@@ -31,8 +33,10 @@ class RunPolicy {
   [[nodiscard]] Expected<std::unique_ptr<Policy>> copy() const;
   // Whether it holds a conversation, which can be recorded.
   [[nodiscard]] bool converses() const { return wire_ != nullptr; }
-  // Writes the conversation there, if there is one.
-  void record(const std::string& path);
+  // Writes the conversation there, if there is one. `stays`: it is kept there when the run fails.
+  void record(const std::string& path, bool stays);
+  // Of a run that failed, why: keeps the conversation, if there is one, and says where unless `failure` does.
+  void keep(std::string& failure);
   // Ends the conversation and its recording.
   [[nodiscard]] Expected<void> finish();
 
@@ -46,5 +50,7 @@ class RunPolicy {
 
 // What a conversation is called in a run folder, and in the folder of a live run.
 inline constexpr std::string_view kConversationFile = "conversation.jsonl.zst";
+// Where it lies after a run that failed, and has left no folder: beside that.
+[[nodiscard]] std::string conversation_beside(const std::string& run_folder);
 
 }  // namespace orrery::app

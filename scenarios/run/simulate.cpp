@@ -23,7 +23,8 @@ RunReport failed_run(std::uint64_t seed, std::string why) {
 
 Expected<RunReport> simulate(const Prepared& prepared, const RunRequest& request) {
   set_assertion_seed(request.seed);
-  auto policy = RunPolicy::make(prepared, request.policy, request.seed);
+  const std::string kept = request.folder ? conversation_beside(*request.folder) : std::string();
+  auto policy = RunPolicy::make(prepared, request.policy, request.seed, "", kept);
   if (!policy) return tl::make_unexpected(std::move(policy.error()));
   if (!policy->failure().empty()) return failed_run(request.seed, policy->failure());
   const SimWorld world(prepared, request);
@@ -31,10 +32,11 @@ Expected<RunReport> simulate(const Prepared& prepared, const RunRequest& request
   record.watch_work(world.truth(), world.options());
   auto output = RunOutput::open(prepared, request, record);
   if (!output) return tl::make_unexpected(std::move(output.error()));
-  if (const auto path = output->path(kConversationFile); path && policy->converses()) policy->record(*path);
+  if (const auto path = output->path(kConversationFile); path && policy->converses()) policy->record(*path, false);
   SimExecutor executor(*prepared.topology, prepared.workload, world.truth(), world.options());
   RunReport report =
       run_controller(prepared, request, {executor, *policy, world.believed()}, record, output->observers());
+  if (!report.failure.empty()) policy->keep(report.failure);
   if (auto ok = policy->finish(); !ok) return tl::make_unexpected(std::move(ok.error()));
   auto digest = output->write(report);
   if (!digest) return tl::make_unexpected(std::move(digest.error()));

@@ -4,12 +4,15 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "scenarios/run/policy_failed.hpp"
 #include "sim/control/gangs.hpp"
 #include "sim/core/assert.hpp"
 #include "sim/core/node_widths.hpp"
+#include "traces/format/text_file.hpp"
 
 namespace orrery::app {
 namespace {
@@ -37,26 +40,36 @@ Allocation with_host_shares(const Allocation& gpus, const Demand& d) {
 }  // namespace
 
 WirePolicy::WirePolicy(std::unique_ptr<Conversation> talk, std::unique_ptr<Placement> placement,
-                       const Topology& topology, std::uint64_t seed)
-    : talk_(std::move(talk)), placement_(std::move(placement)) {
+                       const Topology& topology, std::uint64_t seed, std::string kept)
+    : talk_(std::move(talk)), placement_(std::move(placement)), kept_(std::move(kept)) {
   append(line_, wire::Hello{seed, topology.gpu_types(), topology.groups()});
   answer_ = ask(line_);
-  greeting_ = line_ + "\n" + answer_ + "\n";
   const auto ready = wire::read_ready(answer_);
   if (!ready) refuse("its first line is no `ready`: " + ready.error().message, ready.error().column);
   wakes_on_ = ready->wakes_on;
 }
 
 std::string WirePolicy::ask(const std::string& line) {
-  std::string answer = talk_->ask(line);
   lines_ += 2;
-  if (recording_ != nullptr) recording_->write(line + "\n" + answer + "\n");
-  return answer;
+  const auto said = [this](std::string_view text) {
+    if (first_) greeting_.append(text).push_back('\n');
+    if (recording_ != nullptr) recording_->write(std::string(text) + "\n");
+  };
+  said(line);
+  try {
+    std::string answer = talk_->ask(line);
+    said(answer);
+    return answer;
+  } catch (PolicyFailed& e) {
+    if (const std::string_view part = talk_->unasked(); !part.empty()) said(part.substr(0, part.find('\n')));
+    fail_at_line(std::move(e.error.items.front()));
+  }
 }
 
-void WirePolicy::record(const std::string& path) {
+void WirePolicy::record(const std::string& path, bool stays) {
   ORRERY_ASSERT(first_, "a conversation is recorded from its beginning, or not at all");
   recording_path_ = path;
+  if (stays) kept_ = path;
   recording_ = std::make_unique<PackedFile>(path, 1);
   recording_->write(greeting_);
 }
@@ -68,11 +81,37 @@ Expected<void> WirePolicy::finish() {
   return {};
 }
 
-void WirePolicy::refuse(std::string message, int column) const {
-  Diagnostic d{fmt::format("policy `external`, {}: {}", talk_->who(), message)};
-  d.where = {"its conversation", static_cast<int>(std::min<std::uint64_t>(lines_, 2'000'000'000)), column};
-  d.line_text = answer_.substr(0, std::max(kShownOfAnswer, static_cast<std::size_t>(column) + 100));
+Expected<std::string> WirePolicy::keep() {
+  if (kept_.empty() || !talk_->file().empty()) return talk_->file();
+  if (std::exchange(is_kept_, true)) return kept_;
+  std::error_code failed;
+  if (recording_ == nullptr) {  // it has not come to the first decision
+    if (const auto folder = std::filesystem::path(kept_).parent_path(); !folder.empty())
+      std::filesystem::create_directories(folder, failed);
+    auto written = write_text_file(kept_, greeting_);
+    return written ? Expected<std::string>(kept_) : tl::make_unexpected(std::move(written.error()));
+  }
+  if (const int error = recording_->close(); error != 0)
+    return fail(fmt::format("cannot write `{}`: {}", recording_path_, std::strerror(error)));
+  if (recording_path_ != kept_) std::filesystem::rename(recording_path_, kept_, failed);
+  if (failed) return fail(fmt::format("cannot write `{}`: {}", kept_, failed.message()));
+  return kept_;
+}
+
+void WirePolicy::fail_at_line(Diagnostic d) {
+  const auto file = keep();
+  if (!file)
+    d.notes.push_back("the conversation is not kept: " + file.error().items.front().message);
+  else if (d.where.file == kConversation && !file->empty())
+    d.where.file = *file;
   policy_failed(std::move(d));
+}
+
+void WirePolicy::refuse(std::string message, int column) {
+  Diagnostic d{fmt::format("{}: {}", talk_->who(), message)};
+  d.where = {std::string(kConversation), static_cast<int>(std::min<std::uint64_t>(lines_, 2'000'000'000)), column};
+  d.line_text = answer_.substr(0, std::max(kShownOfAnswer, static_cast<std::size_t>(column) + 100));
+  fail_at_line(std::move(d));
 }
 
 void WirePolicy::add_job(const ClusterView& view, JobId job) {
@@ -129,7 +168,7 @@ void WirePolicy::schedule(const ClusterView& view, PlanBuilder& plan) {
   }
 }
 
-void WirePolicy::check_known(const ClusterView& view, JobId job) const {
+void WirePolicy::check_known(const ClusterView& view, JobId job) {
   if (job.index() >= introduced_.size() || !introduced_[job.index()])
     refuse(fmt::format("its plan names job {}, which it has not been told of", job.value));
   if (is_final(view.state(job)))
@@ -137,7 +176,7 @@ void WirePolicy::check_known(const ClusterView& view, JobId job) const {
 }
 
 // As PlanBuilder::run() asserts.
-void WirePolicy::check_sharing(JobId job, const Target& target) const {
+void WirePolicy::check_sharing(JobId job, const Target& target) {
   const bool grouped = target.sharing == Sharing::interleaved || target.sharing == Sharing::merged;
   if (grouped && !target.group.valid())
     refuse(fmt::format("its plan runs job {} with others of a group (`sharing`), but names no `group`", job.value));
@@ -159,7 +198,7 @@ const Target* WirePolicy::target_of(const ClusterView& view, JobId job) const {
 }
 
 // When all targets are known: those of a group share in one way, and those that are merged hold the same GPUs.
-void WirePolicy::check_groups(const ClusterView& view) const {
+void WirePolicy::check_groups(const ClusterView& view) {
   std::map<GroupId, JobId> first;
   const auto how = [](const Target& t) { return t.sharing == Sharing::merged ? "merged" : "interleaved"; };
   const auto meet = [&](JobId job, const Target& target) {

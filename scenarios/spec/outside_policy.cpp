@@ -98,6 +98,7 @@ Expected<ExternalOptions> external_options(const PolicyConfig& c) {
   OptionReader reader(c.name, c.options, c.where, external_policy().options);
   ExternalOptions o;
   o.timeout = reader.time("timeout");
+  o.label = policy_label(c);
   o.conversation = reader.path("conversation");
   o.directory = folder_of(c);
   std::vector<Diagnostic> errors;

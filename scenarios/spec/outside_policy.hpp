@@ -24,6 +24,7 @@ inline constexpr std::string_view kExternal = "external";
 
 // What a scenario says of `external`.
 struct ExternalOptions {
+  std::string label;  // what messages call the policy
   std::vector<std::string> command;
   std::string directory;     // it runs there; empty = where orrery runs
   std::string conversation;  // played back instead of running the command; empty = none

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -61,6 +62,14 @@ std::string program(const test::TempFolder& dir, const std::string& body) {
                                        "  jobs = [j['id'] for j in v['jobs']]\n  " +
                                            body + "\n";
   return fmt::format("[python3, {}]", dir.file("bad.py"));
+}
+
+// With FILE for the conversation that a run in `dir` has left beside its folder.
+std::string in_file(std::string text, const test::TempFolder& dir) {
+  const std::string file = dir.file("run.conversation.jsonl.zst");
+  for (std::size_t at = text.find(file); at != std::string::npos; at = text.find(file))
+    text.replace(at, file.size(), "FILE");
+  return text;
 }
 
 constexpr const char* kTwentyJobs = R"(version: 1
@@ -147,11 +156,11 @@ TEST_CASE("what a program does wrong is one error that names the line", "[extern
     const char* body;
     const char* failure;
   } kWrong[] = {
-      {"sys.exit(3)", "it has ended with exit code 3 before it answered\n  --> its conversation:4"},
+      {"sys.exit(3)", "it has ended with exit code 3 before it answered\n  --> FILE:4"},
       {"say({'epoch': e}) if n < 3 else os.kill(os.getpid(), 9)", "it was ended by SIGKILL before it answered"},
       {"raise ValueError('no such tenant')", "ValueError: no such tenant"},
-      {"time.sleep(600)", "no answer within 5s (`timeout`)\n  --> its conversation:"},
-      {"say('hello')", "its answer is no plan: this is not JSON\n  --> its conversation:4:1"},
+      {"time.sleep(600)", "no answer within 5s (`timeout`)\n  --> FILE:"},
+      {"say('hello')", "its answer is no plan: this is not JSON\n  --> FILE:4:1"},
       {"say({'epoch': e, 'palce': jobs})", "nothing is known about `palce` here; did you mean `place`?"},
       {"say({'epoch': e + 1})", "it answers epoch 2, and was asked about 1"},
       {"say({'epoch': e, 'place': [99]})", "its plan names job 99, which it has not been told of"},
@@ -160,7 +169,7 @@ TEST_CASE("what a program does wrong is one error that names the line", "[extern
       {"say({'epoch': e, 'targets': [[jobs[0], 'suspend']]})", "which has no GPUs to stand still on"},
       {"say({'epoch': e, 'wake': v['now']})", "which is not after now"},
       {"say({'epoch': e, 'place': jobs + jobs})", "which has GPUs by an earlier target"},
-      {"say({'epoch': e}); say('debugging'); n < 2 or time.sleep(9)", "its conversation:"},
+      {"say({'epoch': e}); say('debugging'); n < 2 or time.sleep(9)", "--> FILE:"},
       {"say({'epoch': e, 'targets': [[j, 'run', 'n0:0'] for j in jobs]}) if n > 1 else say({'epoch': e, 'targets': "
        "[[jobs[0], 'run', 'n0:0']]})",
        "its plan runs job"},
@@ -172,8 +181,9 @@ TEST_CASE("what a program does wrong is one error that names the line", "[extern
     if (has(w.body, "sleep(600)")) policy.options["timeout"] = "5s";
     const RunReport report = run_of(*p, policy, dir.file("run"));
     INFO(report.failure);
-    CHECK(has(report.failure, w.failure));
+    CHECK(has(in_file(report.failure, dir), w.failure));
     CHECK_FALSE(fs::exists(dir.file("run")));
+    CHECK(fs::exists(dir.file("run.conversation.jsonl.zst")));
     std::size_t left = 0;  // of the program and its notes
     for (const auto& entry : fs::directory_iterator(dir.path())) left += entry.is_directory() ? 1 : 0;
     CHECK(left == 0);
@@ -222,7 +232,7 @@ TEST_CASE("what a program says of groups that cannot be is one error that names 
     const RunReport report = run_of(*p, external_config(program(dir, g + w.body)), dir.file("run"));
     INFO(report.failure);
     CHECK(has(report.failure, w.failure));
-    CHECK(has(report.failure, "\n  --> its conversation:"));
+    CHECK(has(in_file(report.failure, dir), "\n  --> FILE:"));
   }
 }
 
@@ -295,6 +305,62 @@ TEST_CASE("a program that does not say `ready` fails the run", "[external]") {
   CHECK(has(failure("[sh, -c, \"exit 7\"]"),
             "it has ended with exit code 7 before it answered\n  --> its conversation:2"));
   CHECK(has(failure("[echo, '{\"ready\":9}']"), "version 9 of the wire; this orrery speaks version 1"));
+}
+
+TEST_CASE("the conversation of a run that failed lies beside its folder, to the line of the error", "[external]") {
+  const auto p = test::prepared(kTwentyJobs);
+  REQUIRE(p);
+  const struct {
+    const char* body;
+    const char* place;
+    const char* last_line;  // its beginning
+    int lines;
+  } kFailed[] = {
+      {"sys.exit(3)", "FILE:4", "{\"view\"", 3},
+      {"sys.stdout.write('{\"epoch\":1,\"pl'); sys.exit(3)",
+       "FILE:4:15\n   |\n 4 | {\"epoch\":1,\"pl\n   |               ^ there is no more of its answer",
+       "{\"epoch\":1,\"pl", 4},
+      {"say({'epoch': e}); n < 2 or say('debugging')", "FILE:", "debugging", 0},
+      {"say({'epoch': e})", "\n   = its conversation: FILE", "{\"epoch\"", 0},  // nothing is ever started
+  };
+  for (const auto& f : kFailed) {
+    INFO(f.body);
+    const test::TempFolder dir;
+    const std::string failure = run_of(*p, external_config(program(dir, f.body)), dir.file("run") + "/").failure;
+    INFO(failure);
+    CHECK(has(in_file(failure, dir), f.place));
+    const auto kept = read_text_file(dir.file("run.conversation.jsonl.zst"));
+    REQUIRE(kept);
+    CHECK(has(kept->substr(0, kept->find('\n')), "{\"hello\":1"));
+    CHECK(kept->substr(kept->rfind('\n', kept->size() - 2) + 1).starts_with(f.last_line));
+    if (f.lines > 0) CHECK(std::count(kept->begin(), kept->end(), '\n') == f.lines);
+  }
+  const test::TempFolder dir;  // before there is a folder at all
+  const std::string silent = run_of(*p, external_config("[sh, -c, \"exit 7\"]"), dir.file("new/run")).failure;
+  CHECK(has(silent, "--> " + dir.file("new/run.conversation.jsonl.zst") + ":2"));
+  // What is played back lies where it did.
+  PolicyConfig replay;
+  replay.name = "external";
+  replay.options["conversation"] = dir.file("new/run.conversation.jsonl.zst");
+  CHECK(has(run_of(*p, replay, dir.file("again")).failure, "--> " + replay.options["conversation"] + ":2"));
+  // Without a folder nothing is kept, and the line is shown.
+  const std::string shown = run_of(*p, external_config(program(dir, "say('hello')"))).failure;
+  CHECK(has(shown, "--> its conversation:4:1\n   |\n 4 | hello\n   | ^"));
+}
+
+TEST_CASE("an error of a program names its policy as the scenario does", "[external]") {
+  const auto p = test::prepared(kTwentyJobs);
+  REQUIRE(p);
+  PolicyConfig policy = external_config("[cat]");
+  policy.label = "mine";
+  CHECK(has(run_of(*p, policy).failure, "policy `mine`, `cat`: its first line is no `ready`"));
+  policy.options["command"] = "[no-such-program]";
+  RunRequest request;
+  request.policy = policy;
+  CHECK(has(render(simulate(*p, request).error()), "policy `mine`: "));
+  const test::TempFolder dir;
+  policy.options["command"] = program(dir, "say({'epoch': e})");
+  CHECK(has(run_of(*p, policy).failure, "policy `mine` left "));
 }
 
 TEST_CASE("a policy in another process says that it cannot be copied", "[external]") {

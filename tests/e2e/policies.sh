@@ -26,8 +26,9 @@ echo "$ready time.sleep(600)" >"$tmp/sleeps.py"
 exits "a program that dies" 1 "it has ended with exit code 7 before it answered" \
   "$orrery" run scenarios/policies/external.yaml --set "policy.command=[python3, $tmp/dies.py]" -o "$tmp/dead"
 check "names the line, once" \
-  bash -c "grep -q -- '--> its conversation:4' '$tmp/err' && [ \$(grep -c '^error' '$tmp/err') = 1 ]"
-check "and leaves nothing" bash -c "! compgen -G '$tmp/dead*' >/dev/null"
+  bash -c "grep -qF -- '--> $tmp/dead.conversation.jsonl.zst:4' '$tmp/err' && [ \$(grep -c '^error' '$tmp/err') = 1 ]"
+check "and leaves nothing but its conversation" \
+  bash -c "[ \"\$(compgen -G '$tmp/dead*')\" = '$tmp/dead.conversation.jsonl.zst' ]"
 exits "a program that is not there" 2 "no-such-program" \
   "$orrery" run scenarios/policies/external.yaml --set "policy.command=[no-such-program]" --no-output
 "$orrery" run scenarios/policies/external.yaml --set "policy.command=[python3, $tmp/sleeps.py]" --no-output \
