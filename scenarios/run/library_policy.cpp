@@ -11,6 +11,7 @@
 
 #include "policies/placement/placements.hpp"
 #include "scenarios/run/policy_failed.hpp"
+#include "scenarios/spec/make_policy.hpp"
 #include "scenarios/spec/outside_policy.hpp"
 #include "sim/api/policy_library.hpp"
 #include "sim/core/assert.hpp"
@@ -129,7 +130,7 @@ Expected<std::unique_ptr<Policy>> make_library_policy(const PolicyConfig& c, con
                                                       std::uint64_t seed) {
   std::map<std::string, std::string> own = c.options;
   own.erase("library");
-  OptionReader options(c.name, std::move(own), c.where, row.options);
+  OptionReader options(c.name, std::move(own), option_places(c, row.options), row.options);
   const std::string who = fmt::format("policy `{}` of `{}`", c.name, library_path(c));
   try {
     auto policy = row.make({make_placement(c.placement, seed), seed}, options);

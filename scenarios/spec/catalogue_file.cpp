@@ -102,7 +102,7 @@ class Reader {
       if (parent == nullptr) return no_parent(name, p, job);
       good = good && good_.count(name) > 0;
       if (parent->kind == JobKind::eval)
-        walk_.complain(p, fmt::format("`{}`: an evaluation publishes nothing to start from", p.path));
+        walk_.complain(walk_.key_of(p), fmt::format("`{}`: an evaluation publishes nothing to start from", p.path));
       CatalogueParent edge;
       edge.job = static_cast<std::size_t>(parent - known.jobs.data());
       walk_.section(p, {
@@ -140,11 +140,13 @@ class Reader {
   void no_parent(const std::string& name, const Place& p, const CatalogueJob& job) {
     if (name == job.name || std::find(all_names_.begin(), all_names_.end(), name) != all_names_.end())
       return walk_.complain(
-          p, fmt::format("`{}` cannot descend from `{}`, which does not stand above it", job.name, name),
+          walk_.key_of(p),
+          fmt::format("`{}` cannot descend from `{}`, which does not stand above it", job.name, name),
           "parents come first");
     const std::vector<std::string_view> names(all_names_.begin(), all_names_.end());
     const std::string_view near = closest(name, names);
-    walk_.complain(p, fmt::format("`{}` descends from `{}`, which the catalogue has not", job.name, name),
+    walk_.complain(walk_.key_of(p),
+                   fmt::format("`{}` descends from `{}`, which the catalogue has not", job.name, name),
                    near.empty() ? "" : fmt::format("did you mean `{}`?", near));
   }
 
@@ -234,7 +236,7 @@ class Reader {
     walk_.section(at, {}, [&](const std::string& key, const Place& weight) {
       const auto one = parse_gpu_mix(key);
       if (!one || one->front().first < 1 || one->front().first > 65536)
-        walk_.complain(weight, fmt::format("`{}` in {} is no number of GPUs", key, at.path));
+        walk_.complain(walk_.key_of(weight), fmt::format("`{}` in {} is no number of GPUs", key, at.path));
       else
         mix.emplace_back(one->front().first, walk_.number(weight));
     });

@@ -37,7 +37,7 @@ void read_mix(YamlWalk& w, const Place& at, GenerateSpec& g) {
   w.section(at, {}, [&](const std::string& key, const Place& weight) {
     auto mix = parse_gpu_mix(key);
     if (!mix)
-      w.complain(weight, fmt::format("`{}` in {} is no number of GPUs", key, at.path));
+      w.complain(w.key_of(weight), fmt::format("`{}` in {} is no number of GPUs", key, at.path));
     else
       g.gpu_mix.emplace_back(mix->front().first, w.number(weight, 1e-9, 1e9));
   });

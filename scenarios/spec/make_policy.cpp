@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "policies/placement/placements.hpp"
 #include "policies/reference/emulations.hpp"
 #include "policies/registry.hpp"
@@ -52,13 +54,21 @@ Expected<std::unique_ptr<Policy>> make_policy(const PolicyConfig& config, const 
   std::unique_ptr<Policy> policy;
   if (info != nullptr) {
     const PolicyInfo row = emulated(*info, find_emulation(emulate));
-    OptionReader options(config.name, config.options, config.where, row.options);
+    OptionReader options(config.name, config.options, option_places(config, row.options), row.options);
     policy = row.make(std::move(setup), options);
     if (auto ok = options.finish(); !ok)
       errors.insert(errors.end(), ok.error().items.begin(), ok.error().items.end());
   }
   if (!errors.empty()) return tl::make_unexpected(Error(std::move(errors)));
   return policy;
+}
+
+std::map<std::string, SourcePos> option_places(const PolicyConfig& config, const std::vector<OptionSpec>& specs) {
+  std::map<std::string, SourcePos> places = config.where;
+  for (const auto& [name, place] : config.keys)
+    if (std::none_of(specs.begin(), specs.end(), [&n = name](const OptionSpec& s) { return s.name == n; }))
+      places[name] = place;
+  return places;
 }
 
 Diagnostic unknown_placement(const PolicyConfig& config) {

@@ -1,6 +1,7 @@
 // Makes a policy with its placement from a scenario's words, or says what is wrong with them.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,6 +17,10 @@ namespace orrery::app {
 // Of the tree; for all others see outside_policy.hpp.
 [[nodiscard]] Expected<std::unique_ptr<Policy>> make_policy(const PolicyConfig& config, const std::string& emulate,
                                                             std::uint64_t seed);
+
+// Where what is wrong with an option stands: its value, and of one that `specs` do not have its name.
+[[nodiscard]] std::map<std::string, SourcePos> option_places(const PolicyConfig& config,
+                                                             const std::vector<OptionSpec>& specs);
 
 // That the policy's placement is none.
 [[nodiscard]] Diagnostic unknown_placement(const PolicyConfig& config);

@@ -95,10 +95,11 @@ const PolicyInfo& external_policy() {
 }
 
 Expected<ExternalOptions> external_options(const PolicyConfig& c) {
-  OptionReader reader(c.name, c.options, c.where, external_policy().options);
+  const std::vector<OptionSpec>& specs = external_policy().options;
+  OptionReader reader(c.name, c.options, option_places(c, specs), specs);
   ExternalOptions o;
-  o.timeout = reader.time("timeout");
   o.label = policy_label(c);
+  o.timeout = reader.time("timeout");
   o.conversation = reader.path("conversation");
   o.directory = folder_of(c);
   std::vector<Diagnostic> errors;

@@ -13,14 +13,14 @@ namespace {
 void read_table(YamlWalk& w, const Place& at, const std::string& type, const std::vector<NodeGroup>& groups,
                 PerformanceConfig& c) {
   for (const auto& [known, table] : c.tables)
-    if (same_name(known, type)) w.complain(at, fmt::format("`{}` and `{}` are one GPU type", known, type));
+    if (same_name(known, type)) w.complain(w.key_of(at), fmt::format("`{}` and `{}` are one GPU type", known, type));
   c.tables[type] = w.word(at);
   std::vector<std::string_view> types;
   for (const NodeGroup& g : groups)
     if (g.gpus_per_node > 0 && find_name(types, g.gpu) == types.size()) types.push_back(g.gpu);
   if (find_name(types, type) < types.size()) return;
   const std::string_view near = closest(type, types);
-  w.complain(at, fmt::format("the cluster has no GPUs of type `{}`", type),
+  w.complain(w.key_of(at), fmt::format("the cluster has no GPUs of type `{}`", type),
              near.empty() ? "" : fmt::format("did you mean `{}`?", near),
              {fmt::format("types: {}", joined(types, ", "))});
 }

@@ -51,6 +51,7 @@ PolicyConfig read_policy(YamlWalk& w, const Place& at, const PolicyConfig& defau
   const auto other = [&](const std::string& key, const Place& p) {
     c.options[key] = option_text(w, p);
     c.where[key] = w.where(p);
+    c.keys[key] = w.where(w.key_of(p));
   };
   w.section(at, policy_keys(w, c), other, "an option of the policy, see `orrery policy show`");
   if (at.node.IsMap() && c.where.count("name") == 0) w.missing(at, "name", "which policy; see `orrery policy list`");

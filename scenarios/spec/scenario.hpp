@@ -46,6 +46,7 @@ struct PolicyConfig {
   std::string placement = "count";
   std::map<std::string, std::string> options;  // its own keys beside name and placement; lists as "[a, b]"
   std::map<std::string, SourcePos> where;      // of each option, and of name and placement
+  std::map<std::string, SourcePos> keys;       // where the names of options stand
 };
 
 // `by: checkpoint`: a time that follows from the bytes of a job's checkpoint and how fast they move.

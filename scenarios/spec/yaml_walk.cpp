@@ -210,7 +210,7 @@ void YamlWalk::section(const Place& at, const Keys& keys,
       complain(key, fmt::format("key `{}` appears twice in {}", name, at.path.empty() ? "the file" : at.path));
       continue;
     }
-    const Place value{entry.second, child(at.path, name)};
+    const Place value{entry.second, child(at.path, name), entry.first};
     const auto known = std::find_if(keys.begin(), keys.end(), [&name](const Key& k) { return k.name == name; });
     if (known != keys.end()) {
       known->read(value);
@@ -218,7 +218,7 @@ void YamlWalk::section(const Place& at, const Keys& keys,
       other(name, value);
     } else {
       const std::string_view near = closest(name, names);
-      complain({entry.first, child(at.path, name)},
+      complain(key_of(value),
                fmt::format("unknown key `{}`{}", name, at.path.empty() ? "" : fmt::format(" in {}", at.path)),
                near.empty() ? "" : fmt::format("did you mean `{}`?", near),
                {fmt::format("keys here: {}", joined(names, ", "))});

@@ -23,6 +23,7 @@ namespace orrery::app {
 struct Place {
   YAML::Node node;
   std::string path;
+  YAML::Node key{};  // of a value in a map
 };
 
 // A key that some reader knows. Items of lists are called N in its path, names that the user chooses NAME.
@@ -112,6 +113,8 @@ class YamlWalk {
   void version_1(const Place& at);
 
   void complain(const Place& at, std::string message, std::string hint = {}, std::vector<std::string> notes = {});
+  // The key of a value, for what is wrong with that.
+  [[nodiscard]] static Place key_of(const Place& value) { return {value.key, value.path}; }
   void missing(const Place& section, std::string_view key, std::string_view what);
   // Adds an error found elsewhere; fills in the line shown when it lies in this file.
   void add(Diagnostic d);

@@ -112,6 +112,7 @@ void OptionReader::unknown(const std::string& name) {
   Diagnostic d;
   d.message = fmt::format("policy `{}` has no option `{}`", owner_, name);
   if (const auto at = where_.find(name); at != where_.end()) d.where = at->second;
+  d.width = static_cast<int>(name.size());
   if (const std::string_view near = closest(name, names); !near.empty())
     d.hint = fmt::format("did you mean `{}`?", near);
   d.notes.push_back(specs_->empty() ? fmt::format("`{}` has no options besides placement", owner_)

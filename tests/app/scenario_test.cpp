@@ -269,6 +269,29 @@ TEST_CASE("keys of another generator are refused", "[app][lineage]") {
   CHECK(errors_of(minimal("publish: { every: 1.5 }\n")).find("a number from 0.001 to 0.999") != std::string::npos);
 }
 
+TEST_CASE("What is wrong with a key that the user chooses is shown at the key", "[app][scenario]") {
+  using orrery::test::has;
+  const auto at_key = [](const std::string& rest, const std::string& key) {
+    const std::string text = minimal(rest + "\n"), line = text.substr(text.find(rest), rest.size());
+    const std::string said = errors_of(text), column = std::to_string(line.find(key + ":") + 1);
+    INFO(said);
+    CHECK(has(said, ":" + column + "\n"));
+    CHECK(has(said, std::string(line.find(key + ":"), ' ') + std::string(key.size(), '^')));
+  };
+  at_key("policy: { name: tiresias, quees: 2 }", "quees");
+  at_key("policy: { name: external, comand: [a] }", "comand");
+  at_key("compare: { policies: [ { name: fifo, deep: 2 } ] }", "deep");
+  at_key("performance: { profiles: p, hardware: { h201: x } }", "h201");
+  CHECK(has(errors_of("version: 1\ncluster: { groups: [ { name: a, count: 1, gpus_per_node: 8, gpu: g } ] }\n"
+                      "workload: { load: 1, generate: { gpus: { some: 1 } } }\n"),
+            ":3:42\n"));
+  // What is wrong with a value stays there; what stands on the command line has no place in the file.
+  CHECK(has(errors_of(minimal("policy: { name: tiresias, starvation: x }\n")), ":39\n"));
+  const auto set = read_scenario_text("s.yaml", minimal(""), {{"policy", "{ name: tiresias, quees: 2 }"}});
+  REQUIRE_FALSE(set);
+  CHECK(has(render(set.error()), "--> --set policy={ name: tiresias, quees: 2 }\n"));
+}
+
 TEST_CASE("A scenario or job file that is asked for where it used to lie is shown where it is", "[app][scenario]") {
   const std::string root = ORRERY_SOURCE_DIR;
   const auto said = [&root](const std::string& path) {
