@@ -164,10 +164,12 @@ int generate_trace(const std::vector<std::string>& arguments) {
   }
   if (args.wants_help()) return print(args.help() + "\ngenerators:\n" + known) ? kOk : kRunFailed;
   const Generator* generator = find_generator(args.text("model"));
-  if (generator == nullptr)
+  if (generator == nullptr) {
+    const std::string_view near = closest(args.text("model"), names);
     return usage_error(args.has("model") ? fmt::format("unknown generator `{}`", args.text("model"))
                                          : std::string("`trace gen` wants a generator"),
-                       joined(names, ", "));
+                       near.empty() ? joined(names, ", ") : fmt::format("did you mean `{}`?", near));
+  }
   if (auto ok = spare_inputs(args.text("output"), {args.text("catalogue"), args.text("throughputs")}); !ok)
     return report_error(ok.error());
   auto spec = generate_spec(args, *generator);

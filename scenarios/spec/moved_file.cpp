@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
@@ -19,6 +20,19 @@ std::vector<fs::path> rooms_of(const fs::path& house) {
     if (it->is_directory(error)) rooms.push_back(house / it->path().filename());
   std::sort(rooms.begin(), rooms.end());
   return rooms;
+}
+
+// The file beside one that is not there whose name is closest; "" where none is close.
+std::string near_file(const fs::path& wanted) {
+  std::error_code error;
+  if (wanted.empty() || fs::exists(wanted, error)) return "";
+  const fs::path folder = wanted.parent_path();
+  std::vector<std::string> files;
+  for (fs::directory_iterator it(folder.empty() ? "." : folder, error), end; !error && it != end; it.increment(error))
+    if (it->is_regular_file(error)) files.push_back(it->path().filename().string());
+  std::sort(files.begin(), files.end());
+  const std::string_view near = closest(wanted.filename().string(), {files.begin(), files.end()});
+  return near.empty() ? "" : (folder / near).string();
 }
 
 }  // namespace
@@ -39,9 +53,11 @@ std::string where_now(const std::string& path) {
 }
 
 Error with_place(Error error, const std::string& path) {
-  const std::string place = where_now(path);
-  if (!place.empty() && !error.items.empty())
+  if (error.items.empty()) return error;
+  if (const std::string place = where_now(path); !place.empty())
     error.items.front().notes.push_back(fmt::format("it is at `{}`", place));
+  else if (const std::string near = near_file(path); !near.empty())
+    error.items.front().hint = fmt::format("did you mean `{}`?", near);
   return error;
 }
 

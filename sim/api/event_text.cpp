@@ -1,7 +1,11 @@
 #include "sim/api/event_text.hpp"
 
 #include <algorithm>
+#include <initializer_list>
 #include <map>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "sim/api/json_values.hpp"
 #include "sim/api/plan_text.hpp"
@@ -83,16 +87,23 @@ class EventReading {
   }
 
   static Rejection rejection(const std::string& text) {
-    for (const Rejection r : {Rejection::none, Rejection::infeasible, Rejection::parent_lost, Rejection::declined})
-      if (to_string(r) == text) return r;
-    throw BadLine{fmt::format("unknown reason `{}`", text)};
+    return why<Rejection>(text,
+                          {Rejection::none, Rejection::infeasible, Rejection::parent_lost, Rejection::declined});
   }
 
   static Refusal refusal(const std::string& text) {
-    for (const Refusal r :
-         {Refusal::none, Refusal::not_running, Refusal::busy, Refusal::impossible, Refusal::out_of_range})
-      if (to_string(r) == text) return r;
-    throw BadLine{fmt::format("unknown reason `{}`", text)};
+    return why<Refusal>(
+        text, {Refusal::none, Refusal::not_running, Refusal::busy, Refusal::impossible, Refusal::out_of_range});
+  }
+
+  template <class Enum>
+  static Enum why(const std::string& text, std::initializer_list<Enum> all) {
+    std::vector<std::string_view> known;
+    for (const Enum e : all) {
+      if (to_string(e) == text) return e;
+      known.push_back(to_string(e));
+    }
+    throw BadLine{unknown_word("reason", text, known)};
   }
 
   static EventKind kind_of(const std::string& name) {
@@ -102,8 +113,10 @@ class EventReading {
       return all;
     }();
     const auto found = kinds.find(name);
-    if (found == kinds.end()) throw BadLine{fmt::format("unknown event `{}`", name)};
-    return found->second;
+    if (found != kinds.end()) return found->second;
+    std::vector<std::string_view> known;
+    for (const auto& [known_name, kind] : kinds) known.push_back(known_name);
+    throw BadLine{unknown_word("event", name, known)};
   }
 
   const Json* line_;

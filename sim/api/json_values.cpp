@@ -2,10 +2,16 @@
 
 #include <fmt/format.h>
 
+#include "sim/core/error.hpp"
 #include "sim/core/json.hpp"
 #include "sim/core/json_text.hpp"
 
 namespace orrery {
+
+std::string unknown_word(std::string_view what, std::string_view word, const std::vector<std::string_view>& known) {
+  const std::string_view near = closest(word, known);
+  return fmt::format("unknown {} `{}`{}", what, word, near.empty() ? "" : fmt::format("; did you mean `{}`?", near));
+}
 
 nlohmann::json parse_line(std::string_view line) {
   if (nests_too_deeply(line))

@@ -6,6 +6,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace orrery {
 
@@ -14,6 +15,10 @@ namespace orrery {
 struct BadLine {
   std::string message;
 };
+
+// What BadLine says of a word that is none of `known`, with the one that is meant perhaps.
+[[nodiscard]] std::string unknown_word(std::string_view what, std::string_view word,
+                                       const std::vector<std::string_view>& known);
 
 // The line as JSON; throws BadLine where it nests too deeply, and the library's exceptions.
 [[nodiscard]] nlohmann::json parse_line(std::string_view line);

@@ -99,9 +99,14 @@ struct WireReader {
   void value(const Json& j, JobKind& v) const { v = named<JobKind>(text(j), "kind"); }
   template <class Enum>
   static Enum named(const std::string& name, std::string_view what) {
-    for (int i = 0; i < 32; ++i)
-      if (name != "?" && to_string(static_cast<Enum>(i)) == name) return static_cast<Enum>(i);
-    throw BadLine{fmt::format("unknown {} `{}`", what, name)};
+    std::vector<std::string_view> known;
+    for (int i = 0; i < 32; ++i) {
+      const std::string_view word = to_string(static_cast<Enum>(i));
+      if (word == "?") continue;
+      if (word == name) return static_cast<Enum>(i);
+      known.push_back(word);
+    }
+    throw BadLine{unknown_word(what, name, known)};
   }
   template <class T>
   void value(const Json& j, std::optional<T>& v) const {
@@ -167,9 +172,7 @@ EventMask read_kinds(const Json& j) {
       found = true;
     });
     if (found) continue;
-    const std::string_view near = closest(WireReader::text(name), names);
-    throw BadLine{fmt::format("unknown event `{}`{}", WireReader::text(name),
-                              near.empty() ? "" : fmt::format("; did you mean `{}`?", near))};
+    throw BadLine{unknown_word("event", WireReader::text(name), names)};
   }
   return mask;
 }
@@ -201,7 +204,7 @@ Read<View> read_view(std::string_view line) {
     View view;
     const std::string& kind = WireReader::text(j.at("view"));
     view.full = kind == "full";
-    if (!view.full && kind != "changes") throw BadLine{fmt::format("unknown view `{}`", kind)};
+    if (!view.full && kind != "changes") throw BadLine{unknown_word("view", kind, {"full", "changes"})};
     const WireReader r;
     r.value(j.at("epoch"), view.epoch);
     r.value(j.at("now"), view.now);

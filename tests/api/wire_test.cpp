@@ -216,6 +216,14 @@ TEST_CASE("wire: what is wrong with a line", "[wire]") {
   CHECK(wrong_answer(R"({"epoch":1,"target":[]})") ==
         "0: nothing is known about `target` here; did you mean `targets`?");
   CHECK(wrong_answer(R"({"epoch":1,"targets":[[1,"go"]]})") == "0: unknown act `go`");
+  CHECK(wrong_answer(R"({"epoch":1,"targets":[[1,"preemt"]]})") ==
+        "0: unknown act `preemt`; did you mean `preempt`?");
+  CHECK(wrong_answer(R"({"epoch":1,"targets":[[1,"run","n0:0",{"sharing":"merge"}]]})") ==
+        "0: unknown sharing `merge`; did you mean `merged`?");
+  CHECK(wrong_answer(R"({"epoch":1,"commands":[[1,"chekpoint"]]})") ==
+        "0: unknown command `chekpoint`; did you mean `checkpoint`?");
+  CHECK(wrong_answer(R"({"epoch":1,"reasons":[[1,"resource",0]]})") ==
+        "0: unknown reason `resource`; did you mean `resources`?");
   CHECK(wrong_answer(R"({"epoch":1,"targets":[[1,"run","node 3"]]})") == "0: `node 3` is not an allocation");
   CHECK(wrong_answer(R"({"epoch":1,"place":7})") == "0: 7 where a list should be");
   CHECK(wrong_answer(R"({"epoch":1,"":2})") == "0: nothing is known about `` here");

@@ -269,6 +269,19 @@ TEST_CASE("keys of another generator are refused", "[app][lineage]") {
   CHECK(errors_of(minimal("publish: { every: 1.5 }\n")).find("a number from 0.001 to 0.999") != std::string::npos);
 }
 
+TEST_CASE("The misspelt name of a scenario or job file is told the one that is meant", "[app][scenario]") {
+  const std::string root = ORRERY_SOURCE_DIR;
+  using orrery::test::has;
+  const auto s = read_scenario(root + "/scenarios/quickstrat.yaml");
+  REQUIRE_FALSE(s);
+  CHECK(has(render(s.error()), "did you mean `" + root + "/scenarios/quickstart.yaml`?"));
+  const auto job = read_job_file(root + "/scenarios/jobs/toi.yaml");
+  REQUIRE_FALSE(job);
+  CHECK(has(render(job.error()), "did you mean `" + root + "/scenarios/jobs/toy.yaml`?"));
+  CHECK_FALSE(has(render(read_scenario(root + "/scenarios/nobody.yaml").error()), "did you mean"));
+  CHECK_FALSE(has(render(read_scenario(root + "/nowhere/quickstart.yaml").error()), "did you mean"));
+}
+
 TEST_CASE("What is wrong with a key that the user chooses is shown at the key", "[app][scenario]") {
   using orrery::test::has;
   const auto at_key = [](const std::string& rest, const std::string& key) {
