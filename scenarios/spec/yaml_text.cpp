@@ -1,6 +1,7 @@
 #include "scenarios/spec/yaml_text.hpp"
 
 #include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
 
 #include <filesystem>
 #include <system_error>
@@ -81,23 +82,8 @@ std::string yaml_path(const std::string& written, const std::string& resolved) {
   return yaml_scalar(variable ? written : absolute.string());
 }
 
-std::string yaml_flow(const YamlWalk::Keys& keys, bool digest) {
-  std::string out;
-  for (const YamlWalk::Key& k : keys)
-    if (const std::string value = k.write(digest); !value.empty())
-      out += fmt::format("{} {}: {}", out.empty() ? "" : ",", k.name, value);
-  return "{" + out + " }";
-}
-
 std::string yaml_line(std::string_view key, const std::string& value, int indent) {
   return fmt::format("\n{:{}}{}:{}{}", "", indent, key, value.front() == '\n' ? "" : " ", value);
-}
-
-std::string yaml_block(const YamlWalk::Keys& keys, bool digest, int indent) {
-  std::string out;
-  for (const YamlWalk::Key& k : keys)
-    if (const std::string value = k.write(digest); !value.empty()) out += yaml_line(k.name, value, indent);
-  return out;
 }
 
 }  // namespace orrery::app

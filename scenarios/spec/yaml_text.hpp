@@ -1,11 +1,11 @@
-// YAML as scenarios are written: scalars that read back as what they were, maps from tables of keys. A value is its
-// text behind the colon; one that is a block begins with a newline. An empty one is not written.
+// YAML as scenarios are written: scalars that read back as what they were; maps of tables of keys are in
+// yaml_walk.hpp. A value is its text behind the colon; one that is a block begins with a newline. An empty one is not
+// written.
 #pragma once
 
 #include <cstdint>
 #include <string>
-
-#include "scenarios/spec/yaml_walk.hpp"
+#include <string_view>
 
 namespace orrery::app {
 
@@ -22,10 +22,6 @@ namespace orrery::app {
 // A path that means the same from any directory: as written where that begins with a variable, else absolute.
 [[nodiscard]] std::string yaml_path(const std::string& written, const std::string& resolved);
 
-// "{ a: 1, b: 2 }" of the keys that say something.
-[[nodiscard]] std::string yaml_flow(const YamlWalk::Keys& keys, bool digest);
-// The same, one line each, `indent` deep.
-[[nodiscard]] std::string yaml_block(const YamlWalk::Keys& keys, bool digest, int indent);
 // "key: value" as a line of a block.
 [[nodiscard]] std::string yaml_line(std::string_view key, const std::string& value, int indent);
 

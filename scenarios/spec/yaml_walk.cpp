@@ -6,6 +6,7 @@
 #include <charconv>
 #include <set>
 
+#include "scenarios/spec/yaml_text.hpp"
 #include "sim/core/joined.hpp"
 
 namespace orrery::app {
@@ -318,6 +319,21 @@ std::string YamlWalk::choice(const Place& at, const std::vector<std::string_view
   complain(at, fmt::format("`{}` is `{}`; it must be one of {}", at.path, text, joined(choices, ", ")),
            near.empty() ? "" : fmt::format("did you mean `{}`?", near));
   return std::string(choices.front());
+}
+
+std::string yaml_flow(const YamlWalk::Keys& keys, bool digest) {
+  std::string out;
+  for (const YamlWalk::Key& k : keys)
+    if (const std::string value = k.write(digest); !value.empty())
+      out += fmt::format("{} {}: {}", out.empty() ? "" : ",", k.name, value);
+  return "{" + out + " }";
+}
+
+std::string yaml_block(const YamlWalk::Keys& keys, bool digest, int indent) {
+  std::string out;
+  for (const YamlWalk::Key& k : keys)
+    if (const std::string value = k.write(digest); !value.empty()) out += yaml_line(k.name, value, indent);
+  return out;
 }
 
 }  // namespace orrery::app

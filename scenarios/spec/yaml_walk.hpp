@@ -139,4 +139,9 @@ class YamlWalk {
   std::vector<KnownKey>* known_ = nullptr;
 };
 
+// "{ a: 1, b: 2 }" of the keys that say something.
+[[nodiscard]] std::string yaml_flow(const YamlWalk::Keys& keys, bool digest);
+// The same, one line each, `indent` deep.
+[[nodiscard]] std::string yaml_block(const YamlWalk::Keys& keys, bool digest, int indent);
+
 }  // namespace orrery::app
