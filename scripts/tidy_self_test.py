@@ -24,6 +24,10 @@ CASES = [
     ("layers", {"backend/live/a.cpp": '#include "sim/models/a.hpp"\n#include "sim/world/a.hpp"\n'}, [2]),
     ("layers", {"traces/edit/a.cpp": '#include "sim/world/a.hpp"\n'}, [1]),
     ("layers", {"scenarios/app/a.cpp": '#include "tests/support/world.hpp"\n'}, [1]),
+    ("layers", {"scenarios/app/a.cpp": '#include "backend/engine/b/process.hpp"\n'
+                                       '#include "backend/engine/b/b_engine.hpp"\n',
+                "backend/engine/b/b.cpp": '#include "backend/engine/b/b_engine.hpp"\n',
+                "tests/a.cpp": '#include "backend/engine/b/b_engine.hpp"\n'}, [2]),
     ("layers", {"sim/core/a.cpp": '#include "b.hpp"\n#include "../b.hpp"\n'}, [1, 2]),
     ("layers", {"tests/a.cpp": '#include "sim/world/a.hpp"\n#include "backend/live/a.hpp"\n',
                 "scenarios/app/a.cpp": '#include "traces/a.hpp"\n#include "orrery_version.hpp"\n'}, []),

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "sim/core/assert.hpp"
+
 namespace orrery::live {
 namespace {
 
@@ -24,6 +26,12 @@ const EngineInfo* find_engine(std::string_view name) {
   for (const EngineInfo& e : engine_table())
     if (e.name == name) return &e;
   return nullptr;
+}
+
+std::unique_ptr<Engine> make_engine(std::string_view name, const EngineOptions& options) {
+  const EngineInfo* engine = find_engine(name);
+  ORRERY_ASSERT(engine != nullptr, "no engine `{}`", name);
+  return engine->make(options);
 }
 
 bool runs(const ProcessHandle& process) {

@@ -26,6 +26,8 @@ struct EngineInfo {
 
 [[nodiscard]] const std::vector<EngineInfo>& engine_table();
 [[nodiscard]] const EngineInfo* find_engine(std::string_view name);  // null: there is none
+// By a name of the table.
+[[nodiscard]] std::unique_ptr<Engine> make_engine(std::string_view name, const EngineOptions& options);
 
 // The same of handles of any engine; a handle of none is of no process.
 [[nodiscard]] bool runs(const ProcessHandle& process);

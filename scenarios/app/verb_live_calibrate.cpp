@@ -7,9 +7,11 @@
 #include <cmath>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <set>
 
-#include "backend/engine/local/local_engine.hpp"
+#include "backend/engine/local/process.hpp"
+#include "backend/engine/registry.hpp"
 #include "backend/protocol/checkpoint_dir.hpp"
 #include "scenarios/app/cli.hpp"
 #include "scenarios/app/scenario_args.hpp"
@@ -67,12 +69,12 @@ std::vector<int> spread_slots(int slots, bool gpus) {
 
 class Bench {
  public:
-  Bench(std::string folder, std::string trainer, int slots, bool gpus, std::int64_t steps)
+  Bench(std::string folder, std::string trainer, int slots, const LiveConfig& config, std::int64_t steps)
       : folder_(std::move(folder)),
         trainer_(std::move(trainer)),
         steps_(steps),
-        spread_(spread_slots(slots, gpus)),
-        engine_(engine_options(slots, gpus)) {}
+        spread_(spread_slots(slots, config.gpus)),
+        engine_(live::make_engine(config.engine, engine_options(slots, config.gpus))) {}
 
   // `corunners` gangs of `subject` at once on the same slots, each rank of a gang on a core of its own where there is
   // one: start, steps, a save, a stop; then start again.
@@ -154,11 +156,11 @@ class Bench {
       s.costs.start = kSlowStart;
       s.task = *task;
       all.push_back({.handle = {++gangs_}, .asked = live::monotonic_ns()});
-      engine_.launch(all.back().handle, spec);
+      engine_->launch(all.back().handle, spec);
     }
     std::size_t gone = 0;
     while (gone < all.size()) {
-      for (const live::EngineEvent& e : engine_.poll(kNever.ns)) {
+      for (const live::EngineEvent& e : engine_->poll(kNever.ns)) {
         const auto w = std::find_if(all.begin(), all.end(), [&](const Watched& x) { return x.handle == e.gang; });
         if (w == all.end()) continue;
         if (e.kind == live::EngineEvent::Kind::said) said(*w, e, steps);
@@ -167,14 +169,14 @@ class Bench {
         w->stopped = e.at_ns;
         if (e.verdict != live::kExitStopped) w->failure = e.text.empty() ? "it ended by itself" : e.text;
         if (!w->failure.empty())
-          for (const Watched& other : all) engine_.kill(other.handle);
+          for (const Watched& other : all) engine_->kill(other.handle);
       }
       const auto enough = [steps](const Watched& w) { return std::ssize(w.steps_s) >= steps && !w.saving; };
       if (!stopping_ && std::all_of(all.begin(), all.end(), enough)) {
         stopping_ = true;
         for (Watched& w : all) {
           w.told_stop = live::monotonic_ns();
-          engine_.stop(w.handle, kGrace);
+          engine_->stop(w.handle, kGrace);
         }
       }
     }
@@ -197,14 +199,14 @@ class Bench {
     w.last_step = e.at_ns;
     if (std::ssize(w.steps_s) == steps / 2 + 1 && steps > 1) {
       w.saving = true;
-      engine_.say(w.handle, live::Save{});
+      engine_->say(w.handle, live::Save{});
     }
   }
 
   std::string folder_, trainer_;
   std::int64_t steps_;
   std::vector<int> spread_;  // slots, in the order in which the ranks of a gang take them
-  live::LocalEngine engine_;
+  std::unique_ptr<live::Engine> engine_;
   std::uint64_t gangs_ = 0;
   bool stopping_ = false;
 };
@@ -274,7 +276,7 @@ int live_calibrate_action(const std::vector<std::string>& arguments) {
   auto trainer = find_trainer(config.gpus);
   if (!trainer) return report_error(trainer.error()), kEngineUnavailable;
   const auto& types = prepared->topology->gpu_types();
-  Bench bench(folder, *trainer, static_cast<int>(prepared->topology->total_gpus()), config.gpus,
+  Bench bench(folder, *trainer, static_cast<int>(prepared->topology->total_gpus()), config,
               args.get<std::int64_t>("steps"));
   std::vector<ProfileRow> rows;
   for (const int corunners : *counts) {

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "backend/engine/local/local_engine.hpp"
+#include "backend/engine/registry.hpp"
 #include "backend/protocol/checkpoint_dir.hpp"
 #include "scenarios/app/args.hpp"
 #include "scenarios/app/cli.hpp"
@@ -149,14 +149,14 @@ int train(Run& run, const std::string& trainer) {
   live::EngineOptions options;
   options.nodes = {run.job.ranks};
   options.gpus = run.gpus;
-  live::LocalEngine engine(options);
-  stoppable = &engine;
+  const auto engine = live::make_engine(LiveConfig{}.engine, options);
+  stoppable = engine.get();
   signals.listen();
-  engine.launch({1}, gang_of(run, trainer, *task));
+  engine->launch({1}, gang_of(run, trainer, *task));
   Screen screen(run);
   while (true) {
-    const auto events = engine.poll(kNever.ns);
-    if (stop.exchange(false)) engine.stop({1}, kTrainGrace);
+    const auto events = engine->poll(kNever.ns);
+    if (stop.exchange(false)) engine->stop({1}, kTrainGrace);
     for (const live::EngineEvent& e : events) {
       screen.show(e);
       if (e.kind != live::EngineEvent::Kind::gone) continue;

@@ -185,9 +185,7 @@ std::unique_ptr<live::Engine> LiveSession::make_engine() const {
   o.lease = config_.lease;
   o.watchdog = config_.watchdog;
   o.fence = fence_;
-  const live::EngineInfo* engine = live::find_engine(config_.engine);
-  ORRERY_ASSERT(engine != nullptr, "no engine `{}`", config_.engine);
-  return engine->make(o);
+  return live::make_engine(config_.engine, o);
 }
 
 live::LiveOptions LiveSession::live_options() {
