@@ -84,18 +84,24 @@ Expected<void> WirePolicy::finish() {
 Expected<std::string> WirePolicy::keep() {
   if (kept_.empty() || !talk_->file().empty()) return talk_->file();
   if (std::exchange(is_kept_, true)) return kept_;
+  auto ok = write_kept();
+  if (ok) return kept_;
+  kept_.clear();  // it is told of once
+  return tl::make_unexpected(std::move(ok.error()));
+}
+
+Expected<void> WirePolicy::write_kept() {
   std::error_code failed;
   if (recording_ == nullptr) {  // it has not come to the first decision
     if (const auto folder = std::filesystem::path(kept_).parent_path(); !folder.empty())
       std::filesystem::create_directories(folder, failed);
-    auto written = write_text_file(kept_, greeting_);
-    return written ? Expected<std::string>(kept_) : tl::make_unexpected(std::move(written.error()));
+    return write_text_file(kept_, greeting_);
   }
   if (const int error = recording_->close(); error != 0)
     return fail(fmt::format("cannot write `{}`: {}", recording_path_, std::strerror(error)));
   if (recording_path_ != kept_) std::filesystem::rename(recording_path_, kept_, failed);
   if (failed) return fail(fmt::format("cannot write `{}`: {}", kept_, failed.message()));
-  return kept_;
+  return {};
 }
 
 void WirePolicy::fail_at_line(Diagnostic d) {

@@ -46,6 +46,7 @@ class WirePolicy final : public Policy {
   void check_groups(const ClusterView& view);
   [[nodiscard]] const Target* target_of(const ClusterView& view, JobId job) const;
   void check_known(const ClusterView& view, JobId job);
+  [[nodiscard]] Expected<void> write_kept();
   // All of a policy's faults end here: fills in which file has the line.
   [[noreturn]] void fail_at_line(Diagnostic d);
   [[noreturn]] void refuse(std::string message, int column = 0);

@@ -324,7 +324,6 @@ TEST_CASE("the conversation of a run that failed lies beside its folder, to the 
       {"say({'epoch': e})", "\n   = its conversation: FILE", "{\"epoch\"", 0},  // nothing is ever started
   };
   for (const auto& f : kFailed) {
-    INFO(f.body);
     const test::TempFolder dir;
     const std::string failure = run_of(*p, external_config(program(dir, f.body)), dir.file("run") + "/").failure;
     INFO(failure);
@@ -338,11 +337,14 @@ TEST_CASE("the conversation of a run that failed lies beside its folder, to the 
   const test::TempFolder dir;  // before there is a folder at all
   const std::string silent = run_of(*p, external_config("[sh, -c, \"exit 7\"]"), dir.file("new/run")).failure;
   CHECK(has(silent, "--> " + dir.file("new/run.conversation.jsonl.zst") + ":2"));
-  // What is played back lies where it did.
-  PolicyConfig replay;
+  PolicyConfig replay;  // what is played back lies where it did
   replay.name = "external";
   replay.options["conversation"] = dir.file("new/run.conversation.jsonl.zst");
   CHECK(has(run_of(*p, replay, dir.file("again")).failure, "--> " + replay.options["conversation"] + ":2"));
+  // What is in the way is told, once, beside what was wrong.
+  fs::create_directories(dir.file("full.conversation.jsonl.zst/x"));
+  const std::string full = run_of(*p, external_config(program(dir, "say('hello')")), dir.file("full")).failure;
+  CHECK(full.find("= the conversation is not kept: cannot write `") == full.rfind("conversation is not kept") - 6);
   // Without a folder nothing is kept, and the line is shown.
   const std::string shown = run_of(*p, external_config(program(dir, "say('hello')"))).failure;
   CHECK(has(shown, "--> its conversation:4:1\n   |\n 4 | hello\n   | ^"));
