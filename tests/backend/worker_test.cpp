@@ -136,8 +136,8 @@ TEST_CASE("A job trains, reports every step and leaves its last checkpoint", "[t
   std::string line;
   int lines = 0;
   while (std::getline(metrics, line)) {
-    const auto json = nlohmann::json::parse(line);
-    CHECK(json.contains("loss"));
+    const auto report = nlohmann::json::parse(line);
+    CHECK(report.contains("loss"));
     ++lines;
   }
   CHECK(lines == 3);  // the task reports every ten steps
