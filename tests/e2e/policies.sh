@@ -52,11 +52,12 @@ exits "names are names" 2 "is no name for a policy" "$orrery" policy new "My Pol
 exits "and new ones" 2 "there is a policy \`srtf\` already" "$orrery" policy new srtf
 exits "nor what CMake has a target for" 2 "\`test\` is a target of CMake" "$orrery" policy new test --library
 refused_by_python() {
-  for name in $(python3 -I -c 'import csv, json, os, pathlib, subprocess, sys, tempfile
+  local module
+  for module in $(python3 -I -c 'import csv, json, os, pathlib, subprocess, sys, tempfile
 loaded = {m.split(".")[0] for m in sys.modules} & set(sys.stdlib_module_names)
 print(*sorted(m for m in loaded if m[0] != "_" and m not in sys.builtin_module_names or m == "sys"))'); do
-    "$orrery" policy new "$name" -o "$tmp/try/$name" >"$tmp/out" 2>&1
-    [[ $? = 2 ]] && grep -q "\`$name\` is a module of Python" "$tmp/out" || return 1
+    "$orrery" policy new "$module" -o "$tmp/try/$module" >"$tmp/out" 2>&1
+    [[ $? = 2 ]] && grep -q "\`$module\` is a module of Python" "$tmp/out" || return 1
   done
 }
 check "nor what Python would load in place of its own" refused_by_python
