@@ -20,6 +20,11 @@ using namespace orrery::app;
 using namespace orrery::test;
 namespace fs = std::filesystem;
 
+}  // namespace
+
+#ifndef __SANITIZE_ADDRESS__  // which keeps what is freed
+namespace {
+
 // The most memory that this process has held since `forget_peak`, bytes.
 void forget_peak() {
   std::ofstream("/proc/self/clear_refs") << "5";
@@ -33,7 +38,6 @@ std::int64_t peak_bytes() {
 
 }  // namespace
 
-#ifndef __SANITIZE_ADDRESS__  // which keeps what is freed
 TEST_CASE("a conversation that nobody records is not kept", "[external]") {
   const test::TempFolder dir;
   const auto p = test::prepared(kTwentyJobs);
