@@ -101,7 +101,7 @@ void LiveExecutor::launch(const LaunchRequest& request, const Member& member) {
   launches_.push_back({.job = member.job, .incarnation = member.incarnation, .launched = now_});
   launches_.back().ranks = std::max(1, request.gpus->gpu_count());
   launches_.back().shared = request.sharing != Sharing::exclusive;
-  launches_.back().rebatched = member.config.batch > 0 || member.config.accumulation > 0;
+  launches_.back().rebatched = member.config.other_batch();
   if (!join(g)) begin(g);
   g.start_left.reset();
 }

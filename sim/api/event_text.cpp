@@ -1,7 +1,6 @@
 #include "sim/api/event_text.hpp"
 
 #include <algorithm>
-#include <initializer_list>
 #include <map>
 #include <string>
 #include <string_view>
@@ -75,9 +74,9 @@ class EventReading {
     } else if constexpr (std::is_same_v<T, ReasonCode>) {
       v = reason_code(j.get_ref<const std::string&>());
     } else if constexpr (std::is_same_v<T, Rejection>) {
-      v = rejection(j.get_ref<const std::string&>());
+      v = why<Rejection>(j);
     } else if constexpr (std::is_same_v<T, Refusal>) {
-      v = refusal(j.get_ref<const std::string&>());
+      v = why<Refusal>(j);
     } else if constexpr (std::is_same_v<T, const Allocation*>) {
       read_allocation(j.get_ref<const std::string&>(), *line_, *gpus_);
       v = gpus_;
@@ -86,24 +85,9 @@ class EventReading {
     }
   }
 
-  static Rejection rejection(const std::string& text) {
-    return why<Rejection>(text,
-                          {Rejection::none, Rejection::infeasible, Rejection::parent_lost, Rejection::declined});
-  }
-
-  static Refusal refusal(const std::string& text) {
-    return why<Refusal>(
-        text, {Refusal::none, Refusal::not_running, Refusal::busy, Refusal::impossible, Refusal::out_of_range});
-  }
-
   template <class Enum>
-  static Enum why(const std::string& text, std::initializer_list<Enum> all) {
-    std::vector<std::string_view> known;
-    for (const Enum e : all) {
-      if (to_string(e) == text) return e;
-      known.push_back(to_string(e));
-    }
-    throw BadLine{unknown_word("reason", text, known)};
+  static Enum why(const Json& j) {
+    return named_value<Enum>("reason", j.get_ref<const std::string&>(), [](Enum e) { return to_string(e); });
   }
 
   static EventKind kind_of(const std::string& name) {

@@ -20,6 +20,19 @@ struct BadLine {
 [[nodiscard]] std::string unknown_word(std::string_view what, std::string_view word,
                                        const std::vector<std::string_view>& known);
 
+// The value of an enumeration that `word` calls so; throws BadLine where it calls none so. Values count from 0
+// without gaps, and past the last one `word` says "" or "?".
+template <class Enum, class Word>
+[[nodiscard]] Enum named_value(std::string_view what, std::string_view name, const Word& word) {
+  int values = 0;
+  for (std::string_view w = word(Enum{}); w != "?" && (values == 0 || !w.empty());
+       w = word(static_cast<Enum>(++values)))
+    if (w == name) return static_cast<Enum>(values);
+  std::vector<std::string_view> known;
+  for (int v = 0; v < values; ++v) known.push_back(word(static_cast<Enum>(v)));
+  throw BadLine{unknown_word(what, name, known)};
+}
+
 // The line as JSON; throws BadLine where it nests too deeply, and the library's exceptions.
 [[nodiscard]] nlohmann::json parse_line(std::string_view line);
 

@@ -87,17 +87,9 @@ std::string_view word(ReasonCode c) {
   return known == "?" ? std::string_view{} : known;
 }
 
-// The value of that name. Enumerations count from 0 without gaps.
 template <class Enum>
 Enum value_of(const std::string& name, std::string_view what) {
-  std::vector<std::string_view> known;
-  for (int v = 0; v < 256; ++v) {
-    const auto e = static_cast<Enum>(v);
-    if (word(e).empty()) break;
-    if (word(e) == name) return e;
-    known.push_back(word(e));
-  }
-  throw BadLine{unknown_word(what, name, known)};
+  return named_value<Enum>(what, name, [](Enum e) { return word(e); });
 }
 
 // ---- writing ----------------------------------------------------------------------------------------------------

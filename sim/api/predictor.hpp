@@ -25,6 +25,8 @@ struct RunConfig {
   // version of the first parent, in the order of its edges, that has one. 0 = the newest; kFromBase = none at all.
   std::uint32_t start_version = 0;
   JobId start_parent{};
+  // Whether it says another batch, or accumulation, than the job's own.
+  [[nodiscard]] bool other_batch() const { return batch != 0 || accumulation != 0; }
   friend bool operator==(const RunConfig&, const RunConfig&) = default;
 };
 

@@ -99,14 +99,7 @@ struct WireReader {
   void value(const Json& j, JobKind& v) const { v = named<JobKind>(text(j), "kind"); }
   template <class Enum>
   static Enum named(const std::string& name, std::string_view what) {
-    std::vector<std::string_view> known;
-    for (int i = 0; i < 32; ++i) {
-      const std::string_view word = to_string(static_cast<Enum>(i));
-      if (word == "?") continue;
-      if (word == name) return static_cast<Enum>(i);
-      known.push_back(word);
-    }
-    throw BadLine{unknown_word(what, name, known)};
+    return named_value<Enum>(what, name, [](Enum e) { return to_string(e); });
   }
   template <class T>
   void value(const Json& j, std::optional<T>& v) const {

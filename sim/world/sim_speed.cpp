@@ -24,8 +24,8 @@ Rate SimSpeed::speed_of(SimTable& t, const SimGang& g, const Allocation& gpus, c
 
 void SimSpeed::enter(SimTable& t, SimGang& g, const LaunchRequest& request, const Member& member) {
   const RunConfig& config = member.config;
-  const bool other_batch = config.batch != 0 || config.accumulation != 0;
-  if (other_batch && model_->refusal(spec(g.job), *request.gpus, config) == Refusal::out_of_range && t.broken.empty())
+  if (config.other_batch() && t.broken.empty() &&
+      model_->refusal(spec(g.job), *request.gpus, config) == Refusal::out_of_range)
     t.broken = model_->unknown(spec(g.job), *request.gpus, config);
   g.healthy = in_stretches_ ? kUnitRate : speed_of(t, g, *request.gpus, config, {});
   g.rate = g.healthy;

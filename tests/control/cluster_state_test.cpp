@@ -1,9 +1,12 @@
 // The control plane's book-keeping, seen through what policies see.
 #include <catch2/catch.hpp>
 #include <fstream>
+#include <memory>
+#include <optional>
 
 #include "sim/api/wire.hpp"
 #include "sim/control/history_estimates.hpp"
+#include "tests/support/stepping.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/world.hpp"
 
@@ -28,75 +31,71 @@ class Notes final : public Policy {
   std::unique_ptr<Placement> placement_ = make_placement("count", 1);
 };
 
+// A run under a script, as far as a test wants it.
+class ScriptedRun {
+ public:
+  ScriptedRun(const std::vector<NodeGroup>& groups, const std::string& script, const std::vector<TinyJob>& jobs,
+              const Predictor* predict = nullptr)
+      : topology_(groups), work_(make_workload(jobs)), executor_(topology_, work_, ideal_, {}) {
+    std::ofstream(dir_.file("script")) << script;
+    policy_ = make_policy({"scripted", "count", {{"file", dir_.file("script")}}});
+    ControllerOptions options;
+    options.check_views = true;
+    controller_.emplace(executor_, *policy_, source_, work_.specs, work_.demands,
+                        predict != nullptr ? *predict : ideal_, options, std::vector<Observer*>{});
+    controller_->begin();
+  }
+  // What is known at the first instant at or after `s` seconds at which anything happens.
+  ClusterView at(std::int64_t s) {
+    while (executor_.now() < at_seconds(s) && controller_->step()) {
+    }
+    return controller_->state().view(at_seconds(s), 0, {});
+  }
+  JobView job_at(std::int64_t s, std::uint32_t job = 0) { return at(s).job(JobId(job)); }
+
+ private:
+  TempFolder dir_;
+  Topology topology_;
+  Workload work_;
+  IdealModel ideal_;
+  SimExecutor executor_;
+  JobSource source_{work_.specs, [](const JobSpec& s) { return s.user_estimate; }};
+  std::unique_ptr<Policy> policy_;
+  std::optional<Controller> controller_;
+};
+
 }  // namespace
 
 // Found by taking over a suspended job: what it had run before was forgotten, for policies and forks.
 TEST_CASE("a job that is suspended is believed to have done what it ran", "[control]") {
-  const TempFolder dir;
-  std::ofstream(dir.file("script")) << "0s j0 run n0:0\n20s j0 suspend\n30s j0 run n0:0\n40s j1 run n0:1\n";
-  const Topology topology(cluster(1, 2));
-  const Workload w = make_workload({{0, 1, 50}, {0, 1, 5}});
-  const IdealModel model;
-  SimExecutor executor(topology, w, model, {});
-  JobSource source(w.specs, [](const JobSpec& s) { return s.user_estimate; });
-  const auto policy = make_policy({"scripted", "count", {{"file", dir.file("script")}}});
-  Controller controller(executor, *policy, source, w.specs, w.demands, model, {}, {});
-  controller.begin();
-  const auto done_at = [&](std::int64_t s) {
-    while (executor.now() < at_seconds(s) && controller.step()) {
-    }
-    return to_seconds(Duration{controller.state().view(at_seconds(s), 0, {}).job(JobId(0)).done.ns});
-  };
-  CHECK(done_at(20) == 20);
-  CHECK(done_at(30) == 20);
-  CHECK(done_at(40) == 30);
+  ScriptedRun run(cluster(1, 2), "0s j0 run n0:0\n20s j0 suspend\n30s j0 run n0:0\n40s j1 run n0:1\n",
+                  {{0, 1, 50}, {0, 1, 5}});
+  CHECK(run.job_at(20).done == Work{seconds(20).ns});
+  CHECK(run.job_at(30).done == Work{seconds(20).ns});
+  CHECK(run.job_at(40).done == Work{seconds(30).ns});
 }
 
 // Found by taking over merged jobs: each was believed to go on as if it were alone, for policies and forks.
 TEST_CASE("merged jobs are believed to have done their parts of the gang's steps", "[control][merged]") {
-  class Stepping final : public Predictor {
-   public:
-    [[nodiscard]] Speed speed(const JobSpec& s, const Shape& g, const RunConfig& c,
-                              std::span<const JobId> with) const override {
-      return ideal_.speed(s, g, c, with);
-    }
-    [[nodiscard]] Duration step_time(const JobSpec& s, const Allocation&, const RunConfig&) const override {
-      return seconds(s.id.value == 0 ? 1 : 3);
-    }
-
-   private:
-    IdealModel ideal_;
-  };
-  const TempFolder dir;
-  std::ofstream(dir.file("script"))  // what is said of j2 changes nothing: a decision at that instant
-      << "0s j0 run n0:0 group 1 merged\n0s j1 run n0:0 group 1 merged\n4s j2 run n0:1\n20s j1 preempt\n"
-         "24s j2 run n0:1\n30s j1 run n0:0 group 1 merged\n34s j2 run n0:1\n";
-  const Topology topology(cluster(1, 2));
-  const Workload w = make_workload({{0, 1, 100}, {0, 1, 100}, {0, 1, 100}});
-  const IdealModel model;
   const Stepping stepping;
-  const auto believed_at = [&](std::int64_t s, const Predictor& predict) {
-    SimExecutor executor(topology, w, model, {});
-    JobSource source(w.specs, [](const JobSpec& j) { return j.user_estimate; });
-    const auto policy = make_policy({"scripted", "count", {{"file", dir.file("script")}}});
-    Controller controller(executor, *policy, source, w.specs, w.demands, predict, {}, {});
-    controller.begin();
-    while (executor.now() < at_seconds(s) && controller.step()) {
-    }
-    const ClusterView view = controller.state().view(at_seconds(s), 0, {});
+  const auto believed_at = [](std::int64_t s, const Predictor* predict) {
+    ScriptedRun run(cluster(1, 2),  // what is said of j2 changes nothing: a decision at that instant
+                    "0s j0 run n0:0 group 1 merged\n0s j1 run n0:0 group 1 merged\n4s j2 run n0:1\n20s j1 preempt\n"
+                    "24s j2 run n0:1\n30s j1 run n0:0 group 1 merged\n34s j2 run n0:1\n",
+                    {{0, 1, 100}, {0, 1, 100}, {0, 1, 100}}, predict);
     std::vector<double> done_and_rate;
     for (const std::uint32_t job : {0, 1}) {
-      const JobView v = view.job(JobId(job));
+      const JobView v = run.job_at(s, job);
       done_and_rate.insert(done_and_rate.end(),
                            {to_seconds(Duration{v.done.ns}), static_cast<double>(v.rate.per_billion) / 1e9});
     }
     return done_and_rate;
   };
-  CHECK(believed_at(4, model) == std::vector<double>{2, 0.5, 2, 0.5});
-  CHECK(believed_at(24, model) == std::vector<double>{14, 1, 10, 0});
-  CHECK(believed_at(34, model) == std::vector<double>{22, 0.5, 12, 0.5});
-  CHECK(believed_at(4, stepping) == std::vector<double>{1, 0.25, 3, 0.75});
-  CHECK(believed_at(24, stepping)[0] == 9);  // its 5 s, and alone since
+  CHECK(believed_at(4, nullptr) == std::vector<double>{2, 0.5, 2, 0.5});
+  CHECK(believed_at(24, nullptr) == std::vector<double>{14, 1, 10, 0});
+  CHECK(believed_at(34, nullptr) == std::vector<double>{22, 0.5, 12, 0.5});
+  CHECK(believed_at(4, &stepping) == std::vector<double>{1, 0.25, 3, 0.75});
+  CHECK(believed_at(24, &stepping)[0] == 9);  // its 5 s, and alone since
 }
 
 // A report below what was believed when the speed changed was taken for a late one; one above it for one of a speed.
@@ -146,21 +145,9 @@ TEST_CASE("what a job has attained is known by GPU type", "[control]") {
   groups.push_back(groups.front());
   groups[0].gpu = "k80";
   groups[1].gpu = "v100";
-  const TempFolder dir;
-  std::ofstream(dir.file("script")) << "0s j0 run n0:0-1\n10s j0 preempt\n10s j0 run n0:0,n1:1\n30s j1 run n1:0\n";
-  const Topology topology(groups);
-  const Workload w = make_workload({{0, 2, 50}, {0, 1, 5}});
-  const IdealModel model;
-  SimExecutor executor(topology, w, model, {});
-  JobSource source(w.specs, [](const JobSpec& s) { return s.user_estimate; });
-  const auto policy = make_policy({"scripted", "count", {{"file", dir.file("script")}}});
-  ControllerOptions checked;
-  checked.check_views = true;
-  Controller controller(executor, *policy, source, w.specs, w.demands, model, checked, {});
-  controller.begin();
-  while (executor.now() < at_seconds(30) && controller.step()) {
-  }
-  const ClusterView view = controller.state().view(at_seconds(30), 0, {});
+  ScriptedRun run(groups, "0s j0 run n0:0-1\n10s j0 preempt\n10s j0 run n0:0,n1:1\n30s j1 run n1:0\n",
+                  {{0, 2, 50}, {0, 1, 5}});
+  const ClusterView view = run.at(30);
   CHECK(to_gpu_seconds(view.attained(JobId(0), 0)) == 40);  // two for 10 s, one for 20 s
   CHECK(to_gpu_seconds(view.attained(JobId(0), 1)) == 20);
   CHECK(view.attained(JobId(0), 0) + view.attained(JobId(0), 1) == view.job(JobId(0)).attained);

@@ -206,20 +206,13 @@ TEST_CASE("both worlds: a child of half its parent starts while the parent runs"
   FaultWorld w;
   w.workload = make_workload({{0, 2, 80}, {0, 1, 6}});
   w.workload.specs[1].after = {{JobId(0), true, 500}};
-  const Topology topology(w.groups);
-  const IdealModel model;
-  SimExecutor simulated(topology, w.workload, model, sim_options(w));
-  const auto real = live_executor(w, topology, model);
-  for (Executor* world : {static_cast<Executor*>(&simulated), static_cast<Executor*>(real.get())}) {
-    Diary book;
-    book.events = run_controller(*world, w);
-    INFO((world == &simulated ? "simulated" : "live"));
+  in_both_worlds(w, [](const Diary& book) {
     CHECK(book.count(EventKind::published, 0) == 1);
     const double ready_s = book.when(EventKind::ready, 1), began_s = book.when(EventKind::started, 0);
     CHECK(ready_s - began_s >= 40);
     CHECK(ready_s - began_s < 40 + 10 + 14);  // ten checkpoints of 1 s; reports come every 10 s of this run
     CHECK(book.when(EventKind::started, 1) < book.when(EventKind::finished, 0));
-  }
+  });
 }
 
 // 60 s at batch 4 and at batch 8: 20 s, then the other 40 s in half the time. 32 does not fit.

@@ -73,14 +73,6 @@ LiveResult run_live(const LiveWorld& world, const std::vector<Observer*>& observ
   return r;
 }
 
-void use_script(LiveWorld& w, const std::string& script, std::vector<NodeGroup> groups,
-                const std::vector<TinyJob>& jobs) {
-  std::ofstream(w.folder.file("script")) << script;
-  w.groups = std::move(groups);
-  w.workload = make_workload(jobs);
-  w.policy = {"scripted", "count", {{"file", w.folder.file("script")}}};
-}
-
 }  // namespace
 
 TEST_CASE("live: srtf preempts a running gang, which goes on where it was", "[live]") {
@@ -99,8 +91,7 @@ TEST_CASE("live: srtf preempts a running gang, which goes on where it was", "[li
 
 TEST_CASE("live: preempted, resized and resumed by a script", "[live]") {
   LiveWorld w;
-  use_script(w, "0s j0 run n0:0-3\n8s j0 preempt\n12s j0 run n0:0-1\n20s j0 run n0:0-3\n", cluster(1, 4),
-             {{0, 4, 24}});
+  use_script(w, "0s j0 run n0:0-3\n8s j0 preempt\n12s j0 run n0:0-1\n20s j0 run n0:0-3\n", {{0, 4, 24}});
   w.workload.specs[0].min_gpus = 1;
   const LiveResult r = run_live(w);
   CHECK(r.records[0].state == JobState::finished);
@@ -156,8 +147,8 @@ TEST_CASE("live: a save that a stop, a suspension or a death breaks off is check
     INFO(how);
     LiveWorld w;
     const bool killed = std::string(how) == "killed";
-    use_script(w, killed ? "" : fmt::format("0s j0 run n0:0\n24s j0 {}\n50s j0 run n0:0\n", how), cluster(1, 1),
-               {{0, 1, 24}});
+    use_script(w, killed ? "" : fmt::format("0s j0 run n0:0\n24s j0 {}\n50s j0 run n0:0\n", how), {{0, 1, 24}});
+    w.groups = cluster(1, 1);
     if (killed) w.policy = {"fifo"};
     w.checkpoints = {seconds(10), seconds(20)};
     bool doomed = false;
@@ -196,7 +187,8 @@ TEST_CASE("live: suspended on its GPUs while another of its group runs there", "
   LiveWorld w;
   // Times enough for a process that starts late: one that is told to stand still before it is ready ends instead.
   use_script(w, "0s j0 run n0:0 group 1\n15s j0 suspend\n15s j1 run n0:0 group 1\n35s j0 run n0:0 group 1\n",
-             cluster(1, 1), {{0, 1, 25}, {0, 1, 5}});
+             {{0, 1, 25}, {0, 1, 5}});
+  w.groups = cluster(1, 1);
   const LiveResult r = run_live(w);
   for (const JobRecord& j : r.records) CHECK(j.state == JobState::finished);
   CHECK(r.launches.size() == 2);  // a job that is suspended keeps its processes
@@ -309,7 +301,8 @@ TEST_CASE("live: what a worker says of preprocessing reaches the policy's view, 
 
 TEST_CASE("live: a damaged checkpoint is passed over for the one before", "[live]") {
   LiveWorld w;
-  use_script(w, "0s j0 run n0:0\n10s j0 preempt\n14s j0 run n0:0\n", cluster(1, 1), {{0, 1, 16}});
+  use_script(w, "0s j0 run n0:0\n10s j0 preempt\n14s j0 run n0:0\n", {{0, 1, 16}});
+  w.groups = cluster(1, 1);
   w.checkpoints.every = seconds(2);
   std::int64_t damaged = 0;
   w.see = [&](Engine&, const EngineEvent& e) {

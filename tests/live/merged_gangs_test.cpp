@@ -121,18 +121,11 @@ TEST_CASE("both worlds: a child of half a member of a merged gang starts while i
   const std::string merged = " run n0:0 group 7 merged\n";
   use_script(w, "0s j0" + merged + "0s j1" + merged + "0s j2 run n1:0\n", {{0, 1, 60}, {0, 1, 60}, {0, 1, 6}});
   w.workload.specs[2].after = {{JobId(1), true, 500}};
-  const Topology topology(w.groups);
-  const IdealModel model;
-  SimExecutor simulated(topology, w.workload, model, sim_options(w));
-  const auto real = live_executor(w, topology, model);
-  for (Executor* world : {static_cast<Executor*>(&simulated), static_cast<Executor*>(real.get())}) {
-    Diary book;
-    book.events = run_controller(*world, w);
-    INFO((world == &simulated ? "simulated" : "live"));
+  in_both_worlds(w, [](const Diary& book) {
     CHECK(book.count(EventKind::published, 0) == 0);
     CHECK(book.count(EventKind::published, 1) == 1);
     CHECK(book.when(EventKind::started, 2) < book.when(EventKind::finished, 1));
-  }
+  });
 }
 
 // Two gangs that need 6.5 s of wall clock to start, longer than the grace of a stop. Meanwhile the one loses its

@@ -3,10 +3,8 @@
 // is 20 s.
 #include <atomic>
 #include <catch2/catch.hpp>
-#include <fstream>
 
 #include "backend/protocol/checkpoint_dir.hpp"
-#include "sim/observe/metrics/fold.hpp"
 #include "sim/world/sim_executor.hpp"
 #include "tests/support/batches.hpp"
 #include "tests/support/live_world.hpp"
@@ -45,15 +43,7 @@ TakenOver take_over(const LiveWorld& world, Time at, SimOptions sim = {}) {
   }
   (void)controller.end();
 
-  live::EngineOptions engine;
-  engine.nodes = gpus_by_node(topology);
-  live::LiveOptions options;
-  options.folder = world.folder.path();
-  options.worker = world.worker;
-  options.time_scale = 20;
-  options.step = milliseconds(20);
-  options.overheads = world.overheads;
-  live::LiveExecutor real(topology, world.workload, model, std::make_unique<live::LocalEngine>(engine), options,
+  live::LiveExecutor real(topology, world.workload, model, live_engine(world, topology), live_options(world),
                           state.cluster, state.now);
   ControllerOptions checked;
   checked.check_views = true;
@@ -89,9 +79,7 @@ void check_same(const TakenOver& r) {
 }
 
 void make_scripted(LiveWorld& w, const std::string& script, const std::vector<TinyJob>& jobs) {
-  std::ofstream(w.folder.file("script")) << script;
-  w.workload = make_workload(jobs);
-  w.policy = {"scripted", "count", {{"file", w.folder.file("script")}}};
+  use_script(w, script, jobs);
   w.overheads.launch = seconds(4);
   w.overheads.stop = seconds(4);
 }
@@ -178,14 +166,10 @@ TEST_CASE("live: a job that trains is taken over with what its folder holds", "[
       const Work done{seconds(saved_s).ns};
       REQUIRE(live::save_checkpoint(w.folder.path() + "/jobs/0/checkpoints", {{"0", 1, 0, saved_s, done}, {}, {}}));
     }
-    live::EngineOptions engine;
-    engine.nodes = gpus_by_node(topology);
-    live::LiveOptions options;
-    options.folder = w.folder.path();
-    options.worker = w.worker;
+    live::LiveOptions options = live_options(w);
+    options.time_scale = 1;
     options.tasks = {{w.folder.file("task"), {"/bin/false"}, Work{seconds(1).ns}}, {}};  // it is never up
-    live::LiveExecutor real(topology, w.workload, model, std::make_unique<live::LocalEngine>(engine), options,
-                            state.cluster, state.now);
+    live::LiveExecutor real(topology, w.workload, model, live_engine(w, topology), options, state.cluster, state.now);
     std::optional<Work> committed;
     for (const Time until = real.now() + seconds(20); real.now() < until && !committed;)
       for (const Event& e : real.wait_until(until))
@@ -206,14 +190,10 @@ TEST_CASE("live: a job that was suspended in a run that is taken over can be sto
   REQUIRE(job.state == JobState::suspended);
 
   std::atomic<bool> up = false;
-  live::EngineOptions engine;
-  engine.nodes = gpus_by_node(topology);
-  live::LiveOptions options;
-  options.folder = w.folder.path();
-  options.worker = w.worker;
-  const auto see = [&up](WatchedEngine&, const EngineEvent& e) { up = up || is_ready(e); };
-  live::LiveExecutor real(topology, w.workload, model, std::make_unique<WatchedEngine>(engine, see), options,
-                          state.cluster, state.now);
+  w.see = [&up](WatchedEngine&, const EngineEvent& e) { up = up || is_ready(e); };
+  live::LiveOptions options = live_options(w);
+  options.time_scale = 1;
+  live::LiveExecutor real(topology, w.workload, model, live_engine(w, topology), options, state.cluster, state.now);
   REQUIRE(wait_for([&up] { return up.load(); }));
   real.stop(job.gang, {job.spec->id, job.incarnation, job.held_config}, StopHow::checkpoint_exit, seconds(5));
   bool stopped = false;

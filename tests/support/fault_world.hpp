@@ -3,8 +3,7 @@
 
 #include <catch2/catch.hpp>
 
-#include <fstream>
-#include <string>
+#include <functional>
 #include <vector>
 
 #include "sim/world/sim_executor.hpp"
@@ -46,10 +45,18 @@ struct FaultWorld : LiveWorld {
   }
 };
 
-inline void use_script(LiveWorld& w, const std::string& script, const std::vector<TinyJob>& jobs) {
-  std::ofstream(w.folder.file("script")) << script;
-  w.workload = make_workload(jobs);
-  w.policy = {"scripted", "count", {{"file", w.folder.file("script")}}};
+// Plays it in either world; `check` is shown what was told there.
+inline void in_both_worlds(const LiveWorld& w, const std::function<void(const Diary&)>& check) {
+  const Topology topology(w.groups);
+  const IdealModel model;
+  SimExecutor simulated(topology, w.workload, model, sim_options(w));
+  const auto real = live_executor(w, topology, model);
+  for (Executor* world : {static_cast<Executor*>(&simulated), static_cast<Executor*>(real.get())}) {
+    INFO((world == &simulated ? "simulated" : "live"));
+    Diary book;
+    book.events = run_controller(*world, w);
+    check(book);
+  }
 }
 
 }  // namespace orrery::test

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <string>
@@ -12,6 +13,7 @@
 #include "backend/engine/local/local_engine.hpp"
 #include "backend/live/live_executor.hpp"
 #include "orrery_paths.hpp"
+#include "sim/observe/metrics/fold.hpp"
 #include "tests/support/kill_rank.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/world.hpp"
@@ -97,12 +99,21 @@ struct LiveWorld {
   TempFolder folder{};
 };
 
-// The executor of that world, 20 ms a step.
-inline std::unique_ptr<live::LiveExecutor> live_executor(const LiveWorld& world, const Topology& topology,
-                                                         const PerformanceModel& model) {
+// A script says who runs, and where.
+inline void use_script(LiveWorld& w, const std::string& script, const std::vector<TinyJob>& jobs) {
+  std::ofstream(w.folder.file("script")) << script;
+  w.workload = make_workload(jobs);
+  w.policy = {"scripted", "count", {{"file", w.folder.file("script")}}};
+}
+
+inline std::unique_ptr<Engine> live_engine(const LiveWorld& world, const Topology& topology) {
   live::EngineOptions engine;
-  engine.nodes.clear();
-  for (std::uint32_t n = 0; n < topology.node_count(); ++n) engine.nodes.push_back(topology.node(NodeId(n)).gpus);
+  engine.nodes = gpus_by_node(topology);
+  return std::make_unique<WatchedEngine>(engine, world.see);
+}
+
+// 20 ms a step.
+inline live::LiveOptions live_options(const LiveWorld& world) {
   live::LiveOptions options;
   options.folder = world.folder.path();
   options.worker = world.worker;
@@ -110,8 +121,13 @@ inline std::unique_ptr<live::LiveExecutor> live_executor(const LiveWorld& world,
   options.step = milliseconds(20);
   options.overheads = world.overheads;
   options.checkpoints = world.checkpoints;
-  return std::make_unique<live::LiveExecutor>(topology, world.workload, model,
-                                              std::make_unique<WatchedEngine>(engine, world.see), options);
+  return options;
+}
+
+inline std::unique_ptr<live::LiveExecutor> live_executor(const LiveWorld& world, const Topology& topology,
+                                                         const PerformanceModel& model) {
+  return std::make_unique<live::LiveExecutor>(topology, world.workload, model, live_engine(world, topology),
+                                              live_options(world));
 }
 
 inline bool is_ready(const EngineEvent& e) {

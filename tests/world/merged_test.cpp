@@ -9,6 +9,7 @@
 #include "sim/observe/log/event_log_reader.hpp"
 #include "sim/observe/metrics/tables.hpp"
 #include "tests/support/chaos_world.hpp"
+#include "tests/support/stepping.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace {
@@ -45,21 +46,6 @@ RunResult play_merged(const std::string& text, int nodes, const std::vector<Tiny
 }
 
 using WhoWasWhere = std::map<std::uint32_t, std::vector<std::uint32_t>>;
-
-// Knows how long steps take: 1 s of job 0, 3 s of job 1.
-class Stepping final : public PerformanceModel {
- public:
-  [[nodiscard]] Speed speed(const JobSpec& s, const Shape& g, const RunConfig& c,
-                            std::span<const JobId> with) const override {
-    return ideal_.speed(s, g, c, with);
-  }
-  [[nodiscard]] Duration step_time(const JobSpec& s, const Allocation&, const RunConfig&) const override {
-    return seconds(s.id.value == 0 ? 1 : 3);
-  }
-
- private:
-  IdealModel ideal_;
-};
 
 // Jobs of two groups, each merged on two GPUs of its own; some are preempted and come back.
 struct MergedWorld {

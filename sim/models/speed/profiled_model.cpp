@@ -304,7 +304,7 @@ ProfiledModel::Step ProfiledModel::believed_step(const Class& c, std::size_t typ
   }
   const NodeRing nodes = nodes_of(a, type, shape);
   const Application::Step step = a.step(nodes, split);
-  const bool takes = !other_batch(config) || wrong_batch(a, c, nodes, config).empty();
+  const bool takes = !config.other_batch() || wrong_batch(a, c, nodes, config).empty();
   return {step.seconds, split.total, takes && (step.covered || c.clamp)};
 }
 
@@ -320,7 +320,7 @@ Duration ProfiledModel::time_on(const Class& c, std::size_t type, Work work, con
                                 const RunConfig& config) const {
   const auto g = static_cast<std::size_t>(shape.gpus());
   const std::vector<Step>& believed = c.on[type].believed;
-  const bool compiled = shape.where() == nullptr && g < believed.size() && !other_batch(config);
+  const bool compiled = shape.where() == nullptr && g < believed.size() && !config.other_batch();
   const Step step = compiled ? believed[g] : believed_step(c, type, shape, config);
   if (!step.known) return kForever;
   const Application& a = application(c, type);

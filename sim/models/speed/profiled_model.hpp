@@ -140,10 +140,7 @@ class ProfiledModel final : public PerformanceModel {
                                               Pace pace) const;
   [[nodiscard]] static Application::Split split_of(const Application& a, const Class& c, int gpus,
                                                    const RunConfig& config);
-  // Whether it says another batch than the job's own, and why the job cannot have it there; empty when it can.
-  [[nodiscard]] static bool other_batch(const RunConfig& config) {
-    return config.batch != 0 || config.accumulation != 0;
-  }
+  // Why the job cannot have that batch there; empty when it can.
   [[nodiscard]] static std::string wrong_batch(const Application& a, const Class& c, const NodeRing& nodes,
                                                const RunConfig& config);
   [[nodiscard]] double share_of(const Class& c, const Allocation& gpus, std::span<const JobId> with) const;

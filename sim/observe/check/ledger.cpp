@@ -52,7 +52,7 @@ std::string Ledger::conflict(const NodeSlice& s, Sharing sharing, GroupId group)
     return fmt::format("node {} has no such memory left", s.node.value);
   if (n.shared == 0) return {};
   for (GpuMask rest = s.gpus; rest.any(); rest.drop_lowest()) {
-    const Share& share = shares_[n.first + static_cast<std::size_t>(rest.lowest())];
+    const Share& share = shares_[row(n, rest.lowest())];
     if (share.holders == 0) continue;
     const bool same_group =
         grouped(sharing) && group.valid() && share.group == group && share.merged == (sharing == Sharing::merged);
@@ -80,7 +80,7 @@ std::string Ledger::take(const Allocation& a, Sharing sharing, GroupId group) {
       continue;
     }
     for (GpuMask rest = s.gpus; rest.any(); rest.drop_lowest()) {
-      Share& share = share_of(n, rest.lowest());
+      Share& share = shares_[row(n, rest.lowest())];
       if (share.holders == 0) n.shared += 1;
       share.holders += 1;
       share.milli += s.milli_per_gpu;
@@ -103,7 +103,7 @@ void Ledger::give(const Allocation& a, Sharing sharing, GroupId group) {
       continue;
     }
     for (GpuMask rest = s.gpus; rest.any(); rest.drop_lowest()) {
-      Share& share = share_of(n, rest.lowest());
+      Share& share = shares_[row(n, rest.lowest())];
       ORRERY_ASSERT(share.holders > 0, "{} given back but not booked", a.to_string());
       share.milli -= s.milli_per_gpu;
       if (--share.holders > 0) continue;

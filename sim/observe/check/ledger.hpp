@@ -53,7 +53,7 @@ class Ledger {
   };
   [[nodiscard]] std::string conflict(const NodeSlice& s, Sharing sharing, GroupId group) const;
 
-  [[nodiscard]] Share& share_of(const Node& n, int gpu) { return shares_[n.first + static_cast<std::size_t>(gpu)]; }
+  [[nodiscard]] static std::size_t row(const Node& n, int gpu) { return n.first + static_cast<std::size_t>(gpu); }
 
   std::vector<Node> nodes_;
   std::vector<Share> shares_;                             // [GPU], node by node
