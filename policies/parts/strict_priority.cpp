@@ -60,12 +60,15 @@ void StrictPriority::rerank_running(JobId job, Rank rank) {
 }
 
 void StrictPriority::refresh(const ClusterView& view, JobId job) {
+  if (find_running(job) != nullptr) refresh(view, job, view.job(job).remaining());
+}
+
+void StrictPriority::refresh(const ClusterView& view, JobId job, Duration remaining) {
   Running* r = find_running(job);
   if (r == nullptr) return;
-  const JobView v = view.job(job);
-  r->remaining = v.remaining();
+  r->remaining = remaining;
   r->anchor = view.now;
-  r->rate = v.rate;
+  r->rate = view.job(job).rate;
 }
 
 Duration StrictPriority::remaining_at(const Running& r, Time now) {
@@ -127,7 +130,7 @@ bool StrictPriority::some_arrival_can_run(const ClusterView& view, const PlanBui
 }
 
 // Counting placements and plain demands: only numbers of GPUs matter.
-void StrictPriority::walk_counting(const ClusterView& view, const PlanBuilder& plan) {
+void StrictPriority::walk_counting(const ClusterView& view, const PlanBuilder& plan, const Admits& admits) {
   RankedRunning::Walk walk = ranked_.walk(plan.free().free_gpus() + ranked_.gpus());
   const auto preempt = [this](const RankedRunning::Item& item) { result_.preempted.push_back(item.job); };
   for (scan_.begin(waiting_); !scan_.done();) {
@@ -137,9 +140,11 @@ void StrictPriority::walk_counting(const ClusterView& view, const PlanBuilder& p
       scan_.drop_class();
       continue;
     }
-    walk.free -= wanted;
-    result_.started.push_back(scan_.head().second);
+    const JobId job = scan_.head().second;
     scan_.take();
+    if (admits && !admits(job)) continue;
+    walk.free -= wanted;
+    result_.started.push_back(job);
   }
   ranked_.pass(walk, nullptr, preempt);
 }
@@ -154,7 +159,8 @@ void StrictPriority::apply(const ClusterView& view, PlanBuilder& plan, Placement
 }
 
 // Any placement, any demand: candidates are placed for real, running jobs stay where they are if they can.
-void StrictPriority::walk_general(const ClusterView& view, PlanBuilder& plan, Placement& placement) {
+void StrictPriority::walk_general(const ClusterView& view, PlanBuilder& plan, Placement& placement,
+                                  const Admits& admits) {
   in_order_.clear();
   room_.clear();
   ranked_.each([this](const RankedRunning::Item& item) {
@@ -166,6 +172,10 @@ void StrictPriority::walk_general(const ClusterView& view, PlanBuilder& plan, Pl
     const bool waiting_first = !scan_.done() && (i == in_order_.size() || scan_.head().first < in_order_[i].rank);
     if (waiting_first) {
       const JobId job = scan_.head().second;
+      if (admits && !admits(job)) {
+        scan_.take();
+        continue;
+      }
       if (!room_.start(job, i, view, plan, placement)) {
         scan_.drop_class();
         continue;
@@ -185,7 +195,7 @@ void StrictPriority::walk_general(const ClusterView& view, PlanBuilder& plan, Pl
 }
 
 const StrictPriority::Result& StrictPriority::fill(const ClusterView& view, PlanBuilder& plan, Placement& placement,
-                                                   bool sticky_ranks) {
+                                                   bool sticky_ranks, const Admits& admits) {
   result_.started.clear();
   result_.preempted.clear();
   const bool counting = placement.counting() && plain_only_;
@@ -196,10 +206,10 @@ const StrictPriority::Result& StrictPriority::fill(const ClusterView& view, Plan
   arrivals_.clear();
   full_walk_ = false;
   if (counting) {
-    walk_counting(view, plan);
+    walk_counting(view, plan, admits);
     apply(view, plan, placement);
   } else {
-    walk_general(view, plan, placement);
+    walk_general(view, plan, placement, admits);
   }
   for (const JobId job : result_.started) {
     const JobSpec& spec = view.spec(job);

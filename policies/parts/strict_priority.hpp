@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "policies/parts/class_queues.hpp"
@@ -58,6 +59,8 @@ class StrictPriority {
   [[nodiscard]] Running* find_running(JobId job);  // change its rank by rerank_running() only
   // Takes a running job's remaining time and speed from the view; they hold until its next event.
   void refresh(const ClusterView& view, JobId job);
+  // The same with a remaining time of the caller's own belief, as of now.
+  void refresh(const ClusterView& view, JobId job, Duration remaining);
   [[nodiscard]] static Duration remaining_at(const Running& r, Time now);
   void rerank_running(JobId job, Rank rank);
   // New ranks for all running jobs: rank_of(const Running&).
@@ -77,7 +80,15 @@ class StrictPriority {
   // Decides. Ranks of running jobs must be up to date. `sticky_ranks` says
   // that since the last fill running jobs can only have moved forward relative to waiting ones, which makes the
   // arrivals-only shortcut valid.
-  const Result& fill(const ClusterView& view, PlanBuilder& plan, Placement& placement, bool sticky_ranks);
+  const Result& fill(const ClusterView& view, PlanBuilder& plan, Placement& placement, bool sticky_ranks) {
+    return fill(view, plan, placement, sticky_ranks, {});
+  }
+  // The same, asking `admits(job)` of every waiting job that comes so far in the order that it would be started if it
+  // fits; one that is not admitted goes on waiting, with its rank. Whoever answers otherwise next time says so by
+  // rank_changed().
+  using Admits = std::function<bool(JobId)>;
+  const Result& fill(const ClusterView& view, PlanBuilder& plan, Placement& placement, bool sticky_ranks,
+                     const Admits& admits);
 
  private:
   struct Place {
@@ -88,8 +99,8 @@ class StrictPriority {
 
   Place& place(JobId job);
   [[nodiscard]] bool some_arrival_can_run(const ClusterView& view, const PlanBuilder& plan) const;
-  void walk_counting(const ClusterView& view, const PlanBuilder& plan);
-  void walk_general(const ClusterView& view, PlanBuilder& plan, Placement& placement);
+  void walk_counting(const ClusterView& view, const PlanBuilder& plan, const Admits& admits);
+  void walk_general(const ClusterView& view, PlanBuilder& plan, Placement& placement, const Admits& admits);
   void apply(const ClusterView& view, PlanBuilder& plan, Placement& placement);
   void to_waiting(const JobSpec& job, Rank rank);
   void to_running(const JobSpec& job, Rank rank);

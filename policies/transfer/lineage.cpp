@@ -7,17 +7,25 @@
 
 #include "policies/parts/strict_priority.hpp"
 #include "policies/registry.hpp"
+#include "policies/transfer/lineage_elastic.hpp"
+#include "policies/transfer/lineage_hold.hpp"
 #include "policies/transfer/lineage_index.hpp"
 #include "policies/transfer/lineage_promotion.hpp"
+#include "policies/transfer/lineage_publish.hpp"
 
 namespace orrery {
 namespace {
 
 struct LineageOptions {
   bool index = true;         // rule R1; without it a job counts for itself alone
+  bool learn = true;         // rule R7; without it claims are believed and the first parent is the source
+  bool hold = true;          // rule R2
+  bool elastic = true;       // rule R3
+  bool publish = true;       // rule R6
   std::int64_t alpha = 500;  // per mille
   Duration min_run{};
   std::int64_t rho_max = 5000;  // per mille
+  Duration resize_every{};
 };
 
 // Ranks before all others: of promoted jobs, in order of submission, then of those that have just started.
@@ -27,31 +35,77 @@ constexpr Rank kYoung = -(static_cast<Rank>(1) << 100);
 class Lineage final : public Policy {
  public:
   Lineage(std::unique_ptr<Placement> placement, LineageOptions options)
-      : placement_(std::move(placement)), options_(options), index_(options.alpha), promotion_(options.rho_max) {}
+      : placement_(std::move(placement)),
+        options_(options),
+        gains_(options.learn),
+        index_(options.alpha),
+        sizes_(options.elastic, options.resize_every),
+        holder_(options.hold),
+        publisher_(options.publish),
+        promotion_(options.rho_max) {}
 
   [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<Lineage>(*this); }
+  [[nodiscard]] bool publishes() const override { return options_.publish; }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last) {
-      if (options_.index) index_.follow(view, e);
+      gains_.follow(view, e);
+      if (options_.index) index_.follow(view, e, gains_);
       promotion_.follow(view, e);
+      publisher_.follow(view, e, gains_);
+      if (holder_.follow(view, e)) jobs_.rank_changed();
     }
-    const std::vector<JobId>& changed = index_.update(view);
+    for (const JobId job : gains_.take_changed()) index_.believed_anew(job);
+    const std::vector<JobId>& changed = index_.update(view, gains_);
+    publisher_.update(view, gains_, prices(view), plan);
+    for (const Event& e : view.since_last) sizes_.follow(view, e);
+    if (sizes_.active())
+      serve_sized(view, plan);
+    else
+      serve_in_order(view, plan, changed);
+    ask(view, plan);
+  }
+
+ private:
+  // As long as no job is elastic.
+  void serve_in_order(const ClusterView& view, PlanBuilder& plan, const std::vector<JobId>& changed) {
     for (const Event& e : view.since_last) follow(view, e);
     for (const JobId job : changed) rerank(view, job);
     for (const JobId job : promotion_.update(view)) rerank(view, job);
     grow_up(view);
     jobs_.rerank_all_running([&](const StrictPriority::Running& r) { return rank(view, r); });
-    const StrictPriority::Result& result = jobs_.fill(view, plan, *placement_, true);
+    const auto admits = [&](JobId job) { return !is_held(view, job, plan); };
+    const StrictPriority::Result& result = jobs_.fill(view, plan, *placement_, true, admits);
     for (const JobId job : result.started) {
-      promotion_.runs(job);
-      begins(job, view.now);
-      jobs_.refresh(view, job);
+      starts(view, job, plan);
+      refresh(view, job);
     }
     for (const JobId job : result.preempted) begins_to_wait(view, job);
-    ask(view.now, plan);
   }
 
- private:
+  void serve_sized(const ClusterView& view, PlanBuilder& plan) {
+    for (const Event& e : view.since_last)
+      if (e.job.valid() && enters_queue(e.kind()) && !is_final(view.state(e.job))) promotion_.waits(view.job(e.job));
+    (void)promotion_.update(view);
+    grow_up(view);
+    LineageOpinion of;
+    of.rank = [&](JobId job) { return rank(view, job, remaining(view, job)); };
+    of.admits = [&](JobId job) { return !is_held(view, job, plan); };
+    of.settled = [&](JobId job) { return is_young(job, view.now); };
+    of.whole = [&](JobId job) { return gains_.whole(view, view.job(job)); };
+    of.waiters = [&](JobId job) { return index_.waiters(view, job); };
+    const LineageSizes::Result& result = sizes_.decide(view, plan, *placement_, of);
+    for (const JobId job : result.started) starts(view, job, plan);
+    for (const JobId job : result.preempted) promotion_.waits(view.job(job));
+    waiting_weight_ = sizes_.waiting_weight();
+  }
+
+  void starts(const ClusterView& view, JobId job, PlanBuilder& plan) {
+    waiting_weight_ -= view.spec(job).weight;
+    promotion_.runs(job);
+    begins(job, view.now);
+    choose_source(view, job, plan);
+  }
+
   [[nodiscard]] Rank rank(const ClusterView& view, JobId job, Duration left) const {
     const JobSpec& spec = view.spec(job);
     return promotion_.promoted(job) ? kPromoted + spec.submit.ns : index_.rank(spec, left);
@@ -59,6 +113,42 @@ class Lineage final : public Policy {
   [[nodiscard]] Rank rank(const ClusterView& view, const StrictPriority::Running& r) const {
     if (is_young(r.job, view.now) && !promotion_.promoted(r.job)) return kYoung;
     return rank(view, r.job, StrictPriority::remaining_at(r, view.now));
+  }
+
+  [[nodiscard]] double gpu_price(const ClusterView& view, double waiting) const {
+    return std::max(waiting, 0.0) / static_cast<double>(std::max<std::int64_t>(view.topology->total_gpus(), 1));
+  }
+  [[nodiscard]] LineagePrices prices(const ClusterView& view) const {
+    return {gpu_price(view, waiting_weight_), [this, &view](JobId job) { return index_.waiting_weight(view, job); }};
+  }
+  // Whether the job, whose turn it is, waits for a later version of a parent.
+  [[nodiscard]] bool is_held(const ClusterView& view, JobId job, PlanBuilder& plan) {
+    const JobSpec& spec = view.spec(job);
+    if (!options_.hold || spec.after.empty() || promotion_.promoted(job)) return false;
+    const Time promoted = promotion_.next_of(job);
+    const auto why = holder_.holds(view, job, {gains_, index_, publisher_}, gpu_price(view, waiting_weight_ - spec.weight),
+                                   promoted == kNever ? kForever : promoted - view.now);
+    if (options_.index && why) index_.hold(job, why->about, why->per_mille);
+    if (options_.index && !why) index_.release(job);
+    if (why) plan.reason(*why);
+    return why.has_value();
+  }
+
+  // Of a job that begins with nothing: what it starts from.
+  void choose_source(const ClusterView& view, JobId job, PlanBuilder& plan) {
+    const JobView v = view.job(job);
+    if (v.spec->after.empty() || v.done.ns > 0) return;
+    const RunConfig config = gains_.choose(view, *v.spec);
+    gains_.starts(view, job, config);
+    if (config == RunConfig{}) return;
+    const Allocation gpus = *plan.planned(job);
+    plan.run(job, gpus, config);
+  }
+  [[nodiscard]] Duration remaining(const ClusterView& view, JobId job) const {
+    return gains_.remaining(view, view.job(job));
+  }
+  void refresh(const ClusterView& view, JobId job) {
+    if (jobs_.find_running(job) != nullptr) jobs_.refresh(view, job, remaining(view, job));
   }
 
   // A waiting job whose rank has changed; those that run are ranked anew at every decision.
@@ -69,31 +159,37 @@ class Lineage final : public Policy {
     }
     jobs_.rank_changed();
     const JobView v = view.job(job);
-    jobs_.rerank_waiting(v, rank(view, job, v.remaining()));
+    jobs_.rerank_waiting(v, rank(view, job, gains_.remaining(view, v)));
   }
 
   // A job that was preempted waits with the rank that it had, unless that was a young one's.
   void begins_to_wait(const ClusterView& view, JobId job) {
     const JobView v = view.job(job);
+    waiting_weight_ += v.spec->weight;
     promotion_.waits(v);
-    if (is_young(job, view.now)) jobs_.rerank_waiting(v, rank(view, job, v.remaining()));
+    if (is_young(job, view.now)) jobs_.rerank_waiting(v, rank(view, job, gains_.remaining(view, v)));
   }
 
   void follow(const ClusterView& view, const Event& e) {
+    if (e.job.valid() && jobs_.is_waiting(e.job)) waiting_weight_ -= view.spec(e.job).weight;
+    follow_queue(view, e);
+    if (e.job.valid() && jobs_.is_waiting(e.job)) waiting_weight_ += view.spec(e.job).weight;
+  }
+  void follow_queue(const ClusterView& view, const Event& e) {
     switch (jobs_.follow(view, e)) {
       case StrictPriority::Fate::waits: {
         const JobView v = view.job(e.job);
         promotion_.waits(v);
-        jobs_.add_waiting(v, rank(view, e.job, v.remaining()));
+        jobs_.add_waiting(v, rank(view, e.job, gains_.remaining(view, v)));
         return;
       }
-      case StrictPriority::Fate::runs: jobs_.add_running(view.job(e.job), 0); return jobs_.refresh(view, e.job);
+      case StrictPriority::Fate::runs: jobs_.add_running(view.job(e.job), 0); return refresh(view, e.job);
       case StrictPriority::Fate::ended: return;
       case StrictPriority::Fate::unchanged: break;
     }
     if (e.kind() == EventKind::started || e.kind() == EventKind::resumed) begins(e.job, e.at);
     if (e.kind() == EventKind::started || e.kind() == EventKind::resumed || e.kind() == EventKind::progress)
-      jobs_.refresh(view, e.job);
+      refresh(view, e.job);
   }
 
   // Who runs for less than `min_run` is young, and not preempted.
@@ -118,18 +214,28 @@ class Lineage final : public Policy {
 
   // Another order comes by itself only when a job grows up or is promoted, and matters only to those that wait.
   // (One that was preempted just now may be promoted at the next instant.)
-  void ask(Time now, PlanBuilder& plan) const {
+  void ask(const ClusterView& view, PlanBuilder& plan) const {
+    const Time soonest = view.now + Duration{1};
+    if (publisher_.next() != kNever) plan.wake_at(std::max(publisher_.next(), soonest));
+    if (sizes_.active()) {
+      if (sizes_.next(view) != kNever) plan.wake_at(sizes_.next(view));
+      return;
+    }
     if (jobs_.waiting().empty()) return;
-    const Time soonest = now + Duration{1};
     if (!young_.empty()) plan.wake_at(std::max(young_.front().first, soonest));
     if (promotion_.next() != kNever) plan.wake_at(std::max(promotion_.next(), soonest));
   }
 
   OwnPlacement placement_;
   LineageOptions options_;
+  LineageGains gains_;
   LineageIndex index_;
+  LineageSizes sizes_;
+  LineageHolder holder_;
+  LineagePublisher publisher_;
   LineagePromotion promotion_;
   StrictPriority jobs_;
+  double waiting_weight_ = 0;
   std::vector<Time> grown_up_;                // [job]
   std::deque<std::pair<Time, JobId>> young_;  // in order of time
 };
@@ -137,10 +243,16 @@ class Lineage final : public Policy {
 std::unique_ptr<Policy> make_lineage(PolicySetup setup, OptionReader& options) {
   LineageOptions o;
   const std::vector<std::string> rules = options.choices("rules");
-  o.index = std::find(rules.begin(), rules.end(), "index") != rules.end();
+  const auto on = [&rules](std::string_view rule) { return std::find(rules.begin(), rules.end(), rule) != rules.end(); };
+  o.index = on("index");
+  o.hold = on("hold");
+  o.elastic = on("elastic");
+  o.publish = on("publish");
+  o.learn = on("learn");
   o.alpha = options.decimal("alpha");
   o.min_run = options.time("min_run");
   o.rho_max = options.decimal("rho_max");
+  o.resize_every = options.time("resize_every");
   return std::make_unique<Lineage>(std::move(setup.placement), o);
 }
 
@@ -158,9 +270,18 @@ const PolicyInfo lineage_policy = {
     .make = make_lineage,
     .options = {{"rules",
                  "choices",
-                 "[index]",
-                 "rules that are on; index: jobs that wait for others count with them",
-                 {"index"}},
+                 "[index, hold, elastic, publish, learn]",
+                 "rules that are on; index: jobs that wait for others count with them; hold: a child waits for a later "
+                 "version where that pays; elastic: elastic jobs get the GPUs that save most; publish: it says when parents publish; learn: what a parent is worth is "
+                 "learned from children that finished",
+                 {"index", "hold", "elastic", "publish", "learn"}},
+                {"resize_every",
+                 "time",
+                 "60s",
+                 "how often numbers of GPUs are reconsidered where jobs are elastic",
+                 {},
+                 1,
+                 kMostTime},
                 {"alpha", "decimal", "0.5", "how GPUs count in service: 1 as in srsf, 0 not at all", {}, 0, 1},
                 {"min_run", "time", "300s", "for how long a job that has begun is not preempted", {}, 0, kMostTime},
                 {"rho_max",
@@ -170,7 +291,7 @@ const PolicyInfo lineage_policy = {
                  {},
                  0,
                  kMany}},
-    .capabilities = {.preempts = true, .needs_estimates = true},
+    .capabilities = {.preempts = true, .elastic = true, .needs_estimates = true},
 };
 
 }  // namespace orrery

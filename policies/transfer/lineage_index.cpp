@@ -76,17 +76,17 @@ LineageIndex::Node& LineageIndex::node(JobId job) {
   return nodes_[job.index()];
 }
 
-void LineageIndex::follow(const ClusterView& view, const Event& e) {
+void LineageIndex::follow(const ClusterView& view, const Event& e, const LineageGains& gains) {
   if (!e.job.valid()) return;
   switch (e.kind()) {
     case EventKind::submit:
       node(e.job).seen = true;
-      hang(view, e.job);
+      hang(view, e.job, gains);
       if (!node(e.job).children.empty()) mark_root_of(e.job);  // which were submitted before it
       return;
     case EventKind::ready: node(e.job).seen = true; return unhang(e.job);
     case EventKind::published:
-    case EventKind::finished: return release_children(view, e.job);
+    case EventKind::finished: return release_children(view, e.job, gains);
     case EventKind::reject:
     case EventKind::cancel: return unhang(e.job);
     case EventKind::failed:
@@ -98,7 +98,7 @@ void LineageIndex::follow(const ClusterView& view, const Event& e) {
 }
 
 // Those whose threshold is reached have no unmet edge any more, or hang below another parent.
-void LineageIndex::release_children(const ClusterView& view, JobId parent) {
+void LineageIndex::release_children(const ClusterView& view, JobId parent, const LineageGains& gains) {
   const std::int32_t reached = newest(view, parent);
   std::vector<JobId> released;
   std::erase_if(node(parent).children, [&](JobId child) {
@@ -109,11 +109,11 @@ void LineageIndex::release_children(const ClusterView& view, JobId parent) {
   });
   if (released.empty()) return;
   mark_root_of(parent);
-  for (const JobId child : released) hang(view, child);
+  for (const JobId child : released) hang(view, child, gains);
 }
 
 // Below the parent whose threshold is farthest away; nowhere when no hard edge is unmet.
-void LineageIndex::hang(const ClusterView& view, JobId child) {
+void LineageIndex::hang(const ClusterView& view, JobId child, const LineageGains& gains) {
   unhang(child);
   const JobSpec& spec = view.spec(child);
   const Dependency* last = nullptr;
@@ -123,7 +123,7 @@ void LineageIndex::hang(const ClusterView& view, JobId child) {
     Duration away = kForever;  // of a parent that is not there yet
     if (node(d.parent).seen) {
       const JobView parent = view.job(d.parent);
-      const Duration whole = no_longer_than_most(parent.estimate ? parent.estimate->total : kForever);
+      const Duration whole = no_longer_than_most(gains.whole(view, parent));
       away = Duration{std::max<std::int64_t>(share_of(whole, d.progress_per_mille).ns - parent.done.ns, 0)};
     }
     if (away <= farthest) continue;
@@ -136,6 +136,47 @@ void LineageIndex::hang(const ClusterView& view, JobId child) {
   n.threshold = last->progress_per_mille;
   node(last->parent).children.push_back(child);
   mark_root_of(child);
+}
+
+void LineageIndex::hold(JobId child, JobId parent, std::int32_t threshold) {
+  Node& n = node(child);
+  if (n.above == parent && n.threshold == threshold) return;
+  for (JobId up = parent; up.valid(); up = node(up).above)
+    if (up == child) return;  // never: edges make no cycles
+  unhang(child);
+  node(parent).children.push_back(child);
+  nodes_[child.index()].above = parent;
+  nodes_[child.index()].threshold = threshold;
+  mark_root_of(child);
+}
+
+double LineageIndex::waiting_weight(const ClusterView& view, JobId job) const {
+  if (job.index() >= nodes_.size()) return 0;
+  double sum = 0;
+  std::vector<JobId> below = nodes_[job.index()].children;
+  for (std::size_t i = 0; i < below.size(); ++i) {
+    sum += view.spec(below[i]).weight;
+    const std::vector<JobId>& more = nodes_[below[i].index()].children;
+    below.insert(below.end(), more.begin(), more.end());
+  }
+  return sum;
+}
+
+std::vector<LineageWaiter> LineageIndex::waiters(const ClusterView& view, JobId job) const {
+  std::vector<LineageWaiter> all;
+  if (job.index() >= nodes_.size()) return all;
+  for (const JobId child : nodes_[job.index()].children)
+    all.push_back({nodes_[child.index()].threshold, view.spec(child).weight + waiting_weight(view, child)});
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.per_mille < b.per_mille; });
+  std::size_t last = 0;
+  for (std::size_t i = 1; i < all.size(); ++i) {
+    if (all[i].per_mille == all[last].per_mille)
+      all[last].weight += all[i].weight;
+    else
+      all[++last] = all[i];
+  }
+  if (!all.empty()) all.resize(last + 1);
+  return all;
 }
 
 void LineageIndex::unhang(JobId child) {
@@ -154,7 +195,7 @@ void LineageIndex::mark_root_of(JobId job) {
   n.stale = true;
 }
 
-const std::vector<JobId>& LineageIndex::update(const ClusterView& view) {
+const std::vector<JobId>& LineageIndex::update(const ClusterView& view, const LineageGains& gains) {
   roots_.clear();
   for (std::size_t i = 0; i < stale_.size(); ++i) {
     const JobId job = stale_[i];
@@ -165,12 +206,12 @@ const std::vector<JobId>& LineageIndex::update(const ClusterView& view) {
       roots_.push_back(job);
   }
   stale_.clear();
-  for (const JobId root : roots_) work_out(view, root);
+  for (const JobId root : roots_) work_out(view, root, gains);
   return roots_;
 }
 
 // From the leaves up.
-void LineageIndex::work_out(const ClusterView& view, JobId root) {
+void LineageIndex::work_out(const ClusterView& view, JobId root, const LineageGains& gains) {
   tree_.assign(1, root);
   for (std::size_t i = 0; i < tree_.size(); ++i) {
     const std::vector<JobId>& children = nodes_[tree_[i].index()].children;
@@ -179,26 +220,27 @@ void LineageIndex::work_out(const ClusterView& view, JobId root) {
   for (std::size_t i = tree_.size(); i-- > 0;) {
     const JobView job = view.job(tree_[i]);
     Node& n = nodes_[tree_[i].index()];
-    cut(n, job);
-    collect(n, job);
+    const Duration whole = gains.whole(view, job);
+    cut(n, whole);
+    collect(n, *job.spec, LineageGains::left_of(whole, job));
   }
   nodes_[root.index()].blocks.clear();
 }
 
-void LineageIndex::cut(Node& n, const JobView& job) const {
-  n.whole = no_longer_than_most(job.estimate ? job.estimate->total : kForever);
+void LineageIndex::cut(Node& n, Duration whole) const {
+  n.whole = no_longer_than_most(whole);
   n.cuts.assign(1, 1000);
   for (const JobId child : n.children) n.cuts.push_back(nodes_[child.index()].threshold);
   std::sort(n.cuts.begin(), n.cuts.end());
   n.cuts.erase(std::unique(n.cuts.begin(), n.cuts.end()), n.cuts.end());
 }
 
-void LineageIndex::collect(Node& n, const JobView& job) {
+void LineageIndex::collect(Node& n, const JobSpec& spec, Duration left) {
   n.blocks.clear();
   for (std::size_t i = n.cuts.size(); i-- > 0;) {
     take_blocks_of_children(n, n.cuts[i]);
     if (i == 0) n.tail.assign(n.blocks);
-    LineageBlock block = segment(*job.spec, n, i, job.remaining());
+    LineageBlock block = segment(spec, n, i, left);
     for (; !n.blocks.empty() && n.blocks.back().better_than(block); n.blocks.pop_back())
       block = block + n.blocks.back();
     n.blocks.push_back(block);

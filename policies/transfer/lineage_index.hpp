@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "policies/parts/ranked_running.hpp"
+#include "policies/transfer/lineage_gains.hpp"
 #include "sim/api/view.hpp"
 
 namespace orrery {
@@ -28,6 +29,12 @@ struct LineageBlock {
 inline LineageBlock operator+(const LineageBlock& a, const LineageBlock& b) {
   return {a.service + b.service, a.weight + b.weight};
 }
+
+// Weight that waits for a job to come as far as `per_mille` of its work.
+struct LineageWaiter {
+  std::int32_t per_mille = 1000;
+  double weight = 0;
+};
 
 // The blocks of a tree below its first segment.
 class LineageTail {
@@ -48,9 +55,21 @@ class LineageIndex {
   explicit LineageIndex(std::int64_t alpha_per_mille) : alpha_(alpha_per_mille) {}
 
   // Every event of the run, in order.
-  void follow(const ClusterView& view, const Event& e);
+  void follow(const ClusterView& view, const Event& e, const LineageGains& gains);
   // Works out the trees that events have changed; what it returns are the jobs at their roots.
-  const std::vector<JobId>& update(const ClusterView& view);
+  const std::vector<JobId>& update(const ClusterView& view, const LineageGains& gains);
+  // Its run time is believed to be another.
+  void believed_anew(JobId job) {
+    if (job.index() < nodes_.size()) mark_root_of(job);
+  }
+  // A job that may run waits for a later version of a parent, or no longer does.
+  void hold(JobId child, JobId parent, std::int32_t threshold);
+  void release(JobId child) { unhang(child); }
+  // Weight of all that waits for a job; costs its tree.
+  [[nodiscard]] double waiting_weight(const ClusterView& view, JobId job) const;
+  // The thresholds that are waited for, in order, each with the weight of who hangs there and of all that waits for
+  // them; costs the tree.
+  [[nodiscard]] std::vector<LineageWaiter> waiters(const ClusterView& view, JobId job) const;
   // The rank of a job that may run and takes `left` more by itself; smaller comes first.
   [[nodiscard]] Rank rank(const JobSpec& spec, Duration left) const;
 
@@ -68,13 +87,13 @@ class LineageIndex {
   };
 
   [[nodiscard]] Node& node(JobId job);
-  void hang(const ClusterView& view, JobId child);
+  void hang(const ClusterView& view, JobId child, const LineageGains& gains);
   void unhang(JobId child);
-  void release_children(const ClusterView& view, JobId parent);
+  void release_children(const ClusterView& view, JobId parent, const LineageGains& gains);
   void mark_root_of(JobId job);
-  void work_out(const ClusterView& view, JobId root);
-  void cut(Node& n, const JobView& job) const;
-  void collect(Node& n, const JobView& job);
+  void work_out(const ClusterView& view, JobId root, const LineageGains& gains);
+  void cut(Node& n, Duration whole) const;
+  void collect(Node& n, const JobSpec& spec, Duration left);
   void take_blocks_of_children(Node& n, std::int32_t threshold);
   [[nodiscard]] LineageBlock segment(const JobSpec& spec, const Node& n, std::size_t i, Duration left) const;
   [[nodiscard]] LineageBlock alone(const JobSpec& spec, Duration left) const;

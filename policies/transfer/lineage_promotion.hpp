@@ -28,6 +28,10 @@ class LineagePromotion {
   // Jobs that are promoted now, in no special order.
   const std::vector<JobId>& update(const ClusterView& view);
   [[nodiscard]] bool promoted(JobId job) const { return job.index() < jobs_.size() && jobs_[job.index()].promoted; }
+  // When the job will be, as things are; kNever for one that does not wait.
+  [[nodiscard]] Time next_of(JobId job) const {
+    return job.index() < jobs_.size() && jobs_[job.index()].waiting ? jobs_[job.index()].due : kNever;
+  }
   // When the next waiting job will be, as things are.
   [[nodiscard]] Time next() const { return due_.empty() ? kNever : due_.begin()->first; }
 

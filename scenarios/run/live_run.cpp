@@ -86,7 +86,7 @@ class LiveSession {
  private:
   Expected<LiveFolder::Journal> open_journal() const;
   std::unique_ptr<live::Engine> make_engine() const;
-  live::LiveOptions live_options();
+  live::LiveOptions live_options(const Policy& policy);
   std::optional<Standstill> outage(live::LiveExecutor& executor) const;
   void on_beat();
   int stop(live::LiveExecutor& executor);
@@ -188,7 +188,7 @@ std::unique_ptr<live::Engine> LiveSession::make_engine() const {
   return live::make_engine(config_.engine, o);
 }
 
-live::LiveOptions LiveSession::live_options() {
+live::LiveOptions LiveSession::live_options(const Policy& policy) {
   const Scenario& s = prepared_.scenario;
   live::LiveOptions o;
   o.folder = beside_.path();
@@ -197,7 +197,8 @@ live::LiveOptions LiveSession::live_options() {
   o.step = config_.step;
   o.overheads = overhead_model(prepared_);
   o.checkpoints = {s.checkpoints.every, s.checkpoints.cost};
-  o.publishes = {static_cast<std::int32_t>(s.publish.every_per_mille), s.publish.cost};
+  const std::int64_t every = policy.publishes() ? 0 : s.publish.every_per_mille;
+  o.publishes = {static_cast<std::int32_t>(every), s.publish.cost};
   o.tasks = tasks_;
   if (remains_) o.committed = remains_->committed;
   o.on_failure = [this](const std::string& why) { view_->failure(why); };
@@ -242,7 +243,7 @@ Expected<void> LiveSession::play(RunPolicy& policy) {
                         if (fence_.holds()) (void)live::wait_or_kill(beside_.processes(), Duration{});
                       });
   live::LiveExecutor executor(*prepared_.topology, prepared_.workload, prepared_.model(), make_engine(),
-                              live_options());
+                              live_options(policy.get()));
   running_ = &executor;
   on_interrupt = [&executor] { executor.interrupt(); };
   signals.listen();

@@ -3,7 +3,7 @@
 namespace orrery::app {
 namespace {
 
-SimOptions options_of(const Prepared& p, const RunRequest& request) {
+SimOptions options_of(const Prepared& p, const RunRequest& request, bool commanded) {
   SimOptions o;
   if (request.measured != nullptr) {
     o.overheads = request.measured->overheads;
@@ -12,7 +12,8 @@ SimOptions options_of(const Prepared& p, const RunRequest& request) {
   const FailureConfig& f = p.scenario.failures;
   o.failures = {f.node_mtbf, f.repair, request.seed, p.outages, f.stragglers, f.lemons};
   o.checkpoints = {p.scenario.checkpoints.every, p.scenario.checkpoints.cost, p.checkpoint_costs.save};
-  o.publishes = {static_cast<std::int32_t>(p.scenario.publish.every_per_mille), p.scenario.publish.cost};
+  const std::int64_t every = commanded ? 0 : p.scenario.publish.every_per_mille;
+  o.publishes = {static_cast<std::int32_t>(every), p.scenario.publish.cost};
   o.overheads = overhead_model(p);
   if (p.emulation != nullptr && p.emulation->progress != nullptr) o.rule = p.emulation->progress(request.policy.name);
   return o;
@@ -34,7 +35,8 @@ OverheadModel overhead_model(const Prepared& p) {
   return m;
 }
 
-SimWorld::SimWorld(const Prepared& p, const RunRequest& request) : prepared_(&p), options_(options_of(p, request)) {
+SimWorld::SimWorld(const Prepared& p, const RunRequest& request, bool commanded)
+    : prepared_(&p), options_(options_of(p, request, commanded)) {
   if (request.measured != nullptr) {
     measured_.emplace(*request.measured, *p.topology);
   } else if (const auto& links = p.scenario.network) {

@@ -14,8 +14,8 @@ namespace orrery::app {
 
 class SimWorld {
  public:
-  // Both must outlive it.
-  SimWorld(const Prepared& prepared, const RunRequest& request);
+  // `prepared` must outlive it. `commanded`: the policy says when jobs publish.
+  SimWorld(const Prepared& prepared, const RunRequest& request, bool commanded);
   SimWorld(const SimWorld&) = delete;
   SimWorld& operator=(const SimWorld&) = delete;
 

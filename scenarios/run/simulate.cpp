@@ -27,7 +27,7 @@ Expected<RunReport> simulate(const Prepared& prepared, const RunRequest& request
   auto policy = RunPolicy::make(prepared, request.policy, request.seed, "", kept);
   if (!policy) return tl::make_unexpected(std::move(policy.error()));
   if (!policy->failure().empty()) return failed_run(request.seed, policy->failure());
-  const SimWorld world(prepared, request);
+  const SimWorld world(prepared, request, policy->get().publishes());
   RunRecord record(prepared, request);
   record.watch_work(world.truth(), world.options());
   auto output = RunOutput::open(prepared, request, record);

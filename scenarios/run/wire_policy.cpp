@@ -308,7 +308,8 @@ void WirePolicy::apply(const ClusterView& view, const wire::Answer& answer, Plan
   if (wake_at) plan.wake_at(*wake_at);
   for (const Reason& r : reasons) {
     check_known(view, r.job);
-    plan.reason(r.job, r.code, r.argument);
+    if (r.about.valid()) check_known(view, r.about);
+    plan.reason(r);
   }
   for (const Reservation& r : reservations) {
     check_known(view, r.job);

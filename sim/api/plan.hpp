@@ -20,6 +20,8 @@ struct Reason {
   JobId job{};
   ReasonCode code = ReasonCode::none;
   std::int64_t argument = 0;
+  JobId about{};               // valid: the other job that it is about
+  std::int32_t per_mille = 0;  // held: of that job's work
   friend bool operator==(const Reason&, const Reason&) = default;
 };
 
@@ -86,6 +88,7 @@ class PlanBuilder {
   void reason(JobId job, ReasonCode code, std::int64_t argument = 0) {
     plan_.reasons.push_back({job, code, argument});
   }
+  void reason(const Reason& r) { plan_.reasons.push_back(r); }
   void reserve(JobId job, Time start) { plan_.reservations.push_back({job, start}); }
 
   // Free capacity under the plan so far.

@@ -28,7 +28,7 @@ inline constexpr auto kMemberNames<Target> = member_names("act", "gpus", "config
 template <>
 inline constexpr auto kMemberNames<Command> = member_names("job", "kind", "config");
 template <>
-inline constexpr auto kMemberNames<Reason> = member_names("job", "code", "argument");
+inline constexpr auto kMemberNames<Reason> = member_names("job", "code", "argument", "about", "per_mille");
 template <>
 inline constexpr auto kMemberNames<Reservation> = member_names("job", "start");
 template <>

@@ -18,6 +18,9 @@ class Policy {
   [[nodiscard]] virtual EventMask wakes_on() const { return kArrive | kEnd | kFail | kCapacity | kPublish | kTimer; }
   // Reads the view, writes the changes it wants. Pointers and ranges are valid during the call only.
   virtual void schedule(const ClusterView& view, PlanBuilder& plan) = 0;
+  // Whether it decides itself when jobs publish (Command::Kind::publish): the world then does so by itself only where
+  // an edge names the progress, and not at a scenario's `publish.every`.
+  [[nodiscard]] virtual bool publishes() const { return false; }
   // A policy with the same memory, which from here on decides as this one does, in a run of its own (WorldState): one
   // line, `return std::make_unique<Mine>(*this);`, for a policy whose members are values and an OwnPlacement. Null:
   // it cannot be copied, so no forecast can be made with it (a policy that is another process).

@@ -9,6 +9,7 @@ std::string_view to_string(ReasonCode c) {
     case ReasonCode::priority: return "priority";
     case ReasonCode::reservation: return "reservation";
     case ReasonCode::infeasible: return "infeasible";
+    case ReasonCode::held: return "held";
   }
   return "?";
 }

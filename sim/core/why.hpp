@@ -13,6 +13,7 @@ enum class ReasonCode : std::uint8_t {
   priority,     // others come first; argument = its rank, if known
   reservation,  // would delay a reservation; argument = the reservation's time (ns)
   infeasible,   // can never fit
+  held,         // for a later version of a parent; argument = seconds of run time saved per 100 s of waiting
 };
 [[nodiscard]] std::string_view to_string(ReasonCode c);
 

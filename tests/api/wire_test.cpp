@@ -37,6 +37,7 @@ class WireDraw : public test::PlanDraw {
     s.tenant = word();
     s.kind = static_cast<JobKind>(below(5));
     s.model = word();
+    s.dataset = word();
     if (half()) s.user_estimate = Duration{number()};
     if (half()) s.deadline = Time{number()};
     s.weight = half() ? 1.0 : static_cast<double>(below(1000)) / 7;

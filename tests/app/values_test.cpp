@@ -45,7 +45,7 @@ void run_to_its_end(Scenario scenario) {
   REQUIRE(policy.has_value());
   RunRequest request;
   request.policy = chosen;
-  const SimWorld world(*prepared, request);
+  const SimWorld world(*prepared, request, (*policy)->publishes());
   const PerformanceModel& model = world.truth();
   SimExecutor executor(*prepared->topology, prepared->workload, model, world.options());
   JobSource source(prepared->workload.specs, [](const JobSpec& j) { return j.user_estimate; });

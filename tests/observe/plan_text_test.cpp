@@ -44,10 +44,12 @@ class EachField {
     with(wake_at, wake_at ? std::optional(Time{wake_at->ns + 1}) : std::optional(Time{5}), "wake");
     if (wake_at) with(wake_at, std::optional<Time>(), "no wake");
     for (Reason& r : reasons) {
-      auto& [job, code, argument] = r;
+      auto& [job, code, argument, about, per_mille] = r;
       id(job, "reason's job");
-      with(code, static_cast<ReasonCode>((static_cast<int>(code) + 1) % 5), "code");
+      with(code, static_cast<ReasonCode>((static_cast<int>(code) + 1) % 6), "code");
       with(argument, argument + 1, "argument");
+      with(about, about.valid() ? JobId(about.value + 1) : JobId(2), "whom it is about");
+      with(per_mille, per_mille + 1, "per mille");
     }
     for (Reservation& r : reservations) {
       auto& [job, start] = r;
@@ -182,7 +184,7 @@ TEST_CASE("a plan that differs in any one field has another line and another dig
       CHECK(live::digest_of(other) != digest);
     });
   }
-  CHECK(seen.size() == 27);
+  CHECK(seen.size() == 29);
   for (const auto& [what, times] : seen) {
     INFO(what);
     CHECK(times >= 20);

@@ -182,6 +182,7 @@ Expected<Workload> to_workload(const Trace& trace, const Topology& topology, con
     s.tenant = j.tenant;
     s.kind = kind_of(j.kind);
     s.model = j.model;
+    s.dataset = j.dataset;
     s.user_estimate = j.estimate;
     s.deadline = j.deadline;
     s.weight = j.weight;

@@ -20,7 +20,7 @@ namespace {
 constexpr std::int64_t kMaxGpus = 1'000'000;
 constexpr std::int64_t kMostSlices = 64;  // of a GPU
 constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
-constexpr std::array<TraceColumn, 30> kColumns{{
+constexpr std::array<TraceColumn, 31> kColumns{{
     {"job_id", "name of the job, once in a trace; required"},
     {"submit_s", "when it is submitted; required"},
     {"gpus", "GPUs that it asks for; 0 where it asks for CPUs only; required"},
@@ -28,6 +28,7 @@ constexpr std::array<TraceColumn, 30> kColumns{{
     {"tenant", "user or group"},
     {"kind", "pretrain, transfer, eval or hpo"},
     {"model", "what it trains: a name of a profile or of the catalogue"},
+    {"dataset", "what it is trained on, by name: jobs of one model and data set gain alike from a parent"},
     {"min_gpus", "the fewest GPUs that it may be given"},
     {"max_gpus", "the most GPUs that it may be given"},
     {"gpu_fraction", "share of one GPU, above 0 and at most 1, in steps of 0.001"},
@@ -136,6 +137,7 @@ void read_canonical(TableReader& rows, Trace& trace) {
     j.tenant = rows.text(c["tenant"]);
     read_kind(rows, c["kind"], j);
     j.model = rows.text(c["model"]);
+    j.dataset = rows.text(c["dataset"]);
     if (const auto n = rows.maybe_integer(c["min_gpus"], 1, kMaxGpus)) j.min_gpus = static_cast<std::int32_t>(*n);
     if (const auto n = rows.maybe_integer(c["max_gpus"], 1, kMaxGpus)) j.max_gpus = static_cast<std::int32_t>(*n);
     if (const auto f = rows.maybe_fixed(c["gpu_fraction"], 3, 0))
@@ -181,6 +183,8 @@ const std::array<Column, kColumns.size()>& columns() {
        [](std::string& o, const TraceJob& j) { append_field(o, j.kind); }},
       {"model", [](const TraceJob& j) { return !j.model.empty(); },
        [](std::string& o, const TraceJob& j) { append_field(o, j.model); }},
+      {"dataset", [](const TraceJob& j) { return !j.dataset.empty(); },
+       [](std::string& o, const TraceJob& j) { append_field(o, j.dataset); }},
       {"min_gpus", [](const TraceJob& j) { return j.min_gpus.has_value(); },
        [](std::string& o, const TraceJob& j) {
          if (j.min_gpus) append_fixed(o, *j.min_gpus, 0);

@@ -210,6 +210,7 @@ class Maker {
     j.after = n == 0 ? parent.id + "@soft"
                      : hard_edge(parent.id, edge.hard_per_mille[n == 1 ? 0 : uniform_below(edges_, n)]);
     const std::size_t data = data_set(k, parent.of, grid);
+    j.dataset = fmt::format("{}-{}", jobs_[k].task, data + 1);
     j.gain = gain(k, parent, data);
     if (from.size() < 2) return;
     const Instance& other = instances_[from[(first + 1 + uniform_below(edges_, from.size() - 1)) % from.size()]];
@@ -245,6 +246,7 @@ class Maker {
     const int gpus = fitting(draw(shapes_, jobs_[k].at(spec_.size).gpus));
     for (std::int32_t n = draw(shapes_, sizes); n > 0 && left() > 0; --n) {
       TraceJob j = row(k, team, gpus, "hpo");
+      j.dataset = shared.dataset;
       j.after = shared.after;
       j.gain = shared.gain;
       trace_.jobs.push_back(std::move(j));

@@ -18,7 +18,7 @@ EventLog::EventLog(const std::shared_ptr<const JobTable>& jobs, const std::vecto
                    EventLogOptions options)
     : options_(std::move(options)),
       words_{[this](std::string&, JobId job) { quoted(job); },
-             [this](const Reason& r) { return reason_is_new(r.job, r.code, r.argument); }},
+             [this](const Reason& r) { return reason_is_new(r); }},
       reasons_(jobs->size()) {
   name_at_.reserve(jobs->size() + 1);
   for (const auto& j : *jobs) {
@@ -81,11 +81,11 @@ void EventLog::quoted(JobId job) {
     out_ += "null"sv;
 }
 
-bool EventLog::reason_is_new(JobId job, ReasonCode code, std::int64_t argument) {
-  if (job.index() >= reasons_.size()) return false;
-  LastReason& last = reasons_[job.index()];
-  if (last.code == code && last.argument == argument) return false;
-  last = {code, argument};
+bool EventLog::reason_is_new(const Reason& r) {
+  if (r.job.index() >= reasons_.size()) return false;
+  Reason& last = reasons_[r.job.index()];
+  if (last.job.valid() ? last == r : r.code == ReasonCode::none && r.argument == 0) return false;
+  last = r;
   return true;
 }
 
@@ -140,7 +140,7 @@ void EventLog::on_event(const Event& e) {
     return;
   }
   const auto* reason = e.get_if<event::WaitReason>();
-  if (reason != nullptr && !reason_is_new(e.job, reason->code, reason->argument)) return;
+  if (reason != nullptr && !reason_is_new({e.job, reason->code, reason->argument})) return;
   begin_event(e);
   end_line();
 }

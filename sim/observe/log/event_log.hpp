@@ -47,10 +47,6 @@ class EventLog : public Observer {
   [[nodiscard]] std::uint64_t lines() const { return lines_; }
 
  private:
-  struct LastReason {
-    ReasonCode code = ReasonCode::none;
-    std::int64_t argument = 0;
-  };
 
   // How jobs are written.
   struct Names {
@@ -64,7 +60,7 @@ class EventLog : public Observer {
   void begin_event(const Event& e);
   void write_decide(const Event& e, bool with_plan);
   void settle_decide();
-  bool reason_is_new(JobId job, ReasonCode code, std::int64_t argument);
+  bool reason_is_new(const Reason& r);
   void quoted(JobId job);
   void flush();
 
@@ -83,7 +79,7 @@ class EventLog : public Observer {
   bool has_plan_ = false;
   bool has_decide_ = false;  // a decide event that waits for its plan
   Event decide_{};
-  std::vector<LastReason> reasons_;  // [job], as last written
+  std::vector<Reason> reasons_;      // [job], as last written
   std::uint64_t lines_ = 0;
 };
 

@@ -1,0 +1,192 @@
+#include "policies/transfer/lineage_elastic.hpp"
+
+#include <algorithm>
+#include <queue>
+#include <utility>
+
+namespace orrery {
+namespace {
+
+constexpr double kFirstRestart = 60;  // s, before one was seen
+constexpr double kPays = 3;           // restarts that another number must save
+constexpr Duration kRest = seconds(600);  // between two changes of a job's number
+
+double saved_s(Duration now, Duration then) {
+  return now == kForever || then == kForever ? 0 : to_seconds(now - then);
+}
+
+}  // namespace
+
+LineageSizes::Known& LineageSizes::known(JobId job) {
+  if (job.index() >= known_.size()) known_.resize(std::max(job.index() + 1, 2 * known_.size()));
+  return known_[job.index()];
+}
+
+DemandClass LineageSizes::class_of(const JobSpec& spec) {
+  const auto fresh = DemandClass(static_cast<std::uint32_t>(classes_.size()));
+  return classes_.try_emplace({spec.demand_class, spec.min_gpus}, fresh).first->second;
+}
+
+void LineageSizes::set_waiting(const JobSpec& spec, bool waits, Rank rank) {
+  Known& k = known(spec.id);
+  if (k.waits) waiting_.erase(class_of(spec), k.rank, spec.id);
+  waiting_weight_ += spec.weight * ((waits ? 1 : 0) - (k.waits ? 1 : 0));
+  k.waits = waits;
+  k.rank = rank;
+  if (waits) waiting_.insert(class_of(spec), rank, spec.id);
+}
+
+void LineageSizes::follow(const ClusterView& view, const Event& e) {
+  if (!on_) return;
+  changed_ = true;
+  if (!e.job.valid()) return;
+  const JobSpec& spec = view.spec(e.job);
+  if (e.kind() == EventKind::submit && spec.min_gpus < spec.max_gpus) active_ = true;
+  if (e.kind() == EventKind::started) {
+    Known& k = known(e.job);
+    if (k.launched.ns >= 0 && view.job(e.job).incarnation > 1) {
+      restart_s_ += to_seconds(e.at - k.launched);
+      ++restarts_;
+    }
+    k.launched = Time{-1};
+  }
+  if (is_final(view.state(e.job))) set_waiting(spec, false, {});
+}
+
+Time LineageSizes::next(const ClusterView& view) const {
+  if (view.pending().empty() && view.active().empty()) return kNever;
+  if (!changed_) return kNever;
+  return std::max(last_ + every_, view.now + Duration{1});
+}
+
+// All that want GPUs, in order of rank.
+void LineageSizes::collect(const ClusterView& view, const LineageOpinion& of) {
+  wanting_jobs(view, ids_);
+  jobs_.clear();
+  for (const JobId id : ids_) {
+    const auto size = sized(view, id);
+    if (!size) continue;
+    Job j;
+    static_cast<SizedJob&>(j) = *size;
+    j.rank = of.rank(id);
+    j.weight = view.spec(id).weight;
+    const bool rests = j.before > 0 && known(id).resized.ns >= 0 && view.now - known(id).resized < kRest;
+    j.fixed = j.before > 0 && (rests || of.settled(id));
+    if (j.most > j.least) j.waiters = of.waiters(id);
+    jobs_.push_back(std::move(j));
+  }
+  std::stable_sort(jobs_.begin(), jobs_.end(), [](const Job& a, const Job& b) {
+    if (a.fixed != b.fixed) return a.fixed;
+    return a.rank < b.rank;
+  });
+}
+
+// What one GPU more saves.
+double LineageSizes::gain(const ClusterView& view, const Job& j, const LineageOpinion& of) const {
+  if (j.gpus >= j.most) return 0;
+  const JobView v = view.job(j.id);
+  const auto saves = [&](Work left) {
+    return saved_s(view.time_for(v, left, j.gpus), view.time_for(v, left, j.gpus + 1));
+  };
+  const auto left = view.work_after(v, v.done);
+  if (!left) return 0;
+  double sum = j.weight * saves(*left);
+  const Duration whole = of.whole(j.id);
+  if (whole == kForever) return sum;
+  for (const LineageWaiter& w : j.waiters) {
+    const auto at = static_cast<std::int64_t>(static_cast<Int128>(whole.ns) * w.per_mille / 1000);
+    if (at > v.done.ns) sum += w.weight * saves(Work{at - v.done.ns});
+  }
+  return sum;
+}
+
+bool LineageSizes::pays(const ClusterView& view, const Job& j) const {
+  const JobView v = view.job(j.id);
+  const double restart = (kFirstRestart + restart_s_) / static_cast<double>(1 + restarts_);
+  return saved_s(view.time_left(v, j.before), view.time_left(v, j.gpus)) >= kPays * restart;
+}
+
+void LineageSizes::give(const ClusterView& view, std::int64_t left, const LineageOpinion& of) {
+  using Candidate = std::pair<double, std::int64_t>;  // gain, -index: the first of equals
+  std::priority_queue<Candidate> best;
+  for (std::size_t i = 0; i < jobs_.size(); ++i) {
+    Job& j = jobs_[i];
+    const std::int32_t first = j.fixed ? j.before : j.least;
+    if (first > left || (j.before == 0 && !of.admits(j.id))) continue;
+    j.gpus = first;
+    left -= first;
+  }
+  for (std::size_t i = 0; i < jobs_.size() && left > 0; ++i)
+    if (const Job& j = jobs_[i]; j.gpus > 0 && !j.fixed)
+      if (const double g = gain(view, j, of); g > 0) best.emplace(g, -static_cast<std::int64_t>(i));
+  while (left > 0 && !best.empty()) {
+    const std::int64_t index = best.top().second;
+    Job& j = jobs_[static_cast<std::size_t>(-index)];
+    best.pop();
+    ++j.gpus;
+    --left;
+    if (const double g = gain(view, j, of); g > 0) best.emplace(g, index);
+  }
+}
+
+void LineageSizes::apply(const ClusterView& view, PlanBuilder& plan, Placement& placement,
+                         const LineageOpinion& of) {
+  for (Job& j : jobs_) {
+    if (j.before > 0 && j.gpus > j.before && !pays(view, j)) j.gpus = j.before;
+    if (j.before > 0 && j.gpus != j.before) plan.preempt(j.id);
+  }
+  std::stable_sort(jobs_.begin(), jobs_.end(), [](const Job& a, const Job& b) { return a.gpus > b.gpus; });
+  for (Job& j : jobs_) {
+    if (j.before > 0 && j.before == j.gpus) continue;
+    if (j.gpus > 0) j.gpus = std::max(start_sized(plan, placement, j.id, j.gpus, j.least), 0);
+    set_waiting(view.spec(j.id), j.gpus == 0, j.gpus == 0 ? of.rank(j.id) : Rank{});
+    if (j.gpus > 0) {
+      known(j.id).launched = view.now;
+      if (j.before > 0) known(j.id).resized = view.now;
+    }
+    if (j.gpus > 0 && j.before == 0) result_.started.push_back(j.id);
+    if (j.gpus == 0 && j.before > 0) result_.preempted.push_back(j.id);
+  }
+}
+
+// Between two decisions on sizes: on the least number, in order of rank, past those that do not fit.
+void LineageSizes::start_waiting(const ClusterView& view, PlanBuilder& plan, Placement& placement,
+                                 const LineageOpinion& of) {
+  for (const Event& e : view.since_last)
+    if (e.job.valid() && enters_queue(e.kind()) && !is_final(view.state(e.job)) && plan.planned(e.job) == nullptr)
+      set_waiting(view.spec(e.job), true, of.rank(e.job));
+  for (scan_.begin(waiting_); !scan_.done();) {
+    const JobId job = scan_.head().second;
+    const JobSpec& spec = view.spec(job);
+    if (!of.admits(job)) {
+      scan_.take();
+      continue;
+    }
+    if (start_sized(plan, placement, job, spec.min_gpus, spec.min_gpus) == kNowhere) {
+      scan_.drop_class();
+      continue;
+    }
+    scan_.take();
+    set_waiting(spec, false, {});
+    known(job).launched = view.now;
+    result_.started.push_back(job);
+  }
+}
+
+const LineageSizes::Result& LineageSizes::decide(const ClusterView& view, PlanBuilder& plan, Placement& placement,
+                                                 const LineageOpinion& of) {
+  result_.started.clear();
+  result_.preempted.clear();
+  const bool due = last_.ns < 0 || view.now >= last_ + every_;
+  if (due && changed_) {
+    last_ = view.now;
+    changed_ = false;
+    collect(view, of);
+    give(view, plan.free().usable_gpus(), of);
+    apply(view, plan, placement, of);
+  }
+  start_waiting(view, plan, placement, of);
+  return result_;
+}
+
+}  // namespace orrery

@@ -1,0 +1,93 @@
+// Rule R3 of LINEAGE, how many GPUs (docs/policies/lineage.md): every job gets its least number, in order of the
+// index; then one GPU after another goes to where it saves most: the seconds that one more saves to a job's end, times
+// its weight, and to every threshold that others wait for, times theirs. Optimus (Peng et al., EuroSys'18) with equal
+// weights is the case without lineages. A job that runs changes its number only when that saves several times what a
+// restart costs, and not soon after the last time.
+//
+// For workloads with elastic jobs: as long as there are none, the order alone decides.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "policies/parts/class_queues.hpp"
+#include "policies/parts/ranked_running.hpp"
+#include "policies/parts/sizes.hpp"
+#include "policies/transfer/lineage_index.hpp"
+#include "sim/api/plan.hpp"
+#include "sim/api/view.hpp"
+
+namespace orrery {
+
+// What the rest of the protocol says of a job.
+struct LineageOpinion {
+  std::function<Rank(JobId)> rank;
+  std::function<bool(JobId)> admits;   // of a waiting job whose turn it is
+  std::function<bool(JobId)> settled;  // it runs and is not to be disturbed
+  std::function<Duration(JobId)> whole;
+  std::function<std::vector<LineageWaiter>(JobId)> waiters;
+};
+
+class LineageSizes {
+ public:
+  struct Result {
+    std::vector<JobId> started;
+    std::vector<JobId> preempted;  // and not started again
+  };
+
+  // `every`: how often numbers are reconsidered.
+  LineageSizes(bool on, Duration every) : on_(on), every_(every) {}
+
+  // Every event of the run, in order.
+  void follow(const ClusterView& view, const Event& e);
+  [[nodiscard]] bool active() const { return active_; }
+  const Result& decide(const ClusterView& view, PlanBuilder& plan, Placement& placement, const LineageOpinion& of);
+  [[nodiscard]] double waiting_weight() const { return waiting_weight_; }
+  // When to be asked again; kNever: nobody wants GPUs.
+  [[nodiscard]] Time next(const ClusterView& view) const;
+
+ private:
+  struct Job : SizedJob {
+    Rank rank{};
+    bool fixed = false;
+    double weight = 1;
+    std::vector<LineageWaiter> waiters{};
+  };
+  struct Known {
+    Time resized{-1};
+    Time launched{-1};
+    Rank rank{};  // while it waits
+    bool waits = false;
+  };
+
+  [[nodiscard]] Known& known(JobId job);
+  void collect(const ClusterView& view, const LineageOpinion& of);
+  void give(const ClusterView& view, std::int64_t left, const LineageOpinion& of);
+  [[nodiscard]] double gain(const ClusterView& view, const Job& j, const LineageOpinion& of) const;
+  [[nodiscard]] bool pays(const ClusterView& view, const Job& j) const;
+  void apply(const ClusterView& view, PlanBuilder& plan, Placement& placement, const LineageOpinion& of);
+  void start_waiting(const ClusterView& view, PlanBuilder& plan, Placement& placement, const LineageOpinion& of);
+  void set_waiting(const JobSpec& spec, bool waits, Rank rank);
+  [[nodiscard]] DemandClass class_of(const JobSpec& spec);
+
+  bool on_;
+  bool active_ = false;
+  Duration every_;
+  Time last_{-1};
+  bool changed_ = true;  // since sizes were last decided
+  double restart_s_ = 0;
+  std::int64_t restarts_ = 0;
+  std::vector<Known> known_;  // [job]
+  std::vector<JobId> ids_;
+  std::vector<Job> jobs_;
+  ClassQueues<Rank> waiting_;
+  ClassScan<Rank> scan_;
+  double waiting_weight_ = 0;
+  std::map<std::pair<DemandClass, std::int32_t>, DemandClass> classes_;
+  Result result_;
+};
+
+}  // namespace orrery

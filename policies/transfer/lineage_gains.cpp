@@ -1,0 +1,203 @@
+#include "policies/transfer/lineage_gains.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "sim/core/random.hpp"
+#include "sim/models/lifecycle/transfer.hpp"
+
+namespace orrery {
+namespace {
+
+constexpr double kPairSpread = 0.5;       // standard deviation of l between the targets of a kind of parent
+constexpr double kFamilyDoubt = 4;        // a family's mean counts as if so many more had been seen, at 0
+constexpr double kClaimDoubt = 8;         // so does the spread of claims,
+constexpr double kClaimVariance = 0.1;    // at this
+constexpr double kLeastVariance = 0.0004; // of what one child shows
+constexpr double kBoldness = 0.5;         // standard deviations that not knowing is worth
+constexpr double kMostLog = 3;            // of what one child may show, down
+constexpr double kMostSaved = 0.95;       // and up
+constexpr double kLeastShare = 0.05;      // of a finished parent's gain that an early version gives
+constexpr std::int32_t kStep = 10;        // per mille, of a derivative
+constexpr double kTold = 0.02;            // a belief that moved by less changes nobody's order
+
+double ratio_log(Duration a, Duration b) {
+  return portable_log(static_cast<double>(std::max<std::int64_t>(a.ns, 1)) /
+                      static_cast<double>(std::max<std::int64_t>(b.ns, 1)));
+}
+
+double share_at(std::int32_t per_mille) {
+  return static_cast<double>(transfer_share(per_mille)) / 1e9;
+}
+
+std::size_t edge_to(const JobSpec& spec, JobId parent) {
+  const auto at = std::find_if(spec.after.begin(), spec.after.end(), [&](const auto& d) { return d.parent == parent; });
+  return static_cast<std::size_t>(at - spec.after.begin());
+}
+
+// Time that it ran on as many GPUs as it asks for.
+Duration ran_as_asked(const JobView& job) {
+  if (job.spec->min_gpus == job.spec->max_gpus || job.gpus() == 0) return job.ran;
+  return {static_cast<std::int64_t>(job.attained.milli_gpu_ns / (std::int64_t{job.gpus()} * kMilliPerGpu))};
+}
+
+}  // namespace
+
+double gain_per_progress(std::int32_t per_mille) {
+  const double step = 0.001 * kStep;
+  const std::int32_t to = std::min(per_mille + kStep, 1000);
+  return (share_at(to) - share_at(to - kStep)) / step;
+}
+
+const LineageGains::Child& LineageGains::child(JobId job) const {
+  static const Child kNone;
+  return job.index() < children_.size() ? children_[job.index()] : kNone;
+}
+
+void LineageGains::enter(const ClusterView& view, const JobSpec& spec) {
+  if (spec.id.index() >= children_.size()) children_.resize(std::max(spec.id.index() + 1, 2 * children_.size()));
+  Child& c = children_[spec.id.index()];
+  for (const Dependency& d : spec.after) {
+    const JobSpec& source = view.spec(d.parent);
+    const std::string& kind = source.model.empty() ? source.name : source.model;
+    const auto family = static_cast<std::uint32_t>(families_.size());
+    const auto [f, fresh_family] = family_ids_.try_emplace({kind, spec.model}, family);
+    if (fresh_family) families_.emplace_back();
+    const auto pair = static_cast<std::uint32_t>(pairs_.size());
+    const auto [p, fresh] = pair_ids_.try_emplace({kind, spec.model, spec.dataset}, pair);
+    if (fresh) pairs_.push_back({{}, f->second, {}});
+    c.pairs.push_back(p->second);
+  }
+  pairs_[c.pairs.front()].waiting.push_back(spec.id);
+}
+
+std::pair<double, double> LineageGains::claims() const {
+  const double n = claim_.count;
+  const double mean = claim_.sum / (n + 1);
+  const double squares = n > 0 ? std::max(claim_squares_ - claim_.sum * claim_.sum / n, 0.0) : 0.0;
+  return {mean, (kClaimDoubt * kClaimVariance + squares) / (kClaimDoubt + n)};
+}
+
+LineageGain LineageGains::belief(std::uint32_t pair) const {
+  const Pair& p = pairs_[pair];
+  const Sum& family = families_[p.family];
+  LineageGain g{family.sum / (family.count + kFamilyDoubt), kPairSpread * kPairSpread, p.shown.count};
+  if (g.seen == 0) return g;
+  const double noise = std::max(claims().second, kLeastVariance);
+  const double weight = 1 / g.variance + g.seen / noise;
+  g.mean = (g.mean / g.variance + p.shown.sum / noise) / weight;
+  g.variance = 1 / weight;
+  return g;
+}
+
+LineageGain LineageGains::of(const JobSpec& spec, std::size_t edge) const {
+  const Child& c = child(spec.id);
+  return edge < c.pairs.size() ? belief(c.pairs[edge]) : LineageGain{0, kPairSpread * kPairSpread, 0};
+}
+
+LineageGains::Start LineageGains::start_of(const ClusterView& view, const JobSpec& spec, const RunConfig& config) {
+  if (config.start_version == kFromBase) return {};
+  for (std::size_t edge = 0; edge < spec.after.size(); ++edge) {
+    const JobId parent = spec.after[edge].parent;
+    if (config.start_parent.valid() && config.start_parent != parent) continue;
+    const std::span<const Version> versions = view.versions(parent);
+    if (versions.empty()) continue;
+    const bool newest = config.start_version == 0 || config.start_version > versions.size();
+    const Version& v = newest ? versions.back() : versions[config.start_version - 1];
+    return {edge, v.progress_per_mille};
+  }
+  return {};
+}
+
+RunConfig LineageGains::choose(const ClusterView& view, const JobSpec& spec) const {
+  RunConfig best;
+  double most = 0;
+  bool own_choice = true, some = false, refused = false;
+  for (std::size_t edge = 0; edge < spec.after.size(); ++edge) {
+    if (view.versions(spec.after[edge].parent).empty()) continue;
+    const LineageGain g = of(spec, edge);
+    const bool first = std::exchange(own_choice, false);
+    refused = refused || (g.seen > 0 && g.mean < 0);
+    if (g.seen > 0 && g.mean < 0) continue;
+    const double score = g.mean + kBoldness * std::sqrt(g.variance);
+    if (some && score <= most) continue;
+    some = true;
+    most = score;
+    best.start_parent = first ? JobId{} : spec.after[edge].parent;
+  }
+  if (refused && !some) best.start_version = kFromBase;
+  return best;
+}
+
+void LineageGains::starts(const ClusterView& view, JobId job, const RunConfig& config) {
+  const JobSpec& spec = view.spec(job);
+  if (!on_ || spec.after.empty()) return;
+  Child& c = children_[job.index()];
+  const Start s = start_of(view, spec, config);
+  c.parent = s.edge == kNoEdge ? JobId{} : spec.after[s.edge].parent;
+  c.per_mille = s.per_mille;
+  c.began = true;
+}
+
+Duration LineageGains::whole_from(const JobView& job, std::uint32_t pair, std::int32_t per_mille) const {
+  const Duration claimed = job.estimate->total;
+  const double saved = (1 - portable_exp(-belief(pair).mean)) * share_at(per_mille);
+  const auto left = static_cast<std::int64_t>(static_cast<double>(claimed.ns) * (1 - saved));
+  return {std::max<std::int64_t>(left, 1)};
+}
+
+Duration LineageGains::whole_from(const JobView& job, std::size_t edge, std::int32_t per_mille) const {
+  if (!job.estimate || job.estimate->total == kForever) return kForever;
+  const Child& c = child(job.id());
+  if (edge >= c.pairs.size() || per_mille <= 0) return job.estimate->total;
+  return whole_from(job, c.pairs[edge], per_mille);
+}
+
+Duration LineageGains::whole(const ClusterView& view, const JobView& job) const {
+  const JobSpec& spec = *job.spec;
+  const Child& c = child(spec.id);
+  if (c.pairs.empty()) return job.estimate ? job.estimate->total : kForever;
+  if (c.began) return whole_from(job, edge_to(spec, c.parent), c.per_mille);
+  const Start now = start_of(view, spec, choose(view, spec));
+  if (now.edge != kNoEdge) return whole_from(job, now.edge, now.per_mille);
+  const Dependency& d = spec.after.front();  // nothing is there yet: as far as it waits for
+  return whole_from(job, std::size_t{0}, d.hard && view.versions(d.parent).empty() ? d.progress_per_mille : 0);
+}
+
+void LineageGains::follow(const ClusterView& view, const Event& e) {
+  if (!on_ || !e.job.valid()) return;
+  const JobSpec& spec = view.spec(e.job);
+  if (!spec.after.empty() && child(e.job).pairs.empty()) enter(view, spec);
+  if (e.kind() == EventKind::finished) finished(view, e.job);
+}
+
+void LineageGains::finished(const ClusterView& view, JobId job) {
+  const JobView v = view.job(job);
+  if (!v.estimate || v.estimate->total == kForever || v.ran.ns <= 0) return;
+  const double shown = ratio_log(v.estimate->total, ran_as_asked(v));
+  const Child& c = child(job);
+  if (!c.parent.valid()) {
+    claim_.sum += shown;
+    claim_.count += 1;
+    claim_squares_ += shown * shown;
+    return;
+  }
+  // What the finished parent would have saved, of what this version did.
+  const double saved = 1 - portable_exp(-(shown - claims().first));
+  const double whole = std::min(saved / std::max(share_at(c.per_mille), kLeastShare), kMostSaved);
+  learn(view, c.pairs[edge_to(*v.spec, c.parent)], std::max(-portable_log(1 - whole), -kMostLog));
+}
+
+void LineageGains::learn(const ClusterView& view, std::uint32_t pair, double l) {
+  const double before = belief(pair).mean;
+  Pair& own = pairs_[pair];
+  for (Sum* sum : {&own.shown, &families_[own.family]}) {
+    sum->sum += l;
+    sum->count += 1;
+  }
+  if (std::abs(belief(pair).mean - before) < kTold) return;
+  std::erase_if(own.waiting, [&](JobId j) { return is_final(view.state(j)) || children_[j.index()].began; });
+  changed_.insert(changed_.end(), own.waiting.begin(), own.waiting.end());
+}
+
+}  // namespace orrery
