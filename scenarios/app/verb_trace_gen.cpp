@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "scenarios/app/args.hpp"
 #include "scenarios/app/cli.hpp"
@@ -47,6 +48,35 @@ std::string gains_help() {
   for (const GainParameter& p : gain_parameters())
     out += fmt::format("{}{}={}", &p == &gain_parameters().front() ? "" : ",", p.name, GainLaw{}.*p.value);
   return out;
+}
+
+using Complain = std::function<void(std::string message, std::string hint)>;
+using Decimal = std::function<double(const std::string& name, double otherwise, double least, double most)>;
+
+// The keys that only lineages have.
+void read_lineage(const Args& args, GenerateSpec& s, const Complain& wrong, const Decimal& decimal) {
+  s.zipf = decimal("zipf", s.zipf, 0, 10);
+  for (const std::string& part : parts_of(args.text("gains")))
+    if (const std::string what = set_gain(s.gains, part); !what.empty())
+      wrong(fmt::format("--gains has `{}`, {}", part, what), "");
+  if (const std::string what = wrong_with(s.gains); !what.empty()) wrong("--gains: " + what, "");
+  if (args.has("size") && args.text("size") != "live" && args.text("size") != "cluster")
+    wrong(fmt::format("--size is `{}`", args.text("size")), "cluster or live");
+  s.size = args.text("size") == "live" ? SizeName::live : SizeName::cluster;
+  const auto& arrivals = parent_arrivals();
+  const auto found = std::find(arrivals.begin(), arrivals.end(), args.text("parents"));
+  if (found != arrivals.end())
+    s.parents = static_cast<ParentArrivals>(found - arrivals.begin());
+  else if (args.has("parents"))
+    wrong(fmt::format("--parents is `{}`", args.text("parents")), joined(arrivals, ", "));
+  s.children = decimal("children", s.children, 0.001, 0.99);
+  if (args.has("edges") && args.text("edges") != "true" && args.text("edges") != "false")
+    wrong(fmt::format("--edges is `{}`", args.text("edges")), "true or false");
+  s.edges = args.text("edges") != "false";
+  s.independent = decimal("independent", s.independent, 0, 0.99);
+  s.elastic = decimal("elastic", s.elastic, 0, 1);
+  if (s.elastic > 0 && s.size == SizeName::live)
+    wrong("--elastic is for jobs of size `cluster`", "what a job of size `live` takes was measured on one number");
 }
 
 Expected<GenerateSpec> generate_spec(const Args& args, const Generator& generator) {
@@ -99,22 +129,16 @@ Expected<GenerateSpec> generate_spec(const Args& args, const Generator& generato
   s.tenants = static_cast<std::int32_t>(args.get<std::uint16_t>("tenants"));
   s.overestimate = decimal("overestimate", 0, 0, 1000);
   s.seed = args.get<std::uint64_t>("seed");
-  s.zipf = decimal("zipf", s.zipf, 0, 10);
-  for (const std::string& part : parts_of(args.text("gains")))
-    if (const std::string what = set_gain(s.gains, part); !what.empty())
-      wrong(fmt::format("--gains has `{}`, {}", part, what));
-  if (const std::string what = wrong_with(s.gains); !what.empty()) wrong("--gains: " + what);
+  read_lineage(args, s, wrong, decimal);
   s.deadlines = args.has("deadlines");
   s.priorities = args.has("priorities");
-  if (args.has("size") && args.text("size") != "live" && args.text("size") != "cluster")
-    wrong(fmt::format("--size is `{}`", args.text("size")), "cluster or live");
-  s.size = args.text("size") == "live" ? SizeName::live : SizeName::cluster;
   const bool lineage = std::find(generator.keys.begin(), generator.keys.end(), "size") != generator.keys.end();
   if (lineage && !args.has("catalogue"))
     wrong("`trace gen lineage` draws its jobs from a catalogue", "--catalogue scenarios/jobs/catalogue.yaml");
   if (!lineage && args.has("catalogue"))
     wrong(fmt::format("--catalogue is no option of the generator `{}`", generator.name));
-  for (const char* key : {"zipf", "size", "gains", "deadlines", "priorities"})
+  for (const char* key :
+       {"zipf", "size", "gains", "parents", "children", "edges", "independent", "elastic", "deadlines", "priorities"})
     if (args.has(key) && std::find(generator.keys.begin(), generator.keys.end(), key) == generator.keys.end())
       wrong(fmt::format("--{} is no option of the generator `{}`", key, generator.name));
   if (args.has("throughputs") && generator.name != "gavel")
@@ -148,6 +172,11 @@ int generate_trace(const std::vector<std::string>& arguments) {
       "size", taking<std::string>(), "lineage: cluster (default) or live")(
       "zipf", taking<std::string>(), "lineage: how unevenly children choose parents, default 1.1")(
       "gains", taking<std::string>(), gains_help().c_str())(
+      "parents", taking<std::string>(), "lineage: pretraining jobs come natural (default), burst or staggered")(
+      "children", taking<std::string>(), "lineage: share of the lineages' GPU-time in children; default: as drawn")(
+      "edges", taking<std::string>(), "lineage: false: the same jobs, none descends from another")(
+      "independent", taking<std::string>(), "lineage: share of all GPU-time in jobs beside the lineages, default 0")(
+      "elastic", taking<std::string>(), "lineage: share of each kind's jobs with a range of GPUs, default 0")(
       "throughputs", taking<std::string>(), "gavel: a table of steps per second; jobs get iterations by it")(
       "deadlines", "gavel: a deadline of 1.2, 2 or 10 times the run time")(
       "priorities", "gavel: a fifth of the jobs weighs 5")("tenants", taking<std::uint16_t>().otherwise(0),

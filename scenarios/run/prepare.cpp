@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "policies/reference/emulations.hpp"
+#include "scenarios/run/catalogue_speed.hpp"
 #include "scenarios/run/checkpoint_costs.hpp"
 #include "scenarios/run/emulated.hpp"
 #include "scenarios/run/input_digest.hpp"
@@ -165,10 +166,17 @@ Expected<Workload> make_workload(const Scenario& s, const Cluster& c, Trace& tra
   return workload;
 }
 
+Expected<ProfiledSpeed> speed_of(const Scenario& s, const Cluster& c, Trace& trace) {
+  const Catalogue* catalogue = c.catalogue ? &c.catalogue->catalogue : nullptr;
+  if (!s.performance && has_elastic_jobs(s, catalogue, trace))
+    return catalogue_speed(s, *c.topology, *catalogue, trace);
+  return profiled_speed(s, *c.topology, c.throughputs.get(), trace);
+}
+
 // What follows from an effective scenario and a sliced trace, recorded or drawn alike. `trace` is left as it is run.
 Expected<Prepared> assemble(Scenario scenario, Cluster cluster, Trace& trace) {
   const Scenario& s = scenario;
-  auto speed = profiled_speed(s, *cluster.topology, cluster.throughputs.get(), trace);
+  auto speed = speed_of(s, cluster, trace);
   if (!speed) return tl::make_unexpected(std::move(speed.error()));
   auto workload = make_workload(s, cluster, trace);
   if (!workload) return tl::make_unexpected(std::move(workload.error()));

@@ -13,6 +13,7 @@ namespace orrery::app {
 namespace {
 
 constexpr double kMostSigma = 10, kMostOverestimate = 1000;
+constexpr double kLeastShare = 0.001, kMostShare = 0.99;
 
 YamlWalk::Keys gain_keys(YamlWalk& w, GainLaw& gains) {
   YamlWalk::Keys keys;
@@ -54,20 +55,28 @@ std::string mix_text(const GenerateSpec& g) {
 // Keys that only some generators take, as they are met: where.
 using OwnKeys = std::vector<std::pair<std::string, Place>>;
 
+ParentArrivals read_arrivals(YamlWalk& w, const Place& at) {
+  const auto& names = parent_arrivals();
+  const auto found = std::find(names.begin(), names.end(), w.choice(at, names));
+  return found == names.end() ? ParentArrivals::natural : static_cast<ParentArrivals>(found - names.begin());
+}
+
 YamlWalk::Keys generate_keys(YamlWalk& w, GenerateSpec& g, OwnKeys& given) {
-  // A key of some generators; written by those alone.
+  // A key of some generators; written by those alone. `plain`: it has its default, which makes the same workload as
+  // before there was such a key, and is not part of a digest.
   const auto own = [&w, &g, &given](std::string_view name, std::string_view about,
-                                    std::function<void(const Place&)> read, std::function<std::string()> write) {
+                                    std::function<void(const Place&)> read, std::function<std::string()> write,
+                                    std::function<bool()> plain = {}) {
     return YamlWalk::Key(name, about,
                          [&given, name, read](const Place& p) {
                            given.emplace_back(name, p);
                            read(p);
                          },
-                         [&g, name, write](bool) {
+                         [&g, name, write, plain](bool digest) {
                            const Generator* model = find_generator(g.model);
                            const bool takes = model != nullptr && std::find(model->keys.begin(), model->keys.end(),
                                                                             name) != model->keys.end();
-                           return takes ? write() : std::string();
+                           return takes && !(digest && plain && plain()) ? write() : std::string();
                          });
   };
   const auto flag = [&w](const Place& p) { return w.boolean(p) ? std::int64_t{1} : std::int64_t{0}; };
@@ -111,6 +120,25 @@ YamlWalk::Keys generate_keys(YamlWalk& w, GenerateSpec& g, OwnKeys& given) {
       own("gains", "lineage: how transfer gains differ",
           [&](const Place& p) { read_gains(w, p, g.gains); },
           [&] { return yaml_flow(gain_keys(w, g.gains), false); }),
+      own("parents", "lineage: when pretraining jobs are submitted: as drawn, all at t = 0, or at even gaps",
+          [&](const Place& p) { g.parents = read_arrivals(w, p); },
+          [&] { return std::string(to_string(g.parents)); },
+          [&] { return g.parents == ParentArrivals::natural; }),
+      own("children", "lineage: share of the lineages' GPU-time in children; default: as drawn",
+          [&](const Place& p) { g.children = w.number(p, kLeastShare, kMostShare); },
+          [&] { return g.children > 0 ? yaml_decimal(g.children) : ""; }),
+      own("edges", "lineage: jobs descend from others; false: the same jobs, each on its own",
+          [&](const Place& p) { g.edges = w.boolean(p); },
+          [&] { return fmt::format("{}", g.edges); },
+          [&] { return g.edges; }),
+      own("independent", "lineage: share of all GPU-time in jobs beside the lineages",
+          [&](const Place& p) { g.independent = w.number(p, 0, kMostShare); },
+          [&] { return yaml_decimal(g.independent); },
+          [&] { return g.independent == 0; }),
+      own("elastic", "lineage: share of the jobs of each kind that may have other numbers of GPUs",
+          [&](const Place& p) { g.elastic = w.number(p, 0, 1); },
+          [&] { return yaml_decimal(g.elastic); },
+          [&] { return g.elastic == 0; }),
       own("deadlines", "gavel: jobs have deadlines",
           [&, flag](const Place& p) { g.deadlines = flag(p); },
           [&] { return fmt::format("{}", g.deadlines != 0); }),
@@ -136,6 +164,11 @@ GenerateSpec read_generate(YamlWalk& w, const Place& at) {
     for (const auto& [key, place] : given)
       if (std::find(model->keys.begin(), model->keys.end(), key) == model->keys.end())
         w.complain(place, fmt::format("`{}` is no key of the generator `{}`", place.path, g.model));
+  for (const auto& [key, place] : given)
+    if (key == "elastic" && g.elastic > 0 && g.size == SizeName::live)
+      w.complain(place, fmt::format("`{}` is for jobs of size `cluster`: what a job of size `live` takes was "
+                                    "measured on one number of slots",
+                                    place.path));
   return g;
 }
 // clang-format on

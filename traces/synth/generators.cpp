@@ -20,10 +20,19 @@ const std::vector<Generator>& generators() {
       {"acme", "jobs as in Acme's Kalos (LLM development), 2023", {}, generate_acme},
       {"lineage",
        "pretraining jobs that publish, and the transfer jobs, grids and evaluations that descend from them",
-       {"zipf", "size", "gains"},
+       {"zipf", "size", "gains", "parents", "children", "edges", "independent", "elastic"},
        generate_lineage},
   };
   return table;
+}
+
+const std::vector<std::string_view>& parent_arrivals() {
+  static const std::vector<std::string_view> names{"natural", "burst", "staggered"};
+  return names;
+}
+
+std::string_view to_string(ParentArrivals arrivals) {
+  return parent_arrivals()[static_cast<std::size_t>(arrivals)];
 }
 
 const std::vector<GainParameter>& gain_parameters() {

@@ -3,6 +3,7 @@
 // same bytes.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -15,6 +16,12 @@
 
 namespace orrery {
 
+// lineage: when the pretraining jobs of lineages are submitted: as they are drawn; all at once, at the start; or at
+// even gaps.
+enum class ParentArrivals : std::uint8_t { natural, burst, staggered };
+[[nodiscard]] std::string_view to_string(ParentArrivals arrivals);
+[[nodiscard]] const std::vector<std::string_view>& parent_arrivals();  // their names, in order
+
 // What a generated workload is made by. Of the Poisson part, every generator takes jobs, rate or load, tenants,
 // overestimate and seed; the mix and the law of run times are the poisson model's own.
 struct GenerateSpec : PoissonSpec {
@@ -25,6 +32,11 @@ struct GenerateSpec : PoissonSpec {
   SizeName size = SizeName::cluster;
   TrainingDevice device = kH200Node;
   GainLaw gains{};  // lineage: what a kind of parent is worth for a data set
+  ParentArrivals parents = ParentArrivals::natural;
+  double children = 0;  // lineage: share of the lineages' GPU-time that is not pretraining, in (0, 1); 0 = as drawn
+  bool edges = true;    // lineage: false = the same jobs, none of which descends from another
+  double independent = 0;  // lineage: share of all GPU-time in jobs beside the lineages, in [0, 1)
+  double elastic = 0;      // lineage: share of the jobs of each kind that may have other numbers of GPUs
   // gavel: steps per second, from which `iterations` follow (steps = run time x that on V100s); null =
   // no steps, and run times are those on whatever type work is counted on
   std::shared_ptr<const ThroughputSet> throughputs{};
@@ -75,8 +87,9 @@ struct Generator {
 // that share a backbone, and evaluations. Which kinds there are, how many GPUs they take and how much work they are
 // is the catalogue's; arrivals, popularity, grids and gains are the generator's. Edges (`p17@hard:0.8;p9@soft`),
 // gains per (parent's kind, data set), steps and model FLOPs are columns of the trace. Jobs larger than
-// spec.cluster_gpus (512 where it is unknown) take half of their GPUs, until they fit. Errors: no catalogue; a device
-// whose speed is not known.
+// spec.cluster_gpus (512 where it is unknown) take half of their GPUs, until they fit. How its parents arrive, and
+// what shares of it children, jobs beside lineages and elastic jobs have, is said in lineage_shape.hpp. Errors: no
+// catalogue; a device whose speed is not known; a share of children in a workload that has none.
 [[nodiscard]] Expected<Trace> generate_lineage(const GenerateSpec& spec);
 
 }  // namespace orrery

@@ -12,6 +12,7 @@
 #include "traces/synth/catalogue.hpp"
 #include "traces/synth/draws.hpp"
 #include "traces/synth/generators.hpp"
+#include "traces/synth/lineage_shape.hpp"
 
 namespace orrery {
 namespace {
@@ -73,10 +74,16 @@ class Maker {
       group();
       at_ns_ += exponential(arrivals_, gap * static_cast<double>(trace_.jobs.size() - before));
     }
+    if (auto ok = weigh_lineages(trace_, alone_, spec_); !ok) return tl::make_unexpected(ok.error());
     for (const TraceJob& j : trace_.jobs)
       if (j.duration.ns > kMaxTraceNs)
         return fail(fmt::format("job {} of `{}` takes more than 73 years on {} GPUs", j.job_id, j.model, j.gpus));
-    if (auto ok = place_arrivals(trace_, spec_, kPhillyDay); !ok) return tl::make_unexpected(ok.error());
+    arrange_parents(trace_, alone_, spec_.parents);
+    // The hours of a day would make even gaps uneven.
+    const DayPattern& day = spec_.parents == ParentArrivals::staggered ? kEvenDay : kPhillyDay;
+    if (auto ok = place_arrivals(trace_, spec_, day); !ok) return tl::make_unexpected(ok.error());
+    if (spec_.elastic > 0) make_elastic(trace_, spec_, cluster_);
+    if (!spec_.edges) drop_edges(trace_);
     finish_generated(trace_, spec_, "lineage");
     return std::move(trace_);
   }
@@ -101,12 +108,30 @@ class Maker {
     const std::size_t k = possible[draw_index(kinds_, weights)];
     if (may_be_grid(k) && uniform01(kinds_) < kGridShare) return grid(k);
     TraceJob j = row(k, tenant());
+    if (goes_alone(j)) return add(std::move(j), true);
     if (!jobs_[k].after.empty()) descend(j, k, false);
     const Instance made{j.job_id, k};
     const std::string team = j.tenant;
-    trace_.jobs.push_back(std::move(j));
+    add(std::move(j));
     remember(made);
     evaluations(made, team);
+  }
+
+  void add(TraceJob j, bool alone = false) {
+    Sort& of = sorts_[j.kind == "pretrain" ? 0 : 1];
+    of.gpu_s += to_seconds(j.duration) * j.gpus;
+    if (alone) of.alone_gpu_s += to_seconds(j.duration) * j.gpus;
+    alone_.push_back(alone);
+    trace_.jobs.push_back(std::move(j));
+  }
+
+  // Whether it is of those beside the lineages: where that brings their share of the GPU-time of its sort closer to
+  // what is wanted. So they are of the same kinds and sizes.
+  [[nodiscard]] bool goes_alone(const TraceJob& j) const {
+    if (spec_.independent <= 0) return false;
+    const Sort& of = sorts_[j.kind == "pretrain" ? 0 : 1];
+    const double gpu_s = to_seconds(j.duration) * j.gpus;
+    return of.alone_gpu_s + gpu_s / 2 < spec_.independent * (of.gpu_s + gpu_s);
   }
 
   [[nodiscard]] bool may_be_grid(std::size_t k) const {
@@ -186,7 +211,7 @@ class Maker {
           if (left() <= 0 || uniform01(kinds_) >= jobs_[k].share) continue;
           TraceJob j = row(k, team);
           j.after = hard_edge(of.id, point);
-          trace_.jobs.push_back(std::move(j));
+          add(std::move(j));
         }
       }
     }
@@ -249,7 +274,7 @@ class Maker {
       j.dataset = shared.dataset;
       j.after = shared.after;
       j.gain = shared.gain;
-      trace_.jobs.push_back(std::move(j));
+      add(std::move(j));
     }
   }
 
@@ -262,7 +287,12 @@ class Maker {
   using Task = std::tuple<std::size_t, std::string, bool>;  // of a kind of parent
   std::map<Task, std::vector<std::int32_t>> gains_;         // [whether it knows the modality][data set]
   std::map<Task, std::vector<std::size_t>> data_sets_;      // [whether a grid's] that have not come yet
+  struct Sort {                                             // of jobs, what is drawn so far
+    double gpu_s = 0, alone_gpu_s = 0;
+  };
+  std::array<Sort, 2> sorts_{};  // pretraining, all others
   Trace trace_;
+  std::vector<bool> alone_;  // [row] beside the lineages
   std::vector<Instance> instances_;
   std::vector<std::vector<std::size_t>> candidates_;  // [in the catalogue] instances that it may descend from
   std::map<std::pair<std::size_t, int>, SizeCost> costs_;

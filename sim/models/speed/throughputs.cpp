@@ -141,9 +141,10 @@ Expected<std::shared_ptr<ThroughputModel>> ThroughputModel::compile(const Throug
 double ThroughputModel::alone(std::uint32_t name, std::uint32_t type, int gpus, bool spread) const {
   if (name == kNone) return 0;
   const Span s = spans_[name * types_.size() + type];
-  for (std::uint32_t i = s.first; i < s.last; ++i)
-    if (points_[i].gpus == gpus) return spread ? points_[i].spread : points_[i].packed;
-  return 0;
+  const auto first = points_.begin() + s.first, last = points_.begin() + s.last;  // by GPUs, ascending
+  const auto at = std::lower_bound(first, last, gpus, [](const Point& p, int wanted) { return p.gpus < wanted; });
+  if (at == last || at->gpus != gpus) return 0;
+  return spread ? at->spread : at->packed;
 }
 
 // As measured; else the other placement; else the nearest number of GPUs, linear in GPUs.
