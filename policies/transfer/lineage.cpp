@@ -2,7 +2,6 @@
 // (docs/policies/lineage.md). Each rule is a file of its own and can be switched off; this file puts them together:
 // who is served in which order, who may be preempted, when to be asked again.
 #include <algorithm>
-#include <deque>
 #include <utility>
 
 #include "policies/parts/strict_priority.hpp"
@@ -12,6 +11,7 @@
 #include "policies/transfer/lineage_index.hpp"
 #include "policies/transfer/lineage_promotion.hpp"
 #include "policies/transfer/lineage_publish.hpp"
+#include "policies/transfer/lineage_young.hpp"
 
 namespace orrery {
 namespace {
@@ -20,12 +20,11 @@ struct LineageOptions {
   bool index = true;         // rule R1; without it a job counts for itself alone
   bool learn = true;         // rule R7; without it claims are believed and the first parent is the source
   bool hold = true;          // rule R2
-  bool elastic = true;       // rule R3
   bool publish = true;       // rule R6
   std::int64_t alpha = 500;  // per mille
   Duration min_run{};
   std::int64_t rho_max = 5000;  // per mille
-  Duration resize_every{};
+  LineageSizes::Options sizes{};  // rule R3
 };
 
 // Ranks before all others: of promoted jobs, in order of submission, then of those that have just started.
@@ -39,10 +38,11 @@ class Lineage final : public Policy {
         options_(options),
         gains_(options.learn),
         index_(options.alpha),
-        sizes_(options.elastic, options.resize_every),
+        sizes_(options.sizes),
         holder_(options.hold),
         publisher_(options.publish),
-        promotion_(options.rho_max) {}
+        promotion_(options.rho_max),
+        young_(options.min_run) {}
 
   [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<Lineage>(*this); }
   [[nodiscard]] bool publishes() const override { return options_.publish; }
@@ -71,7 +71,7 @@ class Lineage final : public Policy {
     for (const Event& e : view.since_last) follow(view, e);
     for (const JobId job : changed) rerank(view, job);
     for (const JobId job : promotion_.update(view)) rerank(view, job);
-    grow_up(view);
+    if (young_.grow_up(view.now)) jobs_.rank_changed();
     jobs_.rerank_all_running([&](const StrictPriority::Running& r) { return rank(view, r); });
     const auto admits = [&](JobId job) { return !is_held(view, job, plan); };
     const StrictPriority::Result& result = jobs_.fill(view, plan, *placement_, true, admits);
@@ -86,11 +86,11 @@ class Lineage final : public Policy {
     for (const Event& e : view.since_last)
       if (e.job.valid() && enters_queue(e.kind()) && !is_final(view.state(e.job))) promotion_.waits(view.job(e.job));
     (void)promotion_.update(view);
-    grow_up(view);
+    (void)young_.grow_up(view.now);
     LineageOpinion of;
     of.rank = [&](JobId job) { return rank(view, job, remaining(view, job)); };
     of.admits = [&](JobId job) { return !is_held(view, job, plan); };
-    of.settled = [&](JobId job) { return is_young(job, view.now); };
+    of.settled = [&](JobId job) { return young_.is_young(job, view.now); };
     of.whole = [&](JobId job) { return gains_.whole(view, view.job(job)); };
     of.waiters = [&](JobId job) { return index_.waiters(view, job); };
     const LineageSizes::Result& result = sizes_.decide(view, plan, *placement_, of);
@@ -102,7 +102,7 @@ class Lineage final : public Policy {
   void starts(const ClusterView& view, JobId job, PlanBuilder& plan) {
     waiting_weight_ -= view.spec(job).weight;
     promotion_.runs(job);
-    begins(job, view.now);
+    young_.begins(job, view.now);
     choose_source(view, job, plan);
   }
 
@@ -111,7 +111,7 @@ class Lineage final : public Policy {
     return promotion_.promoted(job) ? kPromoted + spec.submit.ns : index_.rank(spec, left);
   }
   [[nodiscard]] Rank rank(const ClusterView& view, const StrictPriority::Running& r) const {
-    if (is_young(r.job, view.now) && !promotion_.promoted(r.job)) return kYoung;
+    if (young_.is_young(r.job, view.now) && !promotion_.promoted(r.job)) return kYoung;
     return rank(view, r.job, StrictPriority::remaining_at(r, view.now));
   }
 
@@ -167,7 +167,7 @@ class Lineage final : public Policy {
     const JobView v = view.job(job);
     waiting_weight_ += v.spec->weight;
     promotion_.waits(v);
-    if (is_young(job, view.now)) jobs_.rerank_waiting(v, rank(view, job, gains_.remaining(view, v)));
+    if (young_.is_young(job, view.now)) jobs_.rerank_waiting(v, rank(view, job, gains_.remaining(view, v)));
   }
 
   void follow(const ClusterView& view, const Event& e) {
@@ -187,29 +187,9 @@ class Lineage final : public Policy {
       case StrictPriority::Fate::ended: return;
       case StrictPriority::Fate::unchanged: break;
     }
-    if (e.kind() == EventKind::started || e.kind() == EventKind::resumed) begins(e.job, e.at);
+    if (e.kind() == EventKind::started || e.kind() == EventKind::resumed) young_.begins(e.job, e.at);
     if (e.kind() == EventKind::started || e.kind() == EventKind::resumed || e.kind() == EventKind::progress)
       refresh(view, e.job);
-  }
-
-  // Who runs for less than `min_run` is young, and not preempted.
-  void begins(JobId job, Time at) {
-    if (options_.min_run.ns == 0) return;
-    if (job.index() >= grown_up_.size()) grown_up_.resize(std::max(job.index() + 1, 2 * grown_up_.size()));
-    grown_up_[job.index()] = at + options_.min_run;
-    young_.emplace_back(at + options_.min_run, job);
-  }
-  [[nodiscard]] bool is_young(JobId job, Time now) const {
-    return job.index() < grown_up_.size() && now < grown_up_[job.index()];
-  }
-  void grow_up(const ClusterView& view) {
-    while (!young_.empty() && (young_.front().first <= view.now || outdated(young_.front()))) {
-      if (!outdated(young_.front())) jobs_.rank_changed();
-      young_.pop_front();
-    }
-  }
-  [[nodiscard]] bool outdated(const std::pair<Time, JobId>& y) const {
-    return grown_up_[y.second.index()] != y.first;
   }
 
   // Another order comes by itself only when a job grows up or is promoted, and matters only to those that wait.
@@ -222,7 +202,7 @@ class Lineage final : public Policy {
       return;
     }
     if (jobs_.waiting().empty()) return;
-    if (!young_.empty()) plan.wake_at(std::max(young_.front().first, soonest));
+    if (young_.next() != kNever) plan.wake_at(std::max(young_.next(), soonest));
     if (promotion_.next() != kNever) plan.wake_at(std::max(promotion_.next(), soonest));
   }
 
@@ -234,10 +214,9 @@ class Lineage final : public Policy {
   LineageHolder holder_;
   LineagePublisher publisher_;
   LineagePromotion promotion_;
+  LineageYoung young_;
   StrictPriority jobs_;
   double waiting_weight_ = 0;
-  std::vector<Time> grown_up_;                // [job]
-  std::deque<std::pair<Time, JobId>> young_;  // in order of time
 };
 
 std::unique_ptr<Policy> make_lineage(PolicySetup setup, OptionReader& options) {
@@ -246,13 +225,15 @@ std::unique_ptr<Policy> make_lineage(PolicySetup setup, OptionReader& options) {
   const auto on = [&rules](std::string_view rule) { return std::find(rules.begin(), rules.end(), rule) != rules.end(); };
   o.index = on("index");
   o.hold = on("hold");
-  o.elastic = on("elastic");
+  o.sizes.on = on("elastic");
   o.publish = on("publish");
   o.learn = on("learn");
   o.alpha = options.decimal("alpha");
   o.min_run = options.time("min_run");
   o.rho_max = options.decimal("rho_max");
-  o.resize_every = options.time("resize_every");
+  o.sizes.seconds = options.choice("marginal") == "seconds";
+  o.sizes.every = options.time("resize_every");
+  o.sizes.rest = options.time("resize_rest");
   return std::make_unique<Lineage>(std::move(setup.placement), o);
 }
 
@@ -275,6 +256,18 @@ const PolicyInfo lineage_policy = {
                  "version where that pays; elastic: elastic jobs get the GPUs that save most; publish: it says when parents publish; learn: what a parent is worth is "
                  "learned from children that finished",
                  {"index", "hold", "elastic", "publish", "learn"}},
+                {"marginal",
+                 "choice",
+                 "share",
+                 "what one more GPU is worth to an elastic job: the share of the time left that it saves, or seconds",
+                 {"share", "seconds"}},
+                {"resize_rest",
+                 "time",
+                 "1800s",
+                 "for how long a job keeps a number of GPUs that it was given while it ran",
+                 {},
+                 0,
+                 kMostTime},
                 {"resize_every",
                  "time",
                  "60s",

@@ -7,9 +7,9 @@
 namespace orrery {
 namespace {
 
+constexpr double kLeastTime = 1;      // s: what ends sooner is as short
 constexpr double kFirstRestart = 60;  // s, before one was seen
 constexpr double kPays = 3;           // restarts that another number must save
-constexpr Duration kRest = seconds(600);  // between two changes of a job's number
 
 double saved_s(Duration now, Duration then) {
   return now == kForever || then == kForever ? 0 : to_seconds(now - then);
@@ -37,7 +37,7 @@ void LineageSizes::set_waiting(const JobSpec& spec, bool waits, Rank rank) {
 }
 
 void LineageSizes::follow(const ClusterView& view, const Event& e) {
-  if (!on_) return;
+  if (!options_.on) return;
   changed_ = true;
   if (!e.job.valid()) return;
   const JobSpec& spec = view.spec(e.job);
@@ -56,7 +56,7 @@ void LineageSizes::follow(const ClusterView& view, const Event& e) {
 Time LineageSizes::next(const ClusterView& view) const {
   if (view.pending().empty() && view.active().empty()) return kNever;
   if (!changed_) return kNever;
-  return std::max(last_ + every_, view.now + Duration{1});
+  return std::max(last_ + options_.every, view.now + Duration{1});
 }
 
 // All that want GPUs, in order of rank.
@@ -70,7 +70,7 @@ void LineageSizes::collect(const ClusterView& view, const LineageOpinion& of) {
     static_cast<SizedJob&>(j) = *size;
     j.rank = of.rank(id);
     j.weight = view.spec(id).weight;
-    const bool rests = j.before > 0 && known(id).resized.ns >= 0 && view.now - known(id).resized < kRest;
+    const bool rests = j.before > 0 && known(id).resized.ns >= 0 && view.now - known(id).resized < options_.rest;
     j.fixed = j.before > 0 && (rests || of.settled(id));
     if (j.most > j.least) j.waiters = of.waiters(id);
     jobs_.push_back(std::move(j));
@@ -86,7 +86,9 @@ double LineageSizes::gain(const ClusterView& view, const Job& j, const LineageOp
   if (j.gpus >= j.most) return 0;
   const JobView v = view.job(j.id);
   const auto saves = [&](Work left) {
-    return saved_s(view.time_for(v, left, j.gpus), view.time_for(v, left, j.gpus + 1));
+    const Duration now = view.time_for(v, left, j.gpus);
+    const double saved = saved_s(now, view.time_for(v, left, j.gpus + 1));
+    return options_.seconds ? saved : saved / std::max(to_seconds(now), kLeastTime);
   };
   const auto left = view.work_after(v, v.done);
   if (!left) return 0;
@@ -177,7 +179,7 @@ const LineageSizes::Result& LineageSizes::decide(const ClusterView& view, PlanBu
                                                  const LineageOpinion& of) {
   result_.started.clear();
   result_.preempted.clear();
-  const bool due = last_.ns < 0 || view.now >= last_ + every_;
+  const bool due = last_.ns < 0 || view.now >= last_ + options_.every;
   if (due && changed_) {
     last_ = view.now;
     changed_ = false;

@@ -1,8 +1,10 @@
 // Rule R3 of LINEAGE, how many GPUs (docs/policies/lineage.md): every job gets its least number, in order of the
-// index; then one GPU after another goes to where it saves most: the seconds that one more saves to a job's end, times
-// its weight, and to every threshold that others wait for, times theirs. Optimus (Peng et al., EuroSys'18) with equal
-// weights is the case without lineages. A job that runs changes its number only when that saves several times what a
-// restart costs, and not soon after the last time.
+// index; then one GPU after another goes to where it saves most: the share of the time to a job's end that one more
+// saves, times its weight, and the same to every threshold that others wait for, times theirs. Shares, and not seconds,
+// since those are most in the longest jobs, which everybody else would then wait for (AFS, Hwang et al., NSDI'21, says
+// why the shorter of two jobs comes first). With seconds and equal weights it is the rule of Optimus (Peng et al.,
+// EuroSys'18). A job that runs changes its number only when that saves several times what a restart costs, and not
+// soon after the last time.
 //
 // For workloads with elastic jobs: as long as there are none, the order alone decides.
 #pragma once
@@ -38,8 +40,13 @@ class LineageSizes {
     std::vector<JobId> preempted;  // and not started again
   };
 
-  // `every`: how often numbers are reconsidered.
-  LineageSizes(bool on, Duration every) : on_(on), every_(every) {}
+  struct Options {
+    bool on = true;
+    bool seconds = false;  // saved seconds count, not shares
+    Duration every{};      // how often numbers are reconsidered
+    Duration rest{};       // for how long a job keeps another number than it had
+  };
+  explicit LineageSizes(const Options& options) : options_(options) {}
 
   // Every event of the run, in order.
   void follow(const ClusterView& view, const Event& e);
@@ -73,9 +80,8 @@ class LineageSizes {
   void set_waiting(const JobSpec& spec, bool waits, Rank rank);
   [[nodiscard]] DemandClass class_of(const JobSpec& spec);
 
-  bool on_;
+  Options options_;
   bool active_ = false;
-  Duration every_;
   Time last_{-1};
   bool changed_ = true;  // since sizes were last decided
   double restart_s_ = 0;
