@@ -10,6 +10,7 @@
 #include "scenarios/run/checkpoint_costs.hpp"
 #include "scenarios/run/emulated.hpp"
 #include "scenarios/run/input_digest.hpp"
+#include "scenarios/run/measured_jobs.hpp"
 #include "scenarios/run/prepared.hpp"
 #include "scenarios/run/profiled_speed.hpp"
 #include "sim/core/joined.hpp"
@@ -188,6 +189,8 @@ Expected<Prepared> assemble(Scenario scenario, Cluster cluster, Trace& trace) {
   if (!outages) return tl::make_unexpected(std::move(outages.error()));
   const auto estimates = resolve_estimates(s, trace.has_estimates);
   if (!estimates) return tl::make_unexpected(estimates.error());
+  auto measured = measured_jobs(s.measure, emulated->specs);
+  if (!measured) return tl::make_unexpected(std::move(measured.error()));
 
   Prepared p;
   p.load = load_of(trace, cluster.topology->total_gpus());
@@ -204,6 +207,8 @@ Expected<Prepared> assemble(Scenario scenario, Cluster cluster, Trace& trace) {
   p.workload = *std::move(emulated);
   p.emulation = find_emulation(scenario.emulate);
   p.estimates = *estimates;
+  p.measured = std::move(measured->jobs);
+  if (!measured->note.empty()) p.notes.push_back(measured->note);
   p.checkpoint_costs = *std::move(costs);
   p.profiled = std::move(speed->model);
   p.outages = std::move(outages->all);

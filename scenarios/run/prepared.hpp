@@ -37,6 +37,7 @@ struct Prepared {
   std::shared_ptr<const ThroughputSet> throughputs{};  // `performance`, where it is such a table; else null
   std::unique_ptr<Topology> topology{};
   Workload workload{};
+  std::vector<bool> measured{};                       // [job] metrics are of it; empty = of all
   EstimateSource estimates = EstimateSource::oracle;  // never `automatic`
   CheckpointCosts checkpoint_costs{};
   const Emulation* emulation = nullptr;                // null unless it emulates a simulator

@@ -16,6 +16,7 @@ JobTable table_of(const Prepared& p) {
   for (const JobSpec& s : p.workload.specs)
     table.push_back(
         {s.name, s.tenant, s.model, std::string(to_string(s.kind)), s.demand.gpus, s.demand.milli_gpus()});
+  for (std::size_t i = 0; i < p.measured.size(); ++i) table[i].measured = p.measured[i];
   return table;
 }
 

@@ -98,6 +98,18 @@ struct PerformanceConfig {
   bool clamp = false;           // `missing: clamp`: what was not measured is the nearest that was
 };
 
+// An instant of a workload: a time after its first submit, or a share of the span of its submits.
+struct SubmitPoint {
+  Duration after{};
+  std::int64_t share_1e9 = -1;  // billionths of the span; below 0 = `after` says it
+};
+
+// `measure`: the jobs that metrics are of, by when they are submitted; both ends belong to it.
+struct MeasureConfig {
+  std::optional<SubmitPoint> from, to;
+  [[nodiscard]] bool all() const { return !from && !to; }
+};
+
 // When jobs that others depend on publish what these may start from, besides the points that their edges name.
 struct PublishConfig {
   std::int64_t every_per_mille = 0;  // of the job's work; 0 = only where edges ask
@@ -146,6 +158,7 @@ struct Scenario {
   CheckpointConfig checkpoints;
   std::optional<PerformanceConfig> performance;
   PublishConfig publish;
+  MeasureConfig measure;
   std::optional<NetworkConfig> network;
   std::optional<LiveConfig> live;
   std::string emulate = "none";      // none | tiresias | muri | pollux | titan

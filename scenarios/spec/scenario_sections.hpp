@@ -47,6 +47,9 @@ void read_failures(YamlWalk& w, const Place& at, std::int64_t nodes, FailureConf
 void read_publish(YamlWalk& w, const Place& at, PublishConfig& c);
 [[nodiscard]] std::string write_publish(PublishConfig c, bool digest);
 
+void read_measure(YamlWalk& w, const Place& at, MeasureConfig& c);
+[[nodiscard]] std::string write_measure(MeasureConfig c, bool digest);
+
 // Nothing when it is no map.
 [[nodiscard]] std::optional<NetworkConfig> read_network(YamlWalk& w, const Place& at);
 [[nodiscard]] std::string write_network(NetworkConfig c, bool digest);

@@ -123,9 +123,10 @@ Text random_text(std::uint64_t seed) {
         "    m: /job.yaml\n",
         d.number(), d.seconds(), d.seconds(), d.seconds(), d.one_of({"true", "false"}),
         d.one_of({"", "  nodes: here\n"}));
-  t.tail = fmt::format("seeds: {}\nintervals: {}\ncheck: {}\noutput:\n  dir: o{}\n  events: {}\n", d.number(),
-                       d.one_of({"auto", "none", "77"}), d.one_of({"true", "false"}), d.number(),
-                       d.one_of({"true", "false"}));
+  t.tail = fmt::format("measure:\n  from: {}%\n  to: {}\n", d.below(99) + 1, d.minutes());
+  t.tail += fmt::format("seeds: {}\nintervals: {}\ncheck: {}\noutput:\n  dir: o{}\n  events: {}\n", d.number(),
+                        d.one_of({"auto", "none", "77"}), d.one_of({"true", "false"}), d.number(),
+                        d.one_of({"true", "false"}));
   return t;
 }
 
@@ -185,6 +186,7 @@ TEST_CASE("every key that the reader of scenarios knows is one that is written b
                                 "checkpoints",
                                 "checkpoints.cost",
                                 "publish",
+                                "measure",
                                 "network",
                                 "network.step",
                                 "network.models.m",

@@ -142,6 +142,7 @@ void MetricsFold::end(Job& j, JobId id, JobState state, Time now) {
   j.state = state;
   if (state != JobState::finished) return;
   j.finish = now + j.ahead;
+  if (!(*table_)[id.index()].measured) return;
   last_finish_ = std::max(last_finish_, j.finish);
   at_last_finish_ = totals_;
   at_last_finish_.usable += static_cast<Int128>((last_finish_ - now).ns) * usable_gpus_ * kMilliPerGpu;
@@ -169,7 +170,7 @@ void MetricsFold::on_event(const Event& e) {
     case EventKind::submit:
       j.submit = j.since = e.at;
       j.phase = Phase::blocked;
-      if (first_submit_ == kNever) {
+      if (first_submit_ == kNever && (*table_)[e.job.index()].measured) {
         first_submit_ = e.at;
         at_first_submit_ = totals_;
       }

@@ -20,6 +20,7 @@ struct JobInfo {
   std::string name, tenant, model, kind;
   std::int32_t gpus = 0;
   std::int64_t milli_gpus = 0;  // the whole demand, thousandths of a GPU
+  bool measured = true;         // false: no metric is of it, though it ran (`measure` of a scenario)
 };
 using JobTable = std::vector<JobInfo>;  // by JobId
 
@@ -55,16 +56,19 @@ class MetricsFold : public Observer {
   // After on_end. Jobs that were never submitted have no row.
   [[nodiscard]] std::size_t job_count() const { return jobs_.size(); }
   [[nodiscard]] bool submitted(JobId id) const { return jobs_[id.index()].phase != Phase::unknown; }
+  // Whether metrics are of it.
+  [[nodiscard]] bool counted(JobId id) const { return submitted(id) && (*table_)[id.index()].measured; }
   [[nodiscard]] JobRow row(JobId id) const;
   [[nodiscard]] JobRow numbers(JobId id) const;  // the row without its texts, which cost more than the rest
   [[nodiscard]] std::vector<JobRow> rows() const;
   [[nodiscard]] Duration cpu_per_sample(JobId id) const { return jobs_[id.index()].cpu_per_sample; }
   [[nodiscard]] const SampleSeries& samples() const { return samples_; }
   [[nodiscard]] Summary summary() const;
-  // Seconds from submit to finish in submit order, NaN where a job did not finish; what `compare` pairs.
+  // Seconds from submit to finish in submit order, NaN where a job did not finish or is not measured; what `compare`
+  // pairs.
   [[nodiscard]] std::vector<double> jct_by_job_s() const;
   [[nodiscard]] std::uint64_t events() const { return events_; }
-  // Usable GPU-time from first submit to last finish, in milli-GPU-nanoseconds.
+  // Usable GPU-time from first submit to last finish, here and below of measured jobs, in milli-GPU-nanoseconds.
   [[nodiscard]] Int128 usable_gpu_time_milli_ns() const { return at_last_finish_.usable - at_first_submit_.usable; }
   // From first submit to last finish; 0 where nothing finished.
   [[nodiscard]] Duration makespan() const {

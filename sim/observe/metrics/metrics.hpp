@@ -83,6 +83,7 @@ struct Summary {
   std::int64_t rejected = 0;
   std::int64_t failed = 0;
   std::int64_t cancelled = 0;
+  std::int64_t unmeasured = 0;  // submitted outside of the measuring window; in no other number
   double mean_jct_s = 0, p50_jct_s = 0, p90_jct_s = 0, p99_jct_s = 0;  // of finished jobs, linear interpolation
   double mean_wait_s = 0;                                              // of finished jobs
   double mean_initial_wait_s = 0;  // of finished jobs, until their first allocation

@@ -112,7 +112,7 @@ void StudyFold::change_contention(int by_jobs, std::int64_t by_gpus) {
 void StudyFold::hold(Job& j, const Event& e) {
   const Allocation* taken = e.get<event::Launch>().gpus;
   const Allocation gpus = taken != nullptr ? *taken : Allocation{};
-  if (j.launches > 0) {
+  if (j.launches > 0 && (*table_)[e.job.index()].measured) {
     ++restarts_;
     if (!(gpus == j.held)) ++migrations_;
   }
@@ -247,7 +247,7 @@ void StudyFold::on_event(const Event& e) {
   if (j.ended) return;
   switch (e.kind()) {
     case EventKind::submit:
-      if (first_submit_ == kNever) {
+      if (first_submit_ == kNever && (*table_)[e.job.index()].measured) {
         first_submit_ = e.at;
         at_first_submit_ = totals_;
       }
@@ -299,6 +299,7 @@ void StudyFold::on_event(const Event& e) {
       break;
     case EventKind::finished:
       end(j, e.at);
+      if (!(*table_)[e.job.index()].measured) break;
       at_last_finish_ = totals_;
       last_finish_ = e.at;
       break;

@@ -1,7 +1,9 @@
 // The metrics of a study beyond JCT and utilisation (`orrery metrics` defines them): fairness, slowdowns, deadlines,
 // fragmentation, goodput, cost, energy, transfer, per tenant and kind. A second fold over the event stream beside
 // MetricsFold, whose rows it reads at the end. Costs O(groups) when time passes and O(GPUs of the nodes) when an
-// allocation changes; everything else is done once, at the end. What the inputs do not say has no value.
+// allocation changes; everything else is done once, at the end. What the inputs do not say has no
+// value. Where some jobs are not measured (JobInfo::measured), every metric is of the others; what is of the cluster
+// is from their first submit to their last finish.
 //
 // Every GPU-second held is one of four, which the events alone decide (a job's own: GPUs that jobs interleave on
 // count for each of them):
@@ -120,6 +122,7 @@ class StudyFold : public Observer {
   [[nodiscard]] std::optional<double> computed_tflop(JobId id) const;
   [[nodiscard]] std::optional<double> rho(const JobRow& row) const;
   [[nodiscard]] double productive_gpu_s(const JobRow& row) const;
+  [[nodiscard]] bool measures_all() const;
   [[nodiscard]] bool priced() const;
   [[nodiscard]] bool powered() const;
 

@@ -11,7 +11,7 @@ void StudyFold::add_transfer(StudySummary& s) const {
   Mean worse, share;
   double saved = 0, saved_s = 0, base_s = 0;
   for (std::size_t i = 0; i < jobs_.size(); ++i) {
-    if (!jobs_[i].heir) continue;
+    if (!jobs_[i].heir || !(*table_)[i].measured) continue;
     const double of_job = static_cast<double>(jobs_[i].saved_ns) / 1e9;
     worse.add(jobs_[i].saved_ns < 0 ? 1 : 0);
     saved += of_job * static_cast<double>((*table_)[i].milli_gpus) / kMilliPerGpu;
@@ -59,7 +59,7 @@ void StudyFold::add_lineages(StudySummary& s, const MetricsFold& base) const {
   }
   for (std::size_t i = 0; i < jobs_.size(); ++i) {
     const JobId id(static_cast<std::uint32_t>(i));
-    if (children[i].empty() || !base.submitted(id)) continue;
+    if (children[i].empty() || !base.counted(id)) continue;
     const Time submit = base.numbers(id).submit;
     if (first_child[i] != kNever) usable_child.add(to_seconds(first_child[i] - submit));
     if (!in_.jobs[i].parents.empty() || last[i] <= submit) continue;
@@ -120,7 +120,7 @@ void StudyFold::add_groups(StudySummary& s, const MetricsFold& base) const {
   for (std::size_t i = 0; i < jobs_.size(); ++i) {
     const JobId id(static_cast<std::uint32_t>(i));
     const JobInfo& info = (*table_)[i];
-    if (!base.submitted(id) || (info.kind.empty() && info.tenant.empty())) continue;
+    if (!base.counted(id) || (info.kind.empty() && info.tenant.empty())) continue;
     const JobRow row = base.numbers(id);
     if (!info.kind.empty()) add(by_kind[info.kind], row);
     if (!info.tenant.empty()) add(by_tenant[info.tenant], row);

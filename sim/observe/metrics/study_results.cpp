@@ -66,7 +66,7 @@ void StudyFold::add_fairness(StudySummary& s, const MetricsFold& base) const {
   std::map<std::string, Mean> by_tenant;
   for (std::size_t i = 0; i < jobs_.size(); ++i) {
     const JobId id(static_cast<std::uint32_t>(i));
-    if (!base.submitted(id)) continue;
+    if (!base.counted(id)) continue;
     const JobRow row = base.numbers(id);
     const bool finished = row.state == JobState::finished;
     if (const auto& deadline = in_.jobs[i].deadline) on_time.add(finished && row.finish <= *deadline ? 1 : 0);
@@ -110,7 +110,7 @@ void StudyFold::add_shares(StudySummary& s, const MetricsFold& base) const {
   std::vector<double> shares;
   for (std::size_t i = 0; i < jobs_.size(); ++i) {
     const JobId id(static_cast<std::uint32_t>(i));
-    if (!base.submitted(id) || jobs_[i].deserved_gpu_s <= 0) continue;
+    if (!base.counted(id) || jobs_[i].deserved_gpu_s <= 0) continue;
     const JobRow row = base.numbers(id);
     if (row.state == JobState::finished) shares.push_back(to_gpu_seconds(row.held) / jobs_[i].deserved_gpu_s);
   }
@@ -120,14 +120,19 @@ void StudyFold::add_shares(StudySummary& s, const MetricsFold& base) const {
 void StudyFold::add_work(StudySummary& s, const MetricsFold& base) const {
   double held = 0, service = 0, productive = 0, of_finished = 0, of_known = 0, undisturbed = 0;
   double tflop = 0, peak_tflop = 0;
+  Waste waste;
   for (std::size_t i = 0; i < jobs_.size(); ++i) {
     const JobId id(static_cast<std::uint32_t>(i));
-    if (!base.submitted(id)) continue;
+    if (!base.counted(id)) continue;
     const JobRow row = base.numbers(id);
     const double useful = productive_gpu_s(row);
     held += to_gpu_seconds(row.held);
     service += to_gpu_seconds(row.service);
     productive += useful;
+    if (const std::uint32_t at = jobs_[i].waste; at > 0) {
+      waste.checkpoint += waste_[at - 1].checkpoint;
+      waste.lost += waste_[at - 1].lost;
+    }
     if (row.state != JobState::finished) continue;
     of_finished += useful;
     if (const auto computed = computed_tflop(id)) {
@@ -138,11 +143,6 @@ void StudyFold::add_work(StudySummary& s, const MetricsFold& base) const {
     if (!exclusive) continue;
     of_known += useful;
     undisturbed += *exclusive * static_cast<double>((*table_)[i].milli_gpus) / kMilliPerGpu;
-  }
-  Waste waste;
-  for (const Waste& w : waste_) {
-    waste.checkpoint += w.checkpoint;
-    waste.lost += w.lost;
   }
   s.held_gpu_s = held;
   s.overhead_gpu_s = held - service;
@@ -171,6 +171,10 @@ void StudyFold::add_cluster(StudySummary& s) const {
     s.throughput_efficiency = static_cast<double>(at_last_finish_.speedup - at_first_submit_.speedup) / 1000 / usable;
 }
 
+bool StudyFold::measures_all() const {
+  return std::all_of(table_->begin(), table_->end(), [](const JobInfo& j) { return j.measured; });
+}
+
 bool StudyFold::priced() const {
   return std::all_of(in_.groups.begin(), in_.groups.end(),
                      [](const NodeGroup& g) { return g.count * g.gpus_per_node == 0 || g.price_micro_per_h > 0; });
@@ -193,13 +197,18 @@ void StudyFold::add_economy(StudySummary& s, const MetricsFold& base) const {
     const double busy_w = static_cast<double>(group.busy_milliwatt) / 1000;
     joule += idle_w * gpus * span_s + (busy_w - idle_w) * gpu_s(groups_[g].running);
   }
-  if (priced()) s.cost = cost;
-  if (powered()) s.energy_kwh = joule / 3.6e6;
+  const bool all = measures_all();
   Mean cpu;
+  double of_measured = 0;
   for (std::size_t i = 0; i < jobs_.size(); ++i) {
-    const Duration one = base.cpu_per_sample(JobId(static_cast<std::uint32_t>(i)));
+    const JobId id(static_cast<std::uint32_t>(i));
+    if (!base.counted(id)) continue;
+    of_measured += jobs_[i].cost;
+    const Duration one = base.cpu_per_sample(id);
     if (one.ns > 0) cpu.add(to_seconds(one));
   }
+  if (priced()) s.cost = all ? cost : of_measured;
+  if (powered() && all) s.energy_kwh = joule / 3.6e6;
   s.cpu_per_sample_s = cpu.value();
 }
 

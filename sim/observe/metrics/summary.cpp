@@ -75,8 +75,9 @@ std::vector<JobRow> MetricsFold::rows() const {
 std::vector<double> MetricsFold::jct_by_job_s() const {
   std::vector<double> jct;
   jct.reserve(jobs_.size());
-  for (const Job& j : jobs_) {
-    const bool finished = j.state == JobState::finished;
+  for (std::size_t i = 0; i < jobs_.size(); ++i) {
+    const Job& j = jobs_[i];
+    const bool finished = j.state == JobState::finished && (*table_)[i].measured;
     jct.push_back(finished ? to_seconds(j.finish - j.submit) : std::numeric_limits<double>::quiet_NaN());
   }
   return jct;
@@ -89,8 +90,13 @@ Summary MetricsFold::summary() const {
   Int128 initial_wait_sum = 0;
   std::vector<double> jct;
   jct.reserve(jobs_.size());
-  for (const Job& j : jobs_) {
+  for (std::size_t i = 0; i < jobs_.size(); ++i) {
+    const Job& j = jobs_[i];
     if (j.phase == Phase::unknown) continue;
+    if (!(*table_)[i].measured) {
+      s.unmeasured += 1;
+      continue;
+    }
     s.jobs += 1;
     s.launches += j.launches;
     s.preemptions += j.preemptions;

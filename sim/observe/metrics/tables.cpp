@@ -102,6 +102,9 @@ const std::vector<MetricDefinition>& metric_definitions() {
        count_of<&Summary::preemptions>, true, false},
       {"launches", "launches", "count", "Times a job was given its GPUs.", count_of<&Summary::launches>, true, false},
       {"decisions", "decisions", "count", "Times the policy was asked.", count_of<&Summary::decisions>, true, false},
+      {"unmeasured", "unmeasured", "count",
+       "Jobs submitted outside of the measuring window (`measure`): they ran, but no other metric is of them.",
+       count_of<&Summary::unmeasured>, true, false},
       {"mean_slowdown", "slowdown", "1",
        "Mean over finished jobs of the time from submit to finish over the run time undisturbed on the "
        "requested GPUs.",
@@ -194,7 +197,7 @@ const std::vector<MetricDefinition>& metric_definitions() {
        study_of<&StudySummary::cost>, false, true},
       {"energy_kwh", "energy", "kWh",
        "Idle power of all GPUs from first submit to last finish, and what running jobs draw above it "
-       "(cluster.groups.idle_watt, busy_watt).",
+       "(cluster.groups.idle_watt, busy_watt); no value where some jobs are not measured.",
        study_of<&StudySummary::energy_kwh>, false, true},
       {"cpu_per_sample_s", "preprocessing", "core s",
        "CPU time of one core that loading and preprocessing a sample took, as jobs that really train measured it: "
