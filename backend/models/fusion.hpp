@@ -24,6 +24,9 @@ class Fusion {
   // `only`: the one modality whose tokens are wanted; the others' and the pooled features may be left undefined.
   [[nodiscard]] Fused operator()(const std::vector<Features>& parts, std::size_t only = kAll) const;
   static constexpr std::size_t kAll = static_cast<std::size_t>(-1);
+  // Its blocks: of concatenation, of cross-attention; empty otherwise.
+  [[nodiscard]] Stack& joint() { return joint_; }
+  [[nodiscard]] std::vector<std::vector<CrossBlock>>& crosses() { return cross_; }
 
  private:
   [[nodiscard]] Fused concatenated(const std::vector<Features>& parts) const;

@@ -7,10 +7,12 @@
 
 #include <ATen/ATen.h>
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "backend/models/adapters.hpp"
 #include "backend/models/parameters.hpp"
 #include "sim/models/training/multimodal_model.hpp"
 
@@ -26,6 +28,7 @@ struct Linear {
   at::Tensor weight, bias;    // [out, in], [out]
   at::Tensor lora_a, lora_b;  // [rank, in], [out, rank]; undefined without LoRA
   double lora_scale = 0;
+  std::shared_ptr<const AdapterGroup> group{};  // of a map that several models share; null: it is one model's
   // [..., in] -> [..., out]
   [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const;
 };

@@ -4,10 +4,9 @@
 
 #include <memory>
 
+#include "backend/models/backbone.hpp"
 #include "backend/models/batch.hpp"
-#include "backend/models/fusion.hpp"
 #include "backend/models/objectives.hpp"
-#include "backend/models/towers.hpp"
 
 namespace orrery::models {
 
@@ -34,8 +33,13 @@ class MultimodalModel {
   // The loss of a micro-batch. With bf16 the matrix products run in it (autocast), losses in fp32.
   [[nodiscard]] Losses loss(const Batch& batch, const Negatives& negatives = {}) const;
 
+  // The same of a model without masked objectives, from what its backbone has made of the batch, here or elsewhere.
+  [[nodiscard]] Losses loss(const CleanPass& pass, const Batch& batch, const Negatives& negatives = {}) const;
+  [[nodiscard]] const Backbone& backbone() const { return backbone_; }
+
   // What the head reads: pooled features [B, d]. A probe computes them once per sample and trains on the cache.
   [[nodiscard]] at::Tensor head_features(const Batch& batch) const;
+  [[nodiscard]] at::Tensor head_features(const CleanPass& pass) const;
   // [B, classes] fp32 of head_features.
   [[nodiscard]] at::Tensor logits(const at::Tensor& features) const;
   [[nodiscard]] Losses head_loss(const at::Tensor& features, const at::Tensor& label) const;
@@ -44,24 +48,15 @@ class MultimodalModel {
   [[nodiscard]] Embeddings embeddings(const Batch& batch) const;
 
  private:
-  struct Towers {  // clean passes, each run at most once a step
-    Features text, image, audio;
-  };
-  [[nodiscard]] Features text_features(const at::Tensor& tokens, const at::Tensor& valid) const;
-  [[nodiscard]] Features image_features(const at::Tensor& patches, const at::Tensor& holes = {}) const;
-  [[nodiscard]] Features audio_features(const Batch& b) const;
-  [[nodiscard]] Towers clean(const Batch& batch) const;
-  [[nodiscard]] Fused fuse(const Towers& t, const at::Tensor* only = nullptr) const;
   [[nodiscard]] Losses pretraining_loss(const Batch& batch, const Negatives& negatives) const;
-  [[nodiscard]] Embeddings project(const Towers& t) const;
+  [[nodiscard]] at::Tensor contrastive(const CleanPass& t, const Negatives& negatives) const;
+  [[nodiscard]] Embeddings project(const CleanPass& t) const;
   void build();
 
   ModelConfig config_;
   Passes passes_;
   ParameterSet parameters_;
-  TextTower text_;
-  PatchTower image_, audio_;
-  Fusion fusion_;
+  Backbone backbone_;
   TextFiller text_filler_;
   ImageFiller image_filler_;
   Linear to_text_, to_image_, to_audio_;  // into the contrastive space

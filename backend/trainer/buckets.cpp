@@ -54,6 +54,7 @@ void Buckets::launch(Bucket& bucket) {
 }
 
 void Buckets::finish() {
+  if (!armed_) arm();
   if (!armed_) return;
   armed_ = false;
   overlapped_ = next_;

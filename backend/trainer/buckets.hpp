@@ -23,7 +23,7 @@ class Buckets {
 
   // To be called before the backward whose gradients are the step's last: from now on full buckets are launched.
   void arm();
-  // Launches the rest and waits for all; then the gradients are the sums.
+  // Launches the rest (all, where nothing was armed) and waits for all; then the gradients are the sums.
   void finish();
 
   [[nodiscard]] std::size_t count() const { return buckets_.size(); }

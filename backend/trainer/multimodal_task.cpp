@@ -18,7 +18,9 @@
 #include "backend/data/permutation.hpp"
 #include "backend/models/multimodal.hpp"
 #include "backend/trainer/collate.hpp"
+#include "backend/trainer/feature_cache.hpp"
 #include "backend/trainer/pretrained.hpp"
+#include "backend/trainer/shared_forward.hpp"
 #include "sim/core/json.hpp"
 #include "sim/core/random.hpp"
 #include "sim/models/training/multimodal_config.hpp"
@@ -28,47 +30,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Features of samples of a frozen model, computed when they are first asked for.
-class FeatureCache {
- public:
-  FeatureCache(data::Loader& loader, const models::MultimodalModel& model, at::Device device)
-      : loader_(loader), model_(model), device_(device), known_(loader.size(), false) {}
-
-  struct Rows {
-    at::Tensor features, label;
-  };
-  [[nodiscard]] Rows rows(const std::vector<std::int64_t>& samples) {
-    const c10::NoGradGuard no_gradients;
-    for (const std::int64_t i : samples) add(i);
-    const at::Tensor index = at::tensor(samples, at::TensorOptions().dtype(at::kLong)).to(device_);
-    return {features_.index_select(0, index), labels_.index_select(0, index)};
-  }
-
- private:
-  void add(std::int64_t sample) {
-    if (known_[static_cast<std::size_t>(sample)]) return;
-    const auto prepared = loader_.take({static_cast<std::uint64_t>(sample), 1});
-    if (!prepared) throw std::runtime_error(prepared.error().items.front().message);
-    const models::Batch batch = collate(*prepared, model_.config(), device_);
-    const at::Tensor row = model_.head_features(batch).to(at::kFloat);
-    const auto size = static_cast<std::int64_t>(loader_.size());
-    if (!features_.defined()) {
-      features_ = at::zeros({size, row.size(1)}, row.options());
-      labels_ = at::zeros({size}, batch.label.options());
-    }
-    features_.select(0, sample).copy_(row.select(0, 0));
-    labels_.select(0, sample).copy_(batch.label.select(0, 0));
-    known_[static_cast<std::size_t>(sample)] = true;
-  }
-
-  data::Loader& loader_;
-  const models::MultimodalModel& model_;
-  at::Device device_;
-  std::vector<bool> known_;
-  at::Tensor features_, labels_;
-};
-
-class MultimodalTask final : public Task {
+class MultimodalTask final : public Task, public SharedForward {
  public:
   MultimodalTask(const ModelConfig& model, const TaskContext& context, std::unique_ptr<data::Loader> train,
                  std::unique_ptr<data::Loader> test, std::uint64_t test_samples)
@@ -78,7 +40,7 @@ class MultimodalTask final : public Task {
         test_(std::move(test)),
         test_samples_(test_samples) {
     if (model.head && model.transfer && model.transfer->method == TransferMethod::probe)
-      cache_.emplace(*train_, model_, context.device);
+      cache_.emplace(train_->size());
   }
   ~MultimodalTask() override {
     const data::LoaderStatus s = train_->status();
@@ -88,7 +50,8 @@ class MultimodalTask final : public Task {
                  data_cost().corrupt);
   }
 
-  [[nodiscard]] models::MultimodalModel& model() { return model_; }
+  [[nodiscard]] models::MultimodalModel& model() override { return model_; }
+  [[nodiscard]] SharedForward* shared() override { return this; }
 
   std::vector<Named> parameters() override {
     std::vector<Named> out;
@@ -97,26 +60,28 @@ class MultimodalTask final : public Task {
   }
 
   StepLoss forward(const Share& share) override {
-    const bool head = model_.config().head.has_value();
-    const ObjectiveConfig& o = model_.config().objectives;
-    if (share.count == 0 && !head && o.contrastive > 0 && context_.comm->world() > 1)
-      throw std::runtime_error(
-          fmt::format("rank {} has no samples, and the contrastive objective compares all ranks': a global batch of "
-                      "{} is too small for {} ranks with {} micro batches",
-                      context_.comm->rank(), share.global_batch, context_.comm->world(), share.micros));
-    models::Losses sums;
-    if (share.count > 0) sums = cache_ ? cached_loss(share) : loss(share);
-    const at::Tensor none = at::zeros({}, at::TensorOptions().dtype(at::kFloat).device(context_.device));
-    const auto global = static_cast<double>(share.global_batch);
-    StepLoss out{sums.total.defined() ? sums.total / global : none, {}};
-    const auto tell = [&](const char* name, bool wanted, const at::Tensor& sum) {
-      if (wanted) out.metrics.emplace_back(name, sum.defined() ? sum.detach() / global : none);
-    };
-    tell("contrastive", !head && o.contrastive > 0, sums.contrastive);
-    tell("masked_text", !head && o.masked_text > 0, sums.masked_text);
-    tell("masked_image", !head && o.masked_image > 0, sums.masked_image);
-    tell("head", head, sums.head);
-    return out;
+    refuse_too_few(share);
+    return as_shares(share, share.count == 0 ? models::Losses{} : cache_ ? cached_loss(share) : loss(share));
+  }
+
+  std::optional<models::Batch> inputs(const Share& share) override {
+    refuse_too_few(share);
+    if (share.count == 0) return {};
+    if (!cache_) return batch(*train_, range_of(share));
+    asked_ = cache_->missing(samples_of(share));
+    if (asked_.empty()) return {};
+    return batch_of(asked_);
+  }
+
+  StepLoss loss(const Share& share, const models::Batch& batch, const models::CleanPass& pass) override {
+    if (share.count == 0) return as_shares(share, {});
+    if (!cache_) return as_shares(share, model_.loss(pass, batch, negatives_of(share)));
+    if (!asked_.empty()) {
+      const c10::NoGradGuard no_gradients;
+      cache_->put(asked_, model_.head_features(pass), batch.label);
+      asked_.clear();
+    }
+    return as_shares(share, cached_loss(share));
   }
 
   void prefetch(const Share& share) override {
@@ -187,26 +152,77 @@ class MultimodalTask final : public Task {
     return collate(*samples, model_.config(), context_.device);
   }
 
-  models::Losses loss(const Share& share) {
-    models::Negatives negatives;
-    if (context_.comm->world() > 1) {
-      std::vector<std::int64_t> counts;
-      for (int r = 0; r < context_.comm->world(); ++r)
-        counts.push_back(
-            share_of(share.step, share.global_batch, share.micro, share.micros, r, context_.comm->world()).count);
-      negatives.first = std::accumulate(counts.begin(), counts.begin() + context_.comm->rank(), std::int64_t{0});
-      negatives.all = [this, counts](const at::Tensor& own) {
-        return gather_rows(*context_.comm, own.contiguous(), counts);
-      };
-    }
-    return model_.loss(batch(*train_, range_of(share)), negatives);
+  void refuse_too_few(const Share& share) const {
+    const ModelConfig& m = model_.config();
+    if (share.count > 0 || m.head || m.objectives.contrastive == 0 || context_.comm->world() == 1) return;
+    throw std::runtime_error(
+        fmt::format("rank {} has no samples, and the contrastive objective compares all ranks': a global batch of "
+                    "{} is too small for {} ranks with {} micro batches",
+                    context_.comm->rank(), share.global_batch, context_.comm->world(), share.micros));
   }
 
-  models::Losses cached_loss(const Share& share) {
+  // Sums over the share's samples as parts of the global batch's means.
+  StepLoss as_shares(const Share& share, const models::Losses& sums) const {
+    const bool head = model_.config().head.has_value();
+    const ObjectiveConfig& o = model_.config().objectives;
+    const at::Tensor none = at::zeros({}, at::TensorOptions().dtype(at::kFloat).device(context_.device));
+    const auto global = static_cast<double>(share.global_batch);
+    StepLoss out{sums.total.defined() ? sums.total / global : none, {}};
+    const auto tell = [&](const char* name, bool wanted, const at::Tensor& sum) {
+      if (wanted) out.metrics.emplace_back(name, sum.defined() ? sum.detach() / global : none);
+    };
+    tell("contrastive", !head && o.contrastive > 0, sums.contrastive);
+    tell("masked_text", !head && o.masked_text > 0, sums.masked_text);
+    tell("masked_image", !head && o.masked_image > 0, sums.masked_image);
+    tell("head", head, sums.head);
+    return out;
+  }
+
+  models::Negatives negatives_of(const Share& share) {
+    models::Negatives negatives;
+    if (context_.comm->world() == 1) return negatives;
+    std::vector<std::int64_t> counts;
+    for (int r = 0; r < context_.comm->world(); ++r)
+      counts.push_back(
+          share_of(share.step, share.global_batch, share.micro, share.micros, r, context_.comm->world()).count);
+    negatives.first = std::accumulate(counts.begin(), counts.begin() + context_.comm->rank(), std::int64_t{0});
+    negatives.all = [this, counts](const at::Tensor& own) {
+      return gather_rows(*context_.comm, own.contiguous(), counts);
+    };
+    return negatives;
+  }
+
+  models::Losses loss(const Share& share) {
+    return model_.loss(batch(*train_, range_of(share)), negatives_of(share));
+  }
+
+  // Which samples of the data set a share's positions are.
+  std::vector<std::int64_t> samples_of(const Share& share) const {
     std::vector<std::int64_t> samples;
     for (std::int64_t i = 0; i < share.count; ++i)
       samples.push_back(static_cast<std::int64_t>(
           data::shuffled(static_cast<std::uint64_t>(share.first + i), train_->size(), context_.seed).sample));
+    return samples;
+  }
+  // A probe's: its loader does not shuffle.
+  models::Batch batch_of(const std::vector<std::int64_t>& samples) {
+    std::vector<data::Prepared> prepared;
+    for (const std::int64_t s : samples) {
+      auto one = train_->take({static_cast<std::uint64_t>(s), 1});
+      if (!one) throw std::runtime_error(one.error().items.front().message);
+      prepared.push_back(std::move(one->front()));
+    }
+    return collate(prepared, model_.config(), context_.device);
+  }
+
+  // Alone, sample by sample: a sample's features hang on no other's.
+  models::Losses cached_loss(const Share& share) {
+    const std::vector<std::int64_t> samples = samples_of(share);
+    for (const std::int64_t s : cache_->missing(samples)) {
+      const c10::NoGradGuard no_gradients;
+      const models::Batch one = batch_of({s});
+      cache_->put({s}, model_.head_features(one), one.label);
+    }
     const FeatureCache::Rows rows = cache_->rows(samples);
     return model_.head_loss(rows.features, rows.label);
   }
@@ -250,6 +266,7 @@ class MultimodalTask final : public Task {
   std::unique_ptr<data::Loader> train_, test_;
   std::uint64_t test_samples_;
   std::optional<FeatureCache> cache_;
+  std::vector<std::int64_t> asked_;  // samples whose features inputs() has asked for
   std::vector<std::pair<at::Tensor, at::Tensor>> test_features_;
   std::set<std::int64_t> corrupt_;  // samples of the data set that could not be read, of all ranks and launches
 };

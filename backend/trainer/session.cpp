@@ -2,7 +2,6 @@
 #include "backend/trainer/session.hpp"
 
 #include <ATen/ATen.h>
-#include <ATen/autocast_mode.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/record_function.h>
 #include <fmt/format.h>
@@ -12,6 +11,7 @@
 #include <mutex>
 #include <stdexcept>
 
+#include "backend/models/autocast.hpp"
 #include "backend/protocol/crc32c.hpp"
 #include "backend/protocol/safetensors_header.hpp"
 #include "backend/trainer/safetensors.hpp"
@@ -23,30 +23,6 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::int64_t kCpuBucket = 2 << 20, kGpuBucket = 25 << 20;
-
-// Forward in bf16 where that is safe; the list of operations is torch's.
-class Autocast {
- public:
-  Autocast(bool on, at::DeviceType device)
-      : on_(on), device_(device), before_(at::autocast::is_autocast_enabled(device)) {
-    if (!on_) return;
-    at::autocast::set_autocast_enabled(device_, true);
-    at::autocast::set_autocast_dtype(device_, at::kBFloat16);
-    at::autocast::increment_nesting();
-  }
-  Autocast(const Autocast&) = delete;
-  Autocast& operator=(const Autocast&) = delete;
-  ~Autocast() {
-    if (!on_) return;
-    if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
-    at::autocast::set_autocast_enabled(device_, before_);
-  }
-
- private:
-  bool on_;
-  at::DeviceType device_;
-  bool before_;
-};
 
 at::Generator generator_of(const at::Device& device) {
   return at::globalContext().defaultGenerator(device);
@@ -115,7 +91,8 @@ Session::Session(JobConfig config, TaskContext context, Communicator& gradients,
                : context_.device.is_cuda() ? kGpuBucket
                                            : kCpuBucket),
       batch_(config_.global_batch),
-      micros_(micros_of(config_, gradients.world())) {
+      micros_(micros_of(config_, gradients.world())),
+      random_(generator_of(context_.device)) {
   seed_ranks();
 }
 
@@ -123,36 +100,50 @@ Session::Session(JobConfig config, TaskContext context, Communicator& gradients,
 void Session::seed_ranks() {
   const std::uint64_t seed = config_.seed * 0x9e3779b97f4a7c15U + static_cast<std::uint64_t>(step_) * 1'000'003U +
                              static_cast<std::uint64_t>(comm_->rank());
-  at::Generator g = generator_of(context_.device);
-  const std::scoped_lock lock(g.mutex());
-  g.set_current_seed(seed);
+  const std::scoped_lock lock(random_.mutex());
+  random_.set_current_seed(seed);
+}
+
+void Session::keep_own_random() {
+  random_ = random_.clone();
+}
+
+void Session::begin() {
+  RECORD_USER_SCOPE("zero");
+  flat_.zero();
+  loss_ = at::Tensor();
+  metrics_.clear();
+}
+
+Share Session::share(std::int64_t micro) const {
+  const bool next = micro == micros_;
+  Share s = share_of(step_ + (next ? 1 : 0), batch_, next ? 0 : micro, micros_, comm_->rank(), comm_->world());
+  s.first += position_ - step_ * batch_;  // earlier steps may have had another batch
+  return s;
+}
+
+void Session::note(const StepLoss& part) {
+  loss_ = loss_.defined() ? loss_ + part.loss.detach() : part.loss.detach();
+  add_to(metrics_, part.metrics);
 }
 
 StepReport Session::step(bool report) {
-  {
-    RECORD_USER_SCOPE("zero");
-    flat_.zero();
-  }
-  at::Tensor loss;
-  Metrics metrics;
+  begin();
   for (std::int64_t m = 0; m < micros_; ++m) {
-    const auto share = [&](std::int64_t step, std::int64_t micro) {
-      Share s = share_of(step, batch_, micro, micros_, comm_->rank(), comm_->world());
-      s.first += position_ - step_ * batch_;  // earlier steps may have had another batch
-      return s;
-    };
     StepLoss part;
     {
-      const Autocast autocast(config_.bf16, context_.device.type());
-      part = task_->forward(share(step_, m));
+      const models::Autocast autocast(config_.bf16, context_.device.type());
+      part = task_->forward(share(m));
     }
-    const bool last = m + 1 == micros_;
-    task_->prefetch(last ? share(step_ + 1, 0) : share(step_, m + 1));
-    if (last) buckets_.arm();
+    task_->prefetch(share(m + 1));
+    if (m + 1 == micros_) buckets_.arm();
     if (part.loss.requires_grad()) torch::autograd::backward({part.loss}, {});
-    loss = loss.defined() ? loss + part.loss.detach() : part.loss.detach();
-    add_to(metrics, part.metrics);
+    note(part);
   }
+  return finish(report);
+}
+
+StepReport Session::finish(bool report) {
   {
     RECORD_USER_SCOPE("reduce");
     buckets_.finish();
@@ -169,15 +160,15 @@ StepReport Session::step(bool report) {
   StepReport r{.step = step_, .rate = rate};
   if (!report) return r;
   task_->join();
-  std::vector<at::Tensor> all{loss.to(at::kDouble).reshape({1})};
-  for (const auto& [name, value] : metrics) all.push_back(value.detach().to(at::kDouble).reshape({1}));
+  std::vector<at::Tensor> all{loss_.to(at::kDouble).reshape({1})};
+  for (const auto& [name, value] : metrics_) all.push_back(value.detach().to(at::kDouble).reshape({1}));
   at::Tensor sums = at::cat(all);
   comm_->all_reduce_sum(sums)();
   sums = sums.to(at::kCPU);
   r.gradient_norm = norm.item<double>();
   r.loss = sums[0].item<double>();
-  for (std::size_t i = 0; i < metrics.size(); ++i)
-    r.metrics.emplace_back(metrics[i].first, sums[static_cast<std::int64_t>(i) + 1].item<double>());
+  for (std::size_t i = 0; i < metrics_.size(); ++i)
+    r.metrics.emplace_back(metrics_[i].first, sums[static_cast<std::int64_t>(i) + 1].item<double>());
   return r;
 }
 
@@ -207,8 +198,7 @@ live::CheckpointFile Session::model_file() {
 }
 
 std::vector<live::CheckpointFile> Session::save() {
-  at::Generator g = generator_of(context_.device);
-  const at::Tensor states = comm_->all_gather(g.get_state().reshape({1, -1}));
+  const at::Tensor states = comm_->all_gather(random_.get_state().reshape({1, -1}));
   const std::string of_task = task_->state();
   if (comm_->rank() != 0) return {};
   NamedTensors optim, rng;
@@ -280,9 +270,8 @@ Expected<live::Ok> Session::load(const std::vector<live::CheckpointFile>& files)
     const std::string device = context_.device.is_cuda() ? "cuda" : "cpu";
     const auto mine = found.find(fmt::format("rng.{}", comm_->rank()));
     if (state.at("world").get<int>() == comm_->world() && state.at("device") == device && mine != found.end()) {
-      at::Generator g = generator_of(context_.device);
-      const std::scoped_lock lock(g.mutex());
-      g.set_state(mine->second);
+      const std::scoped_lock lock(random_.mutex());
+      random_.set_state(mine->second);
     } else {
       seed_ranks();
     }

@@ -3,6 +3,8 @@
 // Collective: every rank calls the same functions in the same order.
 #pragma once
 
+#include <ATen/core/Generator.h>
+
 #include <cstdint>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
@@ -34,6 +36,18 @@ class Session {
 
   // One optimiser step. The report's numbers are filled when `report` (costs a small all-reduce).
   StepReport step(bool report);
+  // The same in pieces, for steps of several sessions at once (merged_gang.hpp): begin(); then, for each of micros()
+  // micro batches, the loss of share() with its gradient made by the caller, and note(); finish().
+  void begin();
+  [[nodiscard]] std::int64_t micros() const { return micros_; }
+  // Of this rank; that of micros() is the next step's first.
+  [[nodiscard]] Share share(std::int64_t micro) const;
+  void note(const StepLoss& part);
+  StepReport finish(bool report);
+  // From now on its random state is its own and not the process's: others train in it, too. Of tasks that draw no
+  // random numbers in a step.
+  void keep_own_random();
+
   [[nodiscard]] std::int64_t steps_done() const { return step_; }
   [[nodiscard]] const JobConfig& config() const { return config_; }
   [[nodiscard]] Task& task() { return *task_; }
@@ -74,6 +88,9 @@ class Session {
   std::int64_t step_ = 0;
   std::int64_t position_ = 0;  // samples trained on, which is where the stream goes on
   std::int64_t batch_, micros_;
+  at::Generator random_;
+  at::Tensor loss_{};  // of the step under way
+  Metrics metrics_{};
 };
 
 }  // namespace orrery::trainer

@@ -65,6 +65,8 @@ struct TaskContext {
   std::string work_folder;       // of this job: feature caches and the like; exists
 };
 
+class SharedForward;
+
 class Task {
  public:
   virtual ~Task() = default;
@@ -79,6 +81,9 @@ class Task {
   [[nodiscard]] virtual StepLoss forward(const Share& share) = 0;
   // Hint: forward(share) is what comes next; a loader may begin to read.
   virtual void prefetch(const Share& share) { (void)share; }
+
+  // Where its model has a frozen part that other tasks can share: forward() in two halves; null: it has none.
+  [[nodiscard]] virtual SharedForward* shared() { return nullptr; }
 
   // Numbers of held-out data ("accuracy"), the same on every rank; called on all ranks at the same step.
   [[nodiscard]] virtual std::vector<std::pair<std::string, double>> evaluate() { return {}; }
