@@ -93,7 +93,7 @@ TEST_CASE("live: a merged gang of trainers starts, is joined, is left, and one g
   MergedWorld w(
       parents,
       {parents.labelled("lora", "shape", 1), parents.labelled("probe", "colour", 2), parents.contrasted("lora", 3)},
-      {100'000, 25, 60});
+      {100'000, 25, 400});
   bool started[3]{}, finished[3]{}, joined = false;
   w.launch(1, {0, 1}, 0);
   // j2 joins when j1 has made five steps; j1 finishes; then j2, which has made some, is asked to leave.
