@@ -23,7 +23,7 @@ struct LineageOptions {
   bool publish = true;       // rule R6
   std::int64_t alpha = 500;  // per mille
   Duration min_run{};
-  std::int64_t rho_max = 5000;  // per mille
+  std::int64_t rho_max = 5000;    // per mille
   LineageSizes::Options sizes{};  // rule R3
 };
 
@@ -126,8 +126,9 @@ class Lineage final : public Policy {
     const JobSpec& spec = view.spec(job);
     if (!options_.hold || spec.after.empty() || promotion_.promoted(job)) return false;
     const Time promoted = promotion_.next_of(job);
-    const auto why = holder_.holds(view, job, {gains_, index_, publisher_}, gpu_price(view, waiting_weight_ - spec.weight),
-                                   promoted == kNever ? kForever : promoted - view.now);
+    const auto why =
+        holder_.holds(view, job, {gains_, index_, publisher_}, gpu_price(view, waiting_weight_ - spec.weight),
+                      promoted == kNever ? kForever : promoted - view.now);
     if (options_.index && why) index_.hold(job, why->about, why->per_mille);
     if (options_.index && !why) index_.release(job);
     if (why) plan.reason(*why);
@@ -222,7 +223,9 @@ class Lineage final : public Policy {
 std::unique_ptr<Policy> make_lineage(PolicySetup setup, OptionReader& options) {
   LineageOptions o;
   const std::vector<std::string> rules = options.choices("rules");
-  const auto on = [&rules](std::string_view rule) { return std::find(rules.begin(), rules.end(), rule) != rules.end(); };
+  const auto on = [&rules](std::string_view rule) {
+    return std::find(rules.begin(), rules.end(), rule) != rules.end();
+  };
   o.index = on("index");
   o.hold = on("hold");
   o.sizes.on = on("elastic");
@@ -249,41 +252,42 @@ const PolicyInfo lineage_policy = {
         "would exceed rho_max comes first; it preempts those, too.",
     .source = "Orrery, docs/policies/lineage.md; Horn 1972, Sidney 1975",
     .make = make_lineage,
-    .options = {{"rules",
-                 "choices",
-                 "[index, hold, elastic, publish, learn]",
-                 "rules that are on; index: jobs that wait for others count with them; hold: a child waits for a later "
-                 "version where that pays; elastic: elastic jobs get the GPUs that save most; publish: it says when parents publish; learn: what a parent is worth is "
-                 "learned from children that finished",
-                 {"index", "hold", "elastic", "publish", "learn"}},
-                {"marginal",
-                 "choice",
-                 "share",
-                 "what one more GPU is worth to an elastic job: the share of the time left that it saves, or seconds",
-                 {"share", "seconds"}},
-                {"resize_rest",
-                 "time",
-                 "1800s",
-                 "for how long a job keeps a number of GPUs that it was given while it ran",
-                 {},
-                 0,
-                 kMostTime},
-                {"resize_every",
-                 "time",
-                 "60s",
-                 "how often numbers of GPUs are reconsidered where jobs are elastic",
-                 {},
-                 1,
-                 kMostTime},
-                {"alpha", "decimal", "0.5", "how GPUs count in service: 1 as in srsf, 0 not at all", {}, 0, 1},
-                {"min_run", "time", "300s", "for how long a job that has begun is not preempted", {}, 0, kMostTime},
-                {"rho_max",
-                 "decimal",
-                 "5",
-                 "finish-time fairness, as projected, above which a waiting job comes first; 0 = never",
-                 {},
-                 0,
-                 kMany}},
+    .options =
+        {{"rules",
+          "choices",
+          "[index, hold, elastic, publish, learn]",
+          "rules that are on; index: jobs that wait for others count with them; hold: a child waits for a later "
+          "version where that pays; elastic: elastic jobs get the GPUs that save most; publish: it says when parents "
+          "publish; learn: what a parent is worth is learned from children that finished",
+          {"index", "hold", "elastic", "publish", "learn"}},
+         {"marginal",
+          "choice",
+          "share",
+          "what one more GPU is worth to an elastic job: the share of the time left that it saves, or seconds",
+          {"share", "seconds"}},
+         {"resize_rest",
+          "time",
+          "1800s",
+          "for how long a job keeps a number of GPUs that it was given while it ran",
+          {},
+          0,
+          kMostTime},
+         {"resize_every",
+          "time",
+          "60s",
+          "how often numbers of GPUs are reconsidered where jobs are elastic",
+          {},
+          1,
+          kMostTime},
+         {"alpha", "decimal", "0.5", "how GPUs count in service: 1 as in srsf, 0 not at all", {}, 0, 1},
+         {"min_run", "time", "300s", "for how long a job that has begun is not preempted", {}, 0, kMostTime},
+         {"rho_max",
+          "decimal",
+          "5",
+          "finish-time fairness, as projected, above which a waiting job comes first; 0 = never",
+          {},
+          0,
+          kMany}},
     .capabilities = {.preempts = true, .elastic = true, .needs_estimates = true},
 };
 

@@ -131,8 +131,7 @@ void LineageSizes::give(const ClusterView& view, std::int64_t left, const Lineag
   }
 }
 
-void LineageSizes::apply(const ClusterView& view, PlanBuilder& plan, Placement& placement,
-                         const LineageOpinion& of) {
+void LineageSizes::apply(const ClusterView& view, PlanBuilder& plan, Placement& placement, const LineageOpinion& of) {
   for (Job& j : jobs_) {
     if (j.before > 0 && j.gpus > j.before && !pays(view, j)) j.gpus = j.before;
     if (j.before > 0 && j.gpus != j.before) plan.preempt(j.id);

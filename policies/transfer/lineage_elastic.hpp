@@ -1,10 +1,10 @@
 // Rule R3 of LINEAGE, how many GPUs (docs/policies/lineage.md): every job gets its least number, in order of the
 // index; then one GPU after another goes to where it saves most: the share of the time to a job's end that one more
-// saves, times its weight, and the same to every threshold that others wait for, times theirs. Shares, and not seconds,
-// since those are most in the longest jobs, which everybody else would then wait for (AFS, Hwang et al., NSDI'21, says
-// why the shorter of two jobs comes first). With seconds and equal weights it is the rule of Optimus (Peng et al.,
-// EuroSys'18). A job that runs changes its number only when that saves several times what a restart costs, and not
-// soon after the last time.
+// saves, times its weight, and the same to every threshold that others wait for, times theirs. Shares, and not
+// seconds, since those are most in the longest jobs, which everybody else would then wait for (AFS, Hwang et al.,
+// NSDI'21, says why the shorter of two jobs comes first). With seconds and equal weights it is the rule of Optimus
+// (Peng et al., EuroSys'18). A job that runs changes its number only when that saves several times what a restart
+// costs, and not soon after the last time.
 //
 // For workloads with elastic jobs: as long as there are none, the order alone decides.
 #pragma once

@@ -3,23 +3,23 @@
 #include <algorithm>
 #include <cmath>
 
+#include "sim/api/transfer_share.hpp"
 #include "sim/core/random.hpp"
-#include "sim/models/lifecycle/transfer.hpp"
 
 namespace orrery {
 namespace {
 
-constexpr double kPairSpread = 0.5;       // standard deviation of l between the targets of a kind of parent
-constexpr double kFamilyDoubt = 4;        // a family's mean counts as if so many more had been seen, at 0
-constexpr double kClaimDoubt = 8;         // so does the spread of claims,
-constexpr double kClaimVariance = 0.1;    // at this
-constexpr double kLeastVariance = 0.0004; // of what one child shows
-constexpr double kBoldness = 0.5;         // standard deviations that not knowing is worth
-constexpr double kMostLog = 3;            // of what one child may show, down
-constexpr double kMostSaved = 0.95;       // and up
-constexpr double kLeastShare = 0.05;      // of a finished parent's gain that an early version gives
-constexpr std::int32_t kStep = 10;        // per mille, of a derivative
-constexpr double kTold = 0.02;            // a belief that moved by less changes nobody's order
+constexpr double kPairSpread = 0.5;        // standard deviation of l between the targets of a kind of parent
+constexpr double kFamilyDoubt = 4;         // a family's mean counts as if so many more had been seen, at 0
+constexpr double kClaimDoubt = 8;          // so does the spread of claims,
+constexpr double kClaimVariance = 0.1;     // at this
+constexpr double kLeastVariance = 0.0004;  // of what one child shows
+constexpr double kBoldness = 0.5;          // standard deviations that not knowing is worth
+constexpr double kMostLog = 3;             // of what one child may show, down
+constexpr double kMostSaved = 0.95;        // and up
+constexpr double kLeastShare = 0.05;       // of a finished parent's gain that an early version gives
+constexpr std::int32_t kStep = 10;         // per mille, of a derivative
+constexpr double kTold = 0.02;             // a belief that moved by less changes nobody's order
 
 double ratio_log(Duration a, Duration b) {
   return portable_log(static_cast<double>(std::max<std::int64_t>(a.ns, 1)) /
@@ -31,7 +31,8 @@ double share_at(std::int32_t per_mille) {
 }
 
 std::size_t edge_to(const JobSpec& spec, JobId parent) {
-  const auto at = std::find_if(spec.after.begin(), spec.after.end(), [&](const auto& d) { return d.parent == parent; });
+  const auto at =
+      std::find_if(spec.after.begin(), spec.after.end(), [&](const auto& d) { return d.parent == parent; });
   return static_cast<std::size_t>(at - spec.after.begin());
 }
 

@@ -1,5 +1,5 @@
-// Rule R7 of LINEAGE, what a parent is worth (docs/policies/lineage.md): learned from children that have finished, for
-// every pair of a kind of parent and a target (a child's model and data set). A pair's belief is normal, of the
+// Rule R7 of LINEAGE, what a parent is worth (docs/policies/lineage.md): learned from children that have finished,
+// for every pair of a kind of parent and a target (a child's model and data set). A pair's belief is normal, of the
 // logarithm l = ln(run time from the base checkpoint / run time from the finished parent), with all targets of a
 // parent and model as its prior. Gains are sparse and may be negative, so a parent that nobody has tried is used; one
 // that was tried and is more likely to harm than not is refused.
@@ -26,7 +26,7 @@ struct LineageGain {
 };
 
 // The derivative of the share of a finished parent's gain that a version gives, by the parent's progress (0 to 1):
-// transfer_share() of sim/models/lifecycle/transfer.hpp.
+// transfer_share() of sim/api/transfer_share.hpp.
 [[nodiscard]] double gain_per_progress(std::int32_t per_mille);
 
 class LineageGains {

@@ -22,9 +22,9 @@
 namespace orrery {
 
 struct LineageVersion {
-  Duration wait{};              // from now until it is published, as is believed; above 0
-  Duration saved{};             // of the child's run time, against what it would start from now; may be negative
-  std::int32_t per_mille = 0;   // of the parent's work
+  Duration wait{};             // from now until it is published, as is believed; above 0
+  Duration saved{};            // of the child's run time, against what it would start from now; may be negative
+  std::int32_t per_mille = 0;  // of the parent's work
 };
 
 struct LineageWorth {

@@ -90,9 +90,7 @@ void LineagePublisher::follow(const ClusterView& view, const Event& e, const Lin
     case EventKind::stopped:
     case EventKind::suspended:
     case EventKind::failed:
-    case EventKind::launch_failed:
-      parent(e.job).runs = false;
-      return look_at(e.job, kNever);
+    case EventKind::launch_failed: parent(e.job).runs = false; return look_at(e.job, kNever);
     default: return;
   }
 }
@@ -115,8 +113,8 @@ std::optional<double> LineagePublisher::interval(const ClusterView& view, JobId 
   if (p.started > 1 && since > 0) {
     rates.starts_per_s = p.started / since;
     const double n = p.started;
-    const auto q = static_cast<std::int32_t>(
-        std::clamp<std::int64_t>(static_cast<std::int64_t>(static_cast<Int128>(v.done.ns) * 1000 / whole.ns), 0, 999));
+    const auto q = static_cast<std::int32_t>(std::clamp<std::int64_t>(
+        static_cast<std::int64_t>(static_cast<Int128>(v.done.ns) * 1000 / whole.ns), 0, 999));
     const double per_second = gain_per_progress(q) / to_seconds(whole);
     rates.staleness = std::max(p.saved_s / n * per_second * (p.weight + prices.gpu * p.gpus) / n, 0.0);
   }

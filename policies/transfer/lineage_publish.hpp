@@ -39,7 +39,7 @@ struct LineagePublishing {
 
 // What the rest of the protocol knows.
 struct LineagePrices {
-  double gpu = 0;                         // lambda: weight that waits, per GPU
+  double gpu = 0;                        // lambda: weight that waits, per GPU
   std::function<double(JobId)> waiting;  // weight of all that waits for a job
 };
 
@@ -63,11 +63,11 @@ class LineagePublisher {
     Time since{};  // when it last published, or began to run
     Time look = kNever;
     Time publishes = kNever;
-    Time first_start{};           // of a child
-    std::int32_t children = 0;    // that are known
-    std::int32_t started = 0;     // of them
+    Time first_start{};                        // of a child
+    std::int32_t children = 0;                 // that are known
+    std::int32_t started = 0;                  // of them
     double saved_s = 0, weight = 0, gpus = 0;  // sums over those: what a finished parent saves, ...
-    bool saves = false;           // checkpoints of its own
+    bool saves = false;                        // checkpoints of its own
     bool runs = false;
   };
   [[nodiscard]] Parent& parent(JobId job);

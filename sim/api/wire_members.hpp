@@ -22,9 +22,9 @@ template <>
 inline constexpr auto kMemberNames<Measured> = member_names("at", "rate");
 template <>
 inline constexpr auto kMemberNames<JobSpec> = member_names("id", "name", "submit", "demand", "demand_class",
-                                                           "min_gpus", "max_gpus", "tenant", "kind", "model", "dataset",
-                                                           "user_estimate", "deadline", "weight", "batch", "tflop",
-                                                           "after", "vcluster", "market", "bid_micro_per_h",
+                                                           "min_gpus", "max_gpus", "tenant", "kind", "model",
+                                                           "dataset", "user_estimate", "deadline", "weight", "batch",
+                                                           "tflop", "after", "vcluster", "market", "bid_micro_per_h",
                                                            "speed_class", "cpu_sensitivity_per_mille",
                                                            "mem_sensitivity_per_mille");
 template <>

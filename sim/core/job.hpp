@@ -42,7 +42,7 @@ struct JobSpec {
   std::string tenant{};
   JobKind kind = JobKind::unknown;
   std::string model{};
-  std::string dataset{};  // what it is trained on, by name; empty = unknown
+  std::string dataset{};                    // what it is trained on, by name; empty = unknown
   std::optional<Duration> user_estimate{};  // run time claimed by the user, at the requested allocation
   std::optional<Time> deadline{};
   double weight = 1.0;

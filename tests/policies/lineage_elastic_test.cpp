@@ -54,9 +54,11 @@ TEST_CASE("lineage without edges gives GPUs as Optimus does, where seconds count
   }
 }
 
-TEST_CASE("lineage gives a GPU to the job that it saves the greater share of its time", "[policies][lineage][elastic]") {
-  // Five GPUs. j0 takes 10,000 s on one, j1 100 s. One more saves either half of its time, then a third, a quarter: in
-  // turn, the first of equals first. By seconds all would go to j0, which saves more by its fourth than j1 by its second.
+TEST_CASE("lineage gives a GPU to the job that it saves the greater share of its time",
+          "[policies][lineage][elastic]") {
+  // Five GPUs. j0 takes 10,000 s on one, j1 100 s. One more saves either half of its time, then a third, a quarter:
+  // in turn, the first of equals first. By seconds all would go to j0, which saves more by its fourth than j1 by its
+  // second.
   const Workload w = make_workload({{0, 1, 10'000, std::nullopt, 1, 4}, {0, 1, 100, std::nullopt, 1, 4}});
   Sizes share, by_seconds;
   (void)sized_run(5, w, lineage_with("[elastic]"), share);
@@ -67,10 +69,8 @@ TEST_CASE("lineage gives a GPU to the job that it saves the greater share of its
 
 TEST_CASE("lineage gives a GPU to the job that more wait for", "[policies][lineage][elastic]") {
   // Three GPUs for two jobs of 1000 s that can use two each. j2 and j3 wait for j1.
-  Workload w = make_workload({{0, 1, 1000, std::nullopt, 1, 2},
-                              {0, 1, 1000, std::nullopt, 1, 2},
-                              {0, 1, 10},
-                              {0, 1, 10}});
+  Workload w =
+      make_workload({{0, 1, 1000, std::nullopt, 1, 2}, {0, 1, 1000, std::nullopt, 1, 2}, {0, 1, 10}, {0, 1, 10}});
   for (const std::size_t child : {2U, 3U}) w.specs[child].after = {{JobId(1), true, 1000}};
   Sizes sizes;
   const RunResult r = sized_run(3, w, lineage_with("[index, elastic]"), sizes);

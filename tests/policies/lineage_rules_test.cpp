@@ -56,7 +56,8 @@ LineageVersion version(double wait_s, double saved_s) {
 
 }  // namespace
 
-TEST_CASE("lineage publishes as Young says where nobody descends, and more often for children", "[policies][lineage]") {
+TEST_CASE("lineage publishes as Young says where nobody descends, and more often for children",
+          "[policies][lineage]") {
   // Young 1974: sqrt(2 x 60 x 21600) = 1609.969, whatever the parent is worth.
   LineagePublishing p{60, 64, 21600, 0, 0};
   CHECK(*publish_interval(p) == Approx(1609.969).epsilon(1e-6));
@@ -76,7 +77,7 @@ TEST_CASE("lineage holds to the end or not at all where gains are linear", "[pol
     const auto chosen = worth_waiting_for(v, worth, latest);
     return chosen ? to_seconds(chosen->wait) : 0.0;
   };
-  CHECK(best(0.9, {1, 0}) == 0);    // idle GPUs: only where waiting makes it finish earlier
+  CHECK(best(0.9, {1, 0}) == 0);  // idle GPUs: only where waiting makes it finish earlier
   CHECK(best(1.1, {1, 0}) == 300);
   CHECK(best(0.9, {1, 0.2}) == 300);  // 0.9 x 1.2 > 1: others use its GPUs meanwhile
   CHECK(best(0.8, {1, 0.2}) == 0);

@@ -12,7 +12,6 @@
 namespace orrery {
 namespace {
 
-constexpr double kSaturation = 0.3;  // q0
 constexpr std::int64_t kWhole = 1'000'000'000;
 
 // x^p for x > 0.
@@ -38,14 +37,6 @@ std::int32_t gain_at(const GainLaw& law, double u) {
 }
 
 }  // namespace
-
-std::int64_t transfer_share(std::int32_t progress_per_mille) {
-  ORRERY_ASSERT(progress_per_mille >= 0 && progress_per_mille <= 1000, "progress {}", progress_per_mille);
-  if (progress_per_mille == 1000) return kWhole;
-  const double q = progress_per_mille / 1000.0;
-  const double share = (1 - portable_exp(-q / kSaturation)) / (1 - portable_exp(-1 / kSaturation));
-  return std::llround(share * static_cast<double>(kWhole));
-}
 
 Work transfer_work(Work base, std::int32_t gain_per_mille, std::int32_t progress_per_mille) {
   ORRERY_ASSERT(gain_per_mille <= kMaxGainPerMille, "a gain of {} per mille", gain_per_mille);

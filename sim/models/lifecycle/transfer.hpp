@@ -9,16 +9,13 @@
 #include <string_view>
 #include <vector>
 
+#include "sim/api/transfer_share.hpp"
 #include "sim/core/time.hpp"
 #include "sim/core/truth.hpp"
 
 namespace orrery {
 
 inline constexpr std::int32_t kMaxGainPerMille = 950;
-
-// The share of a finished parent's gain that a version with `progress_per_mille` of its work gives, in billionths:
-// g(q) = (1 - e^(-q/q0)) / (1 - e^(-1/q0)) with q0 = 0.3; 0 at 0, 10^9 at 1000, concave.
-[[nodiscard]] std::int64_t transfer_share(std::int32_t progress_per_mille);
 
 // Work of a child whose base checkpoint would cost it `base`, from a version with `progress_per_mille` of a parent
 // that would save `gain_per_mille` of it when finished (negative: would cost it): base (1 - gain g(q)), at least 1

@@ -17,8 +17,7 @@ constexpr std::size_t kFlushBytes = std::size_t{1} << 16;
 EventLog::EventLog(const std::shared_ptr<const JobTable>& jobs, const std::vector<std::int32_t>& node_gpus,
                    EventLogOptions options)
     : options_(std::move(options)),
-      words_{[this](std::string&, JobId job) { quoted(job); },
-             [this](const Reason& r) { return reason_is_new(r); }},
+      words_{[this](std::string&, JobId job) { quoted(job); }, [this](const Reason& r) { return reason_is_new(r); }},
       reasons_(jobs->size()) {
   name_at_.reserve(jobs->size() + 1);
   for (const auto& j : *jobs) {

@@ -47,7 +47,6 @@ class EventLog : public Observer {
   [[nodiscard]] std::uint64_t lines() const { return lines_; }
 
  private:
-
   // How jobs are written.
   struct Names {
     static constexpr bool kBinds = true;
@@ -79,7 +78,7 @@ class EventLog : public Observer {
   bool has_plan_ = false;
   bool has_decide_ = false;  // a decide event that waits for its plan
   Event decide_{};
-  std::vector<Reason> reasons_;      // [job], as last written
+  std::vector<Reason> reasons_;  // [job], as last written
   std::uint64_t lines_ = 0;
 };
 
