@@ -178,6 +178,8 @@ const LineageSizes::Result& LineageSizes::decide(const ClusterView& view, PlanBu
                                                  const LineageOpinion& of) {
   result_.started.clear();
   result_.preempted.clear();
+  if (!std::exchange(began_, true))  // who came before the first elastic job
+    for (const JobId id : view.pending().ids()) set_waiting(view.spec(id), true, of.rank(id));
   const bool due = last_.ns < 0 || view.now >= last_ + options_.every;
   if (due && changed_) {
     last_ = view.now;

@@ -82,6 +82,7 @@ class LineageSizes {
 
   Options options_;
   bool active_ = false;
+  bool began_ = false;
   Time last_{-1};
   bool changed_ = true;  // since sizes were last decided
   double restart_s_ = 0;

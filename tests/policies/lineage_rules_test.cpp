@@ -1,10 +1,12 @@
 // LINEAGE's rules that decide about versions: what a parent is worth (R7), hold or start (R2), when to publish (R6).
 // Each as a formula with values worked out by hand, and in a small world.
+#include <algorithm>
 #include <cmath>
 #include <map>
 
 #include "policies/transfer/lineage_hold.hpp"
 #include "policies/transfer/lineage_publish.hpp"
+#include "sim/core/random.hpp"
 #include "tests/support/world.hpp"
 
 using namespace orrery;
@@ -176,4 +178,37 @@ TEST_CASE("lineage commands publications for children that start while their par
   CHECK(plans.published[JobId(2)].size() > 3);
   CHECK(none.published.empty());
   CHECK(r.mean_jct_s < 0.8 * alone.mean_jct_s);
+}
+
+TEST_CASE("lineage loses little where every parent harms its children", "[policies][lineage]") {
+  // Limit case of the protocol: all gains are negative, so starting from the base is right and learning that costs a
+  // few bad starts for each pair. Beside it srsf, which always inherits, and srsf where nobody has anything to
+  // inherit.
+  RandomStream rng = stream(15, "tests/lineage/negative");
+  double ours = 0, inheriting = 0, from_base = 0;
+  for (int round = 0; round < 10; ++round) {
+    std::vector<TinyJob> jobs{{0, 2, 30}, {0, 2, 60}};
+    for (int i = 0; i < 150; ++i)
+      jobs.push_back({static_cast<std::int64_t>(uniform_below(rng, 6000)), 1,
+                      static_cast<std::int64_t>(20 + uniform_below(rng, 200))});
+    std::stable_sort(jobs.begin(), jobs.end(), [](const auto& a, const auto& b) { return a.submit_s < b.submit_s; });
+    Workload w = make_workload(jobs);
+    for (std::size_t c = 2; c < jobs.size(); ++c) {
+      const auto parent = static_cast<std::uint32_t>(uniform_below(rng, 2));
+      descends(w, c, parent, true, -200 - 100 * static_cast<std::int32_t>(uniform_below(rng, 5)));
+      w.specs[c].dataset = fmt::format("set{}", uniform_below(rng, 3));
+    }
+    w.specs[1].model = "another";
+    Workload base = w;
+    for (JobTruth& t : base.truths) t.sources.clear();
+    AllPlans plans;
+    ours += lineage_run(cluster(1, 4), w, "[index, hold, learn]", plans).mean_jct_s;
+    for (const auto& [of, sum] : {std::pair{&w, &inheriting}, std::pair{&base, &from_base}}) {
+      const auto policy = make_policy({"srsf", "count"});
+      *sum += run_world(cluster(1, 4), *of, *policy).mean_jct_s;
+    }
+  }
+  INFO("lineage " << ours << ", srsf inheriting " << inheriting << ", from the base " << from_base);
+  CHECK(ours < 1.05 * from_base);
+  CHECK(ours < inheriting);
 }
