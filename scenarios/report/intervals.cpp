@@ -87,6 +87,31 @@ void resampled(const Resamples& resamples, double confidence, Comparison& out) {
   }
 }
 
+// Of every run; empty where some run has none.
+std::vector<double> avoidable_delays(const CompareRow& row) {
+  std::vector<double> x;
+  for (const SeedResult& run : row.runs)
+    if (const auto& delay = run.summary.study.avoidable_delay_s) x.push_back(*delay);
+  return x.size() == row.runs.size() ? x : std::vector<double>{};
+}
+
+// What of the first policy's avoidable delay the others remove.
+void fill_removed(const std::vector<CompareRow>& rows, double confidence, Comparison& out) {
+  const std::vector<double> first = avoidable_delays(rows[0]);
+  if (first.empty() || !(sum_of(first) > 0)) return;
+  const auto above_0 = [](const std::vector<double>& x) {
+    return std::all_of(x.begin(), x.end(), [](double v) { return v > 0; });
+  };
+  for (std::size_t p = 0; p < rows.size(); ++p) {
+    const std::vector<double> x = avoidable_delays(rows[p]);
+    if (x.empty()) continue;
+    out.policies[p].removed = 1 - mean(x) / mean(first);
+    if (p == 0 || out.method != IntervalMethod::paired || !above_0(x) || !above_0(first)) continue;
+    const Interval left = ratio_interval(x, first, confidence);
+    out.policies[p].removed_interval = Interval{1 - left.high, 1 - left.low};
+  }
+}
+
 // The means as they are printed, and their ratios.
 void fill_means(const std::vector<CompareRow>& rows, Comparison& out) {
   for (std::size_t p = 0; p < rows.size(); ++p) {
@@ -183,6 +208,7 @@ Comparison compare_rows(const std::vector<CompareRow>& rows, WorkloadKind worklo
     of_recorded(resamples, confidence, out);
   else
     of_generated(rows, confidence, out);
+  fill_removed(rows, confidence, out);
   return out;
 }
 

@@ -121,7 +121,7 @@ struct IntervalField {
   std::string_view key, about;
   std::optional<double> (*value)(const PolicyIntervals& p);
 };
-constexpr std::array<IntervalField, 5> kIntervalFields{{
+constexpr std::array<IntervalField, 8> kIntervalFields{{
     {"mean_jct_low_s", "the lower end of the interval of the policy's mean JCT",
      [](const PolicyIntervals& p) { return low_of(p.mean_jct_interval_s); }},
     {"mean_jct_high_s", "its upper end", [](const PolicyIntervals& p) { return high_of(p.mean_jct_interval_s); }},
@@ -130,6 +130,11 @@ constexpr std::array<IntervalField, 5> kIntervalFields{{
     {"ratio_low", "the lower end of the interval of that ratio",
      [](const PolicyIntervals& p) { return low_of(p.ratio_interval); }},
     {"ratio_high", "its upper end", [](const PolicyIntervals& p) { return high_of(p.ratio_interval); }},
+    {"avoidable_removed", "the share of the first policy's avoidable delay, over its seeds, that the policy removes",
+     [](const PolicyIntervals& p) { return p.removed; }},
+    {"avoidable_removed_low", "the lower end of the interval of that share",
+     [](const PolicyIntervals& p) { return low_of(p.removed_interval); }},
+    {"avoidable_removed_high", "its upper end", [](const PolicyIntervals& p) { return high_of(p.removed_interval); }},
 }};
 
 nlohmann::ordered_json object_of(const std::string& policy, const SeedResult& run) {

@@ -21,7 +21,7 @@ namespace orrery::report {
 [[nodiscard]] std::string render_markdown(const std::vector<CompareRow>& rows, const Comparison& comparison);
 
 // Header and one line per policy and seed; empty where a metric has no value. Of a comparison also what it says of
-// the policy: mean_jct_low_s, mean_jct_high_s, ratio, ratio_low, ratio_high, how, and the note.
+// the policy: the fields of interval_definitions(), how, and the note.
 [[nodiscard]] std::string render_csv(const std::vector<CompareRow>& rows, const Comparison* comparison = nullptr);
 // An array of objects {policy, seed, jobs, ..., mean_jct_low_s, ...}; null where there is no value.
 [[nodiscard]] std::string render_json(const std::vector<CompareRow>& rows, const Comparison& comparison);

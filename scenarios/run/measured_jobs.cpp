@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "sim/core/quantity.hpp"
+#include "scenarios/report/table.hpp"
 
 namespace orrery::app {
 namespace {
@@ -12,6 +12,10 @@ namespace {
 Duration after_first(const SubmitPoint& point, Duration span) {
   if (point.share_1e9 < 0) return point.after;
   return Duration{static_cast<std::int64_t>(static_cast<Int128>(span.ns) * point.share_1e9 / 1'000'000'000)};
+}
+
+std::string text_of(Duration d) {
+  return report::human_duration(to_seconds(d));
 }
 
 }  // namespace
@@ -32,8 +36,8 @@ Expected<MeasuredJobs> measured_jobs(const MeasureConfig& c, const std::vector<J
   }
   if (from > span)
     return fail(fmt::format("`measure` leaves no jobs: it begins {} after the first submit, the last is after {}",
-                            format_duration(from), format_duration(span)));
-  const std::string window = fmt::format("{} to {} after the first", format_duration(from), format_duration(to));
+                            text_of(from), text_of(span)));
+  const std::string window = fmt::format("{} to {} after the first", text_of(from), text_of(to));
   if (measured == 0)
     return fail(fmt::format("`measure` leaves no jobs: none of {} is submitted {}", specs.size(), window));
   out.note =

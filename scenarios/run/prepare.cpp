@@ -13,6 +13,7 @@
 #include "scenarios/run/measured_jobs.hpp"
 #include "scenarios/run/prepared.hpp"
 #include "scenarios/run/profiled_speed.hpp"
+#include "scenarios/run/sim_world.hpp"
 #include "sim/core/joined.hpp"
 #include "sim/observe/log/digest.hpp"
 #include "traces/format/capacity.hpp"
@@ -213,6 +214,7 @@ Expected<Prepared> assemble(Scenario scenario, Cluster cluster, Trace& trace) {
   p.profiled = std::move(speed->model);
   p.outages = std::move(outages->all);
   p.scenario = std::move(scenario);
+  p.unlimited = unlimited_jcts(p);
   return p;
 }
 

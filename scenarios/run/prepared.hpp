@@ -40,6 +40,7 @@ struct Prepared {
   std::vector<bool> measured{};                       // [job] metrics are of it; empty = of all
   EstimateSource estimates = EstimateSource::oracle;  // never `automatic`
   CheckpointCosts checkpoint_costs{};
+  std::vector<std::optional<Duration>> unlimited{};    // [job] see unlimited_jcts() in sim_world.hpp; may be empty
   const Emulation* emulation = nullptr;                // null unless it emulates a simulator
   std::shared_ptr<const PerformanceModel> profiled{};  // `performance`: speed from profiles
   std::vector<Outage> outages{};                       // the scenario's, and those of recorded capacity

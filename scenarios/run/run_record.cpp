@@ -38,10 +38,13 @@ std::optional<double> speedup_of(const PerformanceModel& model, const JobSpec& s
   return static_cast<double>(there.rate.per_billion) / static_cast<double>(alone.rate.per_billion);
 }
 
-StudyInputs study_inputs(const Prepared& p, RunClock clock) {
+StudyInputs study_inputs(const Prepared& p, const RunRequest& request, RunClock clock) {
   StudyInputs in = make_study_inputs(p.workload.specs, *p.topology);
   in.clock = clock;
   for (std::size_t i = 0; i < in.jobs.size(); ++i) in.jobs[i].exclusive = Duration{p.workload.truths[i].work.ns};
+  // Of the world that the scenario describes; what happened elsewhere took its own time.
+  const bool elsewhere = request.live || request.measured != nullptr;
+  for (std::size_t i = 0; i < p.unlimited.size() && !elsewhere; ++i) in.jobs[i].unlimited = p.unlimited[i];
   if (p.profiled != nullptr)
     in.speedup = [&p](JobId job, const Allocation& gpus) {
       return speedup_of(*p.profiled, p.workload.specs[job.index()], gpus);
@@ -62,7 +65,7 @@ RunRecord::RunRecord(const Prepared& p, const RunRequest& request)
       jobs_(std::make_shared<JobTable>(table_of(p))),
       node_gpus_(gpus_by_node(*p.topology)),
       fold_(jobs_, node_gpus_, clock_of(p, request.policy.name)),
-      study_(jobs_, study_inputs(p, clock_of(p, request.policy.name))),
+      study_(jobs_, study_inputs(p, request, clock_of(p, request.policy.name))),
       checker_(invariant_options(p)) {}
 
 void RunRecord::watch_work(const PerformanceModel& truth, const SimOptions& world) {

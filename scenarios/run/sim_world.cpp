@@ -1,7 +1,19 @@
 #include "scenarios/run/sim_world.hpp"
 
+#include "sim/models/lifecycle/unlimited.hpp"
+
 namespace orrery::app {
 namespace {
+
+CheckpointModel checkpoint_model(const Prepared& p) {
+  return {p.scenario.checkpoints.every, p.scenario.checkpoints.cost, p.checkpoint_costs.save};
+}
+
+// `commanded`: the policy says when jobs publish.
+PublishModel publish_model(const Prepared& p, bool commanded = false) {
+  const std::int64_t every = commanded ? 0 : p.scenario.publish.every_per_mille;
+  return {static_cast<std::int32_t>(every), p.scenario.publish.cost};
+}
 
 SimOptions options_of(const Prepared& p, const RunRequest& request, bool commanded) {
   SimOptions o;
@@ -11,9 +23,8 @@ SimOptions options_of(const Prepared& p, const RunRequest& request, bool command
   }
   const FailureConfig& f = p.scenario.failures;
   o.failures = {f.node_mtbf, f.repair, request.seed, p.outages, f.stragglers, f.lemons};
-  o.checkpoints = {p.scenario.checkpoints.every, p.scenario.checkpoints.cost, p.checkpoint_costs.save};
-  const std::int64_t every = commanded ? 0 : p.scenario.publish.every_per_mille;
-  o.publishes = {static_cast<std::int32_t>(every), p.scenario.publish.cost};
+  o.checkpoints = checkpoint_model(p);
+  o.publishes = publish_model(p, commanded);
   o.overheads = overhead_model(p);
   if (p.emulation != nullptr && p.emulation->progress != nullptr) o.rule = p.emulation->progress(request.policy.name);
   return o;
@@ -33,6 +44,11 @@ OverheadModel overhead_model(const Prepared& p) {
   if (c.restart == "checkpoint") m.restart = OverheadModel::Restart::per_job;
   if (c.restart == "per_model") m.restart = OverheadModel::Restart::per_model;
   return m;
+}
+
+std::vector<std::optional<Duration>> unlimited_jcts(const Prepared& p) {
+  if (p.emulation != nullptr) return {};
+  return orrery::unlimited_jcts(p.workload, overhead_model(p), checkpoint_model(p), publish_model(p));
 }
 
 SimWorld::SimWorld(const Prepared& p, const RunRequest& request, bool commanded)

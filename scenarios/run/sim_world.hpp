@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "scenarios/run/simulate.hpp"
 #include "sim/models/network/network_model.hpp"
@@ -11,6 +12,9 @@
 namespace orrery::app {
 
 [[nodiscard]] OverheadModel overhead_model(const Prepared& prepared);
+// [job] the time from submit to finish with GPUs for all (unlimited.hpp), in the scenario's world as far as that has
+// no failures and no neighbours. Empty where the scenario emulates a simulator, whose clock is another.
+[[nodiscard]] std::vector<std::optional<Duration>> unlimited_jcts(const Prepared& prepared);
 
 class SimWorld {
  public:

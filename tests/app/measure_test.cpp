@@ -141,7 +141,7 @@ TEST_CASE("measure: windows that cannot be", "[app][measure]") {
   CHECK(read.error().items[0].where.line == 7);
   CHECK(read.error().items[0].where.column == 16);
   CHECK(window_error("measure: { from: 9000h }\n")
-            .starts_with("`measure` leaves no jobs: it begins 375d after the first"));
+            .starts_with("`measure` leaves no jobs: it begins 375d00h after the first"));
   CHECK(window_error("measure: { from: 1ms, to: 2ms }\n") ==
         "`measure` leaves no jobs: none of 80 is submitted 1ms to 2ms after the first");
 }

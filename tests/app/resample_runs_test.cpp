@@ -123,7 +123,7 @@ TEST_CASE("compare: intervals of a recorded trace in every form, the same on any
   CHECK(rows[1]["ratio_low"] <= rows[1]["ratio"]);
   CHECK(rows[1]["ratio"] <= rows[1]["ratio_high"]);
   const Said csv = run_cli(kSmall + "--set intervals=20 --csv");
-  CHECK(csv.out.find(",mean_jct_low_s,mean_jct_high_s,ratio,ratio_low,ratio_high,interval_method,") !=
+  CHECK(csv.out.find(",mean_jct_low_s,mean_jct_high_s,ratio,ratio_low,ratio_high,avoidable_removed,") !=
         std::string::npos);
   CHECK(csv.out.find(fmt::format(",{},", rows[1]["ratio_high"].get<double>())) != std::string::npos);
   for (const char* form : {"", "--markdown"}) {

@@ -76,7 +76,10 @@ TEST_CASE("study: what the inputs do not say has no value, never zero", "[study]
                                             "child_saved_ratio",
                                             "negative_transfer_ratio",
                                             "lineage_makespan_s",
-                                            "lineage_makespan_max_s"};
+                                            "lineage_makespan_max_s",
+                                            "avoidable_delay_s",
+                                            "gpu_h_per_target",
+                                            "independent_jct_s"};
   for (const MetricDefinition& d : metric_definitions()) {
     const bool none = std::find(without.begin(), without.end(), d.key) != without.end();
     INFO(d.key);
@@ -320,6 +323,38 @@ TEST_CASE("study: transfer and lineage", "[study]") {
   CHECK(*m.mean_slowdown == Approx((1 + 70.0 / 20 + 80.0 / 30 + 125.0 / 5) / 4));
   REQUIRE(m.by_kind.size() == 1);
   CHECK(m.by_kind[0].name == "eval");
+}
+
+TEST_CASE("study: avoidable delay, GPU-hours per target, jobs beside lineages", "[study][unlimited]") {
+  // p0 0-100 <- p1 (transfer) 100-160, ready 50; p2 beside them waits 40 of 50; p3 never runs. All on 2 GPUs.
+  Stream s(4, 1, 4);
+  s.specs[0].kind = JobKind::pretrain;
+  s.specs[1].kind = s.specs[3].kind = JobKind::transfer;
+  s.specs[1].after = {{JobId(0), true, 500}};
+  const auto with_unlimited = [](StudyInputs& in) {
+    in.jobs[0].unlimited = seconds(100);
+    in.jobs[1].unlimited = seconds(110);
+    in.jobs[2].unlimited = seconds(10);
+    in.jobs[3].unlimited = seconds(1);
+  };
+  const Summary sum = fold(s, {100, 60, 10, 1}, with_unlimited, [](Stream& x) {
+    x.submit(0, 0);
+    x.launch(0, 0, gpus(0, 0b11));
+    x.send(0, event::Submit{}, 1);
+    x.send(50, event::Ready{}, 1);
+    x.submit(60, 2);
+    x.submit(70, 3);
+    x.send(100, event::Finished{}, 0);
+    x.launch(100, 1, gpus(0, 0b11));
+    x.launch(100, 2, gpus(0, 0b1100));
+    x.send(110, event::Finished{}, 2);
+    x.send(160, event::Finished{}, 1);
+    x.end(160);
+  });
+  const StudySummary& m = sum.study;
+  CHECK(*m.avoidable_delay_s == Approx((0 + 50 + 40) / 3.0));
+  CHECK(*m.gpu_h_per_target == Approx(2 * (100 + 60 + 10) / 3600.0 / 1));  // p1 alone has reached its target
+  CHECK(*m.independent_jct_s == Approx(50));
 }
 
 TEST_CASE("Jain's index", "[study]") {

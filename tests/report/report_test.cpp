@@ -30,6 +30,29 @@ SeedResult result(std::uint64_t seed, std::vector<double> jct) {
 
 }  // namespace
 
+TEST_CASE("intervals: what is removed of the first policy's avoidable delay", "[report][unlimited]") {
+  std::vector<CompareRow> rows(3);
+  for (std::uint64_t s = 1; s <= 5; ++s) {
+    const double noise = static_cast<double>(s);
+    for (std::size_t p = 0; p < 3; ++p) rows[p].runs.push_back(result(s, {100.0 + noise * static_cast<double>(p)}));
+    rows[0].runs.back().summary.study.avoidable_delay_s = 10 * noise;
+    rows[1].runs.back().summary.study.avoidable_delay_s = 6 * noise + (s == 2 ? 1 : 0);
+    rows[2].runs.back().summary.study.avoidable_delay_s = s == 1 ? -3 : 5 * noise;
+  }
+  const Comparison c = compare_rows(rows, WorkloadKind::generated, {});
+  CHECK(c.policies[0].removed == std::optional(0.0));
+  CHECK(*c.policies[1].removed == Approx(1 - 91.0 / 150));
+  REQUIRE(c.policies[1].removed_interval);
+  CHECK(c.policies[1].removed_interval->low < 1 - 91.0 / 150);
+  CHECK(c.policies[1].removed_interval->high > 1 - 91.0 / 150);
+  CHECK(*c.policies[2].removed == Approx(1 - (75 - 8) / 150.0));
+  CHECK_FALSE(c.policies[2].removed_interval);  // of a ratio that has a sign there is no logarithm
+  const std::string csv = render_csv(rows, &c);
+  CHECK(csv.find(",avoidable_removed,avoidable_removed_low,avoidable_removed_high,") != std::string::npos);
+  rows[0].runs[2].summary.study.avoidable_delay_s.reset();
+  CHECK_FALSE(compare_rows(rows, WorkloadKind::generated, {}).policies[1].removed);
+}
+
 TEST_CASE("intervals: the ratio of the means that are printed, paired by seed", "[report]") {
   std::vector<CompareRow> rows(2);
   rows[0].policy = "fifo";

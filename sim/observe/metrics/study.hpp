@@ -31,6 +31,7 @@ namespace orrery {
 struct StudyJob {
   std::optional<Duration>
       exclusive;  // run time undisturbed on the requested GPUs; of a child: from its base checkpoint
+  std::optional<Duration> unlimited{};  // from submit to finish with GPUs for all, sim/models/lifecycle/unlimited.hpp
   std::optional<Time> deadline;
   std::int64_t tflop = 0;  // of the work that `exclusive` is; 0 = unknown
   std::vector<JobId> parents;
@@ -49,7 +50,7 @@ struct StudyInputs {
   // known. Asked once per launch. Empty = nobody knows.
   std::function<std::optional<double>(JobId, const Allocation&)> speedup;
 };
-// All but `exclusive`, which is no public knowledge, and `speedup`.
+// All but `exclusive` and `unlimited`, which are no public knowledge, and `speedup`.
 [[nodiscard]] StudyInputs make_study_inputs(const std::vector<JobSpec>& specs, const Topology& topology);
 
 class StudyFold : public Observer {
@@ -115,6 +116,7 @@ class StudyFold : public Observer {
   void add_economy(StudySummary& s, const MetricsFold& base) const;
   void add_transfer(StudySummary& s) const;
   void add_lineages(StudySummary& s, const MetricsFold& base) const;
+  void add_delays(StudySummary& s, const MetricsFold& base) const;
   void add_groups(StudySummary& s, const MetricsFold& base) const;
   // Run time without disturbance from what the job started from; nothing where it is not known.
   [[nodiscard]] std::optional<double> exclusive_s(JobId id) const;

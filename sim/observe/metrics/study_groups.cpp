@@ -70,6 +70,34 @@ void StudyFold::add_lineages(StudySummary& s, const MetricsFold& base) const {
   s.lineage_makespan_s = makespan.value();
 }
 
+// What waiting, moving and failures cost finished jobs; what a child that reached its target cost the cluster; and
+// how those fare that are beside the lineages.
+void StudyFold::add_delays(StudySummary& s, const MetricsFold& base) const {
+  Mean avoidable, beside;
+  double held = 0;
+  std::int64_t targets = 0;
+  std::vector<bool> of_lineage(jobs_.size());
+  bool lineages = false;
+  for (std::size_t i = 0; i < jobs_.size(); ++i)
+    for (const JobId parent : in_.jobs[i].parents) of_lineage[i] = of_lineage[parent.index()] = lineages = true;
+  for (std::size_t i = 0; i < jobs_.size(); ++i) {
+    const JobId id(static_cast<std::uint32_t>(i));
+    if (!base.counted(id)) continue;
+    const JobRow row = base.numbers(id);
+    held += to_gpu_seconds(row.held);
+    if (row.state != JobState::finished) continue;
+    const std::string& kind = (*table_)[i].kind;
+    targets += kind == "transfer" || kind == "hpo" ? 1 : 0;
+    const double jct_s = to_seconds(row.finish - row.submit);
+    if (!of_lineage[i]) beside.add(jct_s);
+    if (const auto& unlimited = in_.jobs[i].unlimited)
+      avoidable.add(to_seconds(row.finish - row.submit - *unlimited));
+  }
+  s.avoidable_delay_s = avoidable.value();
+  if (lineages) s.independent_jct_s = beside.value();
+  if (targets > 0) s.gpu_h_per_target = held / 3600 / static_cast<double>(targets);
+}
+
 namespace {
 
 struct Sums {

@@ -228,6 +228,19 @@ const std::vector<MetricDefinition>& metric_definitions() {
       {"lineage_makespan_max_s", "longest lineage", "s",
        "Longest time from the submit of a job without parents to the last finish of a descendant.",
        study_of<&StudySummary::lineage_makespan_max_s>, false, true},
+      {"avoidable_delay_s", "avoidable delay", "s",
+       "Mean over finished jobs of the time from submit to finish less what it would be with GPUs for all: launched "
+       "on its requested GPUs when ready, from the newest version there is then, never stopped, nothing failing, its "
+       "parents likewise; below 0 where other sizes or later versions more than make up for waiting.",
+       study_of<&StudySummary::avoidable_delay_s>, false, true},
+      {"gpu_h_per_target", "GPU-hours per target", "GPU h",
+       "GPU-time that all jobs held, over the transfer jobs and members of grids that finished: each has reached its "
+       "target.",
+       study_of<&StudySummary::gpu_h_per_target>, false, true},
+      {"independent_jct_s", "JCT beside lineages", "s",
+       "Mean over finished jobs that have neither parents nor children of the time from submit to finish, where "
+       "other jobs have some.",
+       study_of<&StudySummary::independent_jct_s>, false, true},
   };
   return kTable;
 }
