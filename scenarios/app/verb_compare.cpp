@@ -25,7 +25,7 @@ namespace {
 
 struct Point {
   std::size_t policy = 0;
-  std::size_t seed = 0;  // index; the seed itself is one more
+  std::size_t seed = 0;  // index; the seed itself is Plan::seed_of()
   std::optional<RunReport> report;
   std::string failure;
 };
@@ -41,6 +41,8 @@ struct Plan {
   std::string folder;      // empty = keep nothing
   std::string command;
   unsigned threads = 1;
+  std::uint64_t first_seed = 1;
+  [[nodiscard]] std::uint64_t seed_of(const Point& point) const { return first_seed + point.seed; }
   [[nodiscard]] bool generated() const { return scenario.workload.generate.has_value(); }
 };
 
@@ -48,7 +50,7 @@ void run_point(const Plan& plan, Point& point) {
   const Prepared& p = plan.prepared[plan.prepared.size() == 1 ? 0 : point.seed];
   RunRequest request;
   request.policy = plan.policies[point.policy];
-  request.seed = point.seed + 1;
+  request.seed = plan.seed_of(point);
   request.command = plan.command;
   if (!plan.folder.empty())
     request.folder = fmt::format("{}/{}-s{}", plan.folder, policy_label(request.policy), request.seed);
@@ -98,7 +100,7 @@ bool tell_bad_ends(const Plan& plan) {
     bad = bad || exit_code_of(point.report->result.summary) != kOk;
     const std::string text = ended_badly(plan.prepared[plan.prepared.size() == 1 ? 0 : point.seed], *point.report);
     if (text.empty() || !told.emplace(point.policy, text).second) continue;
-    fmt::print(stderr, "{}, seed {}:\n{}", policy_label(plan.policies[point.policy]), point.seed + 1, text);
+    fmt::print(stderr, "{}, seed {}:\n{}", policy_label(plan.policies[point.policy]), plan.seed_of(point), text);
   }
   return bad;
 }
@@ -108,7 +110,7 @@ Expected<void> prepare_plan(Plan& plan) {
   const std::size_t workloads = plan.generated() ? static_cast<std::size_t>(plan.scenario.seeds) : 1;
   Trace* keep = plan.generated() || plan.scenario.intervals == 0 ? nullptr : &plan.trace;
   for (std::size_t i = 0; i < workloads; ++i) {
-    auto prepared = prepare(plan.scenario, i + 1, keep);
+    auto prepared = prepare(plan.scenario, plan.first_seed + i, keep);
     if (!prepared) return tl::make_unexpected(std::move(prepared.error()));
     plan.prepared.push_back(std::move(*prepared));
   }
@@ -189,7 +191,7 @@ std::size_t report_failures(const Plan& plan) {
   for (const Point& point : plan.points) {
     if (point.failure.empty()) continue;
     ++failed;
-    fmt::print(stderr, "error: {}, seed {}: {}\n", policy_label(plan.policies[point.policy]), point.seed + 1,
+    fmt::print(stderr, "error: {}, seed {}: {}\n", policy_label(plan.policies[point.policy]), plan.seed_of(point),
                point.failure);
   }
   return failed;
@@ -204,6 +206,11 @@ Expected<void> keep_tables(const std::string& folder,
   return {};
 }
 
+std::string seeds_text(const Plan& plan) {
+  const auto seeds = static_cast<std::uint64_t>(plan.scenario.seeds);
+  return fmt::format(", seeds {} to {}", plan.first_seed, plan.first_seed + seeds - 1);
+}
+
 // The table in the form that is asked for; kept in the folder as well, where there is one. An exit code.
 int show(const Plan& plan, const Args& args, const std::vector<report::CompareRow>& rows,
          const report::Comparison& comparison) {
@@ -214,8 +221,7 @@ int show(const Plan& plan, const Args& args, const std::vector<report::CompareRo
   }
   const bool several =
       std::any_of(rows.begin(), rows.end(), [](const report::CompareRow& r) { return r.runs.size() > 1; });
-  const std::string head = headline(plan.prepared.front()) +
-                           (several ? fmt::format(", seeds 1 to {}", plan.scenario.seeds) : std::string()) + "\n";
+  const std::string head = headline(plan.prepared.front()) + (several ? seeds_text(plan) : std::string()) + "\n";
   std::string out;
   if (args.has("json"))
     out = report::render_json(rows, comparison);
@@ -239,11 +245,12 @@ Expected<void> claim_folder(const Plan& plan, bool force) {
   if (plan.folder.empty()) return {};
   std::vector<std::string> names;
   for (const Point& point : plan.points)
-    names.push_back(fmt::format("{}-s{}", policy_label(plan.policies[point.policy]), point.seed + 1));
+    names.push_back(fmt::format("{}-s{}", policy_label(plan.policies[point.policy]), plan.seed_of(point)));
   std::vector<const Prepared*> prepared;
   for (const Prepared& p : plan.prepared) prepared.push_back(&p);
   const auto seeds = static_cast<std::size_t>(plan.scenario.seeds);
-  return claim_compare_folder(plan.folder, compare_digest(plan.policies, seeds, prepared), names, force);
+  return claim_compare_folder(plan.folder, compare_digest(plan.policies, seeds, prepared, plan.first_seed), names,
+                              force);
 }
 
 int run_plan(Plan& plan, const Args& args) {
@@ -273,8 +280,8 @@ int run_plan(Plan& plan, const Args& args) {
 int compare_verb(const std::vector<std::string>& arguments) {
   Args args("orrery compare SCENARIO [--policies a,b,c] [-j THREADS] [--seeds N] [--intervals none|N]", {"scenario"});
   args.options()("policies", taking<std::string>(), "which, in this order; ratios are to the first")(
-      "seeds", taking<int>(), "seeds 1..N")("threads,j", taking<unsigned>(),
-                                            "runs at the same time (default: cores)")(
+      "seeds", taking<int>(), "seeds 1..N")("first-seed", taking<int>().otherwise(1), "N seeds from this one on")(
+      "threads,j", taking<unsigned>(), "runs at the same time (default: cores)")(
       "intervals", taking<std::string>(),
       "draw a recorded trace again N times for its intervals, or none (default: 100 where that is cheap)")(
       "output,o", taking<std::string>(), "keep the run folder of every run, and the table, in this folder")(
@@ -284,6 +291,7 @@ int compare_verb(const std::vector<std::string>& arguments) {
   add_scenario_options(args);
   args.at_most_one({"json", "csv", "markdown"});
   args.within("seeds", 1, 1'000'000);
+  args.within("first-seed", 1, 1'000'000);
   args.within("threads", 1, 1024);
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
   if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
@@ -306,6 +314,7 @@ int compare_verb(const std::vector<std::string>& arguments) {
   Plan plan;
   plan.scenario = std::move(*scenario);
   plan.policies = std::move(*policies);
+  plan.first_seed = static_cast<std::uint64_t>(args.get<int>("first-seed"));
   plan.folder = args.text("output");
   plan.command = command_text("compare", arguments);
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());

@@ -63,6 +63,7 @@ void read_lineage(const Args& args, GenerateSpec& s, const Complain& wrong, cons
   if (args.has("size") && args.text("size") != "live" && args.text("size") != "cluster")
     wrong(fmt::format("--size is `{}`", args.text("size")), "cluster or live");
   s.size = args.text("size") == "live" ? SizeName::live : SizeName::cluster;
+  s.grids = decimal("grids", s.grids, 0, 1);
   const auto& arrivals = parent_arrivals();
   const auto found = std::find(arrivals.begin(), arrivals.end(), args.text("parents"));
   if (found != arrivals.end())
@@ -137,8 +138,8 @@ Expected<GenerateSpec> generate_spec(const Args& args, const Generator& generato
     wrong("`trace gen lineage` draws its jobs from a catalogue", "--catalogue scenarios/jobs/catalogue.yaml");
   if (!lineage && args.has("catalogue"))
     wrong(fmt::format("--catalogue is no option of the generator `{}`", generator.name));
-  for (const char* key :
-       {"zipf", "size", "gains", "parents", "children", "edges", "independent", "elastic", "deadlines", "priorities"})
+  for (const char* key : {"zipf", "size", "gains", "grids", "parents", "children", "edges", "independent", "elastic",
+                          "deadlines", "priorities"})
     if (args.has(key) && std::find(generator.keys.begin(), generator.keys.end(), key) == generator.keys.end())
       wrong(fmt::format("--{} is no option of the generator `{}`", key, generator.name));
   if (args.has("throughputs") && generator.name != "gavel")
@@ -172,6 +173,7 @@ int generate_trace(const std::vector<std::string>& arguments) {
       "size", taking<std::string>(), "lineage: cluster (default) or live")(
       "zipf", taking<std::string>(), "lineage: how unevenly children choose parents, default 1.1")(
       "gains", taking<std::string>(), gains_help().c_str())(
+      "grids", taking<std::string>(), "lineage: share of LoRA jobs and probes submitted as grids, default 0.15")(
       "parents", taking<std::string>(), "lineage: pretraining jobs come natural (default), burst or staggered")(
       "children", taking<std::string>(), "lineage: share of the lineages' GPU-time in children; default: as drawn")(
       "edges", taking<std::string>(), "lineage: false: the same jobs, none descends from another")(

@@ -92,8 +92,9 @@ Expected<void> claim_resumed_folder(const Prepared& prepared, RunRequest& reques
 }
 
 std::string compare_digest(const std::vector<PolicyConfig>& policies, std::size_t seeds,
-                           const std::vector<const Prepared*>& prepared) {
-  std::string text = fmt::format("{} seeds, orrery {}\n", seeds, kVersion);
+                           const std::vector<const Prepared*>& prepared, std::uint64_t first_seed) {
+  const std::string from = first_seed == 1 ? std::string() : fmt::format(" from {}", first_seed);
+  std::string text = fmt::format("{} seeds{}, orrery {}\n", seeds, from, kVersion);
   for (const PolicyConfig& policy : policies) {
     Scenario effective = prepared.front()->scenario;
     effective.policy = policy;

@@ -29,6 +29,6 @@ namespace orrery::app {
 // What two calls of `compare` must have in common to share a folder: all that their numbers depend on. `prepared` is
 // not empty.
 [[nodiscard]] std::string compare_digest(const std::vector<PolicyConfig>& policies, std::size_t seeds,
-                                         const std::vector<const Prepared*>& prepared);
+                                         const std::vector<const Prepared*>& prepared, std::uint64_t first_seed = 1);
 
 }  // namespace orrery::app

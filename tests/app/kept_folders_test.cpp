@@ -95,6 +95,8 @@ TEST_CASE("a folder of compare belongs to one experiment", "[app]") {
   CHECK(a != compare_digest({fifo}, 1, {&p}));
   CHECK(a != compare_digest({fifo, las}, 2, {&p}));
   CHECK(a != compare_digest({fifo, las}, 1, {&other}));
+  CHECK(a != compare_digest({fifo, las}, 1, {&p}, 2));
+  CHECK(a == compare_digest({fifo, las}, 1, {&p}, 1));
   REQUIRE(claim_compare_folder(dir, a, {"fifo-s1", "las-s1"}, false));
   RunRequest r = f.request("cmp/fifo-s1");
   REQUIRE(simulate(p, r));

@@ -22,6 +22,8 @@ enum class ParentArrivals : std::uint8_t { natural, burst, staggered };
 [[nodiscard]] std::string_view to_string(ParentArrivals arrivals);
 [[nodiscard]] const std::vector<std::string_view>& parent_arrivals();  // their names, in order
 
+inline constexpr double kUsualGrids = 0.15;
+
 // What a generated workload is made by. Of the Poisson part, every generator takes jobs, rate or load, tenants,
 // overestimate and seed; the mix and the law of run times are the poisson model's own.
 struct GenerateSpec : PoissonSpec {
@@ -32,6 +34,8 @@ struct GenerateSpec : PoissonSpec {
   SizeName size = SizeName::cluster;
   TrainingDevice device = kH200Node;
   GainLaw gains{};  // lineage: what a kind of parent is worth for a data set
+  double grids =
+      kUsualGrids;  // lineage: share of submissions of LoRA jobs and probes that are a grid of hyper-parameters
   ParentArrivals parents = ParentArrivals::natural;
   double children = 0;  // lineage: share of the lineages' GPU-time that is not pretraining, in (0, 1); 0 = as drawn
   bool edges = true;    // lineage: false = the same jobs, none of which descends from another

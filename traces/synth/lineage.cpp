@@ -17,7 +17,6 @@
 namespace orrery {
 namespace {
 
-constexpr double kGridShare = 0.15;    // of LoRA jobs and probes that are a grid of hyper-parameters
 constexpr std::size_t kDataSets = 12;  // different ones of each task
 constexpr double kMostSpread = 3;      // of ln(work), whatever the spread
 
@@ -106,7 +105,7 @@ class Maker {
       weights.push_back(jobs_[k].share);
     }
     const std::size_t k = possible[draw_index(kinds_, weights)];
-    if (may_be_grid(k) && uniform01(kinds_) < kGridShare) return grid(k);
+    if (may_be_grid(k) && uniform01(kinds_) < spec_.grids) return grid(k);
     TraceJob j = row(k, tenant());
     if (goes_alone(j)) return add(std::move(j), true);
     if (!jobs_[k].after.empty()) descend(j, k, false);
