@@ -2,10 +2,12 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "orrery_paths.hpp"
 #include "scenarios/run/simulate.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
+#include "traces/format/text_file.hpp"
 
 namespace {
 
@@ -86,4 +88,38 @@ TEST_CASE("keys of generated lineages that say what cannot be", "[app][lineage]"
         "`workload.generate.independent` is `2`; it must be a number from 0 to 0.99; ");
   CHECK(wrong("model: lineage, size: live, elastic: 0.5").find("is for jobs of size `cluster`") != std::string::npos);
   CHECK(wrong("edges: false") == "`workload.generate.edges` is no key of the generator `poisson`; ");
+}
+
+// The comment at the head of a study says the share of GPU-time in children; here it is what is generated.
+TEST_CASE("lineage studies: what is in children is what they say", "[app][lineage]") {
+  int studies = 0;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(std::string(ORRERY_SOURCE_DIR) + "/scenarios/studies")) {
+    const std::string file = entry.path().string();
+    if (entry.path().filename().string().rfind("lineage-", 0) != 0) continue;
+    INFO(file);
+    ++studies;
+    const std::string text = read_text_file(file).value();
+    CHECK(text[0] == '#');
+    CHECK(text.substr(0, text.find("version:")).find(" GPU-time") != std::string::npos);
+    auto scenario = read_scenario(file);
+    if (!scenario) FAIL(render(scenario.error()));
+    const GenerateSpec made = *scenario->workload.generate;
+    CHECK(scenario->name == entry.path().stem().string());
+    CHECK(scenario->compare_policies.size() == 9);
+    CHECK(scenario->workload.estimates == EstimateSource::oracle);
+    const auto p = prepare(*std::move(scenario));
+    if (!p) FAIL(render(p.error()));
+    double children = 0, all = 0;
+    for (const JobSpec& spec : p->workload.specs) {
+      const double gpu_s = to_seconds(Duration{p->workload.truths[spec.id.index()].work.ns}) * spec.demand.gpus;
+      all += gpu_s;
+      if (!spec.after.empty()) children += gpu_s;
+    }
+    if (made.children > 0)
+      CHECK(children / all == Approx(made.children * (1 - made.independent)).epsilon(0.01));
+    else
+      CHECK(children / all == Approx(made.edges ? 0.12 : 0).margin(0.04));
+  }
+  CHECK(studies == 14);
 }
