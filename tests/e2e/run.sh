@@ -310,6 +310,7 @@ printf '; Version: 2.2\n1 0 -1 60 4\n' >"$tmp/bad.swf"
 exits "a short row of SWF is shown where it is" 2 "bad.swf:2:1" "$orrery" trace check "$tmp/bad.swf"
 
 source tests/e2e/policies.sh
+source tests/e2e/studies.sh
 source tests/e2e/live.sh
 
 # ---- what is wrong is said once, clearly, with the exit code of the design
