@@ -31,10 +31,11 @@ class AdapterGroup {
   void set(std::size_t model, Adapter adapter) { adapters_[model] = std::move(adapter); }
   void erase(std::size_t model) { adapters_.erase(model); }
 
-  // y [B, ..., out], the map's own outcome for x [B, ..., in], with every model's update on its rows.
-  [[nodiscard]] at::Tensor added(const at::Tensor& y, const at::Tensor& x) const;
+  // The map on x [B, ..., in] with every model's update on its rows: [B, ..., out]. Map and bias are frozen.
+  [[nodiscard]] at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) const;
 
  private:
+  [[nodiscard]] at::Tensor added(const at::Tensor& y, const at::Tensor& x) const;
   std::shared_ptr<const std::vector<Slice>> slices_;
   std::map<std::size_t, Adapter> adapters_{};
 };

@@ -7,9 +7,9 @@
 namespace orrery::models {
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
+  if (group) return group->linear(x, weight, bias);
   at::Tensor y = at::linear(x, weight, bias);
   if (lora_a.defined()) y = y + at::linear(at::linear(x, lora_a), lora_b) * lora_scale;
-  if (group) y = group->added(y, x);
   return y;
 }
 

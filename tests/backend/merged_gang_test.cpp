@@ -31,8 +31,11 @@ double apart(double a, double b) {
 void same_losses(const std::vector<double>& merged, const std::vector<double>& alone, std::size_t first = 0) {
   REQUIRE(merged.size() + first <= alone.size());
   double worst = 0;
-  for (std::size_t i = 0; i < merged.size(); ++i) worst = std::max(worst, apart(merged[i], alone[first + i]));
-  CAPTURE(worst);
+  for (std::size_t i = 0; i < merged.size(); ++i) {
+    REQUIRE((std::isfinite(merged[i]) && std::isfinite(alone[first + i])));
+    worst = std::max(worst, apart(merged[i], alone[first + i]));
+  }
+  CAPTURE(worst, merged.front(), alone[first], merged.back(), alone.back());
   CHECK(worst <= 1e-5);
 }
 
