@@ -6,6 +6,13 @@
 
 namespace orrery {
 
+StrictPriority::StrictPriority() = default;
+StrictPriority::StrictPriority(const StrictPriority&) = default;
+StrictPriority::StrictPriority(StrictPriority&&) noexcept = default;
+StrictPriority& StrictPriority::operator=(const StrictPriority&) = default;
+StrictPriority& StrictPriority::operator=(StrictPriority&&) noexcept = default;
+StrictPriority::~StrictPriority() = default;
+
 StrictPriority::Place& StrictPriority::place(JobId job) {
   if (job.index() >= place_.size()) place_.resize(std::max(job.index() + 1, 2 * place_.size()));
   return place_[job.index()];

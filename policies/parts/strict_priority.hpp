@@ -21,6 +21,14 @@ namespace orrery {
 
 class StrictPriority {
  public:
+  StrictPriority();
+  // Compiled once: the compiler would else write them out wherever one is copied or destroyed.
+  StrictPriority(const StrictPriority&);
+  StrictPriority(StrictPriority&&) noexcept;
+  StrictPriority& operator=(const StrictPriority&);
+  StrictPriority& operator=(StrictPriority&&) noexcept;
+  ~StrictPriority();
+
   // Every decision may look at all of them: the order of the members keeps it small.
   struct Running {
     Rank rank{};

@@ -220,6 +220,11 @@ Expected<Prepared> assemble(Scenario scenario, Cluster cluster, Trace& trace) {
 
 }  // namespace
 
+Prepared::Prepared() = default;
+Prepared::Prepared(Prepared&&) noexcept = default;
+Prepared& Prepared::operator=(Prepared&&) noexcept = default;
+Prepared::~Prepared() = default;
+
 const PerformanceModel& Prepared::model() const {
   static const IdealModel ideal;
   if (profiled != nullptr) return *profiled;

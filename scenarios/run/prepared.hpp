@@ -27,6 +27,11 @@ struct CheckpointCosts {
 };
 
 struct Prepared {
+  Prepared();
+  Prepared(Prepared&&) noexcept;
+  Prepared& operator=(Prepared&&) noexcept;
+  ~Prepared();
+
   Scenario scenario;  // effective: emulation overrides applied
   ImportReport import{};
   std::string trace_sha256{};

@@ -41,6 +41,14 @@ struct WorkloadConfig {
 
 // A policy with its options as written: text plus position, converted by the policy's own option table.
 struct PolicyConfig {
+  PolicyConfig();
+  // Compiled once: the compiler would else write them out wherever one is copied or destroyed.
+  PolicyConfig(const PolicyConfig&);
+  PolicyConfig(PolicyConfig&&) noexcept;
+  PolicyConfig& operator=(const PolicyConfig&);
+  PolicyConfig& operator=(PolicyConfig&&) noexcept;
+  ~PolicyConfig();
+
   std::string name = "fifo";
   std::string label;  // what tables call it; empty = name
   std::string placement = "count";
@@ -147,6 +155,13 @@ inline constexpr int kIntervalsByCost = -1;
 inline constexpr int kFewestResamples = 20, kMostResamples = 100'000;
 
 struct Scenario {
+  Scenario();
+  Scenario(const Scenario&);
+  Scenario(Scenario&&) noexcept;
+  Scenario& operator=(const Scenario&);
+  Scenario& operator=(Scenario&&) noexcept;
+  ~Scenario();
+
   std::string file;  // as given
   std::string name;  // `name`, default: the file's stem
   ClusterConfig cluster;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace orrery {
 namespace {
@@ -84,6 +85,31 @@ std::string pointed_at(const Diagnostic& d) {
 }
 
 }  // namespace
+
+Diagnostic::Diagnostic(std::string says, SourcePos at, std::string line)
+    : message(std::move(says)), where(std::move(at)), line_text(std::move(line)) {}
+Diagnostic::Diagnostic(const Diagnostic&) = default;
+Diagnostic::Diagnostic(Diagnostic&&) noexcept = default;
+Diagnostic& Diagnostic::operator=(const Diagnostic&) = default;
+Diagnostic& Diagnostic::operator=(Diagnostic&&) noexcept = default;
+Diagnostic::~Diagnostic() = default;
+
+Error::Error(Diagnostic d) {
+  items.push_back(std::move(d));
+}
+Error::Error(std::vector<Diagnostic> all) : items(std::move(all)) {}
+Error::Error(const Error&) = default;
+Error::Error(Error&&) noexcept = default;
+Error& Error::operator=(const Error&) = default;
+Error& Error::operator=(Error&&) noexcept = default;
+Error::~Error() = default;
+
+tl::unexpected<Error> fail(Diagnostic d) {
+  return tl::make_unexpected(Error(std::move(d)));
+}
+tl::unexpected<Error> fail(std::string message) {
+  return fail(Diagnostic{std::move(message)});
+}
 
 std::string render(const Error& error) {
   std::string out;

@@ -18,7 +18,16 @@ struct SourcePos {
 };
 
 struct Diagnostic {
-  std::string message;  // what is wrong, values in backticks
+  Diagnostic() = default;
+  explicit Diagnostic(std::string says, SourcePos at = {}, std::string line = {});
+  // Compiled once: the compiler would else write them out wherever one is copied or destroyed.
+  Diagnostic(const Diagnostic&);
+  Diagnostic(Diagnostic&&) noexcept;
+  Diagnostic& operator=(const Diagnostic&);
+  Diagnostic& operator=(Diagnostic&&) noexcept;
+  ~Diagnostic();
+
+  std::string message{};  // what is wrong, values in backticks
   SourcePos where{};
   std::string line_text{};           // the offending line, shown with a caret; may be empty
   int width = 1;                     // how many characters the caret underlines
@@ -30,8 +39,13 @@ struct Diagnostic {
 struct Error {
   std::vector<Diagnostic> items;
   Error() = default;
-  explicit Error(Diagnostic d) { items.push_back(std::move(d)); }
-  explicit Error(std::vector<Diagnostic> all) : items(std::move(all)) {}
+  explicit Error(Diagnostic d);
+  explicit Error(std::vector<Diagnostic> all);
+  Error(const Error&);
+  Error(Error&&) noexcept;
+  Error& operator=(const Error&);
+  Error& operator=(Error&&) noexcept;
+  ~Error();
 };
 
 // Of errors of one kind, as many are shown at once.
@@ -40,12 +54,8 @@ inline constexpr std::size_t kMostErrors = 20;
 template <class T>
 using Expected = tl::expected<T, Error>;
 
-[[nodiscard]] inline tl::unexpected<Error> fail(Diagnostic d) {
-  return tl::make_unexpected(Error(std::move(d)));
-}
-[[nodiscard]] inline tl::unexpected<Error> fail(std::string message) {
-  return tl::make_unexpected(Error(Diagnostic{std::move(message)}));
-}
+[[nodiscard]] tl::unexpected<Error> fail(Diagnostic d);
+[[nodiscard]] tl::unexpected<Error> fail(std::string message);
 
 // Compiler-style text of all diagnostics, ending in a newline:
 //   error: unknown key `gpu_per_node`

@@ -152,7 +152,7 @@ void check(const Json& json, const std::string& prefix, const Keys& keys, bool o
     }
     const Key& key = keys[static_cast<std::size_t>(at - names.begin())];
     if (const std::string want = wanted(value, key); !want.empty())
-      faults.push_back({fmt::format("`{}{}` is `{}`; {} is wanted", prefix, name, shown(value), want)});
+      faults.emplace_back(fmt::format("`{}{}` is `{}`; {} is wanted", prefix, name, shown(value), want));
     else if (key.kind == Kind::keys)
       check(value, prefix + name + ".", key.inside, true, faults);
   }
@@ -168,7 +168,7 @@ std::vector<Diagnostic> job_faults(const Json& job) {
   check(job, "", keys != nullptr ? *keys : loop_keys(), keys != nullptr, faults);
   const auto from = job.find("from");
   if (from != job.end() && !from->is_null() && !from->is_string())
-    faults.push_back({fmt::format("`from` is `{}`; a path or a name is wanted", shown(*from))});
+    faults.emplace_back(fmt::format("`from` is `{}`; a path or a name is wanted", shown(*from)));
   if (task == "multimodal" && job.contains("model"))
     if (const auto model = read_model_config(job["model"]); !model)
       faults.insert(faults.end(), model.error().items.begin(), model.error().items.end());
