@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <limits>
+#include <span>
 
 namespace orrery {
 namespace {
@@ -142,9 +144,8 @@ std::string_view trim(std::string_view s) {
   return s;
 }
 
-template <std::size_t N>
-Quantity<std::int64_t> parse_with_units(std::string_view text, const std::array<Unit, N>& units,
-                                        std::string_view what, std::string_view examples) {
+Quantity<std::int64_t> parse_with_units(std::string_view text, std::span<const Unit> units, std::string_view what,
+                                        std::string_view examples) {
   std::string hint = fmt::format("write {}", examples);
   const std::string_view whole = trim(text);
   std::string_view rest = whole;
@@ -187,6 +188,13 @@ std::span<const UnitName> frequency_units() {
 }
 
 std::optional<std::int64_t> parse_fixed(std::string_view text, int digits) {
+  // Nearly all are a few digits, which 64 bits hold in any case.
+  if (text.size() - 1 < 9 && digits <= 9 && std::all_of(text.begin(), text.end(), is_digit)) {
+    std::int64_t v = 0;
+    for (const char c : text) v = 10 * v + (c - '0');
+    for (int i = 0; i < digits; ++i) v *= 10;
+    return v;
+  }
   const auto d = take_decimal(text);
   if (!d || !text.empty()) return std::nullopt;
   return to_integer({d->mantissa, d->scale - digits}, 1);

@@ -100,7 +100,7 @@ Trace random_lineage(RandomStream& rng, const std::string& prefix) {
       const std::string parent = absent
                                      ? fmt::format("{}{}", prefix.empty() ? "p" : "", uniform_below(rng, 9))
                                      : fmt::format("{}{}", prefix, uniform_below(rng, static_cast<std::uint64_t>(i)));
-      if (j.after.find(parent) != std::string::npos) continue;
+      if (j.after.view().find(parent) != std::string::npos) continue;
       j.after += (j.after.empty() ? "" : ";") + parent + (n == 2 ? "@soft" : "@hard:0.5");
       j.gain += (j.gain.empty() ? "" : ";") + parent + fmt::format(":{}", n == 2 ? "-0.25" : "0.5");
     }

@@ -175,7 +175,8 @@ TEST_CASE("lineage workloads: roots, modes, edges, gains", "[generators][lineage
   // A grid shares parent, version, data set and shape.
   std::map<std::string, int> grids;
   for (const TraceJob& j : t.jobs)
-    if (j.kind == "hpo") ++grids[fmt::format("{} {} {} {} {}", j.submit.ns, j.after, j.gain, j.gpus, j.model)];
+    if (j.kind == "hpo")
+      ++grids[fmt::format("{} {} {} {} {}", j.submit.ns, j.after.view(), j.gain.view(), j.gpus, j.model)];
   CHECK(grids.size() > 5);
   CHECK(std::any_of(grids.begin(), grids.end(), [](const auto& g) { return g.second == 16; }));
 }

@@ -69,9 +69,9 @@ void check_draw(const Trace& trace, const Trace& draw) {
       REQUIRE(j.after.empty());
       continue;
     }
-    const std::string parent = j.after.substr(0, j.after.find('@'));
+    const std::string parent = j.after.str().substr(0, j.after.view().find('@'));
     REQUIRE(ids.count(parent) == 1);
-    REQUIRE(parent == was.after.substr(0, was.after.find('@')) + block_of(j));
+    REQUIRE(parent == was.after.str().substr(0, was.after.view().find('@')) + block_of(j));
     REQUIRE(j.gain == parent + ":0.4");
   }
 }

@@ -166,8 +166,8 @@ Expected<Workload> to_workload(const Trace& trace, const Topology& topology, con
       ids.emplace(trace.jobs[i].job_id, JobId(static_cast<std::uint32_t>(i)));
   std::vector<Diagnostic> errors;
   for (const TraceJob& j : trace.jobs) {
-    JobSpec s;
-    s.id = JobId(static_cast<std::uint32_t>(w.specs.size()));
+    JobSpec& s = w.specs.emplace_back();
+    s.id = JobId(static_cast<std::uint32_t>(w.specs.size() - 1));
     s.name = j.job_id;
     s.submit = j.submit;
     s.demand.gpus = j.gpus;
@@ -206,7 +206,6 @@ Expected<Workload> to_workload(const Trace& trace, const Topology& topology, con
           fmt::format("it follows from the profile of `{}`: name `performance.profiles` in the scenario", j.model);
       errors.push_back(std::move(bad));
     }
-    w.specs.push_back(std::move(s));
     w.truths.push_back(std::move(truth));
   }
   std::size_t at = 0;

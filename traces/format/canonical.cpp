@@ -104,6 +104,13 @@ void check_gpus(TableReader& rows, const Columns& c, TraceJob& j) {
 
 }  // namespace
 
+TraceJob::TraceJob() = default;
+TraceJob::TraceJob(const TraceJob&) = default;
+TraceJob::TraceJob(TraceJob&&) noexcept = default;
+TraceJob& TraceJob::operator=(const TraceJob&) = default;
+TraceJob& TraceJob::operator=(TraceJob&&) noexcept = default;
+TraceJob::~TraceJob() = default;
+
 void read_kind(TableReader& rows, int column, TraceJob& j) {
   j.kind = rows.text(column);
   if (j.kind.empty()) return;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "sim/core/error.hpp"
+#include "sim/core/rare_text.hpp"
 #include "sim/core/time.hpp"
 #include "sim/core/topology.hpp"
 #include "sim/core/truth.hpp"
@@ -20,6 +21,14 @@ namespace orrery {
 
 // One row. Times in ns since the trace's own zero.
 struct TraceJob {
+  TraceJob();
+  // Compiled once: the compiler would else write them out wherever one is copied or destroyed.
+  TraceJob(const TraceJob&);
+  TraceJob(TraceJob&&) noexcept;
+  TraceJob& operator=(const TraceJob&);
+  TraceJob& operator=(TraceJob&&) noexcept;
+  ~TraceJob();
+
   std::string job_id;
   Time submit{};          // submit_s, >= 0
   std::int32_t gpus = 1;  // 0 is legal when cpus > 0
@@ -31,21 +40,21 @@ struct TraceJob {
   std::string dataset;    // dataset
   std::optional<std::int32_t> min_gpus, max_gpus;
   std::optional<std::int32_t> gpu_milli;  // gpu_fraction in (0,1]; stored in thousandths of one GPU
-  std::string gpu_type;                   // gpu_type: "A100" or "A100|V100"
+  RareText gpu_type;                      // gpu_type: "A100" or "A100|V100"
   std::int64_t cpu_milli = 0;             // cpus (whole job)
   std::int64_t mem_bytes = 0;             // mem_bytes (whole job)
   std::optional<Duration> estimate;       // estimate_s: claimed by the user
   std::optional<Time> deadline;           // deadline_s, same zero as submit_s
   double weight = 1.0;                    // weight > 0
   std::int64_t batch = 0;                 // batch: global batch, samples
-  std::string after;                      // after: "p17@hard:0.8;p9@soft"
-  std::string gain;                       // gain: "p17:0.45;p9:-0.2": of the job's work that a finished parent saves
+  RareText after;                         // after: "p17@hard:0.8;p9@soft"
+  RareText gain;                          // gain: "p17:0.45;p9:-0.2": of the job's work that a finished parent saves
   std::int64_t tflop = 0;                 // tflop: model FLOPs of the whole job, in 10^12
   std::int64_t iterations = 0;            // iterations: training steps, where the source counts them
   Duration iteration_time{};              // iteration_s: of one step
   std::int64_t samples = 0;  // samples: to train on, where run time follows from a profile that counts them
   // Read and written, and looked at by nothing yet; see JobSpec for what they mean.
-  std::string vcluster, market, speed_class;
+  RareText vcluster, market, speed_class;
   std::int64_t bid_micro_per_h = 0;  // bid
   std::int32_t mig_slices = 0;
   std::int32_t cpu_sensitivity_per_mille = 0, mem_sensitivity_per_mille = 0;

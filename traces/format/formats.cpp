@@ -97,10 +97,13 @@ void keep(const TableReader& rows, Trace& trace, TraceJob&& job) {
 }
 
 void keep(Trace& trace, TraceJob&& job) {
-  if (job.gpus == 0 || job.duration.ns == 0)
-    ++trace.report.dropped[job.gpus == 0 ? "asks for no GPU" : "duration is 0"];
-  else
-    trace.jobs.push_back(std::move(job));
+  if (is_kept(trace, job.gpus, job.duration)) trace.jobs.push_back(std::move(job));
+}
+
+bool is_kept(Trace& trace, std::int32_t gpus, Duration duration) {
+  const bool kept = gpus != 0 && duration.ns != 0;
+  if (!kept) ++trace.report.dropped[gpus == 0 ? "asks for no GPU" : "duration is 0"];
+  return kept;
 }
 
 Expected<void> read_table(TableReader& rows, const std::vector<std::string_view>& columns,

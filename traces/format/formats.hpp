@@ -20,6 +20,8 @@ inline constexpr std::int64_t kMaxTraceNs = std::numeric_limits<std::int64_t>::m
 // What every importer does at the end of a row: a good row is kept, one that is no GPU job is counted as dropped.
 void keep(const TableReader& rows, Trace& trace, TraceJob&& job);
 void keep(Trace& trace, TraceJob&& job);
+// Whether a good row of so many GPUs and so long is kept; counts it where it is not.
+[[nodiscard]] bool is_kept(Trace& trace, std::int32_t gpus, Duration duration);
 // What every table of rows does at its end: the reader's errors, or its counts into the report.
 [[nodiscard]] Expected<void> finish_rows(TableReader& rows, Trace& trace);
 // Reads a table: says which of `columns` are missing, or what the text is instead; names what nothing read.

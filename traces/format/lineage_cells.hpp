@@ -31,7 +31,7 @@ struct GainItem {
 // A column whose items, `;` between them, begin with the name of another job.
 struct NamingColumn {
   std::string_view name;
-  std::string TraceJob::*cell;
+  RareText TraceJob::*cell;
   std::optional<std::string_view> (*parent)(std::string_view item);  // nothing where the item is malformed
   std::string_view noun;                                             // what an item is
   std::string_view form;                                             // how to write it

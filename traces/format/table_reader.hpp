@@ -79,6 +79,7 @@ class TableReader {
     std::uint32_t column = 1;  // 1-based byte of the line
   };
   bool split_line();
+  bool split_plain();
   void split_blanks();
   [[nodiscard]] std::string wrong_size() const;
   void note(Diagnostic d);

@@ -45,11 +45,22 @@ Expected<std::string> read_bytes(const std::string& path) {
   return bytes;
 }
 
+// What a gzip file says at its end of the size of its last member: a good guess, unless it is not to be believed.
+std::size_t claimed_size(const std::string& packed) {
+  constexpr std::size_t kTrailer = 4, kMostPacked = 64;
+  if (packed.size() < kTrailer) return 0;
+  std::size_t size = 0;
+  for (std::size_t i = 1; i <= kTrailer; ++i)
+    size = size << 8 | static_cast<unsigned char>(packed[packed.size() - i]);
+  return size / kMostPacked <= packed.size() ? size : 0;
+}
+
 Expected<std::string> gunzip(const std::string& path, const std::string& packed) {
   z_stream z{};
   if (inflateInit2(&z, 16 + MAX_WBITS) != Z_OK) return cannot(path, "zlib cannot be initialised");
   const std::unique_ptr<z_stream, int (*)(z_stream*)> guard(&z, inflateEnd);
   std::string out;
+  out.reserve(claimed_size(packed));
   std::string piece(kPiece, '\0');
   std::size_t fed = 0;
   int status = Z_OK;

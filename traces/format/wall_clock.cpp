@@ -1,7 +1,6 @@
 #include "traces/format/wall_clock.hpp"
 
 #include <array>
-#include <charconv>
 
 namespace orrery {
 namespace {
@@ -25,8 +24,11 @@ unsigned days_in_month(unsigned year, unsigned month) {
 // The digits of t[from, from + size) as a number.
 std::optional<unsigned> number(std::string_view t, std::size_t from, std::size_t size) {
   unsigned v = 0;
-  const auto [end, error] = std::from_chars(t.data() + from, t.data() + from + size, v);
-  return error == std::errc{} && end == t.data() + from + size ? std::optional<unsigned>(v) : std::nullopt;
+  for (const char c : t.substr(from, size)) {
+    if (c < '0' || c > '9') return std::nullopt;
+    v = 10 * v + static_cast<unsigned>(c - '0');
+  }
+  return v;
 }
 
 }  // namespace
