@@ -322,8 +322,9 @@ void LiveExecutor::interrupt() {
 
 int LiveExecutor::stop_all(Duration grace) {
   int stopped = 0;
-  for (Gang& g : gangs_)
+  gangs_.for_each([](Gang& g) {
     if (g.phase != Phase::idle) g.phase = Phase::stopping;
+  });
   for (const auto& [handle, gang] : processes_)
     io_.tell([handle = handle, grace](Engine& e) { e.stop(handle, grace); });
   while (!processes_.empty()) {

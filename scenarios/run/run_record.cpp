@@ -93,7 +93,7 @@ void RunRecord::report_to(RunReport& report) const {
   report.result.jct_by_job_s = fold_.jct_by_job_s();
   for (std::size_t i = 0; report.result.summary.rejected > 0 && i < fold_.job_count(); ++i) {
     const JobId id(static_cast<std::uint32_t>(i));
-    const JobRow r = fold_.numbers(id);
+    const JobNumbers r = fold_.numbers(id);
     if (r.state == JobState::rejected) report.rejected.emplace_back(id, r.rejection);
   }
   report.violations = checker_.count();

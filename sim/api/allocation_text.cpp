@@ -8,8 +8,10 @@
 #include "sim/core/text.hpp"
 
 namespace orrery {
+namespace {
 
-void append_allocation(std::string& out, const Allocation& a) {
+template <class Out>
+void write_slices(Out& out, const Allocation& a) {
   bool first_slice = true;
   for (const NodeSlice& s : a.slices()) {
     if (!first_slice) out.push_back(',');
@@ -38,7 +40,8 @@ void append_allocation(std::string& out, const Allocation& a) {
   }
 }
 
-void append_host_shares(std::string& out, const Allocation& a) {
+template <class Out>
+void write_host_shares(Out& out, const Allocation& a) {
   bool cpu = false;
   bool mem = false;
   for (const NodeSlice& s : a.slices()) {
@@ -57,6 +60,22 @@ void append_host_shares(std::string& out, const Allocation& a) {
   };
   if (cpu) list(R"(,"cpu_milli":[)", &NodeSlice::cpu_milli);
   if (mem) list(R"(,"mem_bytes":[)", &NodeSlice::mem_bytes);
+}
+
+}  // namespace
+
+void append_allocation(std::string& out, const Allocation& a) {
+  write_slices(out, a);
+}
+void append_allocation(TextBuffer& out, const Allocation& a) {
+  write_slices(out, a);
+}
+
+void append_host_shares(std::string& out, const Allocation& a) {
+  write_host_shares(out, a);
+}
+void append_host_shares(TextBuffer& out, const Allocation& a) {
+  write_host_shares(out, a);
 }
 
 void read_allocation(const std::string& text, const nlohmann::json& beside, Allocation& a) {

@@ -31,8 +31,8 @@ inline constexpr auto kMemberKey = [] {
 }();
 
 // How a member's value is written.
-template <class T, class JobText>
-void append_event_value(std::string& out, const T& v, const JobText& job_text) {
+template <class Out, class T, class JobText>
+void append_event_value(Out& out, const T& v, const JobText& job_text) {
   if constexpr (std::is_same_v<T, JobId>) {
     job_text(v);
   } else if constexpr (std::is_same_v<T, NodeId>) {
@@ -57,8 +57,8 @@ void append_event_value(std::string& out, const T& v, const JobText& job_text) {
   }
 }
 
-template <class Says, class JobText>
-void append_event_members(std::string& out, const Says& says, const JobText& job_text) {
+template <class Out, class Says, class JobText>
+void append_event_members(Out& out, const Says& says, const JobText& job_text) {
   static const Says kDefault{};
   each(says, [&](auto i, std::string_view, const auto& member) {
     if constexpr (i.value >= kAlways<Says>)
@@ -69,10 +69,10 @@ void append_event_members(std::string& out, const Says& says, const JobText& job
 }
 
 // All but the end `}`. `begin(event)` writes the beginning: time and kind, and `,"job":` where the event is of one;
-// `job_text(job)` a job, and says by `kBinds` whether a `submit` also gives its number. A member more of an event
-// does not compile before it is written.
-template <class Begin, class JobText>
-void append_event(std::string& out, const Event& e, const Begin& begin, const JobText& job_text) {
+// `job_text(job)` a job, and says by `kBinds` whether a `submit` also gives its number; `out` is a string or a
+// TextBuffer. A member more of an event does not compile before it is written.
+template <class Out, class Begin, class JobText>
+void append_event(Out& out, const Event& e, const Begin& begin, const JobText& job_text) {
   const auto& [at, job, gang, incarnation, what] = e;
   const auto number = [&out](std::string_view key, std::int64_t value) {
     out += key;

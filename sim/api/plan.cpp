@@ -51,6 +51,7 @@ void PlanBuilder::begin(Time) {
   plan_.clear();
   entries_.clear();
   journal_.clear();
+  before_.clear();
   ++plan_number_;
   ++generation_;
 }
@@ -82,27 +83,19 @@ const Allocation* PlanBuilder::planned(JobId job) const {
   return t != nullptr && keeps_gpus(*t) ? &t->gpus : nullptr;
 }
 
-void PlanBuilder::set(JobId job, Target t) {
-  set_no_check(job, std::move(t));
-}
-
-void PlanBuilder::set_no_check(JobId job, Target&& t) {
+void PlanBuilder::set(JobId job, Target&& t) {
   if (job.index() >= slot_.size()) slot_.resize(std::max(records_->size(), job.index() + 1));
-  Undo undo;
-  undo.job = job;
   if (const auto at = find(job)) {
-    undo.entry = *at;
-    undo.had_target = entries_[*at].has_target;
-    if (undo.had_target) undo.before = std::move(entries_[*at].target);
-  } else {
-    undo.entry = entries_.size();
-    undo.fresh = true;
-    slot_[job.index()] = {plan_number_, static_cast<std::uint32_t>(entries_.size())};
-    entries_.push_back({job, false, {}});
+    Entry& e = entries_[*at];
+    journal_.push_back({job, *at, false, e.has_target});
+    if (e.has_target) before_.push_back(std::move(e.target));
+    e.has_target = true;
+    e.target = std::move(t);
+    return;
   }
-  entries_[undo.entry].has_target = true;
-  entries_[undo.entry].target = std::move(t);
-  journal_.push_back(std::move(undo));
+  journal_.push_back({job, entries_.size(), true, false});
+  slot_[job.index()] = {plan_number_, static_cast<std::uint32_t>(entries_.size())};
+  entries_.push_back({job, true, std::move(t)});
 }
 
 void PlanBuilder::release(JobId job, const Target& t) {
@@ -208,7 +201,8 @@ void PlanBuilder::rollback(Mark m) {
       const JobRecord& r = (*records_)[u.job.index()];
       restored = r.has_target ? &r.target : nullptr;
     } else if (u.had_target) {
-      e.target = std::move(u.before);
+      e.target = std::move(before_.back());
+      before_.pop_back();
       restored = &e.target;
     }
     if (restored != nullptr && keeps_gpus(*restored))

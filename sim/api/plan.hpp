@@ -112,9 +112,8 @@ class PlanBuilder {
   struct Undo {
     JobId job;
     std::size_t entry = 0;
-    bool fresh = false;  // the entry was created by this step
-    bool had_target = false;
-    Target before;
+    bool fresh = false;       // the entry was created by this step
+    bool had_target = false;  // which is the last one in before_
   };
 
   void end(JobId job, Act act);
@@ -123,8 +122,7 @@ class PlanBuilder {
   [[nodiscard]] std::size_t asked(DemandClass demand, std::int32_t gpus, GpuTypeMask types);
   [[nodiscard]] std::optional<std::size_t> find(JobId job) const;
   [[nodiscard]] const Target* current(JobId job) const;
-  void set(JobId job, Target t);
-  void set_no_check(JobId job, Target&& t);
+  void set(JobId job, Target&& t);
 
   const std::vector<JobRecord>* records_;
   const DemandTable* demands_;
@@ -132,6 +130,7 @@ class PlanBuilder {
   Plan plan_;
   std::vector<Entry> entries_;
   std::vector<Undo> journal_;
+  std::vector<Target> before_;
   std::vector<std::pair<std::uint64_t, std::uint32_t>> slot_;  // [job] -> (plan number, entry)
   // What was asked for, other than demands as they are: those come first, a class each.
   std::map<std::tuple<DemandClass, std::int32_t, GpuTypeMask>, std::size_t> asked_;

@@ -94,9 +94,10 @@ Enum value_of(const std::string& name, std::string_view what) {
 
 // ---- writing ----------------------------------------------------------------------------------------------------
 
+template <class Out>
 class PlanWriter {
  public:
-  PlanWriter(std::string& out, const PlanWords& words) : out_(&out), words_(&words) {}
+  PlanWriter(Out& out, const PlanWordsIn<Out>& words) : out_(&out), words_(&words) {}
 
   void plan(const Plan& p) { in_order(p, PlanOrder{}); }
   void target(const Target& t) { row(t); }
@@ -210,8 +211,8 @@ class PlanWriter {
     out_->push_back('}');
   }
 
-  std::string* out_;
-  const PlanWords* words_;
+  Out* out_;
+  const PlanWordsIn<Out>* words_;
 };
 
 // ---- reading ----------------------------------------------------------------------------------------------------
@@ -307,6 +308,9 @@ class PlanReader {
 void append_plan(std::string& out, const Plan& plan, const PlanWords& words) {
   PlanWriter(out, words).plan(plan);
 }
+void append_plan(TextBuffer& out, const Plan& plan, const PlanWordsIn<TextBuffer>& words) {
+  PlanWriter(out, words).plan(plan);
+}
 
 std::string plan_text(const Plan& plan) {
   std::string out;
@@ -322,7 +326,7 @@ Plan read_plan(const Json& line, const std::function<JobId(const Json&)>& job) {
 
 void append_target(std::string& out, const Target& target) {
   out.push_back('[');
-  PlanWriter(out, {}).target(target);
+  PlanWriter<std::string>(out, {}).target(target);
   out.push_back(']');
 }
 

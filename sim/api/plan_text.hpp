@@ -13,18 +13,22 @@
 #include <string>
 
 #include "sim/api/plan.hpp"
+#include "sim/core/text_buffer.hpp"
 
 namespace orrery {
 
 // How jobs are written; the default is their number.
-struct PlanWords {
-  std::function<void(std::string& out, JobId job)> job{};
+template <class Out>
+struct PlanWordsIn {
+  std::function<void(Out& out, JobId job)> job{};
   // A reason holds until it changes: those for which this says no are left out. Default: none.
   std::function<bool(const Reason&)> is_news{};
 };
+using PlanWords = PlanWordsIn<std::string>;
 
 // Appends the members of a JSON object, a comma before each; nothing for a plan that says nothing.
 void append_plan(std::string& out, const Plan& plan, const PlanWords& words);
+void append_plan(TextBuffer& out, const Plan& plan, const PlanWordsIn<TextBuffer>& words);
 // The whole plan with its jobs' numbers: equal plans have equal texts, and no others. Digests are taken of it.
 [[nodiscard]] std::string plan_text(const Plan& plan);
 

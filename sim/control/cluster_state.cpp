@@ -9,7 +9,8 @@ namespace orrery {
 
 ClusterState::ClusterState(const Topology& topology, const std::vector<JobSpec>& specs, const DemandTable& demands,
                            const Predictor& predict, std::uint32_t retry_budget)
-    : topology_(&topology),
+    : specs_(specs.data()),
+      topology_(&topology),
       demands_(&demands),
       predict_(&predict),
       retry_budget_(retry_budget),

@@ -9,6 +9,7 @@
 #include "sim/api/plan.hpp"
 #include "sim/api/view.hpp"
 #include "sim/core/event.hpp"
+#include "sim/core/fetch.hpp"
 
 namespace orrery {
 
@@ -33,6 +34,11 @@ class ClusterState {
 
   [[nodiscard]] ClusterView view(Time now, std::uint64_t epoch, std::span<const Event> since_last) const;
   [[nodiscard]] const JobRecord& record(JobId job) const { return records_[job.index()]; }
+  // Fetches what is kept of a job, and what is known of it (specs lie in the order of their ids).
+  void expect(JobId job) const {
+    fetch(records_[job.index()]);
+    fetch(specs_[job.index()]);
+  }
   [[nodiscard]] const std::vector<JobRecord>& records() const { return records_; }
   [[nodiscard]] const Inventory& physical() const { return physical_; }
   [[nodiscard]] Inventory& planned() { return planned_; }
@@ -73,6 +79,7 @@ class ClusterState {
   void leave_group(const JobRecord& r);
   void check_groups() const;
 
+  const JobSpec* specs_;  // by JobId
   const Topology* topology_;
   const DemandTable* demands_;
   const Predictor* predict_;

@@ -101,7 +101,22 @@ bool Controller::step() {
     outcome_.status = RunStatus::stalled;
     return false;
   }
+  look_ahead();
   return true;
+}
+
+// What comes next is nearly always of one of three jobs: the one that is due, the one that is submitted next, and the
+// first of those that wait.
+void Controller::look_ahead() {
+  const IdSet<JobId>& waiting = state_.pending();
+  const std::array<JobId, 3> next{executor_->upcoming(), source_->upcoming(),
+                                  waiting.empty() ? JobId{} : *waiting.begin()};
+  for (std::size_t i = 0; i < next.size(); ++i) {
+    if (next[i] == expected_[i] || !next[i].valid()) continue;
+    expected_[i] = next[i];
+    state_.expect(next[i]);
+    for (const Observer* o : observers_) o->expect(next[i]);
+  }
 }
 
 bool Controller::breaks() {

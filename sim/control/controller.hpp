@@ -2,6 +2,7 @@
 // its targets. Owns the cluster state; borrows executor, policy and observers.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <vector>
 
@@ -58,6 +59,7 @@ class Controller {
   void decide(Time now);
   void introduce(Policy& policy, Time now);
   void emit(const Event& event);
+  void look_ahead();
   void settle_ended(JobId job, bool finished, Time now);
   void cancel(JobId job, Time now);
   void call_off_launches(NodeId node, Time now);
@@ -76,6 +78,7 @@ class Controller {
   std::vector<Event> arrivals_;        // what the source and the loop itself add to a batch
   std::vector<Event> since_last_;      // world events since the last decision
   std::vector<signed char> feasible_;  // [demand class]: -1 unknown, 0, 1
+  std::array<JobId, 3> expected_{};    // what was looked ahead to last
   Time wake_at_ = kNever;
   bool wake_ = false;  // this batch holds an event that the policy asked for
   RunOutcome outcome_;

@@ -53,6 +53,9 @@ class Executor {
   // Lets time pass until something happens or `deadline` is reached; returns everything that happened at the
   // new now(). The span is valid until the next call.
   [[nodiscard]] virtual std::span<const Event> wait_until(Time deadline) = 0;
+  // The job of which something is due next, as far as that is known; none where it is not. A guess, for who wants to
+  // fetch what is kept of the job.
+  [[nodiscard]] virtual JobId upcoming() const { return {}; }
   // Why the world cannot go on, in words: a job was put where nobody knows how fast it is. Empty while it can. The
   // run ends there; until it does, the other calls do no harm.
   [[nodiscard]] virtual std::string_view broken() const { return {}; }

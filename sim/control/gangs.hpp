@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <deque>
 #include <vector>
 
 #include "sim/control/executor.hpp"
@@ -35,25 +37,43 @@ struct GangMember {
   }
 };
 
-// `M`: a GangMember with `bool there() const`, false when it has left.
+// `M`: a GangMember with `bool there() const`, false when it has left. Jobs that nothing more comes of take no room,
+// so that what a run looks at all the time lies close together. What is kept of a job stays where it is.
 template <class M>
 class Gangs {
  public:
-  explicit Gangs(std::size_t jobs) : members_(jobs) {}
+  explicit Gangs(std::size_t jobs) : place_(jobs, kNone) {}
 
-  [[nodiscard]] std::size_t size() const { return members_.size(); }
-  [[nodiscard]] M& operator[](JobId job) { return members_[job.index()]; }
-  [[nodiscard]] const M& operator[](JobId job) const { return members_[job.index()]; }
-  [[nodiscard]] auto begin() { return members_.begin(); }
-  [[nodiscard]] auto end() { return members_.end(); }
+  [[nodiscard]] std::size_t size() const { return place_.size(); }
+  [[nodiscard]] M& operator[](JobId job) {
+    std::uint32_t& at = place_[job.index()];
+    if (at == kNone) at = new_place();
+    return members_[at];
+  }
+  [[nodiscard]] const M& operator[](JobId job) const {
+    static const M kNobody{};
+    const std::uint32_t at = place_[job.index()];
+    return at == kNone ? kNobody : members_[at];
+  }
+  // Null of a job of which nothing is kept.
+  [[nodiscard]] M* look(JobId job) {
+    const std::uint32_t at = place_[job.index()];
+    return at == kNone ? nullptr : &members_[at];
+  }
+  // Calls act(member) for every job of which something is kept, by job.
+  template <class Act>
+  void for_each(Act act) {
+    for (const std::uint32_t at : place_)
+      if (at != kNone) act(members_[at]);
+  }
   // Null when it has left: its event is on the way.
   [[nodiscard]] M* find(GangId gang, const Member& member) {
-    M& m = members_[member.job.index()];
-    return m.id == gang && m.incarnation == member.incarnation && m.there() ? &m : nullptr;
+    M* const m = look(member.job);
+    return m != nullptr && m->id == gang && m->incarnation == member.incarnation && m->there() ? m : nullptr;
   }
   // It must be in none.
   M& enter(const LaunchRequest& request, const Member& member) {
-    M& m = members_[member.job.index()];
+    M& m = (*this)[member.job];
     ORRERY_ASSERT(!m.there(), "job {} launched twice", member.job.value);
     m.job = member.job;
     m.id = request.gang;
@@ -61,9 +81,30 @@ class Gangs {
     m.merged = request.sharing == Sharing::merged;
     return m;
   }
+  // It has left and is never launched again: nothing of it is kept.
+  void forget(JobId job) {
+    std::uint32_t& at = place_[job.index()];
+    if (at != kNone) free_.push_back(at);
+    at = kNone;
+  }
 
  private:
-  std::vector<M> members_;  // [job]: its present or last gang
+  static constexpr std::uint32_t kNone = 0xffffffff;
+
+  [[nodiscard]] std::uint32_t new_place() {
+    if (free_.empty()) {
+      members_.emplace_back();
+      return static_cast<std::uint32_t>(members_.size() - 1);
+    }
+    const std::uint32_t at = free_.back();
+    free_.pop_back();
+    members_[at] = M{};
+    return at;
+  }
+
+  std::vector<std::uint32_t> place_;  // [job] of its present or last gang
+  std::deque<M> members_;             // growing moves nothing
+  std::vector<std::uint32_t> free_;
 };
 
 }  // namespace orrery

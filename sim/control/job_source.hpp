@@ -23,6 +23,8 @@ class JobSource {
   void ask(EstimateOf estimate) { estimate_ = std::move(estimate); }
   // The next submit time, kNever when all jobs are announced.
   [[nodiscard]] Time next_submit() const;
+  // The job that is announced next; none when all are.
+  [[nodiscard]] JobId upcoming() const { return exhausted() ? JobId{} : JobId(static_cast<std::uint32_t>(next_)); }
   [[nodiscard]] bool exhausted() const { return next_ == specs_->size(); }
   // Appends `submit` (and `ready`, where nothing holds the job back) for all jobs due at `now`.
   void release(Time now, std::vector<Event>& out);

@@ -24,6 +24,9 @@ class Observer {
  public:
   virtual ~Observer() = default;
   virtual void on_begin(const RunContext&) {}
+  // Something will probably be said of the job soon: what is kept of it may be fetched (sim/core/fetch.hpp). Changes
+  // nothing that can be seen.
+  virtual void expect(JobId /*job*/) const {}
   // After the event has been applied to the records.
   virtual void on_event(const Event& /*event*/) {}
   // The validated plan of a decision, before the reconciler acts on it. `epoch` counts decisions from 1.

@@ -46,6 +46,9 @@ class EventQueue {
     return out;
   }
 
+  // What pop() would give; null where the queue is empty.
+  [[nodiscard]] const Payload* peek() const { return heap_.empty() ? nullptr : &slots_[heap_.front().slot].payload; }
+
   void cancel(Handle h) {
     remove_at(slots_[h].heap_index);
     release(h);

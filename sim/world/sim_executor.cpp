@@ -5,6 +5,7 @@
 
 #include "sim/api/emulation.hpp"
 #include "sim/core/assert.hpp"
+#include "sim/core/fetch.hpp"
 
 namespace orrery {
 
@@ -22,6 +23,8 @@ SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, con
   make_tolls();
   faults_.plan(table_, nullptr);
 }
+
+SimExecutor::~SimExecutor() = default;
 
 void SimExecutor::make_tolls() {
   if (options_.rule == nullptr || options_.rule->toll == nullptr) return;
@@ -145,8 +148,8 @@ void SimExecutor::happen(const Due& due) {
       change_rate(table_.gangs[job], table_.gangs[job].healthy, table_.gangs[job].turns);
     return;
   }
-  SimGang& g = table_.gangs[due.job];
-  if (g.incarnation == due.incarnation) happen_to(g, due);
+  SimGang* const g = table_.gangs.look(due.job);
+  if (g != nullptr && g->incarnation == due.incarnation) happen_to(*g, due);
 }
 
 void SimExecutor::happen_to(SimGang& g, const Due& due) {
@@ -190,6 +193,7 @@ void SimExecutor::finish(SimGang& g) {
   versions_.publish_last(g);
   leave(g);
   table_.say(g, event::Finished{});
+  table_.gangs.forget(g.job);
 }
 
 void SimExecutor::fail(SimGang& g, NodeId node) {
@@ -269,13 +273,20 @@ void SimExecutor::plan_anew(SimGang& g) {
 
 // Whatever happens, every job that goes on running has progressed by max(elapsed - toll, 0).
 void SimExecutor::take_tolls(Duration elapsed) {
-  for (SimGang& g : table_.gangs) {
-    if (g.phase != Phase::running) continue;
+  table_.gangs.for_each([&](SimGang& g) {
+    if (g.phase != Phase::running) return;
     g.done = g.done + Work{std::max<std::int64_t>(elapsed.ns - tolls_[g.job.index()].ns, 0)};
     g.since = table_.now;
     table_.queue.reschedule(g.next, table_.now + time_for(g.total - g.done, kUnitRate));
     table_.say(g, event::Progress{g.done});
-  }
+  });
+}
+
+JobId SimExecutor::upcoming() const {
+  const Due* const next = table_.queue.peek();
+  if (next == nullptr) return {};
+  if (next->job.valid()) fetch(table_.gangs[next->job]);
+  return next->job;
 }
 
 std::span<const Event> SimExecutor::wait_until(Time deadline) {

@@ -45,6 +45,11 @@ class SimExecutor : public Executor {
   // nodes are forgotten.
   SimExecutor(const Topology& topology, const Workload& workload, const PerformanceModel& model, SimOptions options,
               const ClusterState& known, Time now);
+  SimExecutor(const SimExecutor&) = default;
+  SimExecutor(SimExecutor&&) = default;
+  SimExecutor& operator=(const SimExecutor&) = default;
+  SimExecutor& operator=(SimExecutor&&) = default;
+  ~SimExecutor() override;
 
   [[nodiscard]] Time now() const override { return table_.now; }
   [[nodiscard]] const Topology& describe() override { return *topology_; }
@@ -53,6 +58,7 @@ class SimExecutor : public Executor {
   void resume(GangId gang, const Member& member) override;
   void command(GangId gang, const Member& member, const Command& command) override;
   [[nodiscard]] std::span<const Event> wait_until(Time deadline) override;
+  [[nodiscard]] JobId upcoming() const override;
   [[nodiscard]] std::string_view broken() const override { return table_.broken; }
 
  private:

@@ -50,6 +50,7 @@ TEST_CASE("the event queue agrees with an ordered map", "[engine]") {
       }
     }
     REQUIRE(queue.size() == oracle.size());
+    REQUIRE((queue.peek() == nullptr ? oracle.empty() : *queue.peek() == oracle.begin()->second));
   }
 }
 

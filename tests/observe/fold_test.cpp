@@ -97,6 +97,23 @@ TEST_CASE("fold: over-subscribed GPUs count once in the cluster", "[observe]") {
   CHECK(fold.summary().gpu_util_ratio == Approx(0.5));
 }
 
+TEST_CASE("samples are what was put in, however many there are", "[observe]") {
+  SampleSeries some;
+  CHECK(some.empty());
+  CHECK(some.size() == 0);
+  constexpr std::int64_t kSamples = 10'000;  // several pieces
+  for (std::int64_t i = 0; i < kSamples; ++i) some.push_back({Time{i}, 1000 * i, i, 0, i % 7, 3});
+  REQUIRE(some.size() == kSamples);
+  const SampleSeries same = some;
+  CHECK(same == some);
+  for (const std::int64_t i : {0, 1, 4095, 4096, 4097, 8191, 8192, 9999}) {
+    const Sample s = same[static_cast<std::size_t>(i)];
+    CHECK(s == Sample{Time{i}, 1000 * i, i, 0, i % 7, 3});
+  }
+  some.push_back({});
+  CHECK(!(same == some));
+}
+
 TEST_CASE("quantiles of values sorted as far as needed are those of sorted values", "[observe]") {
   RandomStream rng = stream(1, "tests/quantiles");
   for (std::size_t n = 1; n < 60; ++n) {

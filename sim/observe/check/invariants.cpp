@@ -1,12 +1,17 @@
 #include "sim/observe/check/invariants.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "sim/api/emulation.hpp"
 #include "sim/control/gangs.hpp"
 #include "sim/core/assert.hpp"
+#include "sim/core/fetch.hpp"
 
 namespace orrery {
+
+InvariantChecker::InvariantChecker(InvariantOptions options) : options_(std::move(options)) {}
+InvariantChecker::~InvariantChecker() = default;
 
 void InvariantChecker::on_begin(const RunContext& context) {
   ORRERY_ASSERT(context.topology != nullptr && context.records != nullptr, "the checker needs topology and records");
@@ -40,7 +45,11 @@ std::uint32_t InvariantChecker::book(Ledger& ledger, const Allocation& a, Sharin
     free_bookings_.pop_back();
   }
   why = ledger.take(a, sharing, group);
-  bookings_[slot] = {a, sharing, group, why.empty()};
+  Booking& b = bookings_[slot];
+  b.gpus = a;
+  b.sharing = sharing;
+  b.group = group;
+  b.booked = why.empty();
   return slot;
 }
 
@@ -146,6 +155,12 @@ void InvariantChecker::end(const Event& e, JobState to) {
   move(e, to);
   release(e);
   drop_planned(jobs_[e.job.index()]);
+}
+
+void InvariantChecker::expect(JobId job) const {
+  if (job.index() >= jobs_.size()) return;
+  fetch(jobs_[job.index()]);
+  if (options_.true_work) work_.expect(job);
 }
 
 void InvariantChecker::on_event(const Event& e) {

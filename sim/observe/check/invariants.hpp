@@ -43,11 +43,18 @@ struct InvariantOptions {
 
 class InvariantChecker : public Observer {
  public:
-  explicit InvariantChecker(InvariantOptions options = {}) : options_(std::move(options)) {}
+  explicit InvariantChecker(InvariantOptions options = {});
+  InvariantChecker(const InvariantChecker&) = default;
+  InvariantChecker(InvariantChecker&&) = default;
+  InvariantChecker& operator=(const InvariantChecker&) = default;
+  InvariantChecker& operator=(InvariantChecker&&) = default;
+  ~InvariantChecker() override;
+
   // Before the run begins.
   void watch_work(std::function<std::optional<Work>(JobId)> true_work, WorldModel world);
 
   void on_begin(const RunContext& context) override;
+  void expect(JobId job) const override;
   void on_event(const Event& e) override;
   void on_plan(Time now, std::uint64_t epoch, const Plan& plan) override;
   void on_batch_end(Time now) override;

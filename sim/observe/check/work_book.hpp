@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "sim/control/observer.hpp"
+#include "sim/core/fetch.hpp"
 #include "sim/core/small_vector.hpp"
 #include "sim/models/lifecycle/failures.hpp"
 #include "sim/models/network/network_model.hpp"
@@ -38,6 +39,7 @@ class WorkBook {
   [[nodiscard]] bool prompt() const { return world_.prompt; }
   [[nodiscard]] bool saves_take_time() const { return world_.longest_save.ns > 0; }
 
+  void expect(JobId job) const { fetch(entries_[job.index()]); }
   // Before anything of `now` is noted: what changed at the instant before takes effect.
   void pass(Time now);
   // A launch, with what earlier ones left. `total`: what the job has to do, for models in stretches.

@@ -1,8 +1,11 @@
 #include "sim/observe/log/event_log.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "sim/api/event_text.hpp"
+#include "sim/core/assert.hpp"
+#include "sim/core/fetch.hpp"
 #include "sim/core/text.hpp"
 
 namespace orrery {
@@ -11,13 +14,20 @@ namespace {
 using namespace std::string_view_literals;
 
 constexpr std::size_t kFlushBytes = std::size_t{1} << 16;
+constexpr std::size_t kBeginBytes = 48;  // of a line, before its kind: at most 35
 
 }  // namespace
+
+EventLog::Short::Short(std::string_view of) : size(of.size()) {
+  ORRERY_ASSERT(of.size() <= kShort, "`{}` has no room here", of);
+  std::copy(of.begin(), of.end(), text.begin());
+}
 
 EventLog::EventLog(const std::shared_ptr<const JobTable>& jobs, const std::vector<std::int32_t>& node_gpus,
                    EventLogOptions options)
     : options_(std::move(options)),
-      words_{[this](std::string&, JobId job) { quoted(job); }, [this](const Reason& r) { return reason_is_new(r); }},
+      words_{[this](TextBuffer&, JobId job) { quoted(job); },
+             [this](const Reason& r) { return reason_is_new(r); }},
       reasons_(jobs->size()) {
   name_at_.reserve(jobs->size() + 1);
   for (const auto& j : *jobs) {
@@ -25,12 +35,14 @@ EventLog::EventLog(const std::shared_ptr<const JobTable>& jobs, const std::vecto
     append_json(names_, j.name);
   }
   name_at_.push_back(names_.size());
+  names_.append(kShort, '\0');
   for (std::size_t kind = 0; kind < kEventKinds; ++kind) {
-    of_none_[kind] = std::string(to_string(static_cast<EventKind>(kind))) + '"';
-    of_job_[kind] = of_none_[kind] + R"(,"job":)";
+    const std::string end = std::string(to_string(static_cast<EventKind>(kind))) + '"';
+    of_none_[kind] = Short(end);
+    of_job_[kind] = Short(end + R"(,"job":)");
   }
   if (!options_.path.empty()) file_ = std::make_unique<PackedFile>(options_.path, options_.level);
-  out_ = R"({"orrery":"events","schema":)"sv;
+  out_ += R"({"orrery":"events","schema":)"sv;
   append_int(out_, kEventLogSchema);
   out_ += R"(,"jobs":"jobs.csv","nodes":[)"sv;  // [count, GPUs of each] for runs of equal nodes
   for (std::size_t i = 0; i < node_gpus.size();) {
@@ -50,9 +62,9 @@ EventLog::EventLog(const std::shared_ptr<const JobTable>& jobs, const std::vecto
 EventLog::~EventLog() = default;
 
 void EventLog::flush() {
-  hash_.update(out_);
-  if (options_.text != nullptr) options_.text->append(out_);
-  if (file_ != nullptr) file_->write(out_);
+  hash_.update(out_.view());
+  if (options_.text != nullptr) options_.text->append(out_.view());
+  if (file_ != nullptr) file_->write(out_.view());
   out_.clear();
 }
 
@@ -60,11 +72,13 @@ void EventLog::flush() {
 void EventLog::begin_line(Time at) {
   if (begin_.empty() || begin_at_ != at) {
     begin_at_ = at;
-    begin_ = R"({"t_ns":)"sv;
+    begin_.clear();
+    (void)begin_.room(kBeginBytes);
+    begin_ += R"({"t_ns":)"sv;
     append_int(begin_, at.ns);
     begin_ += R"(,"e":")"sv;
   }
-  out_ += begin_;
+  out_.append_of<kBeginBytes>(begin_.view().data(), begin_.size());
 }
 
 void EventLog::end_line() {
@@ -74,10 +88,15 @@ void EventLog::end_line() {
 }
 
 void EventLog::quoted(JobId job) {
-  if (job.index() + 1 < name_at_.size())
-    out_.append(names_, name_at_[job.index()], name_at_[job.index() + 1] - name_at_[job.index()]);
-  else
+  if (job.index() + 1 >= name_at_.size()) {
     out_ += "null"sv;
+    return;
+  }
+  const std::size_t from = name_at_[job.index()], size = name_at_[job.index() + 1] - from;
+  if (size <= kShort)
+    out_.append_of<kShort>(names_.data() + from, size);
+  else
+    out_.append(std::string_view(names_).substr(from, size));
 }
 
 bool EventLog::reason_is_new(const Reason& r) {
@@ -98,8 +117,8 @@ void EventLog::on_plan(Time, std::uint64_t epoch, const Plan& plan) {
   }
   const std::size_t from = out_.size();
   append_plan(out_, plan, words_);
-  plan_text_.assign(out_, from);
-  out_.resize(from);
+  plan_text_ = out_.view().substr(from);
+  out_.cut(from);
   plan_epoch_ = epoch;
   has_plan_ = true;
 }
@@ -108,7 +127,7 @@ void EventLog::on_plan(Time, std::uint64_t epoch, const Plan& plan) {
 void EventLog::begin_event(const Event& e) {
   const auto begin = [this](const Event& of) {
     begin_line(of.at);
-    out_ += (of.job.valid() ? of_job_ : of_none_)[of.what.index()];
+    append((of.job.valid() ? of_job_ : of_none_)[of.what.index()]);
   };
   append_event(out_, e, begin, Names{this});
 }
@@ -124,6 +143,12 @@ void EventLog::settle_decide() {
   if (!has_decide_) return;
   has_decide_ = false;
   write_decide(decide_, false);
+}
+
+void EventLog::expect(JobId job) const {
+  if (job.index() >= reasons_.size()) return;
+  fetch(reasons_[job.index()]);
+  fetch(names_[name_at_[job.index()]]);
 }
 
 void EventLog::on_event(const Event& e) {

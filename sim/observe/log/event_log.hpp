@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sim/api/plan_text.hpp"
@@ -37,6 +38,7 @@ class EventLog : public Observer {
   EventLog(const EventLog&) = delete;
   EventLog& operator=(const EventLog&) = delete;
 
+  void expect(JobId job) const override;
   void on_event(const Event& e) override;
   void on_plan(Time now, std::uint64_t epoch, const Plan& plan) override;
   void on_batch_end(Time now) override;
@@ -64,15 +66,24 @@ class EventLog : public Observer {
   void flush();
 
   EventLogOptions options_;
-  PlanWords words_;  // appends to out_, whatever it is given
+  PlanWordsIn<TextBuffer> words_;  // appends to out_, whatever it is given
   std::unique_ptr<PackedFile> file_;
   Sha256 hash_;
+  // Short texts have room behind them, so that a fixed number of bytes is copied.
+  static constexpr std::size_t kShort = 32;
+  struct Short {
+    std::array<char, kShort> text{};
+    std::size_t size = 0;
+    explicit Short(std::string_view of = {});
+  };
+  void append(const Short& of) { out_.append_of<kShort>(of.text.data(), of.size); }
+
   std::string names_;                 // of all jobs, in quotes
   std::vector<std::size_t> name_at_;  // [job] where its name begins; one more at the end
-  std::string out_;
-  std::string begin_;  // of a line at begin_at_, up to its kind; empty = none yet
+  TextBuffer out_;
+  TextBuffer begin_;  // of a line at begin_at_, up to its kind; empty = none yet
   Time begin_at_{};
-  std::array<std::string, kEventKinds> of_job_, of_none_;  // [kind] what comes then, of a job and of none
+  std::array<Short, kEventKinds> of_job_, of_none_;  // [kind] what comes then, of a job and of none
   std::string plan_text_;  // the rendered plan of epoch plan_epoch_, to go into its decide line
   std::uint64_t plan_epoch_ = 0;
   bool has_plan_ = false;

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "sim/core/assert.hpp"
+#include "sim/core/fetch.hpp"
 
 namespace orrery {
 namespace {
@@ -38,12 +39,16 @@ std::vector<std::int32_t> gpus_by_node(const Topology& topology) {
 }
 
 void SampleSeries::push_back(const Sample& s) {
-  packed_.push_back({s.at.ns, narrow(s.gpus_held_milli), narrow(s.gpus_running_milli), narrow(s.gpus_down),
-                     narrow(s.queue_jobs), narrow(s.queue_gpus)});
+  if (pieces_.empty() || pieces_.back().size() == kPiece) {
+    const bool first = pieces_.empty();  // it grows: most runs are short
+    pieces_.emplace_back().reserve(first ? 0 : kPiece);
+  }
+  pieces_.back().push_back({s.at.ns, narrow(s.gpus_held_milli), narrow(s.gpus_running_milli), narrow(s.gpus_down),
+                            narrow(s.queue_jobs), narrow(s.queue_gpus)});
 }
 
 Sample SampleSeries::operator[](std::size_t i) const {
-  const Packed& p = packed_[i];
+  const Packed& p = pieces_[i / kPiece][i % kPiece];
   return {Time{p.at_ns}, p.held_milli, p.running_milli, p.down, p.queue_jobs, p.queue_gpus};
 }
 
@@ -57,6 +62,8 @@ MetricsFold::MetricsFold(std::shared_ptr<const JobTable> jobs, std::vector<std::
       running_meter_(node_gpus_) {
   for (const std::int32_t g : node_gpus_) usable_gpus_ += g;
 }
+
+MetricsFold::~MetricsFold() = default;
 
 void MetricsFold::flush_sample() {
   Sample values = now_;
@@ -146,6 +153,12 @@ void MetricsFold::end(Job& j, JobId id, JobState state, Time now) {
   last_finish_ = std::max(last_finish_, j.finish);
   at_last_finish_ = totals_;
   at_last_finish_.usable += static_cast<Int128>((last_finish_ - now).ns) * usable_gpus_ * kMilliPerGpu;
+}
+
+void MetricsFold::expect(JobId job) const {
+  if (job.index() >= jobs_.size()) return;
+  fetch(jobs_[job.index()]);
+  fetch((*table_)[job.index()].gpus);
 }
 
 void MetricsFold::on_event(const Event& e) {

@@ -28,12 +28,15 @@ using JobTable = std::vector<JobInfo>;  // by JobId
 // GPUs of each node, by NodeId.
 [[nodiscard]] std::vector<std::int32_t> gpus_by_node(const Topology& topology);
 
-// Samples packed to 32 bytes each; a run of a million jobs has about three million.
+// Samples packed to 32 bytes each; a run of a million jobs has about three million. They lie in pieces, so that
+// growing takes no fresh pages for what is there already.
 class SampleSeries {
  public:
   void push_back(const Sample& s);
-  [[nodiscard]] std::size_t size() const { return packed_.size(); }
-  [[nodiscard]] bool empty() const { return packed_.empty(); }
+  [[nodiscard]] std::size_t size() const {
+    return pieces_.empty() ? 0 : (pieces_.size() - 1) * kPiece + pieces_.back().size();
+  }
+  [[nodiscard]] bool empty() const { return pieces_.empty(); }
   [[nodiscard]] Sample operator[](std::size_t i) const;
   friend bool operator==(const SampleSeries&, const SampleSeries&) = default;
 
@@ -43,13 +46,20 @@ class SampleSeries {
     std::int32_t held_milli, running_milli, down, queue_jobs, queue_gpus;
     friend bool operator==(const Packed&, const Packed&) = default;
   };
-  std::vector<Packed> packed_;
+  static constexpr std::size_t kPiece = 4096;  // samples of each piece but the last
+  std::vector<std::vector<Packed>> pieces_;
 };
 
 class MetricsFold : public Observer {
  public:
   MetricsFold(std::shared_ptr<const JobTable> jobs, std::vector<std::int32_t> node_gpus, RunClock clock = {});
+  MetricsFold(const MetricsFold&) = default;
+  MetricsFold(MetricsFold&&) = default;
+  MetricsFold& operator=(const MetricsFold&) = default;
+  MetricsFold& operator=(MetricsFold&&) = default;
+  ~MetricsFold() override;
 
+  void expect(JobId job) const override;
   void on_event(const Event& e) override;
   void on_end(Time now) override;
 
@@ -59,7 +69,8 @@ class MetricsFold : public Observer {
   // Whether metrics are of it.
   [[nodiscard]] bool counted(JobId id) const { return submitted(id) && (*table_)[id.index()].measured; }
   [[nodiscard]] JobRow row(JobId id) const;
-  [[nodiscard]] JobRow numbers(JobId id) const;  // the row without its texts, which cost more than the rest
+  [[nodiscard]] const JobInfo& info(JobId id) const { return (*table_)[id.index()]; }
+  [[nodiscard]] JobNumbers numbers(JobId id) const;  // its texts cost more than these
   [[nodiscard]] std::vector<JobRow> rows() const;
   [[nodiscard]] Duration cpu_per_sample(JobId id) const { return jobs_[id.index()].cpu_per_sample; }
   [[nodiscard]] const SampleSeries& samples() const { return samples_; }

@@ -16,10 +16,9 @@
 
 namespace orrery {
 
-// One row of jobs.csv. Times are instants of the run, as its clock counts them (run_clock.hpp).
-struct JobRow {
+// The numbers of a row of jobs.csv. Times are instants of the run, as its clock counts them (run_clock.hpp).
+struct JobNumbers {
   JobId job{};
-  std::string name, tenant, model, kind;
   std::int32_t gpus = 0;
   Time submit{};
   Time first_start = kNever;  // first launch (GPUs held); kNever = never
@@ -33,6 +32,11 @@ struct JobRow {
   Duration cpu_per_sample{};      // of one core, loading and preprocessing, as last measured; 0 = not measured
   JobState state = JobState::pending;
   Rejection rejection = Rejection::none;  // why it was rejected, if it was
+};
+
+// One row of jobs.csv.
+struct JobRow : JobNumbers {
+  std::string name{}, tenant{}, model{}, kind{};
 };
 
 // A step function of the cluster: the values from `at` on.

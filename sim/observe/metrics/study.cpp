@@ -5,6 +5,8 @@
 #include <map>
 #include <utility>
 
+#include "sim/core/fetch.hpp"
+
 namespace orrery {
 namespace {
 
@@ -77,6 +79,8 @@ StudyFold::StudyFold(std::shared_ptr<const JobTable> table, StudyInputs inputs)
   }
 }
 
+StudyFold::~StudyFold() = default;
+
 void StudyFold::advance(Time now) {
   if (now == now_) return;
   const Int128 dt = (now - now_).ns;
@@ -95,6 +99,17 @@ void StudyFold::advance(Time now) {
   now_ = now;
 }
 
+std::uint32_t StudyFold::new_live() {
+  if (free_live_.empty()) {
+    live_.emplace_back();
+    return static_cast<std::uint32_t>(live_.size() - 1);
+  }
+  const std::uint32_t at = free_live_.back();
+  free_live_.pop_back();
+  live_[at] = Live{};
+  return at;
+}
+
 StudyFold::Waste& StudyFold::waste_of(Job& j) {
   if (j.waste == 0) {
     waste_.emplace_back();
@@ -110,54 +125,58 @@ void StudyFold::change_contention(int by_jobs, std::int64_t by_gpus) {
 }
 
 void StudyFold::hold(Job& j, const Event& e) {
-  const Allocation* taken = e.get<event::Launch>().gpus;
-  const Allocation gpus = taken != nullptr ? *taken : Allocation{};
+  Live& l = live_[j.live];
+  static const Allocation kNothing;
+  const Allocation* const taken = e.get<event::Launch>().gpus;
+  const Allocation& gpus = taken != nullptr ? *taken : kNothing;
   if (j.launches > 0 && (*table_)[e.job.index()].measured) {
     ++restarts_;
-    if (!(gpus == j.held)) ++migrations_;
+    if (!(gpus == l.held)) ++migrations_;
   }
   ++j.launches;
-  j.held = gpus;
-  j.held_since = e.at;
-  j.unsaved_ns = 0;
-  j.holds = true;
-  j.stopping = false;
-  j.speedup_milli = 0;
+  l.held = gpus;
+  l.held_since = e.at;
+  l.unsaved_ns = 0;
+  l.holds = true;
+  l.stopping = false;
+  l.speedup_milli = 0;
   if (speeds_known_ && gpus.gpu_count() > 0) {
     const std::optional<double> speedup = in_.speedup(e.job, gpus);
     speeds_known_ = speedup.has_value();
-    j.speedup_milli = std::llround(1000 * speedup.value_or(0));
+    l.speedup_milli = std::llround(1000 * speedup.value_or(0));
   }
-  fragments_.count(j.held, 1);
-  held_.count(j.held, 1, [this](std::size_t node, std::int64_t milli) {
+  fragments_.count(l.held, 1);
+  held_.count(l.held, 1, [this](std::size_t node, std::int64_t milli) {
     groups_[in_.node_group[node]].held_milli += milli;
     fragments_.refresh(node, held_);
   });
 }
 
 void StudyFold::run(Job& j, bool on) {
-  if (j.runs == on) return;
+  Live& l = live_[j.live];
+  if (l.runs == on) return;
   settle(j);
-  j.runs = on;
-  j.run_since = now_;
-  speedup_milli_ += on ? j.speedup_milli : -j.speedup_milli;
-  running_.count(j.held, on ? 1 : -1, [this](std::size_t node, std::int64_t milli) {
+  l.runs = on;
+  l.run_since = now_;
+  speedup_milli_ += on ? l.speedup_milli : -l.speedup_milli;
+  running_.count(l.held, on ? 1 : -1, [this](std::size_t node, std::int64_t milli) {
     groups_[in_.node_group[node]].running_milli += milli;
   });
 }
 
 // Books the running time up to now.
 void StudyFold::settle(Job& j) {
-  if (!j.runs) return;
-  const std::int64_t ns = in_.clock.ran(j.run_since, now_).ns;
-  const std::int64_t ahead = ns - (now_ - j.run_since).ns;
-  j.run_since = now_;
-  j.unsaved_ns += ns;
-  j.ran_ns += ns;
+  Live& l = live_[j.live];
+  if (!l.runs) return;
+  const std::int64_t ns = in_.clock.ran(l.run_since, now_).ns;
+  const std::int64_t ahead = ns - (now_ - l.run_since).ns;
+  l.run_since = now_;
+  l.unsaved_ns += ns;
+  l.ran_ns += ns;
   if (ahead == 0) return;
-  j.ahead_ns += ahead;
-  j.life_ahead_ns += ahead;
-  for (const NodeSlice& s : j.held.slices()) {
+  l.ahead_ns += ahead;
+  l.life_ahead_ns += ahead;
+  for (const NodeSlice& s : l.held.slices()) {
     Group& g = groups_[in_.node_group[s.node.index()]];
     const Int128 more = static_cast<Int128>(ahead) * s.gpu_count() * s.milli_per_gpu;
     g.held += more;
@@ -167,29 +186,32 @@ void StudyFold::settle(Job& j) {
 
 // Of its latest running time the job stood still for so long.
 void StudyFold::stand_still(Job& j, Duration stood) {
+  Live& l = live_[j.live];
   settle(j);
-  const std::int64_t still = std::clamp<std::int64_t>(stood.ns, 0, j.unsaved_ns);
+  const std::int64_t still = std::clamp<std::int64_t>(stood.ns, 0, l.unsaved_ns);
   if (still == 0) return;
-  waste_of(j).checkpoint += static_cast<Int128>(still) * j.held.milli_gpus();
-  j.unsaved_ns -= still;
+  waste_of(j).checkpoint += static_cast<Int128>(still) * l.held.milli_gpus();
+  l.unsaved_ns -= still;
 }
 
 // So much work survives: no more than at the last save means that whatever was done since is rolled back.
 void StudyFold::keep(Job& j, Work work) {
+  Live& l = live_[j.live];
   settle(j);
-  if (work.ns <= j.committed_ns && j.unsaved_ns > 0)
-    waste_of(j).lost += static_cast<Int128>(j.unsaved_ns) * j.held.milli_gpus();
+  if (work.ns <= j.committed_ns && l.unsaved_ns > 0)
+    waste_of(j).lost += static_cast<Int128>(l.unsaved_ns) * l.held.milli_gpus();
   j.committed_ns = work.ns;
-  j.unsaved_ns = 0;
+  l.unsaved_ns = 0;
 }
 
 // What it held until now at the price, power and peak of its nodes.
 void StudyFold::book(Job& j, Time now) {
+  Live& l = live_[j.live];
   settle(j);
-  const double held_s = to_seconds(now - j.held_since + Duration{std::exchange(j.ahead_ns, 0)});
-  const double ran_s = static_cast<double>(std::exchange(j.ran_ns, 0)) / 1e9;
-  j.held_since = now;
-  for (const NodeSlice& s : j.held.slices()) {
+  const double held_s = to_seconds(now - l.held_since + Duration{std::exchange(l.ahead_ns, 0)});
+  const double ran_s = static_cast<double>(std::exchange(l.ran_ns, 0)) / 1e9;
+  l.held_since = now;
+  for (const NodeSlice& s : l.held.slices()) {
     const NodeGroup& group = in_.groups[in_.node_group[s.node.index()]];
     const double gpus = static_cast<double>(s.gpu_count()) * s.milli_per_gpu / kMilliPerGpu;
     j.peak_tflop += held_s * gpus * static_cast<double>(group.peak_gflop_per_s) / 1000;
@@ -202,33 +224,36 @@ void StudyFold::book(Job& j, Time now) {
 }
 
 void StudyFold::release(Job& j, Time now) {
+  Live& l = live_[j.live];
   run(j, false);
-  if (!j.holds) return;
+  if (!l.holds) return;
   book(j, now);
-  j.holds = false;
-  fragments_.count(j.held, -1);
-  held_.count(j.held, -1, [this](std::size_t node, std::int64_t milli) {
+  l.holds = false;
+  fragments_.count(l.held, -1);
+  held_.count(l.held, -1, [this](std::size_t node, std::int64_t milli) {
     groups_[in_.node_group[node]].held_milli += milli;
     fragments_.refresh(node, held_);
   });
 }
 
 void StudyFold::end(Job& j, Time now) {
+  Live& l = live_[j.live];
   release(j, now);
   j.ended = true;
-  if (j.contends) {
+  if (l.contends) {
     change_contention(-1, 0);
     const auto id = static_cast<std::size_t>(&j - jobs_.data());
-    const double life_s = to_seconds(now - j.ready);
-    const double counted_s = to_seconds(now - j.ready + Duration{j.life_ahead_ns});
+    const double life_s = to_seconds(now - l.ready);
+    const double counted_s = to_seconds(now - l.ready + Duration{l.life_ahead_ns});
     const double asked = counted_s * static_cast<double>((*table_)[id].milli_gpus) / kMilliPerGpu;
-    double equal = static_cast<double>(totals_.share - j.share) / kMicro / 1e9;
-    if (j.life_ahead_ns != 0 && life_s > 0) equal *= counted_s / life_s;
+    double equal = static_cast<double>(totals_.share - l.share) / kMicro / 1e9;
+    if (l.life_ahead_ns != 0 && life_s > 0) equal *= counted_s / life_s;
     j.deserved_gpu_s = std::min(asked, equal);
   }
-  j.contends = false;
-  const Int128 usable = totals_.usable - j.usable;
-  if (usable > 0) j.contention = static_cast<double>(totals_.contending - j.contending) / static_cast<double>(usable);
+  l.contends = false;
+  const Int128 usable = totals_.usable - l.usable;
+  if (usable > 0) j.contention = static_cast<double>(totals_.contending - l.contending) / static_cast<double>(usable);
+  free_live_.push_back(std::exchange(j.live, kNone));
 }
 
 void StudyFold::change_capacity(const Event& e) {
@@ -239,35 +264,43 @@ void StudyFold::change_capacity(const Event& e) {
   fragments_.refresh(node, held_);
 }
 
+void StudyFold::expect(JobId job) const {
+  if (job.index() >= jobs_.size()) return;
+  fetch(jobs_[job.index()]);
+  if (const std::uint32_t live = jobs_[job.index()].live; live != kNone) fetch(live_[live]);
+}
+
 void StudyFold::on_event(const Event& e) {
   advance(e.at);
   if (e.kind() == EventKind::capacity) return change_capacity(e);
   if (!e.job.valid() || e.job.index() >= jobs_.size()) return;
   Job& j = jobs_[e.job.index()];
   if (j.ended) return;
+  if (j.live == kNone) j.live = new_live();
+  Live& l = live_[j.live];
   switch (e.kind()) {
     case EventKind::submit:
       if (first_submit_ == kNever && (*table_)[e.job.index()].measured) {
         first_submit_ = e.at;
         at_first_submit_ = totals_;
       }
-      j.contending = totals_.contending;
-      j.usable = totals_.usable;
+      l.contending = totals_.contending;
+      l.usable = totals_.usable;
       break;
     case EventKind::ready:
-      if (j.contends) break;
+      if (l.contends) break;
       change_contention(1, 0);
-      j.contends = true;
-      j.ready = e.at;
-      j.share = totals_.share;
+      l.contends = true;
+      l.ready = e.at;
+      l.share = totals_.share;
       break;
     case EventKind::launch: hold(j, e); break;
     case EventKind::started:
     case EventKind::resumed:
-      if (j.holds && !j.stopping) run(j, true);
+      if (l.holds && !l.stopping) run(j, true);
       break;
     case EventKind::stop:
-      j.stopping = true;
+      l.stopping = true;
       run(j, false);
       break;
     case EventKind::suspended:
@@ -277,7 +310,7 @@ void StudyFold::on_event(const Event& e) {
     case EventKind::checkpointed:
       stand_still(j, e.get<event::Checkpointed>().stood_still);
       j.committed_ns = e.get<event::Checkpointed>().committed.ns;
-      j.unsaved_ns = 0;
+      l.unsaved_ns = 0;
       break;
     case EventKind::inherited:
       j.heir = true;
@@ -312,7 +345,7 @@ void StudyFold::on_event(const Event& e) {
 void StudyFold::on_end(Time now) {
   advance(now);
   for (Job& j : jobs_)
-    if (j.holds) book(j, now);
+    if (j.live != kNone && live_[j.live].holds) book(j, now);
 }
 
 }  // namespace orrery

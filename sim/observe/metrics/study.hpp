@@ -56,7 +56,13 @@ struct StudyInputs {
 class StudyFold : public Observer {
  public:
   StudyFold(std::shared_ptr<const JobTable> table, StudyInputs inputs);
+  StudyFold(const StudyFold&) = default;
+  StudyFold(StudyFold&&) = default;
+  StudyFold& operator=(const StudyFold&) = default;
+  StudyFold& operator=(StudyFold&&) = default;
+  ~StudyFold() override;
 
+  void expect(JobId job) const override;
   void on_event(const Event& e) override;
   void on_end(Time now) override;
 
@@ -64,24 +70,30 @@ class StudyFold : public Observer {
   [[nodiscard]] StudySummary summary(const MetricsFold& base) const;
 
  private:
+  static constexpr std::uint32_t kNone = 0xffffffff;
   struct Job {
-    Int128 contending = 0, usable = 0;              // integrals at submit
-    Int128 share = 0;                               // integral at ready
     double contention = 0;                          // at its end: jobs per usable GPU over its life
     double deserved_gpu_s = 0;                      // at its end: see share_jain
     double peak_tflop = 0, cost = 0, energy_j = 0;  // of what it held
-    Allocation held;                                // its present or last one
+    std::int64_t saved_ns = 0;                      // inherited work
+    std::int64_t committed_ns = 0;                  // work that it would keep, as it last said
+    std::uint32_t launches = 0;
+    std::uint32_t waste = 0;     // 1 + index into waste_; 0 = none
+    std::uint32_t live = kNone;  // in live_, from its first event until it has ended
+    bool heir = false, ended = false;
+  };
+  // What is kept of a job until it has ended.
+  struct Live {
+    Int128 contending = 0, usable = 0;  // integrals at submit
+    Int128 share = 0;                   // integral at ready
+    Allocation held;                    // its present or last one
     Time ready{}, held_since{}, run_since{};
-    std::int64_t saved_ns = 0;       // inherited work
-    std::int64_t committed_ns = 0;   // work that it would keep, as it last said
     std::int64_t unsaved_ns = 0;     // of running in this launch, since it last saved
     std::int64_t ran_ns = 0;         // of running since held_since
     std::int64_t ahead_ns = 0;       // of that, by which the run's clock is ahead of the cluster's
     std::int64_t life_ahead_ns = 0;  // likewise, since it was submitted
     std::int64_t speedup_milli = 0;
-    std::uint32_t launches = 0;
-    std::uint32_t waste = 0;  // 1 + index into waste_; 0 = none
-    bool heir = false, holds = false, runs = false, stopping = false, contends = false, ended = false;
+    bool holds = false, runs = false, stopping = false, contends = false;
   };
   struct Group {
     Int128 held = 0, running = 0;  // integrals, milli-GPU x ns
@@ -108,6 +120,7 @@ class StudyFold : public Observer {
   void change_capacity(const Event& e);
   void change_contention(int by_jobs, std::int64_t by_gpus);
   [[nodiscard]] Waste& waste_of(Job& j);
+  [[nodiscard]] std::uint32_t new_live();
   // The parts of summary().
   void add_fairness(StudySummary& s, const MetricsFold& base) const;
   void add_shares(StudySummary& s, const MetricsFold& base) const;
@@ -122,8 +135,8 @@ class StudyFold : public Observer {
   [[nodiscard]] std::optional<double> exclusive_s(JobId id) const;
   // FLOPs of the work that the job really had, in 10^12; nothing where they or the peak are not known.
   [[nodiscard]] std::optional<double> computed_tflop(JobId id) const;
-  [[nodiscard]] std::optional<double> rho(const JobRow& row) const;
-  [[nodiscard]] double productive_gpu_s(const JobRow& row) const;
+  [[nodiscard]] std::optional<double> rho(const JobNumbers& row) const;
+  [[nodiscard]] double productive_gpu_s(const JobNumbers& row) const;
   [[nodiscard]] bool measures_all() const;
   [[nodiscard]] bool priced() const;
   [[nodiscard]] bool powered() const;
@@ -133,6 +146,8 @@ class StudyFold : public Observer {
   GpuMeter held_, running_;
   FragmentMeter fragments_;
   std::vector<Job> jobs_;
+  std::vector<Live> live_;
+  std::vector<std::uint32_t> free_live_;
   std::vector<Group> groups_;
   std::vector<Waste> waste_;  // of the jobs that had any
   Time now_{};

@@ -116,7 +116,7 @@ std::optional<double> ratio(double of, double to) {
 
 void StudyFold::add_groups(StudySummary& s, const MetricsFold& base) const {
   std::map<std::string, Sums> by_kind, by_tenant;
-  const auto add = [&](Sums& of, const JobRow& row) {
+  const auto add = [&](Sums& of, const JobNumbers& row) {
     const std::size_t i = row.job.index();
     const Job& j = jobs_[i];
     const bool finished = row.state == JobState::finished;
@@ -149,7 +149,7 @@ void StudyFold::add_groups(StudySummary& s, const MetricsFold& base) const {
     const JobId id(static_cast<std::uint32_t>(i));
     const JobInfo& info = (*table_)[i];
     if (!base.counted(id) || (info.kind.empty() && info.tenant.empty())) continue;
-    const JobRow row = base.numbers(id);
+    const JobNumbers row = base.numbers(id);
     if (!info.kind.empty()) add(by_kind[info.kind], row);
     if (!info.tenant.empty()) add(by_tenant[info.tenant], row);
   }

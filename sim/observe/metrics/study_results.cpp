@@ -46,13 +46,13 @@ std::optional<double> StudyFold::computed_tflop(JobId id) const {
   return static_cast<double>(in.tflop) * *exclusive / to_seconds(*in.exclusive);
 }
 
-std::optional<double> StudyFold::rho(const JobRow& row) const {
+std::optional<double> StudyFold::rho(const JobNumbers& row) const {
   const std::optional<double> exclusive = exclusive_s(row.job);
   if (!exclusive) return std::nullopt;
   return to_seconds(row.finish - row.submit) / (*exclusive * std::max(1.0, jobs_[row.job.index()].contention));
 }
 
-double StudyFold::productive_gpu_s(const JobRow& row) const {
+double StudyFold::productive_gpu_s(const JobNumbers& row) const {
   const Job& j = jobs_[row.job.index()];
   const Waste waste = j.waste > 0 ? waste_[j.waste - 1] : Waste{};
   return gpu_s(row.service.milli_gpu_ns - waste.checkpoint - waste.lost);
@@ -67,7 +67,7 @@ void StudyFold::add_fairness(StudySummary& s, const MetricsFold& base) const {
   for (std::size_t i = 0; i < jobs_.size(); ++i) {
     const JobId id(static_cast<std::uint32_t>(i));
     if (!base.counted(id)) continue;
-    const JobRow row = base.numbers(id);
+    const JobNumbers row = base.numbers(id);
     const bool finished = row.state == JobState::finished;
     if (const auto& deadline = in_.jobs[i].deadline) on_time.add(finished && row.finish <= *deadline ? 1 : 0);
     const std::optional<double> exclusive = exclusive_s(id);
@@ -111,7 +111,7 @@ void StudyFold::add_shares(StudySummary& s, const MetricsFold& base) const {
   for (std::size_t i = 0; i < jobs_.size(); ++i) {
     const JobId id(static_cast<std::uint32_t>(i));
     if (!base.counted(id) || jobs_[i].deserved_gpu_s <= 0) continue;
-    const JobRow row = base.numbers(id);
+    const JobNumbers row = base.numbers(id);
     if (row.state == JobState::finished) shares.push_back(to_gpu_seconds(row.held) / jobs_[i].deserved_gpu_s);
   }
   s.share_jain = jain(shares);
@@ -124,7 +124,7 @@ void StudyFold::add_work(StudySummary& s, const MetricsFold& base) const {
   for (std::size_t i = 0; i < jobs_.size(); ++i) {
     const JobId id(static_cast<std::uint32_t>(i));
     if (!base.counted(id)) continue;
-    const JobRow row = base.numbers(id);
+    const JobNumbers row = base.numbers(id);
     const double useful = productive_gpu_s(row);
     held += to_gpu_seconds(row.held);
     service += to_gpu_seconds(row.service);

@@ -34,7 +34,7 @@ void sort_for_quantiles(std::vector<double>& values, std::initializer_list<doubl
 }
 
 JobRow MetricsFold::row(JobId id) const {
-  JobRow r = numbers(id);
+  JobRow r{numbers(id)};
   const JobInfo& info = (*table_)[id.index()];
   r.name = info.name;
   r.tenant = info.tenant;
@@ -43,9 +43,9 @@ JobRow MetricsFold::row(JobId id) const {
   return r;
 }
 
-JobRow MetricsFold::numbers(JobId id) const {
+JobNumbers MetricsFold::numbers(JobId id) const {
   const Job& j = jobs_[id.index()];
-  JobRow r;
+  JobNumbers r;
   r.job = id;
   r.gpus = (*table_)[id.index()].gpus;
   r.submit = j.submit;

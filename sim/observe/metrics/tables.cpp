@@ -27,15 +27,15 @@ double study_of(const Summary& s) {
   return (s.study.*Field).value_or(std::numeric_limits<double>::quiet_NaN());
 }
 
-void append_job(std::string& out, const JobRow& r) {
+void append_job(TextBuffer& out, const JobInfo& job, const JobNumbers& r) {
   const bool finished = r.state == JobState::finished;
-  append_csv(out, r.name);
+  append_csv(out, job.name);
   out.push_back(',');
-  append_csv(out, r.tenant);
+  append_csv(out, job.tenant);
   out.push_back(',');
-  append_csv(out, r.kind);
+  append_csv(out, job.kind);
   out.push_back(',');
-  append_csv(out, r.model);
+  append_csv(out, job.model);
   out.push_back(',');
   append_int(out, r.gpus);
   out.push_back(',');
@@ -252,22 +252,24 @@ std::optional<double> metric_value(const MetricDefinition& m, const Summary& s) 
 }
 
 void write_jobs_csv(const MetricsFold& fold, const TextSink& sink) {
-  std::string out =
+  TextBuffer out;
+  out +=
       "job_id,tenant,kind,model,gpus,submit_s,first_start_s,finish_s,jct_s,wait_s,run_s,service_gpu_s,held_gpu_s,"
       "launches,preemptions,cpu_per_sample_s,state,reason\n";
   for (std::size_t i = 0; i < fold.job_count(); ++i) {
     const JobId id(static_cast<std::uint32_t>(i));
     if (!fold.submitted(id)) continue;
-    append_job(out, fold.row(id));
+    append_job(out, fold.info(id), fold.numbers(id));
     if (out.size() < kFlushTableBytes) continue;
-    sink(out);
+    sink(out.view());
     out.clear();
   }
-  sink(out);
+  sink(out.view());
 }
 
 void write_samples_csv(const SampleSeries& samples, const TextSink& sink) {
-  std::string out = "t_s,gpus_held,gpus_running,gpus_down,queue_jobs,queue_gpus\n";
+  TextBuffer out;
+  out += "t_s,gpus_held,gpus_running,gpus_down,queue_jobs,queue_gpus\n";
   for (std::size_t i = 0; i < samples.size(); ++i) {
     const Sample s = samples[i];
     append_seconds(out, s.at);
@@ -283,10 +285,10 @@ void write_samples_csv(const SampleSeries& samples, const TextSink& sink) {
     append_int(out, s.queue_gpus);
     out.push_back('\n');
     if (out.size() < kFlushTableBytes) continue;
-    sink(out);
+    sink(out.view());
     out.clear();
   }
-  sink(out);
+  sink(out.view());
 }
 
 namespace {
