@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "orrery_version.hpp"
+#include "scenarios/app/args.hpp"
 #include "sim/core/assert.hpp"
 #include "sim/core/joined.hpp"
 
@@ -57,10 +58,7 @@ int dispatch(const std::vector<std::string>& arguments) {
       return v.run(help ? std::vector<std::string>{"--help"}
                         : std::vector<std::string>(arguments.begin() + 1, arguments.end()));
   }
-  Diagnostic d{fmt::format("unknown verb `{}`", wanted)};
-  if (const auto near = closest(wanted, names); !near.empty()) d.hint = fmt::format("did you mean `{}`?", near);
-  d.notes.push_back(fmt::format("verbs: {}", joined(names, ", ")));
-  return report_error(Error(std::move(d)));
+  return report_unknown("unknown verb", wanted, names, "verbs");
 }
 
 // Unlike fmt::print it does not throw where nobody reads any more (`orrery ... 2>&1 | head`).
@@ -73,6 +71,20 @@ void complain(const std::string& text) {
 int report_error(const Error& error) {
   std::fputs(render(error).c_str(), stderr);
   return kUsage;
+}
+
+int report_unknown(std::string_view what, std::string_view name, const std::vector<std::string_view>& names,
+                   std::string_view plural) {
+  Diagnostic d{fmt::format("{} `{}`", what, name)};
+  if (const auto near = closest(name, names); !near.empty()) d.hint = fmt::format("did you mean `{}`?", near);
+  if (!plural.empty()) d.notes.push_back(fmt::format("{}: {}", plural, joined(names, ", ")));
+  return report_error(Error(std::move(d)));
+}
+
+std::optional<int> read_arguments(Args& args, const std::vector<std::string>& arguments) {
+  if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
+  if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
+  return std::nullopt;
 }
 
 bool print(std::string_view text) {

@@ -1,6 +1,7 @@
 // The command line: one table of verbs, each verb in a file of its own (verb_*.cpp).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +10,8 @@
 #include "sim/core/error.hpp"
 
 namespace orrery::app {
+
+class Args;
 
 struct Verb {
   std::string_view name;
@@ -33,6 +36,12 @@ int run_command_line(int argc, const char* const* argv);
 
 // Prints the diagnostics on stderr; returns kUsage.
 int report_error(const Error& error);
+// Says that `name`, an argument, is none of `names`, and which of them may be meant; returns kUsage. `what`: "unknown
+// verb".
+int report_unknown(std::string_view what, std::string_view name, const std::vector<std::string_view>& names,
+                   std::string_view plural = {});
+// Reads the arguments of a verb. An exit code where nothing is left to do: they are wrong, or ask for help.
+[[nodiscard]] std::optional<int> read_arguments(Args& args, const std::vector<std::string>& arguments);
 // The whole text to stdout; false (with a message) when it could not be written, as on a full disk.
 bool print(std::string_view text);
 

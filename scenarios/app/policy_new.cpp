@@ -196,8 +196,7 @@ int policy_new(const std::vector<std::string>& arguments) {
       "library", "a shared library in C++, against an installed Orrery")("tree", "in Orrery's own tree, here")(
       "output,o", taking<std::string>(), "the folder (default: NAME; not with --tree)");
   args.at_most_one({"python", "library", "tree"});
-  if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
-  if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
+  if (const auto done = read_arguments(args, arguments)) return *done;
   if (!args.has("name")) return report_error(Error(Diagnostic{"which name? `orrery policy new mine`"}));
   const std::string name = args.text("name");
   const NewKind kind = args.has("tree") ? NewKind::tree : args.has("library") ? NewKind::library : NewKind::python;

@@ -119,8 +119,7 @@ Finding gpus() {
 int doctor_verb(const std::vector<std::string>& arguments) {
   Args args("orrery doctor [--json]", {});
   args.options()("json", "an array of objects: health, what, text");
-  if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
-  if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
+  if (const auto done = read_arguments(args, arguments)) return *done;
   const std::vector<Finding> findings{simulator(),    recorded_traces(), disk(),        local_engine(),
                                       paced_worker(), trainer(false),    trainer(true), gpus()};
   std::string out;

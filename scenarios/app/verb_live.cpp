@@ -60,8 +60,7 @@ int run_action(const std::vector<std::string>& arguments) {
       "worker", taking<std::string>(), "worker program (default: orrery-paced beside orrery)")(
       "quiet,q", "no lines while it runs");
   add_scenario_options(args);
-  if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
-  if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
+  if (const auto done = read_arguments(args, arguments)) return *done;
   auto scenario = scenario_from(args, args.text("policy"));
   if (!scenario) return report_error(scenario.error());
   if (args.has("print-config")) return print(effective_yaml(*scenario)) ? kOk : kRunFailed;
@@ -92,8 +91,7 @@ int resume_action(const std::vector<std::string>& arguments) {
   args.options()("count-outage", "the run's clock has gone on since it was stopped; by default it stood still")(
       "worker", taking<std::string>(), "worker program (default: the one it began with)")("quiet,q",
                                                                                           "no lines while it runs");
-  if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
-  if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
+  if (const auto done = read_arguments(args, arguments)) return *done;
   const std::string run = run_folder_of(args.text("run"));
   auto unfinished = unfinished_run(run);
   if (!unfinished) return report_error(unfinished.error());
@@ -145,8 +143,7 @@ std::string job_progress(const nlohmann::json& job, const std::string& folder) {
 
 int status_action(const std::vector<std::string>& arguments) {
   Args args("orrery live status RUN", {"run"});
-  if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
-  if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
+  if (const auto done = read_arguments(args, arguments)) return *done;
   const std::string run = run_folder_of(args.text("run"));
   std::string folder = LiveFolder(run).path();
   auto text = live::read_file(folder + "/status.json");

@@ -86,8 +86,7 @@ int show_policy(const std::string& name) {
 int policy_verb(const std::vector<std::string>& arguments) {
   if (!arguments.empty() && arguments.front() == "new") return policy_new({arguments.begin() + 1, arguments.end()});
   Args args("orrery policy list | orrery policy show NAME | orrery policy new NAME", {"action", "name"});
-  if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
-  if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
+  if (const auto done = read_arguments(args, arguments)) return *done;
   const std::string action = args.text("action");
   if (action == "list" && !args.has("name")) return list_policies();
   if (action == "show" && args.has("name")) return show_policy(args.get<std::string>("name"));
@@ -99,8 +98,7 @@ int policy_verb(const std::vector<std::string>& arguments) {
 
 int metrics_verb(const std::vector<std::string>& arguments) {
   Args args("orrery metrics", {});
-  if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
-  if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
+  if (const auto done = read_arguments(args, arguments)) return *done;
   std::string out;
   for (const MetricDefinition& m : metric_definitions())
     out += fmt::format("{} ({}), in {}\n{}", m.key, m.title, m.unit, wrapped(m.definition, 4));

@@ -182,8 +182,7 @@ const std::vector<Topic>& topics() {
 
 int reference_verb(const std::vector<std::string>& arguments) {
   Args args("orrery reference [TOPIC]", {"topic"});
-  if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
-  if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
+  if (const auto done = read_arguments(args, arguments)) return *done;
   const std::string wanted = args.text("topic");
   std::string list;
   std::vector<std::string_view> names;
@@ -193,9 +192,7 @@ int reference_verb(const std::vector<std::string>& arguments) {
     list += fmt::format("{:<13} {}\n", t.name, t.about);
   }
   if (wanted.empty()) return print(list) ? kOk : kRunFailed;
-  Diagnostic d{fmt::format("no topic `{}`", wanted)};
-  if (const auto near = closest(wanted, names); !near.empty()) d.hint = fmt::format("did you mean `{}`?", near);
-  return report_error(Error(std::move(d)));
+  return report_unknown("no topic", wanted, names);
 }
 
 }  // namespace orrery::app

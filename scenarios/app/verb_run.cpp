@@ -44,8 +44,7 @@ int run_verb(const std::vector<std::string>& arguments) {
       "csv", "print the result as CSV")("no-output", "leave no run folder");
   add_scenario_options(args);
   args.at_most_one({"json", "csv"});
-  if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
-  if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
+  if (const auto done = read_arguments(args, arguments)) return *done;
   auto scenario = scenario_from(args, args.text("policy"));
   if (!scenario) return report_error(scenario.error());
   if (args.has("print-config")) return print(effective_yaml(*scenario)) ? kOk : kRunFailed;

@@ -92,8 +92,7 @@ int import_trace(const std::vector<std::string>& arguments) {
 int check_trace(const std::vector<std::string>& arguments) {
   Args args("orrery trace check FILE", {"file"});
   add_read_options(args);
-  if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
-  if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
+  if (const auto done = read_arguments(args, arguments)) return *done;
   if (!args.has("file")) return usage_error("`trace check` wants a file");
   auto trace = read_trace(args.get<std::string>("file"), read_options(args));
   if (!trace) return report_error(trace.error());
@@ -110,8 +109,7 @@ int show_stats(const std::vector<std::string>& arguments) {
   Args args("orrery trace stats FILE [--gpus 64x8]", {"file"});
   args.options()("format", taking<std::string>(), "auto (default), canonical, philly, ...")(
       "gpus", taking<std::string>(), "cluster size, 512 or 64x8: adds the offered load");
-  if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
-  if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
+  if (const auto done = read_arguments(args, arguments)) return *done;
   if (!args.has("file")) return usage_error("`trace stats` wants a file");
   const std::int64_t gpus = args.has("gpus") ? parse_gpus(args.get<std::string>("gpus")) : 0;
   if (args.has("gpus") && gpus == 0) return usage_error("--gpus wants a number of GPUs", "such as 512 or 64x8");

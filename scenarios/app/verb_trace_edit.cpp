@@ -108,8 +108,7 @@ int scale_trace(const std::vector<std::string>& arguments) {
       "gpus", taking<std::string>(), "size of the cluster for --load, 512 or 64x8")(
       "time", taking<std::string>(), "multiplies submit times; deadlines stay as far from them")(
       "gpus-factor", taking<std::string>(), "multiplies the GPUs of jobs, before --load; fractions stay");
-  if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
-  if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
+  if (const auto done = read_arguments(args, arguments)) return *done;
   if (!args.has("file") || !args.has("output"))
     return usage_error("`trace scale` wants a file and -o OUT", "orrery trace scale a.csv -o b.csv --time 0.5");
   if (args.has("load") && args.has("time")) return usage_error("give either --load or --time, not both");
@@ -140,8 +139,7 @@ int slice_action(const std::vector<std::string>& arguments) {
       "jobs", taking<std::int64_t>(), "at most N jobs");
   args.within("skip", 0, 1'000'000'000);
   args.within("jobs", 1, 1'000'000'000);
-  if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
-  if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;
+  if (const auto done = read_arguments(args, arguments)) return *done;
   if (!args.has("file") || !args.has("output"))
     return usage_error("`trace slice` wants a file and -o OUT",
                        "orrery trace slice a.csv -o b.csv --from 2d --to 9d");
