@@ -39,9 +39,10 @@ struct SharesOfWork {
 SharesOfWork work_by_part(const Trace& t) {
   std::set<std::string> chosen;
   for (const TraceJob& j : t.jobs)
-    for (std::size_t at = 0; at < j.after.size();) {
-      chosen.insert(j.after.substr(at, j.after.find('@', at) - at));
-      at = std::min(j.after.find(';', at), j.after.size() - 1) + 1;
+    for (std::size_t at = 0; at < j.after.view().size();) {
+      const std::string& after = j.after.str();
+      chosen.insert(after.substr(at, after.find('@', at) - at));
+      at = std::min(after.find(';', at), after.size() - 1) + 1;
     }
   SharesOfWork sum;
   for (const TraceJob& j : t.jobs) {
@@ -108,8 +109,9 @@ TEST_CASE("lineage workloads: parents at once, and at even gaps", "[generators][
   std::set<std::string> seen;
   for (const TraceJob& j : burst.jobs) {
     if (j.kind == "pretrain") CHECK(j.submit == Time{});
-    if (j.kind == "eval" && j.after[0] == 'p') CHECK(j.submit == Time{});
-    if (!j.after.empty() && !seen.contains(j.after.substr(0, j.after.find('@')))) before_parent_in_row = true;
+    if (j.kind == "eval" && j.after.view().starts_with('p')) CHECK(j.submit == Time{});
+    if (!j.after.empty() && !seen.contains(j.after.str().substr(0, j.after.str().find('@'))))
+      before_parent_in_row = true;
     seen.insert(j.job_id);
   }
   CHECK_FALSE(before_parent_in_row);
@@ -138,8 +140,8 @@ TEST_CASE("lineage workloads: without edges they are the same jobs", "[generator
   const Trace without = generate(s).value();
   for (const TraceJob& j : without.jobs) CHECK((j.after.empty() && j.gain.empty()));
   for (TraceJob& j : with.jobs) {
-    j.after.clear();
-    j.gain.clear();
+    j.after = "";
+    j.gain = "";
   }
   CHECK(canonical_text(with) == canonical_text(without));
 }

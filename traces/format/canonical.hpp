@@ -37,7 +37,7 @@ struct TraceJob {
   std::string tenant;     // tenant
   std::string kind;       // kind: pretrain|transfer|eval|hpo or empty
   std::string model;      // model
-  std::string dataset;    // dataset
+  RareText dataset;       // dataset
   std::optional<std::int32_t> min_gpus, max_gpus;
   std::optional<std::int32_t> gpu_milli;  // gpu_fraction in (0,1]; stored in thousandths of one GPU
   RareText gpu_type;                      // gpu_type: "A100" or "A100|V100"

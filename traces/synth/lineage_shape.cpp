@@ -40,7 +40,7 @@ void lengthen(TraceJob& j, double factor) {
 
 // The parent of an evaluation, which has one.
 std::string only_parent(const TraceJob& j) {
-  return j.after.substr(0, j.after.find('@'));
+  return std::string(j.after.view().substr(0, j.after.view().find('@')));
 }
 
 void submit_at_once(Trace& trace, const std::vector<bool>& alone) {
@@ -158,8 +158,8 @@ void make_elastic(Trace& trace, const GenerateSpec& spec, std::int64_t cluster_g
 
 void drop_edges(Trace& trace) {
   for (TraceJob& j : trace.jobs) {
-    j.after.clear();
-    j.gain.clear();
+    j.after = "";
+    j.gain = "";
   }
 }
 

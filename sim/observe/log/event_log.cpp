@@ -26,8 +26,7 @@ EventLog::Short::Short(std::string_view of) : size(of.size()) {
 EventLog::EventLog(const std::shared_ptr<const JobTable>& jobs, const std::vector<std::int32_t>& node_gpus,
                    EventLogOptions options)
     : options_(std::move(options)),
-      words_{[this](TextBuffer&, JobId job) { quoted(job); },
-             [this](const Reason& r) { return reason_is_new(r); }},
+      words_{[this](TextBuffer&, JobId job) { quoted(job); }, [this](const Reason& r) { return reason_is_new(r); }},
       reasons_(jobs->size()) {
   name_at_.reserve(jobs->size() + 1);
   for (const auto& j : *jobs) {

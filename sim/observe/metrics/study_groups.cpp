@@ -83,7 +83,7 @@ void StudyFold::add_delays(StudySummary& s, const MetricsFold& base) const {
   for (std::size_t i = 0; i < jobs_.size(); ++i) {
     const JobId id(static_cast<std::uint32_t>(i));
     if (!base.counted(id)) continue;
-    const JobRow row = base.numbers(id);
+    const JobNumbers row = base.numbers(id);
     held += to_gpu_seconds(row.held);
     if (row.state != JobState::finished) continue;
     const std::string& kind = (*table_)[i].kind;
