@@ -5,9 +5,6 @@
 ORRERY_ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 export ORRERY_ROOT
 
-# The compiler cache knows files by their place in the tree, so that every clone shares it.
-export CCACHE_BASEDIR=$ORRERY_ROOT CCACHE_NOHASHDIR=1
-
 if [[ -t 2 && -z ${NO_COLOR:-} && ${TERM:-dumb} != dumb ]]; then
   lib_bold=$'\e[1;34m' lib_red=$'\e[1;31m' lib_off=$'\e[0m'
 else
