@@ -3,7 +3,10 @@
 
 #include <catch2/catch.hpp>
 
+#include <vector>
+
 #include "sim/core/random.hpp"
+#include "sim/models/training/merged_step.hpp"
 
 namespace {
 using namespace orrery;
@@ -137,6 +140,99 @@ TEST_CASE("speeds are found again in times made of them", "[models][step]") {
   CHECK(clipped.flop_s >= 0);
   CHECK(clipped.value_s > 0);
   CHECK(clipped.weight_s == 0);
+}
+
+// --- merged gangs: the backbone once on all rows, the rest of each member by itself
+
+MergedMember head_on_pictures(TransferMethod method, std::int64_t batch) {
+  MergedMember m;
+  m.model.image = ImageConfig{};
+  m.model.head = HeadConfig{5, HeadInput::image};
+  m.model.transfer = TransferConfig{method, 4, 8};
+  m.batch = batch;
+  return m;
+}
+
+// The speeds of docs/speed.md, of a core of the machine that they were measured on.
+TrainerDevice one_core() {
+  TrainerDevice d;
+  const auto speed = [](double gflops, double half_rows, double attention, double gb, double us) {
+    return DeviceSpeed{1 / (gflops * 1e9), gflops > 0 ? 2 * half_rows / (gflops * 1e9) : 0, 1 / (attention * 1e9),
+                       4 / (gb * 1e9), us * 1e-6};
+  };
+  d.forward = speed(328.7, 243, 28.3, 4.30, 10.3);
+  d.backward = speed(190.8, 96, 31.0, 6.84, 18.3);
+  d.optimiser = {0, 0, 0, 4 / 14.29e9, 0};
+  d.data = {0, 0, 0, 4 / 1.54e9, 6.8e-6};
+  return d;
+}
+
+double alone_s(const MergedMember& m, const TrainerDevice& d) {
+  const StepProgram p = step_program(m.model, m.batch, 1, 1, d);
+  return to_seconds(trainer_step(p).run().total);
+}
+
+TEST_CASE("a merged step of one member is the job's own step", "[models][merged_step]") {
+  for (const TransferMethod method : {TransferMethod::lora, TransferMethod::probe}) {
+    const MergedMember m = head_on_pictures(method, 16);
+    CHECK(merged_step_time({&m, 1}, one_core()).seconds() == Approx(alone_s(m, one_core())).epsilon(1e-4));
+  }
+}
+
+// On a device that takes time for calls only, k members make the backbone's calls once. A block of the tower calls,
+// forward: 4 maps, 2 norms, attention with what is beside it (3), gelu, 2 sums: 12; two of them, the last norm and
+// three calls for the patches: 28. An update is two products: 2 x 4 x 2 = 16. The head calls 4.
+TEST_CASE("of a merged step the backbone's calls are made once, the members' own by each", "[models][merged_step]") {
+  TrainerDevice calls;
+  calls.forward.call_s = 1;
+  const MergedMember lora = head_on_pictures(TransferMethod::lora, 4);
+  for (const std::size_t k : {1U, 2U, 5U}) {
+    const std::vector<MergedMember> members(k, lora);
+    const MergedStepTime t = merged_step_time(members, calls);
+    CHECK(t.base_s == 28);
+    CHECK(t.own_s == static_cast<double>(k) * (16 + 4));
+  }
+  // What is element-wise grows with the rows: nothing of it is saved.
+  TrainerDevice values;
+  values.forward.value_s = values.backward.value_s = 1;
+  const std::vector<MergedMember> three(3, lora);
+  CHECK(merged_step_time(three, values).seconds() ==
+        Approx(3 * merged_step_time({&lora, 1}, values).seconds()).epsilon(1e-12));
+  CHECK(merged_gamma(lora, values) == Approx(0).margin(1e-12));
+}
+
+TEST_CASE("the law of merged steps holds for alike members; small batches share more", "[models][merged_step]") {
+  const TrainerDevice d = one_core();
+  double before = 1;
+  for (const std::int64_t batch : {2, 8, 32, 128}) {
+    const MergedMember m = head_on_pictures(TransferMethod::lora, batch);
+    const double alone = merged_step_time({&m, 1}, d).seconds(), gamma = merged_gamma(m, d);
+    for (const std::size_t k : {2U, 4U, 8U}) {
+      const std::vector<MergedMember> members(k, m);
+      const double t = merged_step_time(members, d).seconds() / alone;
+      CHECK(t == Approx(gamma + (1 - gamma) * static_cast<double>(k)).epsilon(1e-9));
+    }
+    CHECK(gamma > 0);
+    CHECK(gamma < before);
+    before = gamma;
+  }
+}
+
+TEST_CASE("probes with known features ask nothing of the backbone; beside LoRA others go through it and back",
+          "[models][merged_step]") {
+  const TrainerDevice d = one_core();
+  MergedMember known = head_on_pictures(TransferMethod::probe, 8);
+  known.cached_features = true;
+  const std::vector<MergedMember> two(2, known);
+  CHECK(merged_step_time(two, d).base_s == 0);
+  CHECK(merged_gamma(known, d) == Approx(0).margin(1e-12));
+  const MergedMember lora = head_on_pictures(TransferMethod::lora, 8),
+                     probe = head_on_pictures(TransferMethod::probe, 8);
+  const std::vector<MergedMember> mixed{lora, probe}, probes{probe, probe};
+  // Both share one forward pass; beside LoRA the probe's rows are in its backward pass as well.
+  CHECK(merged_step_time(mixed, d).base_s > merged_step_time(probes, d).base_s);
+  CHECK(merged_step_time(mixed, d).base_s ==
+        Approx(merged_step_time(std::vector<MergedMember>{lora, lora}, d).base_s).epsilon(1e-12));
 }
 
 }  // namespace

@@ -35,6 +35,11 @@ DeviceWork& DeviceWork::operator+=(const DeviceWork& o) {
   return *this;
 }
 
+DeviceWork DeviceWork::operator-(const DeviceWork& o) const {
+  return {flops - o.flops, weights - o.weights, attention_flops - o.attention_flops, values - o.values,
+          calls - o.calls};
+}
+
 double DeviceSpeed::seconds(const DeviceWork& work) const {
   return dot(row_of(work), {flop_s, weight_s, attention_flop_s, value_s, call_s});
 }

@@ -21,6 +21,8 @@ struct DeviceWork {
   std::int64_t calls = 0;            // operators
 
   DeviceWork& operator+=(const DeviceWork& o);
+  // Of a whole and a part of it.
+  [[nodiscard]] DeviceWork operator-(const DeviceWork& o) const;
   friend bool operator==(const DeviceWork&, const DeviceWork&) = default;
 };
 

@@ -172,8 +172,11 @@ class Walk {
   bool inner_linear(std::int64_t rows, std::int64_t in, std::int64_t out, bool grad) {
     product(rows, in, out, grad, full_);
     if (lora_) {
+      const ModelPhase before = cost_.phases.back();
       product(rows, in, m_.transfer->rank, grad, true);
       product(rows, m_.transfer->rank, out, true, true);
+      cost_.phases.back().own_forward += forward() - before.forward;
+      cost_.phases.back().own_backward += backward() - before.backward;
       keep_operand(rows * m_.transfer->rank);
     }
     return grad || full_ || lora_;
@@ -259,7 +262,6 @@ class Walk {
     begin(ModelPart::audio);
     return patches(m_.audio->tokens(), m_.audio->patch_values(), m_.audio->stack);
   }
-
   // What comes of part `only` (-1: of all, pooled).
   Flow fuse(std::vector<Flow> parts, int only) {
     begin(ModelPart::fusion);
@@ -309,7 +311,6 @@ class Walk {
     }
     return out;
   }
-
   void head() {
     Flow in{1, head_width(), false};
     if (!cached_) {
@@ -325,7 +326,6 @@ class Walk {
     pointwise(2 * batch_ * m_.head->classes, 2 * batch_ * m_.head->classes, true, 3);
     keep(batch_ * (in.width + m_.head->classes));
   }
-
   void pretrain() {
     const ObjectiveConfig& o = m_.objectives;
     const Passes p = passes(m_);

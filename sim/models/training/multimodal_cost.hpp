@@ -24,6 +24,8 @@ inline constexpr std::array<const char*, 8> kPartNames{"text",        "image",  
 struct ModelPhase {
   ModelPart part{};
   DeviceWork forward, backward;
+  // Of that, the low-rank updates: what jobs that share the rest still do each for itself (merged_step.hpp).
+  DeviceWork own_forward{}, own_backward{};
 };
 
 // Neighbouring parameters of a part, in the order in which the model makes them; trainable ones only. Not used: the
