@@ -199,7 +199,8 @@ TEST_CASE("lineage workloads: an elastic job has as many GPUs as its memory need
   const auto least = [&](double bytes) {
     s.device.memory_bytes = bytes;
     std::int64_t sum = 0;
-    for (const TraceJob& j : generate(s).value().jobs) sum += *j.min_gpus;
+    const Trace all = generate(s).value();
+    for (const TraceJob& j : all.jobs) sum += *j.min_gpus;
     return sum;
   };
   CHECK(least(141e9) > least(1e15));
