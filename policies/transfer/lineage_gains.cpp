@@ -169,13 +169,26 @@ void LineageGains::follow(const ClusterView& view, const Event& e) {
   if (!on_ || !e.job.valid()) return;
   const JobSpec& spec = view.spec(e.job);
   if (!spec.after.empty() && child(e.job).pairs.empty()) enter(view, spec);
-  if (e.kind() == EventKind::finished) finished(view, e.job);
+  if (e.kind() == EventKind::finished) {
+    finished(view, e.job);
+    failed_.erase(e.job);
+  } else if (e.kind() == EventKind::failed) {  // it waits now: what it has is in a checkpoint
+    const JobView v = view.job(e.job);
+    failed_[e.job] = {v.done, ran_as_asked(v)};
+  }
+}
+
+// The run time of a job that has finished, without what it did twice.
+Duration LineageGains::took(const JobView& job) const {
+  const auto at = failed_.find(job.id());
+  if (at == failed_.end()) return ran_as_asked(job);
+  return Duration{at->second.kept.ns} + ran_as_asked(job) - at->second.ran;
 }
 
 void LineageGains::finished(const ClusterView& view, JobId job) {
   const JobView v = view.job(job);
   if (!v.estimate || v.estimate->total == kForever || v.ran.ns <= 0) return;
-  const double shown = ratio_log(v.estimate->total, ran_as_asked(v));
+  const double shown = ratio_log(v.estimate->total, took(v));
   const Child& c = child(job);
   if (!c.parent.valid()) {
     claim_.sum += shown;

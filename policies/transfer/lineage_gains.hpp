@@ -5,6 +5,8 @@
 // that was tried and is more likely to harm than not is refused.
 //
 // Claimed run times are noisy and mostly too long. How much they are is learned from jobs that start from nobody.
+// What a failure undid is nobody's run time: a job counts with the work that its last failure left it, and the time
+// since.
 #pragma once
 
 #include <array>
@@ -86,7 +88,14 @@ class LineageGains {
     bool began = false;
   };
 
+  // Of a job, when it last failed.
+  struct Failed {
+    Work kept{};
+    Duration ran{};  // on as many GPUs as it asks for
+  };
+
   void enter(const ClusterView& view, const JobSpec& spec);
+  [[nodiscard]] Duration took(const JobView& job) const;
   [[nodiscard]] const Child& child(JobId job) const;
   [[nodiscard]] LineageGain belief(std::uint32_t pair) const;
   [[nodiscard]] Duration whole_from(const JobView& job, std::uint32_t pair, std::int32_t per_mille) const;
@@ -98,6 +107,7 @@ class LineageGains {
   std::vector<Pair> pairs_;
   std::vector<Sum> families_;
   std::vector<Child> children_;  // [job]
+  std::map<JobId, Failed> failed_;
   Sum claim_;
   double claim_squares_ = 0;
   std::vector<JobId> changed_;

@@ -149,6 +149,19 @@ TEST_CASE("lineage refuses a parent once its children took longer than from thei
   CHECK(lineage_run(cluster(1, 1), w, "[index, learn]", more).jobs[2].finish_s == 310);
 }
 
+TEST_CASE("lineage does not blame a parent for work that a failure undid", "[policies][lineage]") {
+  // One node. j1 gains 0.3 of j0: 70 s, of which it has done 60 s at t = 70 when the node fails; it does them again
+  // from t = 75. That it ran for 130 s, more than from its base, says nothing about j0: j2 starts from there.
+  Workload w = make_workload({{0, 1, 10}, {0, 1, 100}, {200, 1, 100}});
+  for (const std::size_t child : {1U, 2U}) descends(w, child, 0, true, 300);
+  SimOptions sim;
+  sim.failures.outages = {{NodeId(0), at_seconds(70), at_seconds(75)}};
+  AllPlans plans;
+  const RunResult r = lineage_run(cluster(1, 1), w, "[index, learn]", plans, sim);
+  CHECK(r.jobs[1].finish_s == 145);
+  CHECK(r.jobs[2].finish_s == 270);
+}
+
 TEST_CASE("lineage takes the better of two parents that have published", "[policies][lineage]") {
   // One GPU. j0 and j1 are parents of two kinds; j2 shows that the second one saves 0.8. j3 likes both.
   Workload w = make_workload({{0, 1, 10}, {0, 1, 10}, {0, 1, 100}, {60, 1, 100}});
