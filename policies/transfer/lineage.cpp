@@ -54,8 +54,10 @@ class Lineage final : public Policy {
       publisher_.follow(view, e, gains_);
       if (holder_.follow(view, e)) jobs_.rank_changed();
     }
-    for (const JobId job : gains_.take_changed()) index_.believed_anew(job);
-    const std::vector<JobId>& changed = index_.update(view, gains_);
+    const std::vector<JobId> believed = gains_.take_changed();
+    if (options_.index)
+      for (const JobId job : believed) index_.believed_anew(job);
+    const std::vector<JobId>& changed = options_.index ? index_.update(view, gains_) : believed;
     publisher_.update(view, gains_, prices(view), plan);
     for (const Event& e : view.since_last) sizes_.follow(view, e);
     if (sizes_.active())

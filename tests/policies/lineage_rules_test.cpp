@@ -162,6 +162,19 @@ TEST_CASE("lineage does not blame a parent for work that a failure undid", "[pol
   CHECK(r.jobs[2].finish_s == 270);
 }
 
+TEST_CASE("lineage reorders who waits by what it learns, without the index, too", "[policies][lineage]") {
+  // One GPU. j1 takes 8 s in place of 40, until t = 18. So j2 is believed to take 28 s in place of 100, less than j3.
+  Workload w = make_workload({{0, 1, 10}, {0, 1, 40}, {12, 1, 100}, {12, 1, 50}});
+  for (const std::size_t child : {1U, 2U}) descends(w, child, 0, true, 800);
+  for (const char* rules : {"[learn]", "[index, learn]"}) {
+    AllPlans plans;
+    const RunResult r = lineage_run(cluster(1, 1), w, rules, plans);
+    INFO(rules);
+    CHECK(r.jobs[2].start_s == 18);
+    CHECK(r.jobs[3].start_s == 38);
+  }
+}
+
 TEST_CASE("lineage takes the better of two parents that have published", "[policies][lineage]") {
   // One GPU. j0 and j1 are parents of two kinds; j2 shows that the second one saves 0.8. j3 likes both.
   Workload w = make_workload({{0, 1, 10}, {0, 1, 10}, {0, 1, 100}, {60, 1, 100}});
