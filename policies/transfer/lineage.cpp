@@ -128,13 +128,13 @@ class Lineage final : public Policy {
     const JobSpec& spec = view.spec(job);
     if (!options_.hold || spec.after.empty() || promotion_.promoted(job)) return false;
     const Time promoted = promotion_.next_of(job);
-    const auto why =
+    const auto held =
         holder_.holds(view, job, {gains_, index_, publisher_}, gpu_price(view, waiting_weight_ - spec.weight),
                       promoted == kNever ? kForever : promoted - view.now);
-    if (options_.index && why) index_.hold(job, why->about, why->per_mille);
-    if (options_.index && !why) index_.release(job);
-    if (why) plan.reason(*why);
-    return why.has_value();
+    if (options_.index && held) index_.hold(job, held->why.about, held->why.per_mille);
+    if (options_.index && !held) index_.release(job);
+    if (held && !held->said) plan.reason(held->why);
+    return held.has_value();
   }
 
   // Of a job that begins with nothing: what it starts from.

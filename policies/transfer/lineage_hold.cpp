@@ -28,6 +28,10 @@ bool LineageHolder::follow(const ClusterView& view, const Event& e) {
   if (!on_ || !e.job.valid()) return false;
   if (const auto at = held_.find(e.job); at != held_.end() && is_final(view.state(e.job))) forget(at);
   switch (e.kind()) {
+    case EventKind::submit:
+      for (const Dependency& d : view.spec(e.job).after)
+        if (d.hard) thresholds_[d.parent].insert(d.progress_per_mille);
+      return false;
     case EventKind::published:
     case EventKind::finished:
     case EventKind::stopped:
@@ -40,8 +44,8 @@ bool LineageHolder::follow(const ClusterView& view, const Event& e) {
   }
 }
 
-void LineageHolder::forget(std::map<JobId, JobId>::iterator held) {
-  const auto parent = parents_.find(held->second);
+void LineageHolder::forget(std::map<JobId, Held>::iterator held) {
+  const auto parent = parents_.find(held->second.parent);
   if (--parent->second == 0) parents_.erase(parent);
   held_.erase(held);
 }
@@ -61,7 +65,8 @@ std::optional<LineageVersion> LineageHolder::best(const ClusterView& view, const
     const Work at{static_cast<std::int64_t>(static_cast<Int128>(whole.ns) * per_mille / 1000)};
     return time_for(at - parent.done, parent.rate);
   };
-  for (const LineageWaiter& w : k.index.waiters(view, parent.id())) may_come(w.per_mille, when(w.per_mille));
+  if (const auto named = thresholds_.find(parent.id()); named != thresholds_.end())
+    for (auto at = named->second.upper_bound(have); at != named->second.end(); ++at) may_come(*at, when(*at));
   if (const Time next = k.publisher.next_of(parent.id()); next != kNever && next > view.now) {
     const Int128 then = static_cast<Int128>((parent.done + work_in(next - view.now, parent.rate)).ns);
     const auto per_mille = static_cast<std::int32_t>(std::min(then * 1000 / whole.ns, Int128{1000}));
@@ -71,10 +76,14 @@ std::optional<LineageVersion> LineageHolder::best(const ClusterView& view, const
   return worth_waiting_for(versions_, worth, latest);
 }
 
-std::optional<Reason> LineageHolder::holds(const ClusterView& view, JobId job, const LineageKnowledge& k,
-                                           double gpu_price, Duration latest) {
-  const auto at = held_.find(job);
-  if (at != held_.end()) forget(at);
+std::optional<LineageHolder::Answer> LineageHolder::holds(const ClusterView& view, JobId job,
+                                                          const LineageKnowledge& k, double gpu_price,
+                                                          Duration latest) {
+  Held before;
+  if (const auto at = held_.find(job); at != held_.end()) {
+    before = at->second;
+    forget(at);
+  }
   const JobView v = view.job(job);
   if (!on_ || v.spec->after.empty() || v.done.ns > 0) return std::nullopt;
   LineageGains::Start start = LineageGains::start_of(view, *v.spec, k.gains.choose(view, *v.spec));
@@ -84,9 +93,10 @@ std::optional<Reason> LineageHolder::holds(const ClusterView& view, JobId job, c
   const std::optional<LineageVersion> version = best(view, v, start.edge, start.per_mille, k, worth, latest);
   if (!version) return std::nullopt;
   const JobId parent = v.spec->after[start.edge].parent;
-  held_.emplace(job, parent);
+  held_.emplace(job, Held{parent, version->per_mille});
   ++parents_[parent];
-  return Reason{job, ReasonCode::held, saved_per_100s(*version), parent, version->per_mille};
+  const bool said = before.parent == parent && before.per_mille == version->per_mille;
+  return Answer{{job, ReasonCode::held, saved_per_100s(*version), parent, version->per_mille}, said};
 }
 
 }  // namespace orrery

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -47,8 +48,9 @@ struct LineageKnowledge {
   const LineagePublisher& publisher;
 };
 
-// Who is held, and for what. Versions to come are those that somebody waits for, what the publisher will command, and
-// the parent's end.
+// Who is held, and for what. Versions to come are those that hard edges of other children name, what the publisher
+// will command, and the parent's end. Others who are held make nobody publish. To ask costs these versions, not all
+// children.
 class LineageHolder {
  public:
   explicit LineageHolder(bool on) : on_(on) {}
@@ -56,19 +58,28 @@ class LineageHolder {
   // Every event of the run, in order. Whether somebody who is held may be answered otherwise now.
   [[nodiscard]] bool follow(const ClusterView& view, const Event& e);
   // Why the job, which would be started now, waits for a version instead; none: it starts. `latest`: the longest
-  // that it may wait.
-  [[nodiscard]] std::optional<Reason> holds(const ClusterView& view, JobId job, const LineageKnowledge& k,
+  // that it may wait. `said` is whether that was the answer last time, too.
+  struct Answer {
+    Reason why{};
+    bool said = false;
+  };
+  [[nodiscard]] std::optional<Answer> holds(const ClusterView& view, JobId job, const LineageKnowledge& k,
                                             double gpu_price, Duration latest);
 
  private:
   [[nodiscard]] std::optional<LineageVersion> best(const ClusterView& view, const JobView& job, std::size_t edge,
                                                    std::int32_t have, const LineageKnowledge& k,
                                                    const LineageWorth& worth, Duration latest);
-  void forget(std::map<JobId, JobId>::iterator held);
+  struct Held {
+    JobId parent{};
+    std::int32_t per_mille = 0;
+  };
+  void forget(std::map<JobId, Held>::iterator held);
 
   bool on_;
-  std::map<JobId, std::int32_t> parents_;  // with so many children who are held
-  std::map<JobId, JobId> held_;            // child, parent
+  std::map<JobId, std::int32_t> parents_;               // with so many children who are held
+  std::map<JobId, Held> held_;                          // by child
+  std::map<JobId, std::set<std::int32_t>> thresholds_;  // of a parent: what hard edges wait for, per mille
   std::vector<LineageVersion> versions_;
 };
 

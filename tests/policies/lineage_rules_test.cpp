@@ -175,6 +175,21 @@ TEST_CASE("lineage reorders who waits by what it learns, without the index, too"
   }
 }
 
+TEST_CASE("lineage says once that a child is held", "[policies][lineage]") {
+  // j0 and j1 show that parents of the kind save 0.8. Forty children of j2 come one a second and wait for its end;
+  // each brings a decision at which all are asked.
+  std::vector<TinyJob> jobs{{0, 1, 10}, {0, 1, 100}, {40, 1, 100}};
+  for (std::int64_t i = 0; i < 40; ++i) jobs.push_back({45 + i, 1, 200});
+  Workload w = make_workload(jobs);
+  descends(w, 1, 0, true, 800);
+  for (std::size_t c = 3; c < jobs.size(); ++c) descends(w, c, 2, false, 800);
+  AllPlans plans;
+  const RunResult r = lineage_run(cluster(1, 64), w, "[index, hold, learn]", plans);
+  CHECK(plans.held.size() == 40);
+  for (const Reason& reason : plans.held) CHECK(reason.per_mille == 1000);
+  for (std::size_t c = 3; c < jobs.size(); ++c) CHECK(r.jobs[c].finish_s == 180);
+}
+
 TEST_CASE("lineage takes the better of two parents that have published", "[policies][lineage]") {
   // One GPU. j0 and j1 are parents of two kinds; j2 shows that the second one saves 0.8. j3 likes both.
   Workload w = make_workload({{0, 1, 10}, {0, 1, 10}, {0, 1, 100}, {60, 1, 100}});
