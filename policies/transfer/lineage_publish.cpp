@@ -17,7 +17,7 @@ Duration tenth_of(Duration whole) {
 std::optional<double> publish_interval(const LineagePublishing& p) {
   const double loss = (p.mtbf_s ? p.worth / *p.mtbf_s : 0) + p.starts_per_s * p.staleness;
   if (!(loss > 0)) return std::nullopt;
-  return std::sqrt(2 * p.cost_s * p.worth / loss);
+  return std::max(std::sqrt(2 * p.cost_s * p.worth / loss), p.cost_s);
 }
 
 LineagePublisher::Parent& LineagePublisher::parent(JobId job) {
@@ -69,20 +69,24 @@ void LineagePublisher::follow(const ClusterView& view, const Event& e, const Lin
       Parent& p = parent(e.job);
       p.runs = true;
       p.since = e.at;
+      p.publishes = kNever;
       return look_at(e.job, p.children > 0 ? e.at : kNever);
     }
     case EventKind::checkpointed: {
-      const double took = to_seconds(e.get<event::Checkpointed>().stood_still);
       Parent& p = parent(e.job);
-      p.saves = true;
-      if (p.children == 0 || took <= 0) return;
-      cost_s_ += took;
-      ++published_;
+      ++p.checkpoints;
+      p.stood_still_s = to_seconds(e.get<event::Checkpointed>().stood_still);
       return;
     }
-    case EventKind::published: {
+    case EventKind::published: {  // behind its checkpoint
       Parent& p = parent(e.job);
       p.since = e.at;
+      p.publishes = kNever;
+      ++p.publications;
+      if (p.stood_still_s > 0) {
+        cost_s_ += p.stood_still_s;
+        ++published_;
+      }
       if (p.runs) look_at(e.job, e.at);
       return;
     }
@@ -104,7 +108,7 @@ std::optional<double> LineagePublisher::interval(const ClusterView& view, JobId 
   LineagePublishing rates;
   rates.cost_s = (kFirstCost + cost_s_) / static_cast<double>(1 + published_);
   rates.worth = prices.gpu * v.gpus() + v.spec->weight + prices.waiting(job);
-  if (!p.saves && node_failures_ > 0 && v.held != nullptr) {
+  if (!p.saves() && node_failures_ > 0 && v.held != nullptr) {
     const double node_s = static_cast<double>(view.topology->node_count()) * to_seconds(view.now);
     const double nodes = static_cast<double>(v.held->slices().size());
     rates.mtbf_s = node_s / static_cast<double>(node_failures_) / nodes;
@@ -128,13 +132,15 @@ void LineagePublisher::update(const ClusterView& view, const LineageGains& gains
     Parent& p = parents_[job.index()];
     const Duration whole = gains.whole(view, view.job(job));
     const std::optional<double> tau = interval(view, job, gains, prices);
-    p.publishes = kNever;
-    if (tau && *tau < 1e9) p.publishes = p.since + Duration{static_cast<std::int64_t>(*tau * 1e9)};
-    if (p.publishes <= view.now) {
+    const bool some = tau && *tau < 1e9;
+    const Duration every = some ? Duration{static_cast<std::int64_t>(*tau * 1e9)} : kForever;
+    // What was planned is done though the interval has grown since; else one that grows with time is looked at over
+    // and over.
+    if (some && (p.publishes <= view.now || p.since + every <= view.now)) {
       plan.command({job, Command::Kind::publish, {}});
       p.since = view.now;
-      p.publishes = p.since + Duration{static_cast<std::int64_t>(*tau * 1e9)};
     }
+    p.publishes = some ? p.since + every : kNever;
     look_at(job, std::min(p.publishes, whole == kForever ? kNever : view.now + tenth_of(whole)));
   }
 }

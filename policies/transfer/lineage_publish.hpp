@@ -10,7 +10,8 @@
 //   s                         what a second of staleness costs one of them, weight
 //
 // the cost rate delta K / tau + (tau / 2) (K / M + nu s) is least at tau = sqrt(2 delta K / (K / M + nu s)): the
-// interval of Young (1974) where nobody descends.
+// interval of Young (1974) where nobody descends. It holds for a tau well above delta; it is never less than that, so
+// that a parent that is worth little beside its children still spends half its time on its own work.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +35,7 @@ struct LineagePublishing {
   double staleness = 0;            // s
 };
 
-// tau, s; none where publishing is never worth it.
+// tau, s, at least delta; none where publishing is never worth it.
 [[nodiscard]] std::optional<double> publish_interval(const LineagePublishing& p);
 
 // What the rest of the protocol knows.
@@ -67,8 +68,11 @@ class LineagePublisher {
     std::int32_t children = 0;                 // that are known
     std::int32_t started = 0;                  // of them
     double saved_s = 0, weight = 0, gpus = 0;  // sums over those: what a finished parent saves, ...
-    bool saves = false;                        // checkpoints of its own
+    std::int32_t checkpoints = 0;              // those of publications, too
+    std::int32_t publications = 0;
+    double stood_still_s = 0;  // for its last checkpoint
     bool runs = false;
+    [[nodiscard]] bool saves() const { return checkpoints > publications; }  // by itself
   };
   [[nodiscard]] Parent& parent(JobId job);
   void look_at(JobId job, Time at);

@@ -18,12 +18,14 @@ namespace {
 class AllPlans final : public Observer {
  public:
   void on_plan(Time now, std::uint64_t, const Plan& plan) override {
+    ++plans;
     for (const Reason& r : plan.reasons)
       if (r.code == ReasonCode::held) held.push_back(r);
     for (const Command& c : plan.commands)
       if (c.kind == Command::Kind::publish) published[c.job].push_back(to_seconds(now));
     for (const auto& [job, target] : plan.targets) configs[job] = target.config;
   }
+  std::size_t plans = 0;
   std::vector<Reason> held;
   std::map<JobId, std::vector<double>> published;
   std::map<JobId, RunConfig> configs;
@@ -67,6 +69,8 @@ TEST_CASE("lineage publishes as Young says where nobody descends, and more often
   CHECK(*publish_interval(p) == Approx(1609.969).epsilon(1e-6));
   // sqrt(2 x 60 x 64 / (64 / 21600 + 100 / 600)) = 212.8
   CHECK(*publish_interval({60, 64, 21600, 1.0 / 600, 100}) == Approx(212.7795).epsilon(1e-6));
+  // sqrt(2 x 60 x 0.01 / 0.5) = 1.5 would be more publishing than running.
+  CHECK(*publish_interval({60, 0.01, std::nullopt, 0.5, 1}) == 60);
   // Nothing is lost by not publishing.
   CHECK_FALSE(publish_interval({60, 64, std::nullopt, 0, 0}));
   CHECK(publish_interval({60, 64, std::nullopt, 0.01, 5}));
@@ -219,6 +223,23 @@ TEST_CASE("lineage commands publications for children that start while their par
   CHECK(plans.published[JobId(2)].size() > 3);
   CHECK(none.published.empty());
   CHECK(r.mean_jct_s < 0.8 * alone.mean_jct_s);
+}
+
+TEST_CASE("lineage goes on publishing for a parent that saves nothing else where nodes fail", "[policies][lineage]") {
+  // A publication is a checkpoint, too, but none that the parent makes by itself. Checkpoints of its own make
+  // publications for the sake of failures needless.
+  Workload w = make_workload({{0, 1, 20'000}, {0, 1, 10}});
+  descends(w, 1, 0, true, 500);
+  SimOptions sim;
+  sim.publishes.cost = seconds(10);
+  sim.failures.outages = {{NodeId(1), at_seconds(100), at_seconds(110)}};
+  AllPlans plans, own;
+  (void)lineage_run(cluster(2, 1), w, "[index, publish]", plans, sim);
+  CHECK(plans.published[JobId(0)].size() > 5);
+  CHECK(plans.plans < 10 * plans.published[JobId(0)].size());
+  sim.checkpoints.every = seconds(50);
+  (void)lineage_run(cluster(2, 1), w, "[index, publish]", own, sim);
+  CHECK(own.published[JobId(0)].size() <= 1);
 }
 
 TEST_CASE("lineage loses little where every parent harms its children", "[policies][lineage]") {
