@@ -23,7 +23,13 @@ struct LineageBlock {
   Int128 service = 0;
   Int128 weight = 0;
   [[nodiscard]] bool better_than(const LineageBlock& other) const {
-    return weight * other.service > other.weight * service;
+    Int128 own = 0, others = 0;
+    if (!__builtin_mul_overflow(weight, other.service, &own) &&
+        !__builtin_mul_overflow(other.weight, service, &others))
+      return own > others;
+    // Of years of many GPUs with huge weights.
+    return static_cast<double>(weight) * static_cast<double>(other.service) >
+           static_cast<double>(other.weight) * static_cast<double>(service);
   }
 };
 inline LineageBlock operator+(const LineageBlock& a, const LineageBlock& b) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 
+#include "policies/transfer/lineage_index.hpp"
 #include "sim/core/random.hpp"
 #include "tests/support/event_text.hpp"
 #include "tests/support/world.hpp"
@@ -124,6 +125,13 @@ TEST_CASE("lineage on one machine finishes 400 random out-trees as early as any 
     INFO("round " << round);
     REQUIRE(sum == static_cast<double>(BestOrder(w).best()));
   }
+}
+
+TEST_CASE("lineage compares blocks of huge weights and services", "[policies][lineage]") {
+  const Int128 weight = Int128{1} << 60, service = Int128{1} << 80;
+  CHECK(LineageBlock{service, 3 * weight}.better_than({service, 2 * weight}));
+  CHECK_FALSE(LineageBlock{3 * service, weight}.better_than({2 * service, weight}));
+  CHECK_FALSE(LineageBlock{service, weight}.better_than({service, weight}));
 }
 
 TEST_CASE("lineage without edges is srsf, event for event", "[policies][lineage]") {
