@@ -144,7 +144,7 @@ std::vector<std::string> trace_notes(const Prepared& p, const Trace& trace) {
   for (const std::string& note : p.import.notes) notes.push_back("trace: " + note);
   const auto weighted = [](const TraceJob& j) { return j.weight != 1.0; };
   if (p.scenario.workload.generate && std::any_of(trace.jobs.begin(), trace.jobs.end(), weighted))
-    notes.push_back("trace: weights are kept, but no policy reads them");
+    notes.push_back("trace: weights are kept, but only the policy `lineage` reads them");
   std::int64_t dropped = 0;
   for (const auto& [reason, rows] : p.import.dropped) dropped += rows;
   if (dropped > 0)

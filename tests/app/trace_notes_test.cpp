@@ -34,7 +34,7 @@ std::int64_t count_of(const std::vector<std::string>& notes, const std::string& 
 TEST_CASE("a run says which columns nothing reads, and what was assumed", "[app]") {
   const auto notes = notes_of("job_id,submit_s,gpus,duration_s,priority,account,weight\na,0,1,5,9,x,3\n");
   CHECK(count_of(notes, "trace: columns `priority`, `account` are ignored") == 1);
-  CHECK(count_of(notes, "trace: weights are kept, but no policy reads them") == 1);
+  CHECK(count_of(notes, "trace: weights are kept, but only the policy `lineage` reads them") == 1);
   CHECK(
       count_of(notes_of("job_id,num_gpu,submit_time,iterations,model_name,duration,interval\n1,2,0,9,vgg16,200,5\n"),
                "trace: times are taken as seconds: nothing in the file says its unit") == 1);

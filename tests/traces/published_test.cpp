@@ -246,7 +246,7 @@ TEST_CASE("what is no table of jobs is said in one sentence", "[traces]") {
 TEST_CASE("columns that nothing reads are named once", "[traces]") {
   const Trace t = published("job_id,submit_s,gpus,duration_s,priority,partition,durationn,weight\na,0,1,5,9,p,1,2\n");
   CHECK(t.report.notes == std::vector<std::string>{"columns `priority`, `partition`, `durationn` are ignored",
-                                                   "weights are kept, but no policy reads them"});
+                                                   "weights are kept, but only the policy `lineage` reads them"});
   CHECK(published("job_id,submit_s,gpus,duration_s,tenantt\na,0,1,5,9\n").report.notes ==
         std::vector<std::string>{"column `tenantt` is ignored (did you mean `tenant`?)"});
   const Trace helios = published(

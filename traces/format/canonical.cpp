@@ -37,7 +37,7 @@ constexpr std::array<TraceColumn, 31> kColumns{{
     {"mem_bytes", "memory of the whole job"},
     {"estimate_s", "run time that the user claims"},
     {"deadline_s", "when it should have finished, from the trace's zero"},
-    {"weight", "importance, above 0; no policy reads it"},
+    {"weight", "importance, above 0; of all policies only `lineage` reads it"},
     {"batch", "samples of a step over all GPUs"},
     {"after", "jobs that it starts from: p17@hard:0.8;p9@soft"},
     {"iterations", "training steps"},

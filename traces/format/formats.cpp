@@ -356,7 +356,7 @@ Expected<Trace> read_trace_text(const std::string& file, std::string_view text, 
   if (auto ok = check_unique_ids(trace, file, text); !ok) return tl::make_unexpected(std::move(ok.error()));
   sort_rows(trace.jobs, [](const TraceJob& j) { return j.submit; });
   if (std::any_of(trace.jobs.begin(), trace.jobs.end(), [](const TraceJob& j) { return j.weight != 1.0; }))
-    trace.report.notes.emplace_back("weights are kept, but no policy reads them");
+    trace.report.notes.emplace_back("weights are kept, but only the policy `lineage` reads them");
   trace.report.kept = static_cast<std::int64_t>(trace.jobs.size());
   return trace;
 }
