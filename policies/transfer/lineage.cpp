@@ -6,6 +6,7 @@
 
 #include "policies/parts/strict_priority.hpp"
 #include "policies/registry.hpp"
+#include "policies/transfer/lineage_demand.hpp"
 #include "policies/transfer/lineage_elastic.hpp"
 #include "policies/transfer/lineage_hold.hpp"
 #include "policies/transfer/lineage_index.hpp"
@@ -58,7 +59,7 @@ class Lineage final : public Policy {
     if (options_.index)
       for (const JobId job : believed) index_.believed_anew(job);
     const std::vector<JobId>& changed = options_.index ? index_.update(view, gains_) : believed;
-    publisher_.update(view, gains_, prices(view), plan);
+    publisher_.update(view, gains_, prices(view, plan), plan);
     for (const Event& e : view.since_last) sizes_.follow(view, e);
     if (sizes_.active())
       serve_sized(view, plan);
@@ -98,11 +99,11 @@ class Lineage final : public Policy {
     const LineageSizes::Result& result = sizes_.decide(view, plan, *placement_, of);
     for (const JobId job : result.started) starts(view, job, plan);
     for (const JobId job : result.preempted) promotion_.waits(view.job(job));
-    waiting_weight_ = sizes_.waiting_weight();
+    demand_ = sizes_.waiting();
   }
 
   void starts(const ClusterView& view, JobId job, PlanBuilder& plan) {
-    waiting_weight_ -= view.spec(job).weight;
+    demand_.remove(view.spec(job));
     promotion_.runs(job);
     young_.begins(job, view.now);
     choose_source(view, job, plan);
@@ -117,20 +118,18 @@ class Lineage final : public Policy {
     return rank(view, r.job, StrictPriority::remaining_at(r, view.now));
   }
 
-  [[nodiscard]] double gpu_price(const ClusterView& view, double waiting) const {
-    return std::max(waiting, 0.0) / static_cast<double>(std::max<std::int64_t>(view.topology->total_gpus(), 1));
-  }
-  [[nodiscard]] LineagePrices prices(const ClusterView& view) const {
-    return {gpu_price(view, waiting_weight_), [this, &view](JobId job) { return index_.waiting_weight(view, job); }};
+  [[nodiscard]] LineagePrices prices(const ClusterView& view, const PlanBuilder& plan) const {
+    return {demand_.price(*view.topology, plan.free().free_gpus()),
+            [this, &view](JobId job) { return index_.waiting_weight(view, job); }};
   }
   // Whether the job, whose turn it is, waits for a later version of a parent.
   [[nodiscard]] bool is_held(const ClusterView& view, JobId job, PlanBuilder& plan) {
     const JobSpec& spec = view.spec(job);
     if (!options_.hold || spec.after.empty() || promotion_.promoted(job)) return false;
     const Time promoted = promotion_.next_of(job);
-    const auto held =
-        holder_.holds(view, job, {gains_, index_, publisher_}, gpu_price(view, waiting_weight_ - spec.weight),
-                      promoted == kNever ? kForever : promoted - view.now);
+    const auto held = holder_.holds(view, job, {gains_, index_, publisher_},
+                                    demand_.price(*view.topology, plan.free().free_gpus(), spec.weight),
+                                    promoted == kNever ? kForever : promoted - view.now);
     if (options_.index && held) index_.hold(job, held->why.about, held->why.per_mille);
     if (options_.index && !held) index_.release(job);
     if (held && !held->said) plan.reason(held->why);
@@ -168,15 +167,15 @@ class Lineage final : public Policy {
   // A job that was preempted waits with the rank that it had, unless that was a young one's.
   void begins_to_wait(const ClusterView& view, JobId job) {
     const JobView v = view.job(job);
-    waiting_weight_ += v.spec->weight;
+    demand_.add(*v.spec);
     promotion_.waits(v);
     if (young_.is_young(job, view.now)) jobs_.rerank_waiting(v, rank(view, job, gains_.remaining(view, v)));
   }
 
   void follow(const ClusterView& view, const Event& e) {
-    if (e.job.valid() && jobs_.is_waiting(e.job)) waiting_weight_ -= view.spec(e.job).weight;
+    if (e.job.valid() && jobs_.is_waiting(e.job)) demand_.remove(view.spec(e.job));
     follow_queue(view, e);
-    if (e.job.valid() && jobs_.is_waiting(e.job)) waiting_weight_ += view.spec(e.job).weight;
+    if (e.job.valid() && jobs_.is_waiting(e.job)) demand_.add(view.spec(e.job));
   }
   void follow_queue(const ClusterView& view, const Event& e) {
     switch (jobs_.follow(view, e)) {
@@ -219,7 +218,7 @@ class Lineage final : public Policy {
   LineagePromotion promotion_;
   LineageYoung young_;
   StrictPriority jobs_;
-  double waiting_weight_ = 0;
+  LineageDemand demand_;
 };
 
 std::unique_ptr<Policy> make_lineage(PolicySetup setup, OptionReader& options) {

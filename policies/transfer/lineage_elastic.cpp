@@ -29,11 +29,15 @@ DemandClass LineageSizes::class_of(const JobSpec& spec) {
 
 void LineageSizes::set_waiting(const JobSpec& spec, bool waits, Rank rank) {
   Known& k = known(spec.id);
-  if (k.waits) waiting_.erase(class_of(spec), k.rank, spec.id);
-  waiting_weight_ += spec.weight * ((waits ? 1 : 0) - (k.waits ? 1 : 0));
+  if (k.waits) {
+    waiting_.erase(class_of(spec), k.rank, spec.id);
+    demand_.remove(spec);
+  }
   k.waits = waits;
   k.rank = rank;
-  if (waits) waiting_.insert(class_of(spec), rank, spec.id);
+  if (!waits) return;
+  waiting_.insert(class_of(spec), rank, spec.id);
+  demand_.add(spec);
 }
 
 void LineageSizes::follow(const ClusterView& view, const Event& e) {

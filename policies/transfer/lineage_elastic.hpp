@@ -18,6 +18,7 @@
 #include "policies/parts/class_queues.hpp"
 #include "policies/parts/ranked_running.hpp"
 #include "policies/parts/sizes.hpp"
+#include "policies/transfer/lineage_demand.hpp"
 #include "policies/transfer/lineage_index.hpp"
 #include "sim/api/plan.hpp"
 #include "sim/api/view.hpp"
@@ -52,7 +53,7 @@ class LineageSizes {
   void follow(const ClusterView& view, const Event& e);
   [[nodiscard]] bool active() const { return active_; }
   const Result& decide(const ClusterView& view, PlanBuilder& plan, Placement& placement, const LineageOpinion& of);
-  [[nodiscard]] double waiting_weight() const { return waiting_weight_; }
+  [[nodiscard]] const LineageDemand& waiting() const { return demand_; }
   // When to be asked again; kNever: nobody wants GPUs.
   [[nodiscard]] Time next(const ClusterView& view) const;
 
@@ -92,7 +93,7 @@ class LineageSizes {
   std::vector<Job> jobs_;
   ClassQueues<Rank> waiting_;
   ClassScan<Rank> scan_;
-  double waiting_weight_ = 0;
+  LineageDemand demand_;
   std::map<std::pair<DemandClass, std::int32_t>, DemandClass> classes_;
   Result result_;
 };
