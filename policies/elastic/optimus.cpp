@@ -20,7 +20,7 @@ class Optimus final : public Policy {
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     for (const Event& e : view.since_last) starter_.follow(view, e);
     if (ticks_.due(view.now)) resize(view, plan);
-    starter_.start(view, plan, *placement_, [](JobId) {});
+    starter_.start(view, plan, *placement_);
     ticks_.ask(view, plan);
   }
 
@@ -42,7 +42,7 @@ class Optimus final : public Policy {
 
   OwnPlacement placement_;
   Ticks ticks_;
-  LeastStarter starter_;
+  LeastStarter<> starter_;
   std::vector<JobId> ids_;
   std::vector<SizedJob> jobs_;
 };

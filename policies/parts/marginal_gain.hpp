@@ -24,27 +24,35 @@ namespace orrery {
   return time_saved_after(view, v, v.done, gpus);
 }
 
-// Sets `gpus` of every job: first its least number, in the order of the list and while `left` lasts, then one after
-// another. `first(job, left)` is its gain by one more once it has its least and `left` are left, `next(job)` after
-// each; no gain, no GPU. Of equal gains the first in the list wins. O((jobs + left) log jobs).
-template <class First, class Next>
-void give_by_gain(std::vector<SizedJob>& jobs, std::int64_t left, First first, Next next) {
-  using Candidate = std::pair<std::int64_t, std::int64_t>;  // gain, -index: the first of equals
-  std::priority_queue<Candidate> best;
-  for (std::size_t i = 0; i < jobs.size(); ++i) {
-    SizedJob& j = jobs[i];
-    if (j.least > left) continue;
+struct AdmitAll {
+  bool operator()(const SizedJob&) const { return true; }
+};
+
+// Sets `gpus` of every job: first its least number, in the order of the list, while `left` lasts and where
+// admits(job), which is asked of those that fit; then one after another. `first(job)` is its gain by one more than
+// its least, `next(job)` after each; no gain, no GPU. Of equal gains the first in the list wins. `Job` is a SizedJob.
+// O((jobs + left) log jobs).
+template <class Job, class First, class Next, class Admits = AdmitAll>
+void give_by_gain(std::vector<Job>& jobs, std::int64_t left, First first, Next next, Admits admits = {}) {
+  using Gain = decltype(first(jobs.front()));
+  using Candidate = std::pair<Gain, std::int64_t>;  // gain, -index: the first of equals
+  for (Job& j : jobs) {
+    if (j.least > left || !admits(j)) continue;
     j.gpus = j.least;
     left -= j.least;
-    if (const std::int64_t gain = first(j, left); gain > 0) best.emplace(gain, -static_cast<std::int64_t>(i));
+  }
+  std::priority_queue<Candidate> best;
+  for (std::size_t i = 0; i < jobs.size() && left > 0; ++i) {
+    if (jobs[i].gpus == 0) continue;
+    if (const Gain gain = first(jobs[i]); gain > 0) best.emplace(gain, -static_cast<std::int64_t>(i));
   }
   while (left > 0 && !best.empty()) {
     const std::int64_t index = best.top().second;
-    SizedJob& j = jobs[static_cast<std::size_t>(-index)];
+    Job& j = jobs[static_cast<std::size_t>(-index)];
     best.pop();
     ++j.gpus;
     --left;
-    if (const std::int64_t gain = next(j); gain > 0) best.emplace(gain, index);
+    if (const Gain gain = next(j); gain > 0) best.emplace(gain, index);
   }
 }
 
@@ -52,8 +60,7 @@ void give_by_gain(std::vector<SizedJob>& jobs, std::int64_t left, First first, N
 template <class Saved>
 void give_by_time_saved(std::vector<SizedJob>& jobs, std::int64_t left, Saved saved) {
   const auto gain = [&saved](const SizedJob& j) { return j.gpus + 1 > j.most ? 0 : saved(j.id, j.gpus); };
-  give_by_gain(
-      jobs, left, [&gain](const SizedJob& j, std::int64_t rest) { return rest > 0 ? gain(j) : 0; }, gain);
+  give_by_gain(jobs, left, gain, gain);
 }
 
 // The jobs that want GPUs, those with the smallest least number first, else in order of arrival; `ids` is scratch.

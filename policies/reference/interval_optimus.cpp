@@ -102,7 +102,7 @@ class TitanOptimus final : public Policy {
   }
 
   void share_out(const ClusterView& view, std::int64_t left) {
-    const auto first = [&view](const SizedJob& j, std::int64_t) { return time_saved(view, j.id, j.gpus); };
+    const auto first = [&view](const SizedJob& j) { return time_saved(view, j.id, j.gpus); };
     const auto next = [this, &view](const SizedJob& j) {
       const SizedJob& asked = as_released_ ? jobs_.back() : j;
       return j.gpus + 1 > asked.most ? 0 : time_saved(view, asked.id, j.gpus);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <vector>
 
 #include "sim/core/job.hpp"
 #include "sim/core/topology.hpp"
@@ -11,21 +12,31 @@ namespace orrery {
 
 class LineageDemand {
  public:
-  void add(const JobSpec& spec) {
-    weight_ += spec.weight;
-    gpus_ += spec.demand.gpus;
+  // The job waits, or does not; either may be so already.
+  void add(const JobSpec& spec) { set(spec, true); }
+  void remove(const JobSpec& spec) { set(spec, false); }
+  // Weight that waits, over all GPUs; 0 while `idle` GPUs are enough for all who wait.
+  [[nodiscard]] double price(const Topology& topology, std::int64_t idle) const {
+    return gpus_ <= idle ? 0 : per_gpu(topology, weight_);
   }
-  void remove(const JobSpec& spec) {
-    weight_ -= spec.weight;
-    gpus_ -= spec.demand.gpus;
-  }
-  // Weight that waits, that of one job left out, over all GPUs; 0 while `idle` GPUs are enough for all who wait.
-  [[nodiscard]] double price(const Topology& topology, std::int64_t idle, double left_out = 0) const {
-    if (gpus_ <= idle) return 0;
-    return std::max(weight_ - left_out, 0.0) / static_cast<double>(std::max<std::int64_t>(topology.total_gpus(), 1));
+  // What one job adds to that.
+  [[nodiscard]] static double share(const Topology& topology, const JobSpec& spec) {
+    return per_gpu(topology, spec.weight);
   }
 
  private:
+  [[nodiscard]] static double per_gpu(const Topology& topology, double weight) {
+    return weight / static_cast<double>(std::max<std::int64_t>(topology.total_gpus(), 1));
+  }
+  void set(const JobSpec& spec, bool waits) {
+    if (spec.id.index() >= waits_.size()) waits_.resize(std::max(spec.id.index() + 1, 2 * waits_.size()));
+    if (waits_[spec.id.index()] == waits) return;
+    waits_[spec.id.index()] = waits;
+    weight_ += waits ? spec.weight : -spec.weight;
+    gpus_ += waits ? spec.demand.gpus : -spec.demand.gpus;
+  }
+
+  std::vector<bool> waits_;  // [job]
   double weight_ = 0;
   std::int64_t gpus_ = 0;
 };

@@ -1,8 +1,10 @@
 #include "policies/transfer/lineage_elastic.hpp"
 
 #include <algorithm>
-#include <queue>
+#include <tuple>
 #include <utility>
+
+#include "policies/parts/marginal_gain.hpp"
 
 namespace orrery {
 namespace {
@@ -22,24 +24,6 @@ LineageSizes::Known& LineageSizes::known(JobId job) {
   return known_[job.index()];
 }
 
-DemandClass LineageSizes::class_of(const JobSpec& spec) {
-  const auto fresh = DemandClass(static_cast<std::uint32_t>(classes_.size()));
-  return classes_.try_emplace({spec.demand_class, spec.min_gpus}, fresh).first->second;
-}
-
-void LineageSizes::set_waiting(const JobSpec& spec, bool waits, Rank rank) {
-  Known& k = known(spec.id);
-  if (k.waits) {
-    waiting_.erase(class_of(spec), k.rank, spec.id);
-    demand_.remove(spec);
-  }
-  k.waits = waits;
-  k.rank = rank;
-  if (!waits) return;
-  waiting_.insert(class_of(spec), rank, spec.id);
-  demand_.add(spec);
-}
-
 void LineageSizes::follow(const ClusterView& view, const Event& e) {
   if (!options_.on) return;
   changed_ = true;
@@ -54,7 +38,7 @@ void LineageSizes::follow(const ClusterView& view, const Event& e) {
     }
     k.launched = Time{-1};
   }
-  if (is_final(view.state(e.job))) set_waiting(spec, false, {});
+  if (is_final(view.state(e.job))) starter_.set_waiting(spec, false);
 }
 
 Time LineageSizes::next(const ClusterView& view) const {
@@ -75,76 +59,66 @@ void LineageSizes::collect(const ClusterView& view, const LineageOpinion& of) {
     j.rank = of.rank(id);
     j.weight = view.spec(id).weight;
     const bool rests = j.before > 0 && known(id).resized.ns >= 0 && view.now - known(id).resized < options_.rest;
-    j.fixed = j.before > 0 && (rests || of.settled(id));
+    if (of.first(id))
+      j.turn = Job::Turn::first;
+    else if (j.before > 0 && (rests || of.settled(id)))
+      j.turn = Job::Turn::fixed;
+    if (j.turn == Job::Turn::fixed || (j.before > 0 && rests)) j.least = j.most = j.before;
     if (j.most > j.least) j.waiters = of.waiters(id);
     jobs_.push_back(std::move(j));
   }
-  std::stable_sort(jobs_.begin(), jobs_.end(), [](const Job& a, const Job& b) {
-    if (a.fixed != b.fixed) return a.fixed;
-    return a.rank < b.rank;
-  });
+  std::stable_sort(jobs_.begin(), jobs_.end(),
+                   [](const Job& a, const Job& b) { return std::tie(a.turn, a.rank) < std::tie(b.turn, b.rank); });
+}
+
+// What is left of it, as is believed: by what was learned of its parents; else by its profile, or claim.
+std::optional<Work> LineageSizes::left(const ClusterView& view, const JobView& v, const LineageOpinion& of) {
+  const Duration whole = v.spec->after.empty() ? kForever : of.whole(v.id());
+  if (whole == kForever) return view.work_after(v, v.done);
+  return Work{std::max<std::int64_t>(whole.ns - v.done.ns, 1)};
 }
 
 // What one GPU more saves.
 double LineageSizes::gain(const ClusterView& view, const Job& j, const LineageOpinion& of) const {
   if (j.gpus >= j.most) return 0;
   const JobView v = view.job(j.id);
-  const auto saves = [&](Work left) {
-    const Duration now = view.time_for(v, left, j.gpus);
-    const double saved = saved_s(now, view.time_for(v, left, j.gpus + 1));
+  const auto saves = [&](Work work) {
+    const Duration now = view.time_for(v, work, j.gpus);
+    const double saved = saved_s(now, view.time_for(v, work, j.gpus + 1));
     return options_.seconds ? saved : saved / std::max(to_seconds(now), kLeastTime);
   };
-  const auto left = view.work_after(v, v.done);
-  if (!left) return 0;
-  double sum = j.weight * saves(*left);
-  const Duration whole = of.whole(j.id);
-  if (whole == kForever) return sum;
+  const auto rest = left(view, v, of);
+  if (!rest) return 0;
+  double sum = j.weight * saves(*rest);
   for (const LineageWaiter& w : j.waiters) {
-    const auto at = static_cast<std::int64_t>(static_cast<Int128>(whole.ns) * w.per_mille / 1000);
+    const auto at = static_cast<std::int64_t>(static_cast<Int128>((v.done + *rest).ns) * w.per_mille / 1000);
     if (at > v.done.ns) sum += w.weight * saves(Work{at - v.done.ns});
   }
   return sum;
 }
 
-bool LineageSizes::pays(const ClusterView& view, const Job& j) const {
+bool LineageSizes::pays(const ClusterView& view, const Job& j, const LineageOpinion& of) const {
   const JobView v = view.job(j.id);
   const double restart = (kFirstRestart + restart_s_) / static_cast<double>(1 + restarts_);
-  return saved_s(view.time_left(v, j.before), view.time_left(v, j.gpus)) >= kPays * restart;
+  const auto rest = left(view, v, of);
+  return rest && saved_s(view.time_for(v, *rest, j.before), view.time_for(v, *rest, j.gpus)) >= kPays * restart;
 }
 
 void LineageSizes::give(const ClusterView& view, std::int64_t left, const LineageOpinion& of) {
-  using Candidate = std::pair<double, std::int64_t>;  // gain, -index: the first of equals
-  std::priority_queue<Candidate> best;
-  for (std::size_t i = 0; i < jobs_.size(); ++i) {
-    Job& j = jobs_[i];
-    const std::int32_t first = j.fixed ? j.before : j.least;
-    if (first > left || (j.before == 0 && !of.admits(j.id))) continue;
-    j.gpus = first;
-    left -= first;
-  }
-  for (std::size_t i = 0; i < jobs_.size() && left > 0; ++i)
-    if (const Job& j = jobs_[i]; j.gpus > 0 && !j.fixed)
-      if (const double g = gain(view, j, of); g > 0) best.emplace(g, -static_cast<std::int64_t>(i));
-  while (left > 0 && !best.empty()) {
-    const std::int64_t index = best.top().second;
-    Job& j = jobs_[static_cast<std::size_t>(-index)];
-    best.pop();
-    ++j.gpus;
-    --left;
-    if (const double g = gain(view, j, of); g > 0) best.emplace(g, index);
-  }
+  const auto gains = [&](const Job& j) { return gain(view, j, of); };
+  give_by_gain(jobs_, left, gains, gains, [&of](const Job& j) { return j.before > 0 || of.admits(j.id); });
 }
 
 void LineageSizes::apply(const ClusterView& view, PlanBuilder& plan, Placement& placement, const LineageOpinion& of) {
   for (Job& j : jobs_) {
-    if (j.before > 0 && j.gpus > j.before && !pays(view, j)) j.gpus = j.before;
+    if (j.before > 0 && j.gpus > j.before && !pays(view, j, of)) j.gpus = j.before;
     if (j.before > 0 && j.gpus != j.before) plan.preempt(j.id);
   }
   std::stable_sort(jobs_.begin(), jobs_.end(), [](const Job& a, const Job& b) { return a.gpus > b.gpus; });
   for (Job& j : jobs_) {
     if (j.before > 0 && j.before == j.gpus) continue;
     if (j.gpus > 0) j.gpus = std::max(start_sized(plan, placement, j.id, j.gpus, j.least), 0);
-    set_waiting(view.spec(j.id), j.gpus == 0, j.gpus == 0 ? of.rank(j.id) : Rank{});
+    starter_.set_waiting(view.spec(j.id), j.gpus == 0, j.gpus == 0 ? of.rank(j.id) : Rank{});
     if (j.gpus > 0) {
       known(j.id).launched = view.now;
       if (j.before > 0) known(j.id).resized = view.now;
@@ -159,23 +133,11 @@ void LineageSizes::start_waiting(const ClusterView& view, PlanBuilder& plan, Pla
                                  const LineageOpinion& of) {
   for (const Event& e : view.since_last)
     if (e.job.valid() && enters_queue(e.kind()) && !is_final(view.state(e.job)) && plan.planned(e.job) == nullptr)
-      set_waiting(view.spec(e.job), true, of.rank(e.job));
-  for (scan_.begin(waiting_); !scan_.done();) {
-    const JobId job = scan_.head().second;
-    const JobSpec& spec = view.spec(job);
-    if (!of.admits(job)) {
-      scan_.take();
-      continue;
-    }
-    if (start_sized(plan, placement, job, spec.min_gpus, spec.min_gpus) == kNowhere) {
-      scan_.drop_class();
-      continue;
-    }
-    scan_.take();
-    set_waiting(spec, false, {});
+      starter_.set_waiting(view.spec(e.job), true, of.rank(e.job));
+  starter_.start(view, plan, placement, of.admits, [&](JobId job) {
     known(job).launched = view.now;
     result_.started.push_back(job);
-  }
+  });
 }
 
 const LineageSizes::Result& LineageSizes::decide(const ClusterView& view, PlanBuilder& plan, Placement& placement,
@@ -183,7 +145,7 @@ const LineageSizes::Result& LineageSizes::decide(const ClusterView& view, PlanBu
   result_.started.clear();
   result_.preempted.clear();
   if (!std::exchange(began_, true))  // who came before the first elastic job
-    for (const JobId id : view.pending().ids()) set_waiting(view.spec(id), true, of.rank(id));
+    for (const JobId id : view.pending().ids()) starter_.set_waiting(view.spec(id), true, of.rank(id));
   const bool due = last_.ns < 0 || view.now >= last_ + options_.every;
   if (due && changed_) {
     last_ = view.now;

@@ -11,14 +11,12 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
-#include <utility>
+#include <optional>
 #include <vector>
 
-#include "policies/parts/class_queues.hpp"
+#include "policies/parts/least_starter.hpp"
 #include "policies/parts/ranked_running.hpp"
 #include "policies/parts/sizes.hpp"
-#include "policies/transfer/lineage_demand.hpp"
 #include "policies/transfer/lineage_index.hpp"
 #include "sim/api/plan.hpp"
 #include "sim/api/view.hpp"
@@ -29,6 +27,7 @@ namespace orrery {
 struct LineageOpinion {
   std::function<Rank(JobId)> rank;
   std::function<bool(JobId)> admits;   // of a waiting job whose turn it is
+  std::function<bool(JobId)> first;    // before all others, those that are not to be disturbed, too
   std::function<bool(JobId)> settled;  // it runs and is not to be disturbed
   std::function<Duration(JobId)> whole;
   std::function<std::vector<LineageWaiter>(JobId)> waiters;
@@ -53,33 +52,31 @@ class LineageSizes {
   void follow(const ClusterView& view, const Event& e);
   [[nodiscard]] bool active() const { return active_; }
   const Result& decide(const ClusterView& view, PlanBuilder& plan, Placement& placement, const LineageOpinion& of);
-  [[nodiscard]] const LineageDemand& waiting() const { return demand_; }
+  // Something other than an event has changed what is said of a job.
+  void reconsider() { changed_ = true; }
   // When to be asked again; kNever: nobody wants GPUs.
   [[nodiscard]] Time next(const ClusterView& view) const;
 
  private:
   struct Job : SizedJob {
     Rank rank{};
-    bool fixed = false;
+    enum class Turn : std::uint8_t { first, fixed, ranked } turn = Turn::ranked;
     double weight = 1;
     std::vector<LineageWaiter> waiters{};
   };
   struct Known {
     Time resized{-1};
     Time launched{-1};
-    Rank rank{};  // while it waits
-    bool waits = false;
   };
 
   [[nodiscard]] Known& known(JobId job);
   void collect(const ClusterView& view, const LineageOpinion& of);
   void give(const ClusterView& view, std::int64_t left, const LineageOpinion& of);
+  [[nodiscard]] static std::optional<Work> left(const ClusterView& view, const JobView& v, const LineageOpinion& of);
   [[nodiscard]] double gain(const ClusterView& view, const Job& j, const LineageOpinion& of) const;
-  [[nodiscard]] bool pays(const ClusterView& view, const Job& j) const;
+  [[nodiscard]] bool pays(const ClusterView& view, const Job& j, const LineageOpinion& of) const;
   void apply(const ClusterView& view, PlanBuilder& plan, Placement& placement, const LineageOpinion& of);
   void start_waiting(const ClusterView& view, PlanBuilder& plan, Placement& placement, const LineageOpinion& of);
-  void set_waiting(const JobSpec& spec, bool waits, Rank rank);
-  [[nodiscard]] DemandClass class_of(const JobSpec& spec);
 
   Options options_;
   bool active_ = false;
@@ -91,10 +88,7 @@ class LineageSizes {
   std::vector<Known> known_;  // [job]
   std::vector<JobId> ids_;
   std::vector<Job> jobs_;
-  ClassQueues<Rank> waiting_;
-  ClassScan<Rank> scan_;
-  LineageDemand demand_;
-  std::map<std::pair<DemandClass, std::int32_t>, DemandClass> classes_;
+  LeastStarter<Rank> starter_;
   Result result_;
 };
 

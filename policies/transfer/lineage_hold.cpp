@@ -1,8 +1,22 @@
 #include "policies/transfer/lineage_hold.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace orrery {
+namespace {
+
+constexpr double kAlways = -std::numeric_limits<double>::infinity();
+
+// The price of a GPU, that of the job itself counted, above which the version is worth its wait: later it is at a
+// lower one, since the wait is shorter then.
+double least_price(const LineageVersion& v, const LineageWorth& worth, std::int32_t gpus, double own) {
+  const double saved = to_seconds(v.saved);
+  if (gpus <= 0 || v.saved > v.wait) return kAlways;
+  return worth.weight * (to_seconds(v.wait) - saved) / (saved * gpus) + own;
+}
+
+}  // namespace
 
 std::optional<LineageVersion> worth_waiting_for(std::span<const LineageVersion> versions, const LineageWorth& worth,
                                                 Duration latest) {
@@ -24,14 +38,14 @@ std::int64_t saved_per_100s(const LineageVersion& v) {
   return static_cast<std::int64_t>(std::min(saved, Int128{1'000'000}));
 }
 
-bool LineageHolder::follow(const ClusterView& view, const Event& e) {
-  if (!on_ || !e.job.valid()) return false;
+void LineageHolder::follow(const ClusterView& view, const Event& e) {
+  if (!on_ || !e.job.valid()) return;
   if (const auto at = held_.find(e.job); at != held_.end() && is_final(view.state(e.job))) forget(at);
   switch (e.kind()) {
     case EventKind::submit:
       for (const Dependency& d : view.spec(e.job).after)
         if (d.hard) thresholds_[d.parent].insert(d.progress_per_mille);
-      return false;
+      return;
     case EventKind::published:
     case EventKind::finished:
     case EventKind::stopped:
@@ -39,15 +53,45 @@ bool LineageHolder::follow(const ClusterView& view, const Event& e) {
     case EventKind::failed:
     case EventKind::launch_failed:
     case EventKind::started:
-    case EventKind::resumed: return parents_.count(e.job) > 0;
-    default: return false;
+    case EventKind::resumed:
+      if (const auto children = of_parent_.find(e.job); children != of_parent_.end())
+        for (const JobId child : children->second) doubt(child);
+      return;
+    default: return;
   }
 }
 
+void LineageHolder::doubt(JobId job) {
+  if (const auto at = held_.find(job); at != held_.end() && at->second.stands) lapse(job, at->second);
+}
+
+void LineageHolder::lapse(JobId job, Held& held) {
+  held.stands = false;
+  by_price_.erase({held.price, job});
+  by_time_.erase({held.expected, job});
+  lapsed_.push_back(job);
+}
+
 void LineageHolder::forget(std::map<JobId, Held>::iterator held) {
-  const auto parent = parents_.find(held->second.parent);
-  if (--parent->second == 0) parents_.erase(parent);
+  const auto& [job, what] = *held;
+  by_price_.erase({what.price, job});
+  by_time_.erase({what.expected, job});
+  const auto siblings = of_parent_.find(what.parent);
+  siblings->second.erase(job);
+  if (siblings->second.empty()) of_parent_.erase(siblings);
   held_.erase(held);
+}
+
+bool LineageHolder::stands(JobId job) const {
+  const auto at = held_.find(job);
+  return at != held_.end() && at->second.stands;
+}
+
+std::vector<JobId> LineageHolder::take_lapsed(Time now, double gpu_price) {
+  while (!by_price_.empty() && by_price_.rbegin()->first >= gpu_price) doubt(by_price_.rbegin()->second);
+  while (!by_time_.empty() && by_time_.begin()->first < now) doubt(by_time_.begin()->second);
+  std::erase_if(lapsed_, [this](JobId job) { return held_.count(job) == 0; });
+  return std::exchange(lapsed_, {});
 }
 
 std::optional<LineageVersion> LineageHolder::best(const ClusterView& view, const JobView& job, std::size_t edge,
@@ -77,7 +121,7 @@ std::optional<LineageVersion> LineageHolder::best(const ClusterView& view, const
 }
 
 std::optional<LineageHolder::Answer> LineageHolder::holds(const ClusterView& view, JobId job,
-                                                          const LineageKnowledge& k, double gpu_price,
+                                                          const LineageKnowledge& k, const Price& price,
                                                           Duration latest) {
   Held before;
   if (const auto at = held_.find(job); at != held_.end()) {
@@ -89,14 +133,20 @@ std::optional<LineageHolder::Answer> LineageHolder::holds(const ClusterView& vie
   LineageGains::Start start = LineageGains::start_of(view, *v.spec, k.gains.choose(view, *v.spec));
   if (start.edge == LineageGains::kNoEdge) start.edge = 0;
   if (k.gains.of(*v.spec, start.edge).mean <= 0) return std::nullopt;
-  const LineageWorth worth{v.spec->weight + k.index.waiting_weight(view, job), gpu_price * v.gpus()};
+  const LineageWorth worth{v.spec->weight + k.index.waiting_weight(view, job), price.of_others() * v.gpus()};
   const std::optional<LineageVersion> version = best(view, v, start.edge, start.per_mille, k, worth, latest);
   if (!version) return std::nullopt;
-  const JobId parent = v.spec->after[start.edge].parent;
-  held_.emplace(job, Held{parent, version->per_mille});
-  ++parents_[parent];
-  const bool said = before.parent == parent && before.per_mille == version->per_mille;
-  return Answer{{job, ReasonCode::held, saved_per_100s(*version), parent, version->per_mille}, said};
+  Held held;
+  held.parent = v.spec->after[start.edge].parent;
+  held.per_mille = version->per_mille;
+  held.price = least_price(*version, worth, v.gpus(), price.own);
+  held.expected = view.now + version->wait;
+  const bool said = before.parent == held.parent && before.per_mille == held.per_mille;
+  by_price_.emplace(held.price, job);
+  by_time_.emplace(held.expected, job);
+  of_parent_[held.parent].insert(job);
+  held_.emplace(job, held);
+  return Answer{{job, ReasonCode::held, saved_per_100s(*version), held.parent, held.per_mille}, said};
 }
 
 }  // namespace orrery

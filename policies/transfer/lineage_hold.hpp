@@ -13,6 +13,7 @@
 #include <optional>
 #include <set>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "policies/transfer/lineage_gains.hpp"
@@ -50,13 +51,33 @@ struct LineageKnowledge {
 
 // Who is held, and for what. Versions to come are those that hard edges of other children name, what the publisher
 // will command, and the parent's end. Others who are held make nobody publish. To ask costs these versions, not all
-// children.
+// children. An answer stands until something speaks against it, so that many who are held cost nothing meanwhile: an
+// event of the parent, a price of GPUs below that at which the wait pays, the time at which the version was expected,
+// or another belief (doubt()).
 class LineageHolder {
  public:
   explicit LineageHolder(bool on) : on_(on) {}
 
-  // Every event of the run, in order. Whether somebody who is held may be answered otherwise now.
-  [[nodiscard]] bool follow(const ClusterView& view, const Event& e);
+  // Every event of the run, in order.
+  void follow(const ClusterView& view, const Event& e);
+  // What is believed of the job has changed.
+  void doubt(JobId job);
+  // Whether the job is held and nothing speaks against it.
+  [[nodiscard]] bool stands(JobId job) const;
+  // The same, or it is to be asked again.
+  [[nodiscard]] bool asked(JobId job) const { return held_.count(job) > 0; }
+  [[nodiscard]] bool empty() const { return held_.empty(); }
+  // It waits no longer.
+  void starts(JobId job) {
+    if (const auto at = held_.find(job); at != held_.end()) forget(at);
+  }
+  // Those whose answer stood and does not any more: they are to be asked again. `gpu_price` counts them all.
+  [[nodiscard]] std::vector<JobId> take_lapsed(Time now, double gpu_price);
+  // What a GPU is worth: the weight of all who wait, and of the job asked about, over all GPUs.
+  struct Price {
+    double all = 0, own = 0;
+    [[nodiscard]] double of_others() const { return all > own ? all - own : 0; }
+  };
   // Why the job, which would be started now, waits for a version instead; none: it starts. `latest`: the longest
   // that it may wait. `said` is whether that was the answer last time, too.
   struct Answer {
@@ -64,7 +85,7 @@ class LineageHolder {
     bool said = false;
   };
   [[nodiscard]] std::optional<Answer> holds(const ClusterView& view, JobId job, const LineageKnowledge& k,
-                                            double gpu_price, Duration latest);
+                                            const Price& price, Duration latest);
 
  private:
   [[nodiscard]] std::optional<LineageVersion> best(const ClusterView& view, const JobView& job, std::size_t edge,
@@ -73,12 +94,19 @@ class LineageHolder {
   struct Held {
     JobId parent{};
     std::int32_t per_mille = 0;
+    double price = 0;  // at or below which it is not worth it
+    Time expected{};
+    bool stands = true;
   };
   void forget(std::map<JobId, Held>::iterator held);
+  void lapse(JobId job, Held& held);
 
   bool on_;
-  std::map<JobId, std::int32_t> parents_;               // with so many children who are held
-  std::map<JobId, Held> held_;                          // by child
+  std::map<JobId, Held> held_;                   // by child
+  std::map<JobId, std::set<JobId>> of_parent_;   // its children who are held
+  std::set<std::pair<double, JobId>> by_price_;  // of answers that stand
+  std::set<std::pair<Time, JobId>> by_time_;     // likewise
+  std::vector<JobId> lapsed_;
   std::map<JobId, std::set<std::int32_t>> thresholds_;  // of a parent: what hard edges wait for, per mille
   std::vector<LineageVersion> versions_;
 };

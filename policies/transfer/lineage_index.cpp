@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
+#include <tuple>
 
 namespace orrery {
 namespace {
@@ -45,31 +45,7 @@ std::int32_t newest(const ClusterView& view, JobId parent) {
   return versions.empty() ? 0 : versions.back().progress_per_mille;
 }
 
-bool worse(const LineageBlock& a, const LineageBlock& b) {
-  return b.better_than(a);
-}
-
 }  // namespace
-
-void LineageTail::assign(const std::vector<LineageBlock>& blocks) {
-  best_first_.assign(blocks.rbegin(), blocks.rend());
-  sums_.assign(1, {});
-  for (const LineageBlock& b : best_first_) sums_.push_back(sums_.back() + b);
-}
-
-// A block joins while it is better than what leads it. Once one does not, no later one does: they are worse still.
-LineageBlock LineageTail::led_by(const LineageBlock& own) const {
-  std::size_t joined = 0;
-  std::size_t most = best_first_.size();
-  while (joined < most) {
-    const std::size_t middle = (joined + most) / 2;
-    if (best_first_[middle].better_than(own + sums_[middle]))
-      joined = middle + 1;
-    else
-      most = middle;
-  }
-  return joined == 0 ? own : own + sums_[joined];
-}
 
 LineageIndex::Node& LineageIndex::node(JobId job) {
   if (job.index() >= nodes_.size()) nodes_.resize(std::max(job.index() + 1, 2 * nodes_.size()));
@@ -101,14 +77,8 @@ void LineageIndex::follow(const ClusterView& view, const Event& e, const Lineage
 void LineageIndex::release_children(const ClusterView& view, JobId parent, const LineageGains& gains) {
   const std::int32_t reached = newest(view, parent);
   std::vector<JobId> released;
-  std::erase_if(node(parent).children, [&](JobId child) {
-    if (reached < nodes_[child.index()].threshold) return false;
-    nodes_[child.index()].above = {};
-    released.push_back(child);
-    return true;
-  });
-  if (released.empty()) return;
-  mark_root_of(parent);
+  for (const JobId child : node(parent).children)
+    if (reached >= nodes_[child.index()].threshold) released.push_back(child);
   for (const JobId child : released) hang(view, child, gains);
 }
 
@@ -130,11 +100,17 @@ void LineageIndex::hang(const ClusterView& view, JobId child, const LineageGains
     farthest = away;
     last = &d;
   }
-  if (last == nullptr) return;
-  Node& n = node(child);
-  n.above = last->parent;
-  n.threshold = last->progress_per_mille;
-  node(last->parent).children.push_back(child);
+  if (last != nullptr) hang_below(child, last->parent, last->progress_per_mille);
+}
+
+void LineageIndex::hang_below(JobId child, JobId parent, std::int32_t threshold) {
+  (void)node(child);
+  std::vector<JobId>& siblings = node(parent).children;
+  Node& n = nodes_[child.index()];
+  n.above = parent;
+  n.threshold = threshold;
+  n.place = siblings.size();
+  siblings.push_back(child);
   mark_root_of(child);
 }
 
@@ -144,10 +120,7 @@ void LineageIndex::hold(JobId child, JobId parent, std::int32_t threshold) {
   for (JobId up = parent; up.valid(); up = node(up).above)
     if (up == child) return;  // never: edges make no cycles
   unhang(child);
-  node(parent).children.push_back(child);
-  nodes_[child.index()].above = parent;
-  nodes_[child.index()].threshold = threshold;
-  mark_root_of(child);
+  hang_below(child, parent, threshold);
 }
 
 double LineageIndex::waiting_weight(const ClusterView& view, JobId job) const {
@@ -184,7 +157,9 @@ void LineageIndex::unhang(JobId child) {
   if (!n.above.valid()) return;
   mark_root_of(child);
   std::vector<JobId>& siblings = nodes_[n.above.index()].children;
-  siblings.erase(std::find(siblings.begin(), siblings.end(), child));
+  siblings[n.place] = siblings.back();
+  nodes_[siblings.back().index()].place = n.place;
+  siblings.pop_back();
   n.above = {};
 }
 
@@ -236,9 +211,15 @@ void LineageIndex::cut(Node& n, Duration whole) const {
 }
 
 void LineageIndex::collect(Node& n, const JobSpec& spec, Duration left) {
+  farthest_first_ = n.children;
+  std::sort(farthest_first_.begin(), farthest_first_.end(), [this](JobId a, JobId b) {
+    const Node &x = nodes_[a.index()], &y = nodes_[b.index()];
+    return std::tie(y.threshold, a) < std::tie(x.threshold, b);
+  });
   n.blocks.clear();
+  std::size_t next = 0;
   for (std::size_t i = n.cuts.size(); i-- > 0;) {
-    take_blocks_of_children(n, n.cuts[i]);
+    take_blocks(n, next, n.cuts[i]);
     if (i == 0) n.tail.assign(n.blocks);
     LineageBlock block = segment(spec, n, i, left);
     for (; !n.blocks.empty() && n.blocks.back().better_than(block); n.blocks.pop_back())
@@ -247,16 +228,17 @@ void LineageIndex::collect(Node& n, const JobSpec& spec, Duration left) {
   }
 }
 
-void LineageIndex::take_blocks_of_children(Node& n, std::int32_t threshold) {
-  for (const JobId child : n.children) {
-    Node& c = nodes_[child.index()];
-    if (c.threshold != threshold) continue;
-    std::vector<LineageBlock> both;
-    both.reserve(n.blocks.size() + c.blocks.size());
-    std::merge(n.blocks.begin(), n.blocks.end(), c.blocks.begin(), c.blocks.end(), std::back_inserter(both), worse);
-    n.blocks = std::move(both);
+// Those of the children from the `next` on who wait for this threshold.
+void LineageIndex::take_blocks(Node& n, std::size_t& next, std::int32_t threshold) {
+  const auto before = static_cast<std::ptrdiff_t>(n.blocks.size());
+  for (; next < farthest_first_.size(); ++next) {
+    Node& c = nodes_[farthest_first_[next].index()];
+    if (c.threshold != threshold) break;
+    n.blocks.insert(n.blocks.end(), c.blocks.begin(), c.blocks.end());
     c.blocks.clear();
   }
+  std::stable_sort(n.blocks.begin() + before, n.blocks.end(), served_later);
+  std::inplace_merge(n.blocks.begin(), n.blocks.begin() + before, n.blocks.end(), served_later);
 }
 
 // The i-th segment of a job that takes `left` more; at least a nanosecond, for a threshold that is reached and whose

@@ -13,46 +13,16 @@
 #include <vector>
 
 #include "policies/parts/ranked_running.hpp"
+#include "policies/transfer/lineage_blocks.hpp"
 #include "policies/transfer/lineage_gains.hpp"
 #include "sim/api/view.hpp"
 
 namespace orrery {
 
-// Segments that are served one after another: their service (ns x GPUs^alpha, in 1024ths) and weight (in 65536ths).
-struct LineageBlock {
-  Int128 service = 0;
-  Int128 weight = 0;
-  [[nodiscard]] bool better_than(const LineageBlock& other) const {
-    Int128 own = 0, others = 0;
-    if (!__builtin_mul_overflow(weight, other.service, &own) &&
-        !__builtin_mul_overflow(other.weight, service, &others))
-      return own > others;
-    // Of years of many GPUs with huge weights.
-    return static_cast<double>(weight) * static_cast<double>(other.service) >
-           static_cast<double>(other.weight) * static_cast<double>(service);
-  }
-};
-inline LineageBlock operator+(const LineageBlock& a, const LineageBlock& b) {
-  return {a.service + b.service, a.weight + b.weight};
-}
-
 // Weight that waits for a job to come as far as `per_mille` of its work.
 struct LineageWaiter {
   std::int32_t per_mille = 1000;
   double weight = 0;
-};
-
-// The blocks of a tree below its first segment.
-class LineageTail {
- public:
-  // The best last.
-  void assign(const std::vector<LineageBlock>& blocks);
-  // The block of the first segment: `own` with those below it that make it better.
-  [[nodiscard]] LineageBlock led_by(const LineageBlock& own) const;
-
- private:
-  std::vector<LineageBlock> best_first_;
-  std::vector<LineageBlock> sums_;  // [i]: of the first i
 };
 
 class LineageIndex {
@@ -83,6 +53,7 @@ class LineageIndex {
   struct Node {
     std::vector<JobId> children;  // that wait for this job
     JobId above{};                // valid: what this job waits for
+    std::size_t place = 0;        // among the children of that
     std::int32_t threshold = 0;   // and how far that must be, per mille
     bool seen = false;            // submitted
     bool stale = false;
@@ -94,13 +65,14 @@ class LineageIndex {
 
   [[nodiscard]] Node& node(JobId job);
   void hang(const ClusterView& view, JobId child, const LineageGains& gains);
+  void hang_below(JobId child, JobId parent, std::int32_t threshold);
   void unhang(JobId child);
   void release_children(const ClusterView& view, JobId parent, const LineageGains& gains);
   void mark_root_of(JobId job);
   void work_out(const ClusterView& view, JobId root, const LineageGains& gains);
   void cut(Node& n, Duration whole) const;
   void collect(Node& n, const JobSpec& spec, Duration left);
-  void take_blocks_of_children(Node& n, std::int32_t threshold);
+  void take_blocks(Node& n, std::size_t& next, std::int32_t threshold);
   [[nodiscard]] LineageBlock segment(const JobSpec& spec, const Node& n, std::size_t i, Duration left) const;
   [[nodiscard]] LineageBlock alone(const JobSpec& spec, Duration left) const;
   [[nodiscard]] std::int64_t factor(std::int32_t gpus) const;
@@ -109,6 +81,7 @@ class LineageIndex {
   mutable std::vector<std::int64_t> factors_;  // [GPUs]: GPUs^alpha in 1024ths; 0 = not worked out yet
   std::vector<Node> nodes_;                    // [job]
   std::vector<JobId> stale_, roots_, tree_;
+  std::vector<JobId> farthest_first_;  // children of the job at hand, by threshold
 };
 
 }  // namespace orrery

@@ -61,7 +61,7 @@ void Titan::schedule(const ClusterView& view, PlanBuilder& plan) {
       starter_.set_waiting(view.spec(j.id), j.gpus == 0);
     }
   }
-  starter_.start(view, plan, *placement_, [](JobId) {});
+  starter_.start(view, plan, *placement_);
   ticks_.ask(view, plan);
 }
 

@@ -41,7 +41,7 @@ class Titan : public Policy {
   Ticks ticks_;
   bool every_size_;
   std::int32_t capacity_ = 0;
-  LeastStarter starter_;
+  LeastStarter<> starter_;
   std::vector<JobId> ids_;
   std::vector<Job> jobs_;
   std::vector<std::vector<KnapsackOption>> groups_;

@@ -59,6 +59,17 @@ int list_policies() {
   return print(out) ? kOk : kRunFailed;
 }
 
+std::string_view promise_words(Conserves conserves) {
+  switch (conserves) {
+    case Conserves::work: return "  leaves nothing free beside a waiting job that fits\n";
+    case Conserves::held:
+      return "  leaves nothing free beside a waiting job that fits, unless that waits for a version of a parent\n";
+    case Conserves::order:
+    case Conserves::nothing: return "";
+  }
+  return "";
+}
+
 int show_policy(const std::string& name) {
   PolicyConfig c;
   c.name = name;
@@ -69,7 +80,7 @@ int show_policy(const std::string& name) {
   if (!info.source.empty()) out += fmt::format("\n  source: {}\n", info.source);
   const std::string can = capability_words(info.capabilities);
   if (!can.empty()) out += fmt::format("  {}\n", can);
-  if (info.conserves == Conserves::work) out += "  leaves nothing free beside a waiting job that fits\n";
+  out += promise_words(info.conserves);
   out += "\noptions (keys beside policy.name):\n";
   out += fmt::format("  {:<12} {:<14} default {}\n{}", "placement", "choice", "count",
                      wrapped("where a job goes; see `orrery policy list`", 6));

@@ -169,6 +169,14 @@ bool PlanBuilder::run(JobId job, const Allocation& gpus, const RunConfig& config
   return true;
 }
 
+void PlanBuilder::configure(JobId job, const RunConfig& config) {
+  const Target* before = current(job);
+  ORRERY_ASSERT(before != nullptr && keeps_gpus(*before), "job {} has no GPUs to run on", job.value);
+  Target t = *before;
+  t.config = config;
+  set(job, std::move(t));
+}
+
 void PlanBuilder::suspend(JobId job) {
   const Target* before = current(job);
   ORRERY_ASSERT(before != nullptr && keeps_gpus(*before), "job {} has no GPUs to be suspended on", job.value);

@@ -79,6 +79,8 @@ class PlanBuilder {
   // (false and no change otherwise).
   bool run(JobId job, const Allocation& gpus, const RunConfig& config = {}, Sharing sharing = Sharing::exclusive,
            GroupId group = kNoGroup);
+  // Of a job that is to hold GPUs under the plan: it is to run so; what it holds stays.
+  void configure(JobId job, const RunConfig& config);
   void preempt(JobId job) { end(job, Act::preempt); }
   void suspend(JobId job);
   void reject(JobId job) { end(job, Act::reject); }

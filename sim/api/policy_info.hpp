@@ -36,7 +36,10 @@ struct Capabilities {
 // worlds holds it to that. Under `emulate:` it promises nothing.
 enum class Conserves : std::uint8_t {
   work,     // after every decision no waiting job fits, an elastic one not even on its least number of GPUs
-  order,    // a job that fits may wait, but while no node fails only beside another that does not fit
+  held,     // the same, but for jobs that are said to be held for a later version of a parent (ReasonCode::held)
+  // A job that fits may wait, but while no node fails and no job outlives its estimate only beside another that
+  // does not fit.
+  order,
   nothing,  // it does what it is told
 };
 

@@ -94,3 +94,43 @@ TEST_CASE("lineage resizes a running job only where that saves several restarts"
     CHECK(r.jobs[0].finish_s < run_s + 1);
   }
 }
+
+TEST_CASE("lineage promotes before the young, with elastic jobs, too", "[policies][lineage][elastic]") {
+  // One GPU. j0, which could use two, is young for 1000 s; j1 (10 s) comes at 5 s. With two jobs on one GPU
+  // (now - 5 + 10) / (10 x 2) exceeds 1.5 after 25 s: j1 is first, and nothing else happens then that would wake
+  // anybody.
+  const Workload w = make_workload({{0, 1, 100, std::nullopt, 1, 2}, {5, 1, 10}});
+  Sizes sizes;
+  const RunResult r =
+      sized_run(1, w,
+                {"lineage",
+                 "count",
+                 {{"rules", "[index, elastic]"}, {"min_run", "1000s"}, {"rho_max", "1.5"}, {"resize_every", "1s"}}},
+                sizes);
+  CHECK(r.jobs[1].start_s == Approx(25).margin(0.001));
+  CHECK(r.jobs[0].finish_s == Approx(110).margin(0.001));
+}
+
+TEST_CASE("lineage counts what it learned of a child for its GPUs, too", "[policies][lineage][elastic]") {
+  // Three GPUs. j0 and j1 (800 s, a gain of 0.9) teach that such children take about a tenth of what they claim. Then
+  // j3, such a child, and j4 of the same claim could each use two GPUs: seconds are saved in j4, of equal shares the
+  // first wins. Without what was learned j3 would be first in both.
+  for (const bool learn : {true, false}) {
+    Workload w = make_workload({{0, 1, 10},
+                                {0, 1, 800},
+                                {0, 1, 800},
+                                {2000, 1, 4000, std::nullopt, 1, 2},
+                                {2000, 1, 4000, std::nullopt, 1, 2}});
+    for (const std::size_t c : {1U, 2U, 3U}) {
+      w.specs[c].model = "transfer";
+      w.specs[c].dataset = "set";
+      w.specs[0].model = "pretrain";
+      w.specs[c].after.push_back({JobId(0), true, 1000});
+      w.truths[c].sources.push_back({JobId(0), 900});
+    }
+    Sizes sizes;
+    (void)sized_run(3, w, lineage_with(learn ? "[elastic, learn]" : "[elastic]", "seconds"), sizes);
+    CHECK(sizes.of[4].front() == (learn ? 2 : 1));
+    CHECK(sizes.of[3].front() == (learn ? 1 : 2));
+  }
+}

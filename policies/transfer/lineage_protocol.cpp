@@ -1,0 +1,208 @@
+#include "policies/transfer/lineage_protocol.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace orrery {
+namespace {
+
+// Ranks before all others: of promoted jobs, in order of submission, then of those that have just started.
+constexpr Rank kPromoted = -(static_cast<Rank>(1) << 110);
+constexpr Rank kYoung = -(static_cast<Rank>(1) << 100);
+
+}  // namespace
+
+Lineage::Lineage(std::unique_ptr<Placement> placement, const LineageOptions& options)
+    : placement_(std::move(placement)),
+      options_(options),
+      gains_(options.learn),
+      index_(options.alpha),
+      sizes_(options.sizes),
+      holder_(options.hold),
+      publisher_(options.publish),
+      promotion_(options.rho_max),
+      young_(options.min_run) {}
+
+void Lineage::schedule(const ClusterView& view, PlanBuilder& plan) {
+  for (const Event& e : view.since_last) {
+    gains_.follow(view, e);
+    if (options_.index) index_.follow(view, e, gains_);
+    promotion_.follow(view, e);
+    publisher_.follow(view, e, gains_);
+    holder_.follow(view, e);
+  }
+  const std::vector<JobId> believed = gains_.take_changed();
+  for (const JobId job : believed) holder_.doubt(job);
+  if (options_.index)
+    for (const JobId job : believed) index_.believed_anew(job);
+  const std::vector<JobId>& changed = options_.index ? index_.update(view, gains_) : believed;
+  publisher_.update(view, gains_, prices(view, plan), plan);
+  for (const Event& e : view.since_last) sizes_.follow(view, e);
+  if (sizes_.active())
+    serve_sized(view, plan);
+  else
+    serve_in_order(view, plan, changed);
+  ask(view, plan);
+}
+
+void Lineage::serve_in_order(const ClusterView& view, PlanBuilder& plan, const std::vector<JobId>& changed) {
+  for (const Event& e : view.since_last) follow(view, e);
+  for (const JobId job : changed) rerank(view, job);
+  for (const JobId job : promotion_.update(view)) {
+    holder_.doubt(job);
+    rerank(view, job);
+  }
+  for (const JobId job : lapsed(view, plan)) come_back(view, job);
+  if (young_.grow_up(view.now)) jobs_.rank_changed();
+  jobs_.rerank_all_running([&](const StrictPriority::Running& r) { return rank(view, r); });
+  const auto admits = [&](JobId job) { return !is_held(view, job, plan); };
+  const StrictPriority::Result& result = jobs_.fill(view, plan, *placement_, true, admits);
+  for (const JobId job : result.started) {
+    starts(view, job, plan);
+    refresh(view, job);
+  }
+  for (const JobId job : result.preempted) begins_to_wait(view, job);
+  for (const JobId job : std::exchange(held_, {})) jobs_.remove(job);  // aside, until it is to be asked again
+}
+
+void Lineage::serve_sized(const ClusterView& view, PlanBuilder& plan) {
+  for (const Event& e : view.since_last) {
+    if (!e.job.valid()) continue;
+    if (is_final(view.state(e.job)))
+      demand_.remove(view.spec(e.job));
+    else if (enters_queue(e.kind()))
+      waits(view, e.job);
+  }
+  bool promoted = false;
+  for (const JobId job : promotion_.update(view)) {
+    holder_.doubt(job);
+    promoted = true;
+  }
+  (void)lapsed(view, plan);
+  if (young_.grow_up(view.now) || promoted) sizes_.reconsider();
+  LineageOpinion of;
+  of.rank = [&](JobId job) { return rank(view, job, remaining(view, job)); };
+  of.admits = [&](JobId job) { return !is_held(view, job, plan); };
+  of.first = [&](JobId job) { return promotion_.promoted(job); };
+  of.settled = [&](JobId job) { return young_.is_young(job, view.now); };
+  of.whole = [&](JobId job) { return gains_.whole(view, view.job(job)); };
+  of.waiters = [&](JobId job) { return index_.waiters(view, job); };
+  const LineageSizes::Result& result = sizes_.decide(view, plan, *placement_, of);
+  for (const JobId job : result.started) starts(view, job, plan);
+  for (const JobId job : result.preempted) waits(view, job);
+  held_.clear();
+}
+
+void Lineage::waits(const ClusterView& view, JobId job) {
+  demand_.add(view.spec(job));
+  promotion_.waits(view.job(job));
+}
+
+void Lineage::starts(const ClusterView& view, JobId job, PlanBuilder& plan) {
+  demand_.remove(view.spec(job));
+  promotion_.runs(job);
+  holder_.starts(job);
+  young_.begins(job, view.now);
+  choose_source(view, job, plan);
+}
+
+Rank Lineage::rank(const ClusterView& view, JobId job, Duration left) const {
+  const JobSpec& spec = view.spec(job);
+  return promotion_.promoted(job) ? kPromoted + spec.submit.ns : index_.rank(spec, left);
+}
+
+Rank Lineage::rank(const ClusterView& view, const StrictPriority::Running& r) const {
+  if (young_.is_young(r.job, view.now) && !promotion_.promoted(r.job)) return kYoung;
+  return rank(view, r.job, StrictPriority::remaining_at(r, view.now));
+}
+
+LineagePrices Lineage::prices(const ClusterView& view, const PlanBuilder& plan) const {
+  return {demand_.price(*view.topology, plan.free().free_gpus()),
+          [this, &view](JobId job) { return index_.waiting_weight(view, job); }};
+}
+
+bool Lineage::is_held(const ClusterView& view, JobId job, PlanBuilder& plan) {
+  const JobSpec& spec = view.spec(job);
+  if (!options_.hold || spec.after.empty() || promotion_.promoted(job)) return false;
+  if (holder_.stands(job)) return true;
+  const Time promoted = promotion_.next_of(job);
+  const LineageHolder::Price price{demand_.price(*view.topology, plan.free().free_gpus()),
+                                   demand_.share(*view.topology, spec)};
+  const auto held = holder_.holds(view, job, {gains_, index_, publisher_}, price,
+                                  promoted == kNever ? kForever : promoted - view.now);
+  if (options_.index && held) index_.hold(job, held->why.about, held->why.per_mille);
+  if (options_.index && !held) index_.release(job);
+  if (held && !held->said) plan.reason(held->why);
+  if (held) held_.push_back(job);
+  return held.has_value();
+}
+
+std::vector<JobId> Lineage::lapsed(const ClusterView& view, const PlanBuilder& plan) {
+  return holder_.take_lapsed(view.now, demand_.price(*view.topology, plan.free().free_gpus()));
+}
+
+void Lineage::come_back(const ClusterView& view, JobId job) {
+  if (jobs_.is_waiting(job)) return;
+  jobs_.add_waiting(view.job(job), rank(view, job, remaining(view, job)));
+  jobs_.rank_changed();
+}
+
+void Lineage::choose_source(const ClusterView& view, JobId job, PlanBuilder& plan) {
+  const JobView v = view.job(job);
+  if (v.spec->after.empty() || v.done.ns > 0) return;
+  const RunConfig config = gains_.choose(view, *v.spec);
+  gains_.starts(view, job, config);
+  if (config != RunConfig{}) plan.configure(job, config);
+}
+
+Duration Lineage::remaining(const ClusterView& view, JobId job) const {
+  return gains_.remaining(view, view.job(job));
+}
+
+void Lineage::refresh(const ClusterView& view, JobId job) {
+  if (jobs_.find_running(job) != nullptr) jobs_.refresh(view, job, remaining(view, job));
+}
+
+void Lineage::rerank(const ClusterView& view, JobId job) {
+  if (!jobs_.is_waiting(job)) {
+    if (jobs_.find_running(job) != nullptr) jobs_.rank_changed();
+    return;
+  }
+  jobs_.rank_changed();
+  jobs_.rerank_waiting(view.job(job), rank(view, job, remaining(view, job)));
+}
+
+void Lineage::begins_to_wait(const ClusterView& view, JobId job) {
+  waits(view, job);
+  if (young_.is_young(job, view.now)) jobs_.rerank_waiting(view.job(job), rank(view, job, remaining(view, job)));
+}
+
+void Lineage::follow(const ClusterView& view, const Event& e) {
+  follow_queue(view, e);
+  if (e.job.valid() && !jobs_.is_waiting(e.job) && !holder_.asked(e.job)) demand_.remove(view.spec(e.job));
+}
+
+void Lineage::follow_queue(const ClusterView& view, const Event& e) {
+  switch (jobs_.follow(view, e)) {
+    case StrictPriority::Fate::waits:
+      waits(view, e.job);
+      return jobs_.add_waiting(view.job(e.job), rank(view, e.job, remaining(view, e.job)));
+    case StrictPriority::Fate::runs: jobs_.add_running(view.job(e.job), 0); return refresh(view, e.job);
+    case StrictPriority::Fate::ended: return;
+    case StrictPriority::Fate::unchanged: break;
+  }
+  if (e.kind() == EventKind::started || e.kind() == EventKind::resumed) young_.begins(e.job, e.at);
+  if (e.kind() == EventKind::started || e.kind() == EventKind::resumed || e.kind() == EventKind::progress)
+    refresh(view, e.job);
+}
+
+void Lineage::ask(const ClusterView& view, PlanBuilder& plan) const {
+  const Time soonest = view.now + Duration{1};
+  if (publisher_.next() != kNever) plan.wake_at(std::max(publisher_.next(), soonest));
+  if (sizes_.active() && sizes_.next(view) != kNever) plan.wake_at(sizes_.next(view));
+  if (sizes_.active() ? view.pending().empty() : jobs_.waiting().empty() && holder_.empty()) return;
+  if (young_.next() != kNever) plan.wake_at(std::max(young_.next(), soonest));
+  if (promotion_.next() != kNever) plan.wake_at(std::max(promotion_.next(), soonest));
+}
+
+}  // namespace orrery

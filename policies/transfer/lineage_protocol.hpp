@@ -1,0 +1,92 @@
+// LINEAGE: a scheduling protocol for multimodal pretraining and the jobs that descend from it
+// (docs/policies/lineage.md). Each rule is a file of its own and can be switched off; this one puts them together:
+// who is served in which order, who may be preempted, when to be asked again.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "policies/parts/strict_priority.hpp"
+#include "policies/transfer/lineage_demand.hpp"
+#include "policies/transfer/lineage_elastic.hpp"
+#include "policies/transfer/lineage_gains.hpp"
+#include "policies/transfer/lineage_hold.hpp"
+#include "policies/transfer/lineage_index.hpp"
+#include "policies/transfer/lineage_promotion.hpp"
+#include "policies/transfer/lineage_publish.hpp"
+#include "policies/transfer/lineage_young.hpp"
+#include "sim/api/policy.hpp"
+
+namespace orrery {
+
+struct LineageOptions {
+  bool index = true;         // rule R1; without it a job counts for itself alone
+  bool learn = true;         // rule R7; without it claims are believed and the first parent is the source
+  bool hold = true;          // rule R2
+  bool publish = true;       // rule R6
+  std::int64_t alpha = 500;  // per mille
+  Duration min_run{};
+  std::int64_t rho_max = 5000;    // per mille
+  LineageSizes::Options sizes{};  // rule R3
+};
+
+class Lineage final : public Policy {
+ public:
+  Lineage(std::unique_ptr<Placement> placement, const LineageOptions& options);
+
+  [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<Lineage>(*this); }
+  [[nodiscard]] bool publishes() const override { return options_.publish; }
+  void schedule(const ClusterView& view, PlanBuilder& plan) override;
+
+ private:
+  // As long as no job is elastic.
+  void serve_in_order(const ClusterView& view, PlanBuilder& plan, const std::vector<JobId>& changed);
+
+  void serve_sized(const ClusterView& view, PlanBuilder& plan);
+
+  void waits(const ClusterView& view, JobId job);
+  void starts(const ClusterView& view, JobId job, PlanBuilder& plan);
+
+  [[nodiscard]] Rank rank(const ClusterView& view, JobId job, Duration left) const;
+  [[nodiscard]] Rank rank(const ClusterView& view, const StrictPriority::Running& r) const;
+
+  [[nodiscard]] LineagePrices prices(const ClusterView& view, const PlanBuilder& plan) const;
+  // Whether the job, whose turn it is, waits for a later version of a parent.
+  [[nodiscard]] bool is_held(const ClusterView& view, JobId job, PlanBuilder& plan);
+  [[nodiscard]] std::vector<JobId> lapsed(const ClusterView& view, const PlanBuilder& plan);
+  void come_back(const ClusterView& view, JobId job);
+
+  // Of a job that begins with nothing: what it starts from.
+  void choose_source(const ClusterView& view, JobId job, PlanBuilder& plan);
+  [[nodiscard]] Duration remaining(const ClusterView& view, JobId job) const;
+  void refresh(const ClusterView& view, JobId job);
+
+  // A waiting job whose rank has changed; those that run are ranked anew at every decision.
+  void rerank(const ClusterView& view, JobId job);
+
+  // A job that was preempted waits with the rank that it had, unless that was a young one's.
+  void begins_to_wait(const ClusterView& view, JobId job);
+
+  void follow(const ClusterView& view, const Event& e);
+  void follow_queue(const ClusterView& view, const Event& e);
+
+  // Another order comes by itself only when a job grows up or is promoted, and matters only to those that wait.
+  // (One that was preempted just now may be promoted at the next instant.)
+  void ask(const ClusterView& view, PlanBuilder& plan) const;
+
+  OwnPlacement placement_;
+  LineageOptions options_;
+  LineageGains gains_;
+  LineageIndex index_;
+  LineageSizes sizes_;
+  LineageHolder holder_;
+  LineagePublisher publisher_;
+  LineagePromotion promotion_;
+  LineageYoung young_;
+  StrictPriority jobs_;
+  LineageDemand demand_;
+  std::vector<JobId> held_;  // by the decision at hand
+};
+
+}  // namespace orrery
