@@ -25,6 +25,7 @@ SimOptions options_of(const Prepared& p, const RunRequest& request, bool command
   o.failures = {f.node_mtbf, f.repair, request.seed, p.outages, f.stragglers, f.lemons};
   o.checkpoints = checkpoint_model(p);
   o.publishes = publish_model(p, commanded);
+  o.assess.seed = request.seed;
   o.overheads = overhead_model(p);
   if (p.emulation != nullptr && p.emulation->progress != nullptr) o.rule = p.emulation->progress(request.policy.name);
   return o;

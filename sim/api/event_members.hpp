@@ -41,7 +41,7 @@ inline constexpr auto kMemberNames<event::Timer> = member_names();
 template <>
 inline constexpr auto kMemberNames<event::Decide> = member_names("epoch", "changes");
 template <>
-inline constexpr auto kMemberNames<event::Launch> = member_names("gpus");
+inline constexpr auto kMemberNames<event::Launch> = member_names("gpus", "anew");
 template <>
 inline constexpr auto kMemberNames<event::Stop> = member_names();
 template <>
@@ -64,6 +64,8 @@ template <>
 inline constexpr auto kMemberNames<event::Preprocessing> = member_names("cpu_per_sample");
 template <>
 inline constexpr auto kMemberNames<event::Reconfigured> = member_names("batch", "accumulation");
+template <>
+inline constexpr auto kMemberNames<event::Assessed> = member_names("parent", "worth", "error");
 
 // How many of them, from the first on, a line of the log always has; the others where they are not their defaults.
 template <class T>

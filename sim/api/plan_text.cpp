@@ -22,7 +22,7 @@ namespace orrery {
 
 template <>
 inline constexpr auto kMemberNames<RunConfig> = member_names("batch", "accumulation", "execution_plan",
-                                                             "start_version", "start_parent");
+                                                             "start_version", "start_parent", "anew");
 template <>
 inline constexpr auto kMemberNames<Target> = member_names("act", "gpus", "config", "group", "sharing");
 template <>
@@ -186,6 +186,7 @@ class PlanWriter {
   }
   void value(GroupId group) { append_int(*out_, group.value); }
   void value(Time t) { append_int(*out_, t.ns); }
+  void value(bool b) { *out_ += b ? "true" : "false"; }
   template <class T>
   std::enable_if_t<std::is_integral_v<T>> value(T v) {
     append_int(*out_, static_cast<std::int64_t>(v));
@@ -290,6 +291,10 @@ class PlanReader {
   void value(const Json& j, JobId& job) { job = (*job_)(j); }
   void value(const Json& j, GroupId& group) { group = GroupId(whole<std::uint32_t>(j)); }
   void value(const Json& j, Time& t) { t = Time{whole<std::int64_t>(j)}; }
+  void value(const Json& j, bool& b) {
+    if (!j.is_boolean()) throw BadLine{fmt::format("{} where true or false should be", json_text(j))};
+    b = j.get<bool>();
+  }
   template <class T>
   std::enable_if_t<std::is_integral_v<T>> value(const Json& j, T& v) {
     v = whole<T>(j);

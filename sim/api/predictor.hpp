@@ -25,6 +25,9 @@ struct RunConfig {
   // version of the first parent, in the order of its edges, that has one. 0 = the newest; kFromBase = none at all.
   std::uint32_t start_version = 0;
   JobId start_parent{};
+  // What it has done before is dropped, and it starts as a job that has done nothing. Holds for one launch: once that
+  // has happened, what the job holds and its standing target say `false` again. A job that runs is killed for it.
+  bool anew = false;
   // Whether it says another batch, or accumulation, than the job's own.
   [[nodiscard]] bool other_batch() const { return batch != 0 || accumulation != 0; }
   friend bool operator==(const RunConfig&, const RunConfig&) = default;

@@ -20,6 +20,14 @@ void ClusterState::settle(JobRecord& r, Time now) const {
   r.done_at = now;
 }
 
+// It is launched and drops what it has done. Nobody wants that of the launches to come.
+void ClusterState::begin_anew(JobRecord& r, Time now) {
+  r.anew_in = r.incarnation;
+  r.committed = Work{};
+  hear(r, Work{}, now);
+  r.held_config.anew = r.target.config.anew = false;
+}
+
 // A standing target that wanted it to run as it did wants it to run as it does.
 // From now on its speed is another, and what it reported before says nothing of it.
 void ClusterState::reconfigure(JobRecord& r, const event::Reconfigured& to, Time now) {

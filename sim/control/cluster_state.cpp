@@ -23,7 +23,7 @@ ClusterState::ClusterState(const Topology& topology, const std::vector<JobSpec>&
     records_[spec.id.index()].spec = &spec;
     if (spec.after.empty()) continue;
     published_.resize(specs.size());
-    saved_.resize(specs.size());
+    inherited_.resize(specs.size());
   }
 }
 
@@ -145,8 +145,9 @@ bool ClusterState::apply(const Event& event) {
     case EventKind::reconfigured: reconfigure(r, event.get<event::Reconfigured>(), now); return true;
     case EventKind::preprocessing: r.cpu_per_sample = event.get<event::Preprocessing>().cpu_per_sample; return true;
     case EventKind::inherited:
-      if (!saved_.empty()) saved_[event.job.index()] = event.get<event::Inherited>().saved;
+      if (!inherited_.empty()) inherited_[event.job.index()] = event.get<event::Inherited>();
       return true;
+    case EventKind::assessed: return r.state == JobState::running;  // what was dropped meanwhile says nothing
     case EventKind::published: publish(event.job, event.get<event::Published>().per_mille, now); return true;
     case EventKind::finished:
       publish(event.job, 1000, now);
@@ -245,7 +246,8 @@ void ClusterState::launch(JobId job, Time now, GangId gang) {
   if (r.incarnation > 0) r.restarts += 1;
   r.incarnation += 1;
   r.measured.reset();
-  if (r.done.ns == 0 && !saved_.empty()) saved_[job.index()] = Work{};  // it says so again
+  if (r.target.config.anew) begin_anew(r, now);
+  if (r.done.ns == 0 && !inherited_.empty()) inherited_[job.index()] = {};  // it says so again
 }
 
 void ClusterState::stopping(JobId job, Time now, bool by_policy) {

@@ -50,8 +50,10 @@ class ClusterState {
     const auto at = merged_.find(group);
     return at == merged_.end() ? nullptr : &at->second;
   }
-  // Of the work of a job that started from a version of a parent: what that spares it, as it said itself.
-  [[nodiscard]] Work saved(JobId job) const { return saved_.empty() ? Work{} : saved_[job.index()]; }
+  // Of a job that started from a version of a parent: whose, and what of its work that spares it, as it said itself.
+  [[nodiscard]] event::Inherited inherited(JobId job) const {
+    return inherited_.empty() ? event::Inherited{} : inherited_[job.index()];
+  }
   // Jobs that hold an allocation.
   [[nodiscard]] std::size_t holders() const { return holders_; }
   [[nodiscard]] const IdSet<JobId>& pending() const { return pending_; }
@@ -72,6 +74,7 @@ class ClusterState {
   void back_to_pending(JobRecord& r, Time now);
   void end(JobRecord& r, JobState how, Time now);
   void publish(JobId job, std::int32_t progress_per_mille, Time now);
+  static void begin_anew(JobRecord& r, Time now);
   void reconfigure(JobRecord& r, const event::Reconfigured& to, Time now);
   void share_steps(JobRecord& of, Time now);
   static void hear(JobRecord& r, Work done, Time now);
@@ -91,7 +94,7 @@ class ClusterState {
   IdSet<JobId> blocked_;                         // parents not ready
   IdSet<JobId> active_;                          // with a standing run or suspend target
   std::vector<std::vector<Version>> published_;  // [job]; empty where no job has parents
-  std::vector<Work> saved_;                      // [job]; likewise
+  std::vector<event::Inherited> inherited_;      // [job]; likewise
   // Where the merged jobs of a group are to be, and how many there are.
   struct Group {
     Allocation gpus;

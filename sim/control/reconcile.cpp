@@ -53,8 +53,8 @@ Member Reconciler::member(JobId job) const {
   return {job, r.incarnation, r.held_config};
 }
 
-void Reconciler::stop(JobId job, Time now, StopHow how) {
-  state_->stopping(job, now, how != StopHow::kill);
+void Reconciler::stop(JobId job, Time now, StopHow how, bool by_policy) {
+  state_->stopping(job, now, by_policy);
   record(job, now, event::Stop{});
   const JobRecord& r = state_->record(job);
   executor_->stop(r.gang, member(job), how, stop_grace_);
@@ -73,7 +73,9 @@ void Reconciler::stop_if_needed(JobId job, Time now) {
     }
     return;
   }
-  stop(job, now, StopHow::checkpoint_exit);
+  // What it is to drop needs no checkpoint.
+  const bool drops = r.has_target && r.target.act == Act::run && r.target.config.anew;
+  stop(job, now, drops ? StopHow::kill : StopHow::checkpoint_exit, true);
 }
 
 void Reconciler::wait_for(JobId job, const Target& target) {
@@ -106,9 +108,10 @@ void Reconciler::launch_if_possible(JobId job, Time now) {
     waiting_on_[state_->record(there->front()).held.slices().front().node.index()].push_back(job);
     return;
   }
+  const RunConfig config = r.target.config;
   state_->launch(job, now, there != nullptr ? state_->record(there->front()).gang : GangId(next_gang_++));
-  record(job, now, event::Launch{&r.held});
-  const Member one = member(job);
+  record(job, now, event::Launch{&r.held, config.anew});
+  const Member one{job, r.incarnation, config};
   LaunchRequest request;
   request.gang = r.gang;
   request.members = {&one, 1};
@@ -130,7 +133,7 @@ void Reconciler::act(Time now) {
     const JobState state = state_->record(job).state;
     if (is_final(state)) continue;
     if (act == Act::cancel && holds_gpus(state)) {  // `cancel` follows when it holds nothing any more
-      if (state != JobState::stopping) stop(job, now, StopHow::kill);
+      if (state != JobState::stopping) stop(job, now, StopHow::kill, false);
       continue;
     }
     if (act == Act::cancel) {

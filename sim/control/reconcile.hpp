@@ -39,7 +39,7 @@ class Reconciler {
  private:
   void stop_if_needed(JobId job, Time now);
   void launch_if_possible(JobId job, Time now);
-  void stop(JobId job, Time now, StopHow how);
+  void stop(JobId job, Time now, StopHow how, bool by_policy);
   void record(JobId job, Time now, const event::Payload& what);
   void pass_on(const Command& command, Time now);
   void wait_for(JobId job, const Target& target);

@@ -36,6 +36,7 @@ std::string_view to_string(EventKind k) {
     case EventKind::slowed: return "slowed";
     case EventKind::preprocessing: return "preprocessing";
     case EventKind::reconfigured: return "reconfigured";
+    case EventKind::assessed: return "assessed";
   }
   return "?";
 }

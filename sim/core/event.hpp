@@ -53,6 +53,7 @@ enum class EventKind : std::uint8_t {
   slowed,
   preprocessing,
   reconfigured,
+  assessed,
 };
 
 [[nodiscard]] std::string_view to_string(EventKind k);
@@ -139,6 +140,7 @@ struct Decide {
 struct Launch {
   static constexpr EventKind kKind = EventKind::launch;
   const Allocation* gpus = nullptr;
+  bool anew = false;  // what the job has done before is dropped (RunConfig::anew)
 };
 // The reconciler asks a gang to stop, to stand still, to go on.
 struct Stop {
@@ -193,12 +195,22 @@ struct Reconfigured {
   std::int64_t batch = 0;
   std::int32_t accumulation = 0;
 };
+// A child that started from what `parent` published has done its first epoch, and its progress was compared with that
+// of such a job that starts from its base checkpoint: the epoch was worth so many of that one's, with a standard
+// error, both in millionths of an epoch. Below 1 it gets on more slowly than from its base. That estimates (work from
+// the base checkpoint) / (work from this version). How it is measured in either world: docs/lineage.md.
+struct Assessed {
+  static constexpr EventKind kKind = EventKind::assessed;
+  JobId parent{};
+  std::int64_t worth = 0;
+  std::int64_t error = 0;
+};
 
 // In the order of EventKind.
 using Payload =
     std::variant<Capacity, Progress, Checkpointed, Published, Finished, Stopped, Suspended, Resumed, Failed,
                  LaunchFailed, CommandFailed, Started, Submit, Ready, Timer, Decide, Launch, Stop, Suspend, Resume,
-                 Reject, Cancel, WaitReason, CalledOff, Inherited, Slowed, Preprocessing, Reconfigured>;
+                 Reject, Cancel, WaitReason, CalledOff, Inherited, Slowed, Preprocessing, Reconfigured, Assessed>;
 
 // An assertion that fails.
 [[noreturn]] void taken_for_another(EventKind is, EventKind wanted);
@@ -220,7 +232,7 @@ static_assert([] {
   std::size_t kind = 0;
   bool in_order = true;
   for_each_payload([&]<class T>() { in_order = in_order && static_cast<std::size_t>(T::kKind) == kind++; });
-  return in_order && static_cast<std::size_t>(EventKind::reconfigured) + 1 == kind;
+  return in_order && static_cast<std::size_t>(EventKind::assessed) + 1 == kind;
 }());
 
 struct Event {
@@ -267,6 +279,7 @@ inline constexpr EventMask kCapacity = mask_of(EventKind::capacity);
 inline constexpr EventMask kPublish = mask_of(EventKind::published);
 inline constexpr EventMask kTimer = mask_of(EventKind::timer);
 inline constexpr EventMask kProgress = mask_of(EventKind::progress);
+inline constexpr EventMask kAssess = mask_of(EventKind::assessed);
 
 // The job is the policy's to start (again), unless it has ended: the events by which a policy's queue grows.
 [[nodiscard]] constexpr bool enters_queue(EventKind k) {

@@ -20,6 +20,9 @@ struct SourceGain {
 struct JobTruth {
   Work work{};  // at the reference rate on the requested allocation; of a child: from its base checkpoint
   std::vector<SourceGain> sources{};
+  // Passes over its data that `work` is: after one of them a child is compared with what is known (`assessed`); 0 =
+  // nobody compares.
+  std::int32_t epochs = 0;
 };
 
 // The jobs of one run, by JobId; specs and truths are parallel.

@@ -10,6 +10,7 @@ std::string_view to_string(ReasonCode c) {
     case ReasonCode::reservation: return "reservation";
     case ReasonCode::infeasible: return "infeasible";
     case ReasonCode::held: return "held";
+    case ReasonCode::slower: return "slower";
   }
   return "?";
 }

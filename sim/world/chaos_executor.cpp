@@ -61,6 +61,11 @@ void ChaosExecutor::launch(const LaunchRequest& request) {
     g = Gang{};
     g.id = request.gang;
     g.member = member;
+    if (member.config.anew) {
+      committed(member.job) = Work{};
+      owed_.insert(member.job);
+    }
+    g.member.config.anew = owed_.contains(member.job);
     g.gpus = *request.gpus;
     g.sharing = request.sharing;
     g.group = request.group;
@@ -80,6 +85,7 @@ void ChaosExecutor::launch(const LaunchRequest& request) {
 
 void ChaosExecutor::pass_launch(Gang& g) {
   g.phase = Gang::live;
+  owed_.erase(g.member.job);
   LaunchRequest request;
   request.gang = g.id;
   request.members = {&g.member, 1};

@@ -3,6 +3,7 @@
 // Executor interface: a node that goes down has its gangs killed, a launch that fails is never passed on.
 #pragma once
 
+#include <set>
 #include <vector>
 
 #include "sim/control/executor.hpp"
@@ -74,6 +75,7 @@ class ChaosExecutor final : public Executor {
   Queue queue_;
   std::vector<Gang> gangs_;      // [job]: its present or last gang
   std::vector<Work> committed_;  // [job], as events said
+  std::set<JobId> owed_;         // launches anew that the inner executor has not been told of
   std::vector<char> down_;       // [node], by chaos
   std::vector<char> away_;       // [node], as the inner executor says
   std::vector<Event> batch_;

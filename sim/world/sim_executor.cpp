@@ -18,7 +18,7 @@ SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, con
       table_(workload.specs.size()),
       speed_(topology, workload, model, options_.network, options_.rule),
       faults_(topology, options_.failures),
-      versions_(options_.publishes, workload),
+      versions_(options_.publishes, options_.assess, workload),
       saves_(options_.checkpoints, options_.publishes) {
   make_tolls();
   faults_.plan(table_, nullptr);
@@ -38,6 +38,7 @@ void SimExecutor::launch(const LaunchRequest& request) {
 void SimExecutor::launch(const LaunchRequest& request, const Member& member) {
   SimGang& g = table_.gangs.enter(request, member);
   g.phase = Phase::starting;
+  if (member.config.anew) g.done = g.committed = Work{};
   speed_.enter(table_, g, request, member);
   versions_.inherit(g, member.config);
   const JobSpec& spec = workload_->specs[g.job.index()];
@@ -58,11 +59,12 @@ void SimExecutor::run_from_now(SimGang& g) {
     g.report = table_.schedule(g, table_.now + options_.progress_every, Due::kProgressClass, {.what = What::report});
   saves_.plan(table_, g, speed_);
   plan_publication(g);
+  plan_assessment(g);
 }
 
 void SimExecutor::cease(SimGang& g) {
   speed_.stop(g);  // whatever ends its steps comes by here
-  for (DueQueue::Handle* h : {&g.next, &g.report, &g.save, &g.publish}) table_.cancel(*h);
+  for (DueQueue::Handle* h : {&g.next, &g.report, &g.save, &g.publish, &g.assess}) table_.cancel(*h);
   g.saving = g.publishes_now = false;
 }
 
@@ -176,9 +178,11 @@ void SimExecutor::happen_to(SimGang& g, const Due& due) {
     case What::stretch_end:  // it reports as its speed changes
       speed_.end_stretch(table_, g);
       plan_publication(g);
+      plan_assessment(g);
       return table_.say(g, event::Progress{g.done});
     case What::checkpoint:
     case What::publication: return save(g, due.what);
+    case What::assessment: g.assess = DueQueue::kNone; return table_.say(g, versions_.assess(g));
     case What::saved: return table_.say(g, event::Checkpointed{due.work});
     case What::reconfiguration: return reconfigure(g, due);
     case What::refusal: return table_.say(g, event::CommandFailed{due.why});
@@ -222,6 +226,7 @@ void SimExecutor::save(SimGang& g, What what) {
     g.since = table_.now;
     speed_.plan_end(table_, g);
     if (publishes) saves_.plan(table_, g, speed_);
+    plan_assessment(g);
   }
   plan_publication(g);
   if (!publishes) saves_.plan(table_, g, speed_);
@@ -246,6 +251,14 @@ void SimExecutor::plan_publication(SimGang& g) {
   g.publish = table_.schedule(g, table_.now + needed, Due::kProgressClass, {.what = What::publication});
 }
 
+void SimExecutor::plan_assessment(SimGang& g) {
+  if (versions_.empty() || g.assess != DueQueue::kNone || !tolls_.empty()) return;
+  const auto at = versions_.first_epoch(g);
+  const Duration needed = at ? speed_.time_to(g, *at) : kForever;
+  if (needed == kForever) return;
+  g.assess = table_.schedule(g, table_.now + needed, Due::kProgressClass, {.what = What::assessment});
+}
+
 // Jobs whose share of the network, or whose neighbours, have changed go on at another speed from now on.
 void SimExecutor::change_rates() {
   speed_.update(table_, [this](SimGang& g, Rate healthy, std::int64_t turns) { change_rate(g, healthy, turns); });
@@ -266,8 +279,10 @@ void SimExecutor::change_rate(SimGang& g, Rate healthy, std::int64_t turns) {
 void SimExecutor::plan_anew(SimGang& g) {
   table_.cancel(g.next);
   if (!g.publishes_now) table_.cancel(g.publish);
+  table_.cancel(g.assess);
   speed_.plan_end(table_, g);
   plan_publication(g);
+  plan_assessment(g);
   if (g.save == DueQueue::kNone) saves_.plan(table_, g, speed_);
 }
 

@@ -12,6 +12,7 @@
 #include "sim/control/executor.hpp"
 #include "sim/core/truth.hpp"
 #include "sim/models/lifecycle/failures.hpp"
+#include "sim/models/lifecycle/first_epoch.hpp"
 #include "sim/models/lifecycle/overheads.hpp"
 #include "sim/models/lifecycle/transfer.hpp"
 #include "sim/models/network/network_model.hpp"
@@ -30,6 +31,7 @@ struct SimOptions {
   FailureModel failures;
   CheckpointModel checkpoints;
   PublishModel publishes{};
+  AssessModel assess{};
   const NetworkModel* network = nullptr;  // set: running jobs share its links; outlives the executor
   Duration progress_every{};              // cadence of `progress` events of running jobs; 0 = none
   const ProgressRule* rule = nullptr;     // of a simulator that is emulated; outlives the executor
@@ -66,7 +68,7 @@ class SimExecutor : public Executor {
   using Phase = SimGang::Phase;
 
   void make_tolls();
-  void take_up(const ClusterView& view, const JobRecord& r, Work saved);  // in sim_start.cpp
+  void take_up(const ClusterView& view, const JobRecord& r, const event::Inherited& from);  // in sim_start.cpp
   void launch(const LaunchRequest& request, const Member& member);
   void run_from_now(SimGang& g);
   void cease(SimGang& g);  // to make steps: whatever was to come of it is off
@@ -78,6 +80,7 @@ class SimExecutor : public Executor {
   void save(SimGang& g, What what);
   void reconfigure(SimGang& g, const Due& due);
   void plan_publication(SimGang& g);
+  void plan_assessment(SimGang& g);
   void change_rates();
   void change_rate(SimGang& g, Rate healthy, std::int64_t turns);
   void plan_anew(SimGang& g);

@@ -39,7 +39,7 @@ SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, con
       table_(workload.specs.size()),
       speed_(topology, workload, model, options_.network, options_.rule),
       faults_(topology, options_.failures),
-      versions_(options_.publishes, workload),
+      versions_(options_.publishes, options_.assess, workload),
       saves_(options_.checkpoints, options_.publishes) {
   table_.now = now;
   make_tolls();
@@ -52,12 +52,12 @@ SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, con
   // In order of launch: so they fail, when their node does.
   std::stable_sort(jobs.begin(), jobs.end(),
                    [](const JobRecord* a, const JobRecord* b) { return a->gang < b->gang; });
-  for (const JobRecord* r : jobs) take_up(view, *r, known.saved(r->spec->id));
+  for (const JobRecord* r : jobs) take_up(view, *r, known.inherited(r->spec->id));
 }
 
 // A job with what it is believed to have done; where it holds GPUs, it goes on doing what it did. What it inherited
 // it has said, unless it is to say so when it starts.
-void SimExecutor::take_up(const ClusterView& view, const JobRecord& r, Work saved) {
+void SimExecutor::take_up(const ClusterView& view, const JobRecord& r, const event::Inherited& from) {
   SimGang& g = table_.gangs[r.spec->id];
   g.job = r.spec->id;
   if (holds_gpus(r.state)) {
@@ -66,8 +66,9 @@ void SimExecutor::take_up(const ClusterView& view, const JobRecord& r, Work save
     g.config = r.held_config;
   }
   if (r.state != JobState::starting || r.done.ns > 0) {
-    g.total = workload_->truths[g.job.index()].work - saved;
+    g.total = workload_->truths[g.job.index()].work - from.saved;
     g.heir_of = JobId{};
+    g.source = from.parent;
   }
   g.committed = r.committed;
   g.done = holds_gpus(r.state) ? std::min(view.job(g.job).done, g.total) : r.done;

@@ -28,6 +28,7 @@ struct Due {
     checkpoint,   // by the clock: begins, or ends
     saved,        // a checkpoint that it was told to make
     publication,  // begins, or ends
+    assessment,   // its first epoch is over
     reconfiguration,
     refusal,  // of a command
     node_down,
@@ -58,6 +59,7 @@ struct SimGang : GangMember {
   Phase phase = Phase::idle;
   bool saving = false;                  // stands still for a checkpoint or a publication
   bool publishes_now = false;           // asked for at this instant: another save must not push it aside
+  bool assessed = false;                // its first epoch was told of, since it began with a version of `source`
   bool in_group = false;                // others of its group may be on its GPUs; the model knows nothing of it
   Rate rate{};                          // where speed comes in stretches: the share of theirs
   Rate healthy{};                       // what `rate` is, or would be, on nodes at full speed, nobody taking turns
@@ -66,6 +68,7 @@ struct SimGang : GangMember {
   Time since{};                         // running: progress counted up to here; saving: since then
   Work total{};                         // until it finishes: of a child, from the version it starts from
   JobId heir_of{};                      // starting: inherits from this job
+  JobId source{};                       // what it has done began with a version of this job
   Duration broken_save{};               // stopping: how long it had stood still for one when it was asked to
   Allocation gpus;                      // kept where something depends on them: see SimSpeed, SimFaults
   RunConfig config{};                   // likewise
@@ -74,6 +77,7 @@ struct SimGang : GangMember {
   DueQueue::Handle report = DueQueue::kNone;   // its next progress report
   DueQueue::Handle save = DueQueue::kNone;     // begin or end of its next checkpoint
   DueQueue::Handle publish = DueQueue::kNone;  // begin or end of its next publication
+  DueQueue::Handle assess = DueQueue::kNone;   // end of its first epoch
 
   [[nodiscard]] bool there() const { return phase != Phase::idle; }
 };

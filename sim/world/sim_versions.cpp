@@ -15,7 +15,8 @@ void SimVersions::inherit(SimGang& g, const RunConfig& config) const {
   if (g.done.ns != 0) return;
   const JobTruth& truth = workload_->truths[g.job.index()];
   g.total = truth.work;
-  g.heir_of = JobId{};
+  g.heir_of = g.source = JobId{};
+  g.assessed = false;
   if (truth.sources.empty() || versions_.empty() || config.start_version == kFromBase) return;
   for (const Dependency& d : workload_->specs[g.job.index()].after) {
     if (config.start_parent.valid() && config.start_parent != d.parent) continue;
@@ -27,7 +28,7 @@ void SimVersions::inherit(SimGang& g, const RunConfig& config) const {
     const auto source = std::find_if(truth.sources.begin(), truth.sources.end(), of_parent);
     const std::int32_t gain = source == truth.sources.end() ? 0 : source->gain_per_mille;
     g.total = transfer_work(truth.work, gain, progress);
-    g.heir_of = d.parent;
+    g.heir_of = g.source = d.parent;
     return;
   }
 }
@@ -37,6 +38,20 @@ std::optional<event::Inherited> SimVersions::inherited(SimGang& g) const {
   const event::Inherited told{g.heir_of, workload_->truths[g.job.index()].work - g.total};
   g.heir_of = JobId{};
   return told;
+}
+
+std::optional<Work> SimVersions::first_epoch(const SimGang& g) const {
+  if (!g.source.valid() || g.assessed) return std::nullopt;
+  const Work epoch = epoch_work(workload_->truths[g.job.index()]);
+  const bool to_come = epoch.ns > 0 && g.done < epoch && epoch < g.total;
+  return to_come ? std::optional(epoch) : std::nullopt;
+}
+
+event::Assessed SimVersions::assess(SimGang& g) const {
+  g.assessed = true;
+  const JobTruth& truth = workload_->truths[g.job.index()];
+  const EpochWorth seen = measured_worth(assess_, g.job, g.source, truth.work, g.total);
+  return {g.source, seen.worth, seen.error};
 }
 
 // The first one that the job has not published yet.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sim/core/truth.hpp"
+#include "sim/models/lifecycle/first_epoch.hpp"
 #include "sim/models/lifecycle/transfer.hpp"
 #include "sim/world/sim_table.hpp"
 
@@ -15,8 +16,11 @@ namespace orrery {
 class SimVersions {
  public:
   // `workload` must outlive this.
-  SimVersions(const PublishModel& model, const Workload& workload)
-      : workload_(&workload), points_(publish_points(model, workload.specs)), versions_(points_.size()) {}
+  SimVersions(const PublishModel& model, AssessModel assess, const Workload& workload)
+      : workload_(&workload),
+        assess_(assess),
+        points_(publish_points(model, workload.specs)),
+        versions_(points_.size()) {}
 
   // What has been published so far, in the middle of a run.
   void know(const ClusterView& view) {
@@ -29,6 +33,10 @@ class SimVersions {
   void inherit(SimGang& g, const RunConfig& config) const;
   // What the job has inherited by its present launch, once: to be said as it starts, before it does.
   [[nodiscard]] std::optional<event::Inherited> inherited(SimGang& g) const;
+  // The end of the first epoch of a job that has inherited, where somebody compares and it has not come yet.
+  [[nodiscard]] std::optional<Work> first_epoch(const SimGang& g) const;
+  // It is over: what it was worth. Said once of all that the job has done since it inherited.
+  [[nodiscard]] event::Assessed assess(SimGang& g) const;
   // The work at which it publishes next; nothing when there is no such point before its end.
   [[nodiscard]] std::optional<Work> next_point(const SimGang& g) const;
   // A version of what it has done.
@@ -40,6 +48,7 @@ class SimVersions {
 
  private:
   const Workload* workload_;
+  AssessModel assess_;
   std::vector<std::vector<std::int32_t>> points_;    // [job] where it publishes, per mille of its work
   std::vector<std::vector<std::int32_t>> versions_;  // [job] progress of each
 };

@@ -46,7 +46,7 @@ class EachField {
     for (Reason& r : reasons) {
       auto& [job, code, argument, about, per_mille] = r;
       id(job, "reason's job");
-      with(code, static_cast<ReasonCode>((static_cast<int>(code) + 1) % 6), "code");
+      with(code, static_cast<ReasonCode>((static_cast<int>(code) + 1) % 7), "code");
       with(argument, argument + 1, "argument");
       with(about, about.valid() ? JobId(about.value + 1) : JobId(2), "whom it is about");
       with(per_mille, per_mille + 1, "per mille");
@@ -77,12 +77,13 @@ class EachField {
     with(list, fewer, what);
   }
   void config(RunConfig& c) {
-    auto& [batch, accumulation, execution_plan, start_version, start_parent] = c;
+    auto& [batch, accumulation, execution_plan, start_version, start_parent, anew] = c;
     with(batch, batch + 1, "batch");
     with(accumulation, accumulation + 1, "accumulation");
     with(execution_plan, execution_plan + 1, "execution plan");
     with(start_version, start_version + 1, "start version");
     with(start_parent, start_parent.valid() ? JobId{} : JobId(0), "start parent");
+    with(anew, !anew, "anew");
   }
   void target(Target& t) {
     auto& [act, gpus, how, group, sharing] = t;

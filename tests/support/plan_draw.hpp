@@ -30,6 +30,7 @@ class PlanDraw {
     c.execution_plan = small();
     c.start_version = half() ? kFromBase : small();
     if (half()) c.start_parent = job();
+    c.anew = half();
     return c;
   }
   Allocation gpus() {

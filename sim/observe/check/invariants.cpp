@@ -139,6 +139,7 @@ void InvariantChecker::launch(const Event& e) {
       report(e.at, e.job, "down-node", fmt::format("node {} has {} usable GPUs", s.node.value, usable));
   }
   if (!options_.true_work) return;
+  if (e.get<event::Launch>().anew) j.committed = Work{};
   if (j.committed.ns == 0) j.saved = Work{};  // it says so again
   const Work all = total(e.job).value_or(Work{});
   work_.launch(e.job, *gpus, r.held_config, r.held_sharing, r.held_group, j.committed, all);
