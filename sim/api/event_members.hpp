@@ -66,6 +66,8 @@ template <>
 inline constexpr auto kMemberNames<event::Reconfigured> = member_names("batch", "accumulation");
 template <>
 inline constexpr auto kMemberNames<event::Assessed> = member_names("parent", "worth", "error");
+template <>
+inline constexpr auto kMemberNames<event::Features> = member_names("use", "set", "parent", "version", "time");
 
 // How many of them, from the first on, a line of the log always has; the others where they are not their defaults.
 template <class T>
@@ -86,5 +88,7 @@ template <>
 inline constexpr std::size_t kAlways<event::Submit> = 0;
 template <>
 inline constexpr std::size_t kAlways<event::Launch> = 0;
+template <>
+inline constexpr std::size_t kAlways<event::Features> = 2;
 
 }  // namespace orrery

@@ -77,6 +77,8 @@ class EventReading {
       v = why<Rejection>(j);
     } else if constexpr (std::is_same_v<T, Refusal>) {
       v = why<Refusal>(j);
+    } else if constexpr (std::is_same_v<T, FeatureUse>) {
+      v = why<FeatureUse>(j);
     } else if constexpr (std::is_same_v<T, const Allocation*>) {
       read_allocation(j.get_ref<const std::string&>(), *line_, *gpus_);
       v = gpus_;

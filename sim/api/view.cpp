@@ -58,6 +58,17 @@ std::span<const JobId> ClusterView::gang(JobId id) const {
   return at == tables_.merged->end() ? std::span<const JobId>() : std::span<const JobId>(at->second);
 }
 
+FeatureState ClusterView::features(JobId job, JobId parent, std::uint32_t version) const {
+  if (tables_.features == nullptr) return FeatureState::none;
+  return tables_.features->state({spec(job).features.set, parent, parent.valid() ? version : 0});
+}
+
+FeatureState ClusterView::features(JobId job) const {
+  for (const Dependency& d : spec(job).after)
+    if (const auto all = versions(d.parent); !all.empty()) return features(job, d.parent, all.back().number);
+  return features(job, JobId{}, 0);
+}
+
 std::optional<Work> ClusterView::work_after(const JobView& job, Work done) const {
   if (const auto all = predict->work_of(*job.spec)) return Work{std::max<std::int64_t>(all->ns - done.ns, 0)};
   if (!job.estimate || job.estimate->total == kForever) return std::nullopt;

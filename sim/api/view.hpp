@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "sim/api/feature_sets.hpp"
 #include "sim/api/predictor.hpp"
 #include "sim/core/event.hpp"
 #include "sim/core/id_set.hpp"
@@ -163,6 +164,7 @@ struct ViewTables {
   const std::map<GroupId, std::vector<JobId>>* merged = nullptr;  // those that hold GPUs, in order of launch
   // [job][GPU type]: GPU-time before `since`; empty where all GPUs are of one type.
   const std::vector<std::vector<GpuTime>>* attained_on = nullptr;
+  const FeatureSets* features = nullptr;
 };
 
 class ClusterView {
@@ -204,6 +206,12 @@ class ClusterView {
     if (tables_.published == nullptr || tables_.published->empty()) return {};
     return (*tables_.published)[id.index()];
   }
+  // Where the features are that the job would need if it started now from a version of a parent (none: from its base
+  // checkpoint): whether it would read them, which takes spec(job).features.read, or compute them, which takes
+  // `.time`. What it runs for on its requested allocation has the latter in it, as has what is claimed of it.
+  [[nodiscard]] FeatureState features(JobId job, JobId parent, std::uint32_t version) const;
+  // The same for what it would start from where nobody chooses: the newest version of the first parent that has one.
+  [[nodiscard]] FeatureState features(JobId job) const;
   // The members of the merged gang that the job is in, or was in last, in order of launch; empty where there is none.
   [[nodiscard]] std::span<const JobId> gang(JobId id) const;
   [[nodiscard]] JobRange pending() const { return {this, tables_.pending}; }

@@ -21,6 +21,7 @@ ClusterState::ClusterState(const Topology& topology, const std::vector<JobSpec>&
   if (topology.gpu_types().size() > 1) attained_on_.resize(specs.size());
   for (const JobSpec& spec : specs) {
     records_[spec.id.index()].spec = &spec;
+    if (spec.features.set != 0) spared_.resize(specs.size());
     if (spec.after.empty()) continue;
     published_.resize(specs.size());
     inherited_.resize(specs.size());
@@ -55,6 +56,7 @@ void ClusterState::release_held(JobRecord& r) {
   for (const NodeSlice& s : r.held.slices()) freed_.push_back(s.node);
   --holders_;
   r.held.clear();
+  features_.leave(r.spec->id);
   if (r.held_sharing != Sharing::merged) return;
   const auto gang = merged_.find(r.held_group);
   std::erase(gang->second, r.spec->id);
@@ -98,6 +100,10 @@ bool ClusterState::apply(const Event& event) {
     physical_.set_down(node, usable == 0);
     planned_.set_down(node, usable == 0);
     if (usable != 0) freed_.push_back(node);
+    return true;
+  }
+  if (event.kind() == EventKind::features && !event.job.valid()) {
+    features_.note(event, nullptr);
     return true;
   }
   JobRecord& r = mutable_record(event.job);
@@ -148,6 +154,14 @@ bool ClusterState::apply(const Event& event) {
       if (!inherited_.empty()) inherited_[event.job.index()] = event.get<event::Inherited>();
       return true;
     case EventKind::assessed: return r.state == JobState::running;  // what was dropped meanwhile says nothing
+    case EventKind::features: {
+      features_.note(event, r.spec);
+      const auto& says = event.get<event::Features>();
+      if (says.use != FeatureUse::hit || spared_.empty()) return true;
+      // Of live jobs, which make all of their steps, nobody knows beforehand how long the pass is.
+      spared_[event.job.index()] = spared_[event.job.index()] + Work{std::min(says.time, r.spec->features.time).ns};
+      return true;
+    }
     case EventKind::published: publish(event.job, event.get<event::Published>().per_mille, now); return true;
     case EventKind::finished:
       publish(event.job, 1000, now);
@@ -248,6 +262,7 @@ void ClusterState::launch(JobId job, Time now, GangId gang) {
   r.measured.reset();
   if (r.target.config.anew) begin_anew(r, now);
   if (r.done.ns == 0 && !inherited_.empty()) inherited_[job.index()] = {};  // it says so again
+  if (r.done.ns == 0 && !spared_.empty()) spared_[job.index()] = {};           // likewise
 }
 
 void ClusterState::stopping(JobId job, Time now, bool by_policy) {
@@ -274,7 +289,8 @@ void ClusterState::call_off(JobId job) {
 }
 
 ClusterView ClusterState::view(Time now, std::uint64_t epoch, std::span<const Event> since_last) const {
-  ClusterView v(ViewTables{&records_, &pending_, &blocked_, &active_, &published_, &merged_, &attained_on_});
+  ClusterView v(
+      ViewTables{&records_, &pending_, &blocked_, &active_, &published_, &merged_, &attained_on_, &features_});
   v.now = now;
   v.epoch = epoch;
   v.topology = topology_;

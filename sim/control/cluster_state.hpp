@@ -54,6 +54,9 @@ class ClusterState {
   [[nodiscard]] event::Inherited inherited(JobId job) const {
     return inherited_.empty() ? event::Inherited{} : inherited_[job.index()];
   }
+  // Of its work, what features that it found spare it, as it said itself.
+  [[nodiscard]] Work spared(JobId job) const { return spared_.empty() ? Work{} : spared_[job.index()]; }
+  [[nodiscard]] const FeatureSets& features() const { return features_; }
   // Jobs that hold an allocation.
   [[nodiscard]] std::size_t holders() const { return holders_; }
   [[nodiscard]] const IdSet<JobId>& pending() const { return pending_; }
@@ -95,6 +98,7 @@ class ClusterState {
   IdSet<JobId> active_;                          // with a standing run or suspend target
   std::vector<std::vector<Version>> published_;  // [job]; empty where no job has parents
   std::vector<event::Inherited> inherited_;      // [job]; likewise
+  std::vector<Work> spared_;                     // [job]; empty where no job needs features that are shared
   // Where the merged jobs of a group are to be, and how many there are.
   struct Group {
     Allocation gpus;
@@ -103,6 +107,7 @@ class ClusterState {
   std::map<GroupId, Group> groups_;
   std::map<GroupId, std::vector<JobId>> merged_;   // those that hold GPUs, in order of launch
   std::vector<std::vector<GpuTime>> attained_on_;  // [job][GPU type], before `since`; empty where there is one type
+  FeatureSets features_{};
   std::vector<NodeId> freed_;
   std::size_t unfinished_ = 0;
   std::size_t holders_ = 0;

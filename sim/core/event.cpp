@@ -37,6 +37,7 @@ std::string_view to_string(EventKind k) {
     case EventKind::preprocessing: return "preprocessing";
     case EventKind::reconfigured: return "reconfigured";
     case EventKind::assessed: return "assessed";
+    case EventKind::features: return "features";
   }
   return "?";
 }

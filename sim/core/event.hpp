@@ -54,6 +54,7 @@ enum class EventKind : std::uint8_t {
   preprocessing,
   reconfigured,
   assessed,
+  features,
 };
 
 [[nodiscard]] std::string_view to_string(EventKind k);
@@ -206,11 +207,25 @@ struct Assessed {
   std::int64_t error = 0;
 };
 
+// What became of features in the store that all jobs share: those of a set (FeaturePass) by a version of a parent; no
+// parent: by the base checkpoint. Of the job that reads, computes or keeps them; of no job where they are dropped. A
+// hit and a miss come before the job's `start`, in live runs when it has looked. `time`, on what the job holds: of a
+// hit, what reading them spares it; else what computing them takes or took it; 0 = not known.
+struct Features {
+  static constexpr EventKind kKind = EventKind::features;
+  FeatureUse use = FeatureUse::hit;
+  std::uint32_t set = 0;
+  JobId parent{};
+  std::uint32_t version = 0;
+  Duration time{};
+};
+
 // In the order of EventKind.
 using Payload =
     std::variant<Capacity, Progress, Checkpointed, Published, Finished, Stopped, Suspended, Resumed, Failed,
                  LaunchFailed, CommandFailed, Started, Submit, Ready, Timer, Decide, Launch, Stop, Suspend, Resume,
-                 Reject, Cancel, WaitReason, CalledOff, Inherited, Slowed, Preprocessing, Reconfigured, Assessed>;
+                 Reject, Cancel, WaitReason, CalledOff, Inherited, Slowed, Preprocessing, Reconfigured, Assessed,
+                 Features>;
 
 // An assertion that fails.
 [[noreturn]] void taken_for_another(EventKind is, EventKind wanted);
@@ -232,7 +247,7 @@ static_assert([] {
   std::size_t kind = 0;
   bool in_order = true;
   for_each_payload([&]<class T>() { in_order = in_order && static_cast<std::size_t>(T::kKind) == kind++; });
-  return in_order && static_cast<std::size_t>(EventKind::assessed) + 1 == kind;
+  return in_order && static_cast<std::size_t>(EventKind::features) + 1 == kind;
 }());
 
 struct Event {

@@ -31,6 +31,18 @@ struct Version {
   Time at{};
 };
 
+// What a probe needs before its first step: what a frozen backbone makes of each of its samples. All jobs of a run
+// share a store of them (scenario key `features`).
+struct FeaturePass {
+  // Jobs of one number that start from one version of one parent need the same features; 0 = it needs none, or such
+  // as are not worth keeping.
+  std::uint32_t set = 0;
+  Duration time{};         // part of the job's run time on the requested allocation, unless it finds them
+  Duration read{};         // what reading them takes instead
+  std::int64_t bytes = 0;  // in the store
+  friend bool operator==(const FeaturePass&, const FeaturePass&) = default;
+};
+
 struct JobSpec {
   JobId id;
   std::string name;  // the trace's job_id
@@ -57,6 +69,7 @@ struct JobSpec {
   // Share of its speed, in thousandths, that it loses with half of the CPUs, or of the host memory, that it asks for.
   std::int32_t cpu_sensitivity_per_mille = 0;
   std::int32_t mem_sensitivity_per_mille = 0;
+  FeaturePass features{};
 };
 
 enum class JobState : std::uint8_t {

@@ -36,4 +36,15 @@ std::string_view to_string(Refusal r) {
   return "";
 }
 
+std::string_view to_string(FeatureUse u) {
+  switch (u) {
+    case FeatureUse::hit: return "hit";
+    case FeatureUse::miss: return "miss";
+    case FeatureUse::stored: return "stored";
+    case FeatureUse::unkept: return "unkept";
+    case FeatureUse::dropped: return "dropped";
+  }
+  return "";
+}
+
 }  // namespace orrery

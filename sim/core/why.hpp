@@ -1,4 +1,5 @@
-// Why a job waits and why it was rejected: codes, not strings, with the words that every log, table and screen uses.
+// Why a job waits, why it was rejected, and the like: codes, not strings, with the words that every log, table and
+// screen uses.
 #pragma once
 
 #include <cstdint>
@@ -35,5 +36,15 @@ enum class Refusal : std::uint8_t {
   out_of_range  // not with these values: no such batch, or not on so many GPUs
 };
 [[nodiscard]] std::string_view to_string(Refusal r);  // "" of none
+
+// What became of features in the store (event::Features).
+enum class FeatureUse : std::uint8_t {
+  hit,      // they are there: the job reads them
+  miss,     // they are not: the job computes them
+  stored,   // it has, and they are there from now on
+  unkept,   // it has, but there was no room for them
+  dropped,  // they are not there any more: others were used later
+};
+[[nodiscard]] std::string_view to_string(FeatureUse u);
 
 }  // namespace orrery

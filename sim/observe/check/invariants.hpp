@@ -74,7 +74,7 @@ class InvariantChecker : public Observer {
     std::uint32_t held = kNone;     // slot of what it holds
     std::uint32_t planned = kNone;  // slot of what its standing target holds
     Work committed{};               // what it would keep, as it last said
-    Work saved{};                   // what it inherited spares it
+    Work saved{};                   // what it inherited, and features that it found, spare it
   };
   struct Booking {
     Allocation gpus;

@@ -2,6 +2,8 @@
 // from events and models alone (work_book.hpp).
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "sim/observe/check/invariants.hpp"
 
 namespace orrery {
@@ -33,6 +35,14 @@ void InvariantChecker::note_work(const Event& e) {
     case EventKind::inherited:
       j.saved = e.get<event::Inherited>().saved;
       if (const auto all = total(e.job)) work_.set_total(e.job, *all);
+      break;
+    case EventKind::features:
+      if (const auto& says = e.get<event::Features>(); says.use == FeatureUse::hit) {
+        // Live jobs make all of their steps, whatever they find.
+        const Duration pass = (*context_.records)[e.job.index()].spec->features.time;
+        j.saved = j.saved + Work{std::min(says.time, pass).ns};
+        if (const auto all = total(e.job)) work_.set_total(e.job, *all);
+      }
       break;
     case EventKind::reconfigured: work_.reconfigure(e.job, (*context_.records)[e.job.index()].held_config); break;
     case EventKind::checkpointed: check_saved(e); break;
