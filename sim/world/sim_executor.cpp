@@ -19,6 +19,7 @@ SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, con
       speed_(topology, workload, model, options_.network, options_.rule),
       faults_(topology, options_.failures),
       versions_(options_.publishes, options_.assess, workload),
+      features_(options_.features, workload),
       saves_(options_.checkpoints, options_.publishes) {
   make_tolls();
   faults_.plan(table_, nullptr);
@@ -40,7 +41,7 @@ void SimExecutor::launch(const LaunchRequest& request, const Member& member) {
   g.phase = Phase::starting;
   if (member.config.anew) g.done = g.committed = Work{};
   speed_.enter(table_, g, request, member);
-  versions_.inherit(g, member.config);
+  features_.enter(g, versions_.inherit(g, member.config));
   const JobSpec& spec = workload_->specs[g.job.index()];
   const Time start =
       table_.now + options_.overheads.start_cost(spec, member.incarnation) + model_->start_cost(spec, *request.gpus);
@@ -60,17 +61,19 @@ void SimExecutor::run_from_now(SimGang& g) {
   saves_.plan(table_, g, speed_);
   plan_publication(g);
   plan_assessment(g);
+  plan_feature_pass(g);
 }
 
 void SimExecutor::cease(SimGang& g) {
   speed_.stop(g);  // whatever ends its steps comes by here
-  for (DueQueue::Handle* h : {&g.next, &g.report, &g.save, &g.publish, &g.assess}) table_.cancel(*h);
+  for (DueQueue::Handle* h : {&g.next, &g.report, &g.save, &g.publish, &g.assess, &g.features}) table_.cancel(*h);
   g.saving = g.publishes_now = false;
 }
 
 void SimExecutor::leave(SimGang& g) {
   g.phase = Phase::idle;
   faults_.leave(g);
+  features_.leave(g);
 }
 
 void SimExecutor::stop(GangId gang, const Member& member, StopHow how, Duration) {
@@ -160,6 +163,8 @@ void SimExecutor::happen_to(SimGang& g, const Due& due) {
     case What::resumption:
       g.next = DueQueue::kNone;
       if (const auto told = versions_.inherited(g)) table_.say(g, *told);
+      if (due.what == What::start)
+        if (const auto told = features_.begin(g, table_.now)) table_.say(g, *told);
       run_from_now(g);
       if (due.what == What::start) return table_.say(g, event::Started{});
       return table_.say(g, event::Resumed{});
@@ -179,10 +184,12 @@ void SimExecutor::happen_to(SimGang& g, const Due& due) {
       speed_.end_stretch(table_, g);
       plan_publication(g);
       plan_assessment(g);
+      plan_feature_pass(g);
       return table_.say(g, event::Progress{g.done});
     case What::checkpoint:
     case What::publication: return save(g, due.what);
     case What::assessment: g.assess = DueQueue::kNone; return table_.say(g, versions_.assess(g));
+    case What::feature_pass: g.features = DueQueue::kNone; return features_.keep(table_, g);
     case What::saved: return table_.say(g, event::Checkpointed{due.work});
     case What::reconfiguration: return reconfigure(g, due);
     case What::refusal: return table_.say(g, event::CommandFailed{due.why});
@@ -229,6 +236,7 @@ void SimExecutor::save(SimGang& g, What what) {
     plan_assessment(g);
   }
   plan_publication(g);
+  plan_feature_pass(g);
   if (!publishes) saves_.plan(table_, g, speed_);
 }
 
@@ -259,6 +267,15 @@ void SimExecutor::plan_assessment(SimGang& g) {
   g.assess = table_.schedule(g, table_.now + needed, Due::kProgressClass, {.what = What::assessment});
 }
 
+void SimExecutor::plan_feature_pass(SimGang& g) {
+  if (features_.empty() || g.features != DueQueue::kNone || !tolls_.empty()) return;
+  const auto at = features_.pass_end(g);
+  if (!at) return;
+  const Duration needed = *at > g.done ? speed_.time_to(g, *at) : Duration{};
+  if (needed == kForever) return;
+  g.features = table_.schedule(g, table_.now + needed, Due::kProgressClass, {.what = What::feature_pass});
+}
+
 // Jobs whose share of the network, or whose neighbours, have changed go on at another speed from now on.
 void SimExecutor::change_rates() {
   speed_.update(table_, [this](SimGang& g, Rate healthy, std::int64_t turns) { change_rate(g, healthy, turns); });
@@ -280,9 +297,11 @@ void SimExecutor::plan_anew(SimGang& g) {
   table_.cancel(g.next);
   if (!g.publishes_now) table_.cancel(g.publish);
   table_.cancel(g.assess);
+  table_.cancel(g.features);
   speed_.plan_end(table_, g);
   plan_publication(g);
   plan_assessment(g);
+  plan_feature_pass(g);
   if (g.save == DueQueue::kNone) saves_.plan(table_, g, speed_);
 }
 

@@ -13,11 +13,13 @@
 #include "sim/core/truth.hpp"
 #include "sim/models/lifecycle/failures.hpp"
 #include "sim/models/lifecycle/first_epoch.hpp"
+#include "sim/models/lifecycle/feature_store.hpp"
 #include "sim/models/lifecycle/overheads.hpp"
 #include "sim/models/lifecycle/transfer.hpp"
 #include "sim/models/network/network_model.hpp"
 #include "sim/models/speed/performance.hpp"
 #include "sim/world/sim_faults.hpp"
+#include "sim/world/sim_features.hpp"
 #include "sim/world/sim_saves.hpp"
 #include "sim/world/sim_speed.hpp"
 #include "sim/world/sim_versions.hpp"
@@ -32,6 +34,7 @@ struct SimOptions {
   CheckpointModel checkpoints;
   PublishModel publishes{};
   AssessModel assess{};
+  FeatureStoreModel features{};
   const NetworkModel* network = nullptr;  // set: running jobs share its links; outlives the executor
   Duration progress_every{};              // cadence of `progress` events of running jobs; 0 = none
   const ProgressRule* rule = nullptr;     // of a simulator that is emulated; outlives the executor
@@ -68,7 +71,7 @@ class SimExecutor : public Executor {
   using Phase = SimGang::Phase;
 
   void make_tolls();
-  void take_up(const ClusterView& view, const JobRecord& r, const event::Inherited& from);  // in sim_start.cpp
+  void take_up(const ClusterView& view, const JobRecord& r, const ClusterState& known);  // in sim_start.cpp
   void launch(const LaunchRequest& request, const Member& member);
   void run_from_now(SimGang& g);
   void cease(SimGang& g);  // to make steps: whatever was to come of it is off
@@ -81,6 +84,7 @@ class SimExecutor : public Executor {
   void reconfigure(SimGang& g, const Due& due);
   void plan_publication(SimGang& g);
   void plan_assessment(SimGang& g);
+  void plan_feature_pass(SimGang& g);
   void change_rates();
   void change_rate(SimGang& g, Rate healthy, std::int64_t turns);
   void plan_anew(SimGang& g);
@@ -96,6 +100,7 @@ class SimExecutor : public Executor {
   SimSpeed speed_;
   SimFaults faults_;
   SimVersions versions_;
+  SimFeatures features_;
   SimSaves saves_;
 };
 

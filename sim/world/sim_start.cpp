@@ -40,24 +40,26 @@ SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, con
       speed_(topology, workload, model, options_.network, options_.rule),
       faults_(topology, options_.failures),
       versions_(options_.publishes, options_.assess, workload),
+      features_(options_.features, workload),
       saves_(options_.checkpoints, options_.publishes) {
   table_.now = now;
   make_tolls();
   faults_.plan(table_, &known.physical());
   const ClusterView view = known.view(now, 0, {});
   versions_.know(view);
+  features_.know(known.features());
   std::vector<const JobRecord*> jobs;
   for (const JobRecord& r : known.records())
     if (r.known && !is_final(r.state)) jobs.push_back(&r);
   // In order of launch: so they fail, when their node does.
   std::stable_sort(jobs.begin(), jobs.end(),
                    [](const JobRecord* a, const JobRecord* b) { return a->gang < b->gang; });
-  for (const JobRecord* r : jobs) take_up(view, *r, known.inherited(r->spec->id));
+  for (const JobRecord* r : jobs) take_up(view, *r, known);
 }
 
 // A job with what it is believed to have done; where it holds GPUs, it goes on doing what it did. What it inherited
 // it has said, unless it is to say so when it starts.
-void SimExecutor::take_up(const ClusterView& view, const JobRecord& r, const event::Inherited& from) {
+void SimExecutor::take_up(const ClusterView& view, const JobRecord& r, const ClusterState& known) {
   SimGang& g = table_.gangs[r.spec->id];
   g.job = r.spec->id;
   if (holds_gpus(r.state)) {
@@ -66,9 +68,12 @@ void SimExecutor::take_up(const ClusterView& view, const JobRecord& r, const eve
     g.config = r.held_config;
   }
   if (r.state != JobState::starting || r.done.ns > 0) {
-    g.total = workload_->truths[g.job.index()].work - from.saved;
+    const event::Inherited from = known.inherited(g.job);
+    g.spared = known.spared(g.job);
+    g.total = workload_->truths[g.job.index()].work - from.saved - g.spared;
     g.heir_of = JobId{};
     g.source = from.parent;
+    features_.know(g, known.features());
   }
   g.committed = r.committed;
   g.done = holds_gpus(r.state) ? std::min(view.job(g.job).done, g.total) : r.done;

@@ -24,11 +24,12 @@ struct Due {
     suspension,
     stop,
     report,
-    stretch_end,  // speed changes: it reports
-    checkpoint,   // by the clock: begins, or ends
-    saved,        // a checkpoint that it was told to make
-    publication,  // begins, or ends
-    assessment,   // its first epoch is over
+    stretch_end,   // speed changes: it reports
+    checkpoint,    // by the clock: begins, or ends
+    saved,         // a checkpoint that it was told to make
+    publication,   // begins, or ends
+    assessment,    // its first epoch is over
+    feature_pass,  // ends
     reconfiguration,
     refusal,  // of a command
     node_down,
@@ -67,17 +68,19 @@ struct SimGang : GangMember {
   Slowdown slowdown = kFullSpeed;       // of the slowest of its nodes
   Time since{};                         // running: progress counted up to here; saving: since then
   Work total{};                         // until it finishes: of a child, from the version it starts from
+  Work spared{};                        // not in `total`: features that it found spare it that
   JobId heir_of{};                      // starting: inherits from this job
   JobId source{};                       // what it has done began with a version of this job
   Duration broken_save{};               // stopping: how long it had stood still for one when it was asked to
   Allocation gpus;                      // kept where something depends on them: see SimSpeed, SimFaults
   RunConfig config{};                   // likewise
   PerformanceModel::Stretch stretch{};  // the present one: `left` counts from `since`
-  DueQueue::Handle next = DueQueue::kNone;     // its start, finish or stop
-  DueQueue::Handle report = DueQueue::kNone;   // its next progress report
-  DueQueue::Handle save = DueQueue::kNone;     // begin or end of its next checkpoint
-  DueQueue::Handle publish = DueQueue::kNone;  // begin or end of its next publication
-  DueQueue::Handle assess = DueQueue::kNone;   // end of its first epoch
+  DueQueue::Handle next = DueQueue::kNone;      // its start, finish or stop
+  DueQueue::Handle report = DueQueue::kNone;    // its next progress report
+  DueQueue::Handle save = DueQueue::kNone;      // begin or end of its next checkpoint
+  DueQueue::Handle publish = DueQueue::kNone;   // begin or end of its next publication
+  DueQueue::Handle assess = DueQueue::kNone;    // end of its first epoch
+  DueQueue::Handle features = DueQueue::kNone;  // end of its pass for features
 
   [[nodiscard]] bool there() const { return phase != Phase::idle; }
 };

@@ -11,26 +11,30 @@ std::int32_t newest(const std::vector<std::int32_t>& versions) {
 
 }  // namespace
 
-void SimVersions::inherit(SimGang& g, const RunConfig& config) const {
-  if (g.done.ns != 0) return;
+StartsFrom SimVersions::inherit(SimGang& g, const RunConfig& config) const {
+  if (g.done.ns != 0) return {};
   const JobTruth& truth = workload_->truths[g.job.index()];
+  const JobSpec& spec = workload_->specs[g.job.index()];
   g.total = truth.work;
   g.heir_of = g.source = JobId{};
   g.assessed = false;
-  if (truth.sources.empty() || versions_.empty() || config.start_version == kFromBase) return;
-  for (const Dependency& d : workload_->specs[g.job.index()].after) {
+  g.spared = {};
+  if (versions_.empty() || config.start_version == kFromBase) return {};
+  for (const Dependency& d : spec.after) {
     if (config.start_parent.valid() && config.start_parent != d.parent) continue;
     const std::vector<std::int32_t>& all = versions_[d.parent.index()];
     if (all.empty()) continue;
-    const std::int32_t progress =
-        config.start_version == 0 || config.start_version > all.size() ? all.back() : all[config.start_version - 1];
+    const bool newest = config.start_version == 0 || config.start_version > all.size();
+    const StartsFrom from{d.parent, newest ? static_cast<std::uint32_t>(all.size()) : config.start_version};
+    if (truth.sources.empty()) return from;
     const auto of_parent = [&d](const SourceGain& s) { return s.parent == d.parent; };
     const auto source = std::find_if(truth.sources.begin(), truth.sources.end(), of_parent);
     const std::int32_t gain = source == truth.sources.end() ? 0 : source->gain_per_mille;
-    g.total = transfer_work(truth.work, gain, progress);
+    g.total = transfer_work(spec, truth.work, gain, all[from.version - 1]);
     g.heir_of = g.source = d.parent;
-    return;
+    return from;
   }
+  return {};
 }
 
 std::optional<event::Inherited> SimVersions::inherited(SimGang& g) const {
@@ -50,7 +54,7 @@ std::optional<Work> SimVersions::first_epoch(const SimGang& g) const {
 event::Assessed SimVersions::assess(SimGang& g) const {
   g.assessed = true;
   const JobTruth& truth = workload_->truths[g.job.index()];
-  const EpochWorth seen = measured_worth(assess_, g.job, g.source, truth.work, g.total);
+  const EpochWorth seen = measured_worth(assess_, g.job, g.source, truth.work, g.total + g.spared);
   return {g.source, seen.worth, seen.error};
 }
 

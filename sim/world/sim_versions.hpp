@@ -13,6 +13,12 @@
 
 namespace orrery {
 
+// What a launch starts from: a version, 1, 2, ..., of a parent; no parent: its base checkpoint.
+struct StartsFrom {
+  JobId parent{};
+  std::uint32_t version = 0;
+};
+
 class SimVersions {
  public:
   // `workload` must outlive this.
@@ -30,7 +36,7 @@ class SimVersions {
   }
   [[nodiscard]] bool empty() const { return versions_.empty(); }
   // What a launch starts from: its own work where it has some, else a version of a parent, else its base checkpoint.
-  void inherit(SimGang& g, const RunConfig& config) const;
+  StartsFrom inherit(SimGang& g, const RunConfig& config) const;
   // What the job has inherited by its present launch, once: to be said as it starts, before it does.
   [[nodiscard]] std::optional<event::Inherited> inherited(SimGang& g) const;
   // The end of the first epoch of a job that has inherited, where somebody compares and it has not come yet.

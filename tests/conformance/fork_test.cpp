@@ -43,7 +43,8 @@ std::vector<TinyJob> fork_jobs(std::uint64_t seed) {
   return jobs;
 }
 
-// Failures, slow nodes, saves, publications, versions, overheads, reports, and links that are shared.
+// Failures, slow nodes, saves, shared features, publications, versions, overheads, reports, and links that are
+// shared.
 ForkWorld rich_world() {
   ForkWorld w;
   w.groups[0].rack_size = 2;
@@ -54,6 +55,10 @@ ForkWorld rich_world() {
     w.work.specs[child].after = {{JobId(child - 4), child % 8 == 1, 400}};
     w.work.truths[child].sources = {{JobId(child - 4), 300}};
   }
+  // Every other job is a probe; the store holds one of the two sets of features.
+  for (std::uint32_t probe = 1; probe < 24; probe += 2)
+    w.work.specs[probe].features = {1 + probe / 2 % 2, Duration{w.work.truths[probe].work.ns / 3}, seconds(5), 2};
+  w.sim.features = {true, 3, 0, 1};
   w.sim.overheads.launch = seconds(3);
   w.sim.overheads.stop = seconds(2);
   w.sim.overheads.restart = OverheadModel::Restart::constant;

@@ -46,6 +46,12 @@ Work transfer_work(Work base, std::int32_t gain_per_mille, std::int32_t progress
   return {static_cast<std::int64_t>(std::clamp(left, Int128{1}, static_cast<Int128>(kForever.ns / 2)))};
 }
 
+Work transfer_work(const JobSpec& spec, Work base, std::int32_t gain_per_mille, std::int32_t progress_per_mille) {
+  if (spec.features.set == 0) return transfer_work(base, gain_per_mille, progress_per_mille);
+  const Work pass{std::min(spec.features.time.ns, base.ns - 1)};
+  return pass + transfer_work(base - pass, gain_per_mille, progress_per_mille);
+}
+
 double data_transferred(const TransferLaw& law, double fine_tuning_data, double parameters) {
   return law.k * to_the(fine_tuning_data, law.alpha) * to_the(parameters, law.beta);
 }

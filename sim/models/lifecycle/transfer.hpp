@@ -22,6 +22,11 @@ inline constexpr std::int32_t kMaxGainPerMille = 950;
 // ns. This is the inverse of L(D, q) = E + A (D + D_T(q))^-b at a fixed target loss, with D_T(q) = D_T(1) g(q).
 [[nodiscard]] Work transfer_work(Work base, std::int32_t gain_per_mille, std::int32_t progress_per_mille);
 
+// The same of a job: what it saves, or costs, is of its training steps, not of a pass for features that others could
+// spare it (JobSpec::features), which comes on top.
+[[nodiscard]] Work transfer_work(const JobSpec& spec, Work base, std::int32_t gain_per_mille,
+                                 std::int32_t progress_per_mille);
+
 // Effective data transferred, D_T = k D_F^alpha N^beta (Hernandez et al. 2021): what pretraining is worth to a
 // fine-tuning set of D_F (characters, tokens: the unit of the result), for N non-embedding parameters.
 struct TransferLaw {

@@ -70,7 +70,8 @@ class Unlimited {
       if (newest == nullptr) continue;
       const auto of_parent = [&d](const SourceGain& s) { return s.parent == d.parent; };
       const auto source = std::find_if(truth.sources.begin(), truth.sources.end(), of_parent);
-      return transfer_work(truth.work, source == truth.sources.end() ? 0 : source->gain_per_mille, newest->per_mille);
+      return transfer_work(workload_.specs[job], truth.work,
+                           source == truth.sources.end() ? 0 : source->gain_per_mille, newest->per_mille);
     }
     return truth.work;
   }

@@ -139,6 +139,7 @@ void StudyFold::hold(Job& j, const Event& e) {
   l.unsaved_ns = 0;
   l.holds = true;
   l.stopping = false;
+  if (j.committed_ns == 0) j.spared_ns = 0;  // it looks again
   l.speedup_milli = 0;
   if (speeds_known_ && gpus.gpu_count() > 0) {
     const std::optional<double> speedup = in_.speedup(e.job, gpus);
@@ -316,6 +317,7 @@ void StudyFold::on_event(const Event& e) {
       j.heir = true;
       j.saved_ns = e.get<event::Inherited>().saved.ns;
       break;
+    case EventKind::features: note_features(j, e); break;
     case EventKind::failed:
     case EventKind::launch_failed:
       stand_still(j, failure_of(e)->broken_off);

@@ -76,6 +76,7 @@ class StudyFold : public Observer {
     double deserved_gpu_s = 0;                      // at its end: see share_jain
     double peak_tflop = 0, cost = 0, energy_j = 0;  // of what it held
     std::int64_t saved_ns = 0;                      // inherited work
+    std::int64_t spared_ns = 0;                     // work that features which it found spare it
     std::int64_t committed_ns = 0;                  // work that it would keep, as it last said
     std::uint32_t launches = 0;
     std::uint32_t waste = 0;     // 1 + index into waste_; 0 = none
@@ -118,6 +119,7 @@ class StudyFold : public Observer {
   void keep(Job& j, Work work);
   void end(Job& j, Time now);
   void change_capacity(const Event& e);
+  void note_features(Job& j, const Event& e);
   void change_contention(int by_jobs, std::int64_t by_gpus);
   [[nodiscard]] Waste& waste_of(Job& j);
   [[nodiscard]] std::uint32_t new_live();
@@ -128,6 +130,7 @@ class StudyFold : public Observer {
   void add_cluster(StudySummary& s) const;
   void add_economy(StudySummary& s, const MetricsFold& base) const;
   void add_transfer(StudySummary& s) const;
+  void add_features(StudySummary& s) const;
   void add_lineages(StudySummary& s, const MetricsFold& base) const;
   void add_delays(StudySummary& s, const MetricsFold& base) const;
   void add_groups(StudySummary& s, const MetricsFold& base) const;
@@ -157,6 +160,8 @@ class StudyFold : public Observer {
   bool speeds_known_ = true;
   Totals totals_{}, at_first_submit_{}, at_last_finish_{};
   std::int64_t restarts_ = 0, migrations_ = 0;
+  std::int64_t feature_hits_ = 0, feature_misses_ = 0;
+  Int128 features_saved_ = 0;  // milli-GPU x ns
   Time first_submit_ = kNever, last_finish_{};
 };
 

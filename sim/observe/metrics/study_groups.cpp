@@ -28,6 +28,22 @@ void StudyFold::add_transfer(StudySummary& s) const {
   if (base_s > 0) s.transfer_saved_ratio = saved_s / base_s;
 }
 
+void StudyFold::note_features(Job& j, const Event& e) {
+  const event::Features& says = e.get<event::Features>();
+  const bool hit = says.use == FeatureUse::hit;
+  if (hit) j.spared_ns += says.time.ns;
+  if ((!hit && says.use != FeatureUse::miss) || !(*table_)[e.job.index()].measured) return;
+  ++(hit ? feature_hits_ : feature_misses_);
+  if (hit) features_saved_ += static_cast<Int128>(says.time.ns) * live_[j.live].held.milli_gpus();
+}
+
+void StudyFold::add_features(StudySummary& s) const {
+  if (feature_hits_ + feature_misses_ == 0) return;
+  s.feature_hits = static_cast<double>(feature_hits_);
+  s.feature_misses = static_cast<double>(feature_misses_);
+  s.features_saved_gpu_s = to_gpu_seconds(GpuTime{features_saved_});
+}
+
 void StudyFold::add_lineages(StudySummary& s, const MetricsFold& base) const {
   const auto has_parents = [](const StudyJob& j) { return !j.parents.empty(); };
   if (std::none_of(in_.jobs.begin(), in_.jobs.end(), has_parents)) return;

@@ -31,16 +31,16 @@ std::optional<double> jain(const std::vector<double>& x) {
 std::optional<double> StudyFold::exclusive_s(JobId id) const {
   const std::optional<Duration>& base = in_.jobs[id.index()].exclusive;
   if (!base) return std::nullopt;
-  const std::int64_t ns = base->ns - jobs_[id.index()].saved_ns;
+  const std::int64_t ns = base->ns - jobs_[id.index()].saved_ns - jobs_[id.index()].spared_ns;
   return ns > 0 ? std::optional<double>(static_cast<double>(ns) / 1e9) : std::nullopt;
 }
 
-// What a child inherited was computed by its parent, which counts it.
+// What a child inherited was computed by its parent, which counts it, and features that it found by another probe.
 std::optional<double> StudyFold::computed_tflop(JobId id) const {
   const StudyJob& in = in_.jobs[id.index()];
   const Job& j = jobs_[id.index()];
   if (in.tflop <= 0 || j.peak_tflop <= 0) return std::nullopt;
-  if (j.saved_ns == 0) return static_cast<double>(in.tflop);
+  if (j.saved_ns == 0 && j.spared_ns == 0) return static_cast<double>(in.tflop);
   const std::optional<double> exclusive = exclusive_s(id);
   if (!exclusive) return std::nullopt;
   return static_cast<double>(in.tflop) * *exclusive / to_seconds(*in.exclusive);
@@ -220,6 +220,7 @@ StudySummary StudyFold::summary(const MetricsFold& base) const {
   add_cluster(s);
   add_economy(s, base);
   add_transfer(s);
+  add_features(s);
   add_lineages(s, base);
   add_delays(s, base);
   add_groups(s, base);

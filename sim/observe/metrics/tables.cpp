@@ -221,6 +221,15 @@ const std::vector<MetricDefinition>& metric_definitions() {
       {"negative_transfer_ratio", "negative transfer", "1",
        "Share of children started from a parent's version for which that cost work.",
        study_of<&StudySummary::negative_transfer_ratio>, false, true},
+      {"feature_hits", "feature hits", "count",
+       "Launches of probes that found the features that they need in the store.",
+       study_of<&StudySummary::feature_hits>, true, false},
+      {"feature_misses", "feature misses", "count", "Launches of probes that did not, and computed them.",
+       study_of<&StudySummary::feature_misses>, true, false},
+      {"features_saved_gpu_s", "saved by features", "GPU s",
+       "Run time that features which were found spared their probes, reading them deducted, at the GPUs that "
+       "these held.",
+       study_of<&StudySummary::features_saved_gpu_s>, false, false},
       {"lineage_makespan_s", "lineage makespan", "s",
        "Mean over jobs without parents that others depend on of the time from their submit to the last "
        "finish of a descendant.",
