@@ -9,6 +9,7 @@
 #include "scenarios/run/catalogue_speed.hpp"
 #include "scenarios/run/checkpoint_costs.hpp"
 #include "scenarios/run/emulated.hpp"
+#include "scenarios/run/feature_passes.hpp"
 #include "scenarios/run/input_digest.hpp"
 #include "scenarios/run/measured_jobs.hpp"
 #include "scenarios/run/prepared.hpp"
@@ -184,6 +185,7 @@ Expected<Prepared> assemble(Scenario scenario, Cluster cluster, Trace& trace) {
   if (!workload) return tl::make_unexpected(std::move(workload.error()));
   auto emulated = emulated_work(s, trace, *std::move(workload));
   if (!emulated) return tl::make_unexpected(std::move(emulated.error()));
+  share_features(s, cluster.catalogue.get(), *emulated);
   auto costs = checkpoint_costs(s, *cluster.topology, cluster.catalogue.get(), *emulated);
   if (!costs) return tl::make_unexpected(std::move(costs.error()));
   auto outages = known_outages(s);

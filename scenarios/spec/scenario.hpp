@@ -124,6 +124,14 @@ struct PublishConfig {
   Duration cost{};                   // how long a job stands still for it
 };
 
+// The store of features that the probes of a run share (docs/lineage.md). Without it each computes its own.
+struct FeaturesConfig {
+  std::int64_t limit_bytes = 100'000'000'000;
+  std::int64_t bytes_per_s = 1'000'000'000;
+  double readers = 1;    // expected of an entry, after the probe that computes it
+  std::string folder{};  // absolute; live runs; empty = in the run's folder
+};
+
 // What jobs send over the cluster's links; without it, placement and neighbours do not matter.
 struct NetworkConfig {
   StepTraffic step;  // of jobs whose model has no row in `models`
@@ -173,6 +181,7 @@ struct Scenario {
   CheckpointConfig checkpoints;
   std::optional<PerformanceConfig> performance;
   PublishConfig publish;
+  std::optional<FeaturesConfig> features;
   MeasureConfig measure;
   std::optional<NetworkConfig> network;
   std::optional<LiveConfig> live;

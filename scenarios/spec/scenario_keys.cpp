@@ -28,6 +28,7 @@ workload: { catalogue: none.yaml, generate: { model: lineage, jobs: 1 }, load: 1
 performance: { profiles: none, hardware: n }
 overheads: { restart: { by: checkpoint, bandwidth: 1GB/s } }
 publish: { every: 0.1 }
+features: {}
 )"};
 
 // The scalars of a document and the text of their values, by path; items of lists are called N.

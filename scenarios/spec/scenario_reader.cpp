@@ -148,6 +148,9 @@ YamlWalk::Keys root_keys(YamlWalk& w, Scenario& s, SectionPlaces& met) {
       {"publish", "when jobs publish versions that others start from",
        [&](const Place& p) { read_publish(w, p, s.publish); },
        [&](bool digest) { return write_publish(s.publish, digest); }},
+      {"features", "probes share the features of their samples",
+       [&](const Place& p) { read_features(w, p, s.file, s.features.emplace()); },
+       [&](bool digest) { return s.features ? write_features(*s.features, digest) : ""; }},
       {"network", "jobs share links",
        [&](const Place& p) { s.network = read_network(w, p); },
        [&](bool digest) { return s.network ? write_network(*s.network, digest) : ""; }},
@@ -193,6 +196,10 @@ void read_sections(YamlWalk& w, Scenario& s) {
     if (met.workload.path.empty()) w.missing(w.root(), "workload", "the jobs to schedule");
   }
   if (met.workload.node.IsMap()) check_generated(w, met.workload, s);
+  if (s.features && s.workload.catalogue.empty())
+    w.complain(w.root(), "`features` needs `workload.catalogue`, which says what probes compute");
+  if (s.features && s.emulate != "none")
+    w.complain(w.root(), fmt::format("`emulate: {}` is of a simulator without features; drop `features`", s.emulate));
   if (s.live && s.checkpoints.save)
     w.complain(w.root(), "`checkpoints.cost` by checkpoint is for simulations; `live` wants a time");
   if (s.network && s.emulate != "none")

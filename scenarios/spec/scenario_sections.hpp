@@ -47,6 +47,10 @@ void read_failures(YamlWalk& w, const Place& at, std::int64_t nodes, FailureConf
 void read_publish(YamlWalk& w, const Place& at, PublishConfig& c);
 [[nodiscard]] std::string write_publish(PublishConfig c, bool digest);
 
+// A relative `folder` is beside `scenario_file`.
+void read_features(YamlWalk& w, const Place& at, const std::string& scenario_file, FeaturesConfig& c);
+[[nodiscard]] std::string write_features(FeaturesConfig c, bool digest);
+
 void read_measure(YamlWalk& w, const Place& at, MeasureConfig& c);
 [[nodiscard]] std::string write_measure(MeasureConfig c, bool digest);
 

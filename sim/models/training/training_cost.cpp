@@ -79,6 +79,21 @@ TrainingCost training_cost(const TrainingRun& run, int gpus, const TrainingDevic
   return c;
 }
 
+std::int64_t feature_bytes(const TrainingRun& run) {
+  const ModelConfig& m = run.model;
+  if (!is_probe(m)) return 0;
+  const auto width = [&m] {
+    switch (m.head->input) {
+      case HeadInput::text: return m.text->stack.width;
+      case HeadInput::image: return m.image->stack.width;
+      case HeadInput::audio: return m.audio->stack.width;
+      case HeadInput::fused: break;
+    }
+    return m.fusion.stack.width;
+  };
+  return run.samples * (4 * width() + 8);
+}
+
 std::string why_too_large(const TrainingRun& run) {
   const ModelConfig& m = run.model;
   const auto is = [](const char* what, const StackConfig& s) {

@@ -32,6 +32,10 @@ struct TrainingRun {
   double utilisation = 0.4;  // of the peak, of what matrix products take (PaLM's MFU without communication)
 };
 
+// Bytes of what a probe of a head keeps of its data set: of each sample its features, fp32, and its label, 8 bytes. 0
+// of any other job.
+[[nodiscard]] std::int64_t feature_bytes(const TrainingRun& run);
+
 struct TrainingCost {
   double compute_s = 0;                   // of a step, forward and backward, on each GPU
   double communication_s = 0;             // of a step: the all-reduce, none of it hidden behind the backward pass
