@@ -249,6 +249,8 @@ void LiveExecutor::said(Gang& g, const FromWorker& message, Time at) {
     if (options_.on_failure)
       options_.on_failure(fmt::format("job {} refused: {}", workload_->specs[g.job.index()].name, no->text));
     if (g.phase == Phase::running) happen(g, event::CommandFailed{no->why});
+  } else if (const auto* use = std::get_if<FeaturesUsed>(&message)) {
+    used_features(g, *use);
   } else if (std::holds_alternative<Done>(message) && !alone(g)) {
     out(g, kExitDone, {}, at);
   }

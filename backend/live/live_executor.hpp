@@ -43,6 +43,7 @@ struct LiveOptions {
   // What each job has already done and committed; of a run that is resumed. Empty: nothing.
   std::vector<Work> committed{};
   std::vector<LiveTask> tasks{};  // [job]; empty: all are paced
+  FeatureFolder features{};       // of the jobs that share features (JobSpec::features)
   // Called with one line for people whenever a gang fails; may be empty.
   std::function<void(const std::string&)> on_failure{};
   // Called on the controller's thread at the first wait and then a few times a second while it waits; may be empty.
@@ -136,7 +137,8 @@ class LiveExecutor final : public Executor {
     bool saving = false;
     Time saving_since{};
     Duration saved_before{}, broken_save{};
-    Duration told_cpu{};  // of this launch: the last `preprocessing` event
+    std::string source{};  // of this launch: the folder of the version that it started from; empty: none
+    Duration told_cpu{};   // of this launch: the last `preprocessing` event
     // Per mille of its work: at the last version; when this launch was last asked for one.
     std::int32_t published_at = 0, asked_at = 0;
   };
@@ -172,6 +174,9 @@ class LiveExecutor final : public Executor {
   void ask_for_versions(Gang& g);
   // The folder of the version that a launch starts from; empty: none, or it is not a job that trains.
   [[nodiscard]] std::string source_of(const Gang& g, const RunConfig& config) const;
+  // Which version of which parent that folder is; of no parent where it is none of the job's.
+  [[nodiscard]] FeatureKey feature_key(const Gang& g) const;
+  void used_features(const Gang& g, const FeaturesUsed& said);
   void happen(const Gang& g, const event::Payload& what);
   [[nodiscard]] Duration wall(Duration run) const { return {run.ns / options_.time_scale}; }
   void beat();
@@ -200,6 +205,7 @@ class LiveExecutor final : public Executor {
   std::vector<Patience> patience_{};
   // [job] where it publishes, per mille of its work; empty where no job has parents
   std::vector<std::vector<std::int32_t>> points_;
+  std::map<std::string, FeatureKey> features_{};  // what the store's keys are of, as far as jobs have said
   std::vector<Launch> launches_{};
   std::uint64_t handles_ = 0;  // given out
   std::string broken_{};       // see Executor::broken()

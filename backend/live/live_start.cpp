@@ -49,7 +49,8 @@ Start LiveExecutor::start_of(const Gang& g) const {
   s.report_every_steps =
       options_.progress_every.ns > 0 ? in_steps(options_.progress_every, step) : in_steps(kReport, s.step_time);
   if (task != nullptr) s.task = task->path;
-  s.from = source_of(g, g.config);
+  s.from = g.source;
+  if (task != nullptr && spec.features.set != 0) s.features = options_.features;
   s.batch = g.config.batch;
   s.accumulation = g.config.accumulation;
   s.costs = {wall(first), wall(start - first), wall(save), wall(options_.overheads.stop)};
@@ -60,6 +61,7 @@ Start LiveExecutor::start_of(const Gang& g) const {
 void LiveExecutor::begin(Gang& g) {
   g.handle = {++handles_};
   g.joins = false;
+  g.source = source_of(g, g.config);
   GangSpec spec;
   spec.name = fmt::format("{}.{}", workload_->specs[g.job.index()].name, g.incarnation);
   spec.argv = task_of(g.job) != nullptr ? task_of(g.job)->worker : options_.worker;

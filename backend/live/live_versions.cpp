@@ -2,6 +2,7 @@
 // which version it starts from. Both as in the simulated world (sim/world/sim_versions.cpp).
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "backend/live/live_executor.hpp"
@@ -52,6 +53,40 @@ std::string LiveExecutor::source_of(const Gang& g, const RunConfig& config) cons
   if (auto written = write_file(note, source); !written && options_.on_failure)
     options_.on_failure(written.error().items.at(0).message);
   return source;
+}
+
+FeatureKey LiveExecutor::feature_key(const Gang& g) const {
+  const JobSpec& spec = workload_->specs[g.job.index()];
+  FeatureKey key{spec.features.set, JobId{}, 0};
+  for (const Dependency& d : spec.after) {
+    const std::string checkpoints = folder_of(d.parent) + "/checkpoints";
+    if (g.source != checkpoints && !g.source.starts_with(checkpoints + "/")) continue;
+    const std::vector<std::string> versions = published_versions(checkpoints + "/versions");
+    const auto at = std::find(versions.begin(), versions.end(), g.source);  // at the end: the last one, of finishing
+    key.parent = d.parent;
+    key.version = static_cast<std::uint32_t>(at - versions.begin() + 1);
+    break;
+  }
+  return key;
+}
+
+void LiveExecutor::used_features(const Gang& g, const FeaturesUsed& said) {
+  FeatureKey key = feature_key(g);
+  if (key.set == 0) return;
+  const bool dropped = said.use == FeatureUse::dropped;
+  if (dropped) {
+    const auto known = features_.find(said.key);
+    if (known == features_.end()) return;  // another run's
+    key = known->second;
+  } else {
+    features_[said.key] = key;
+  }
+  const Duration time{said.time.ns * options_.time_scale};
+  const event::Features what{said.use, key.set, key.parent, key.version, time};
+  if (dropped)
+    batch_.push_back(Event{.at = now_, .what = what});
+  else
+    happen(g, what);
 }
 
 }  // namespace orrery::live

@@ -178,6 +178,9 @@ struct Formatter {
   std::string operator()(const Refused& m) const {
     return fmt::format("refused {} {}", to_string(m.why), one_line(m.text));
   }
+  std::string operator()(const FeaturesUsed& m) const {
+    return fmt::format("features {} {} {}", to_string(m.use), m.time.ns, m.key);
+  }
   std::string operator()(Left) const { return "left"; }
   std::string operator()(const FromMember& m) const {
     return fmt::format("of {} {}", m.job, std::visit(*this, m.what));
@@ -201,6 +204,22 @@ Refused refused_from(Fields& fields) {
     if (to_string(r) == why) m.why = r;
   if (m.why == Refusal::none) fields.complain("<why> is not_running, busy, impossible or out_of_range");
   m.text = fields.rest("text");
+  return m;
+}
+
+FeaturesUsed features_from(Fields& fields) {
+  FeaturesUsed m;
+  const std::string_view use = fields.word("use");
+  bool known = false;
+  for (const FeatureUse u :
+       {FeatureUse::hit, FeatureUse::miss, FeatureUse::stored, FeatureUse::unkept, FeatureUse::dropped}) {
+    if (to_string(u) != use) continue;
+    m.use = u;
+    known = true;
+  }
+  if (!known) fields.complain("<use> is hit, miss, stored, unkept or dropped");
+  m.time = {fields.number("time_ns")};
+  m.key = fields.word("key");
   return m;
 }
 
@@ -240,6 +259,8 @@ bool take_report(std::string_view verb, Fields& fields, Message& out) {
     out = Reconfigured{batch, fields.number("accumulation")};
   } else if (verb == "refused") {
     out = refused_from(fields);
+  } else if (verb == "features") {
+    out = features_from(fields);
   } else {
     return false;
   }
@@ -311,13 +332,14 @@ Expected<FromWorker> parse_from_worker(std::string_view line) {
     if (left) m.what = Left{};
     if (!left && !take_report(what, fields, m.what))
       fields.complain(
-          "a member says ready, step, saving, saved, published, done, error, reconfigured, refused, left");
+          "a member says ready, step, saving, saved, published, done, error, reconfigured, refused, features, left");
     return fields.finish<FromWorker>(std::move(m));
   }
   FromWorker m;
   if (!take_report(verb, fields, m))
     fields.complain(
-        "a controller knows hello, ready, step, saving, saved, published, done, error, reconfigured, refused, of");
+        "a controller knows hello, ready, step, saving, saved, published, done, error, reconfigured, refused, "
+        "features, of");
   return fields.finish<FromWorker>(std::move(m));
 }
 

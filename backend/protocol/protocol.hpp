@@ -36,6 +36,14 @@ struct PacedCosts {
   friend bool operator==(const PacedCosts&, const PacedCosts&) = default;
 };
 
+// The store of features that probes share (feature_store.hpp). Kept in it are features of which `readers_per_mille`
+// thousandths of a reader are expected, where that takes less than computing them as often.
+struct FeatureFolder {
+  std::string path;  // of the folder; empty = there is no store
+  std::int64_t limit_bytes = 0, bytes_per_s = 1, readers_per_mille = 1000;
+  friend bool operator==(const FeatureFolder&, const FeatureFolder&) = default;
+};
+
 // --- to the worker ------------------------------------------------------------------------------------------------
 
 struct Start {
@@ -57,6 +65,7 @@ struct Start {
   std::string from{};        // folder of what a parent published, to start from; empty = as the task says
   Fence fence{};             // of the controller; fenced off, a rank neither obeys nor commits
   std::int64_t batch = 0, accumulation = 0;  // as in Reconfigure, from the first step on
+  FeatureFolder features{};
   friend bool operator==(const Start&, const Start&) = default;
 };
 struct Save {
@@ -151,6 +160,14 @@ struct Refused {
   std::string text;                   // one line
   friend bool operator==(const Refused&, const Refused&) = default;
 };
+// What became of features in the store: those with that key (feature_entry.hpp), of the job that says so but where
+// they were dropped. `time`: of a hit, what reading them spares it; else what computing them took; 0 = not known.
+struct FeaturesUsed {
+  FeatureUse use = FeatureUse::hit;
+  Duration time;
+  std::string key;  // a word
+  friend bool operator==(const FeaturesUsed&, const FeaturesUsed&) = default;
+};
 // The member is none any more: it was told to stop, and what it has done is in its newest checkpoint, or to drop.
 struct Left {
   friend bool operator==(Left, Left) = default;
@@ -158,11 +175,12 @@ struct Left {
 // Of a member of a merged gang other than the first one; `Left` of any.
 struct FromMember {
   std::string job;  // a word
-  std::variant<Ready, Step, Saving, Saved, Published, Done, WorkerError, Reconfigured, Refused, Left> what;
+  std::variant<Ready, Step, Saving, Saved, Published, Done, WorkerError, Reconfigured, Refused, FeaturesUsed, Left>
+      what;
   friend bool operator==(const FromMember&, const FromMember&) = default;
 };
-using FromWorker =
-    std::variant<Hello, Ready, Step, Saving, Saved, Published, Done, WorkerError, Reconfigured, Refused, FromMember>;
+using FromWorker = std::variant<Hello, Ready, Step, Saving, Saved, Published, Done, WorkerError, Reconfigured,
+                                Refused, FeaturesUsed, FromMember>;
 
 // The message in one line (without its newline). Errors have one diagnostic, which quotes the line, shortened: no
 // UTF-8, control characters, more than kMaxLineBytes, an unknown verb, missing or extra fields, a number that is

@@ -127,6 +127,19 @@ Fence fence_from(const Json* json, std::string& error) {
   return fence;
 }
 
+FeatureFolder features_from(const Json* json, std::string& error) {
+  FeatureFolder f;
+  if (json == nullptr) return f;
+  Keys keys(*json, "features.");
+  f.path = keys.text("path");
+  f.limit_bytes = keys.integer("limit_bytes", 1);
+  f.bytes_per_s = keys.integer("bytes_per_s", 1);
+  f.readers_per_mille = keys.integer("readers_per_mille", 1);
+  keys.finish();
+  if (error.empty()) error = keys.error;
+  return f;
+}
+
 }  // namespace
 
 tl::expected<Start, std::string> start_from_json(std::string_view text) {
@@ -159,6 +172,7 @@ tl::expected<Start, std::string> start_from_json(std::string_view text) {
   if (keys.has("fence")) s.fence = fence_from(keys.object("fence"), keys.error);
   if (keys.has("batch")) s.batch = keys.integer("batch", 1);
   if (keys.has("accumulation")) s.accumulation = keys.integer("accumulation", 1);
+  if (keys.has("features")) s.features = features_from(keys.object("features"), keys.error);
   s.costs = costs_from(keys.object("costs"), keys.error);
   keys.finish();
   if (!keys.error.empty()) return tl::make_unexpected(keys.error);
@@ -190,6 +204,11 @@ std::string start_to_json(const Start& s) {
   if (!s.fence.path.empty()) json["fence"] = {{"path", s.fence.path}, {"token", s.fence.token}};
   if (s.batch > 0) json["batch"] = s.batch;
   if (s.accumulation > 0) json["accumulation"] = s.accumulation;
+  if (!s.features.path.empty())
+    json["features"] = {{"path", s.features.path},
+                        {"limit_bytes", s.features.limit_bytes},
+                        {"bytes_per_s", s.features.bytes_per_s},
+                        {"readers_per_mille", s.features.readers_per_mille}};
   return json_line(json);
 }
 

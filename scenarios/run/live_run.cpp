@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -200,6 +202,9 @@ live::LiveOptions LiveSession::live_options(const Policy& policy) {
   const std::int64_t every = policy.publishes() ? 0 : s.publish.every_per_mille;
   o.publishes = {static_cast<std::int32_t>(every), s.publish.cost};
   o.tasks = tasks_;
+  if (const auto& f = s.features)
+    o.features = {f->folder.empty() ? beside_.path() + "/features" : f->folder, f->limit_bytes, f->bytes_per_s,
+                  std::max<std::int64_t>(1, std::llround(f->readers * 1000))};
   if (remains_) o.committed = remains_->committed;
   o.on_failure = [this](const std::string& why) { view_->failure(why); };
   o.on_beat = [this] { on_beat(); };

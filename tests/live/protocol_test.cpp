@@ -41,6 +41,7 @@ TEST_CASE("every message of the worker protocol survives its line", "[live]") {
   CHECK(format(start).find("task") == std::string::npos);  // what paced workers hear has not changed
   training.batch = 64;
   training.accumulation = 2;
+  training.features = {"/f f", 5, 6, 7};
   Start member = start;
   member.job = "7";
   const Reconfigure reconfigure{64, 3, Duration{4}, Work{5}};
@@ -62,6 +63,8 @@ TEST_CASE("every message of the worker protocol survives its line", "[live]") {
                                                      WorkerError{"x y"},
                                                      Reconfigured{64, 3},
                                                      Refused{Refusal::busy, "x y"},
+                                                     FeaturesUsed{FeatureUse::hit, Duration{5}, "ab12"},
+                                                     FromMember{"7", FeaturesUsed{FeatureUse::dropped, {}, "k"}},
                                                      FromMember{"7", Ready{7, Work{8}}},
                                                      FromMember{"7", Step{9, Work{10}, Duration{11}}},
                                                      FromMember{"7", Saving{12}},
@@ -103,6 +106,9 @@ TEST_CASE("a malformed line of the worker protocol is one error that says why", 
                        Bad{"refused never x", "<why> is"},
                        Bad{"refused busy", "<text> is missing"},
                        Bad{"reconfigured 1", "<accumulation> is missing"},
+                       Bad{"features lost 1 k", "<use> is"},
+                       Bad{"features hit -1 k", "whole number"},
+                       Bad{"features hit 1", "<key> is missing"},
                        Bad{"ready 1", "<done_work_ns> is missing"},
                        Bad{"ready 1  2", "one space"},
                        Bad{"ready 01 2", "whole number"},
