@@ -36,7 +36,19 @@ void FeatureCache::put(const std::vector<std::int64_t>& samples, const at::Tenso
   const at::Tensor index = index_of(samples, own.device());
   features_.index_copy_(0, index, own);
   labels_.index_copy_(0, index, label);
-  for (const std::int64_t s : samples) known_[static_cast<std::size_t>(s)] = true;
+  for (const std::int64_t s : samples) {
+    if (!known_[static_cast<std::size_t>(s)]) ++size_;
+    known_[static_cast<std::size_t>(s)] = true;
+  }
+}
+
+void FeatureCache::put_all(const at::Tensor& features, const at::Tensor& label) {
+  ORRERY_ASSERT(features.size(0) == static_cast<std::int64_t>(known_.size()), "features of {} samples, of {}",
+                features.size(0), known_.size());
+  features_ = features;
+  labels_ = label;
+  known_.assign(known_.size(), true);
+  size_ = known_.size();
 }
 
 FeatureCache::Rows FeatureCache::rows(const std::vector<std::int64_t>& samples) const {

@@ -7,22 +7,21 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
+#include <iterator>
 #include <numeric>
 #include <optional>
 #include <set>
 #include <stdexcept>
 
-#include "backend/data/loader.hpp"
-#include "backend/data/maker.hpp"
 #include "backend/data/permutation.hpp"
 #include "backend/models/multimodal.hpp"
+#include "backend/protocol/clock.hpp"
 #include "backend/trainer/collate.hpp"
-#include "backend/trainer/feature_cache.hpp"
+#include "backend/trainer/feature_shelf.hpp"
+#include "backend/trainer/open_data.hpp"
 #include "backend/trainer/pretrained.hpp"
 #include "backend/trainer/shared_forward.hpp"
 #include "sim/core/json.hpp"
-#include "sim/core/random.hpp"
 #include "sim/models/training/multimodal_config.hpp"
 
 namespace orrery::trainer {
@@ -32,15 +31,17 @@ using Json = nlohmann::json;
 
 class MultimodalTask final : public Task, public SharedForward {
  public:
-  MultimodalTask(const ModelConfig& model, const TaskContext& context, std::unique_ptr<data::Loader> train,
-                 std::unique_ptr<data::Loader> test, std::uint64_t test_samples)
+  MultimodalTask(const ModelConfig& model, const TaskContext& context, OpenData train, OpenData test,
+                 std::uint64_t test_samples)
       : context_(context),
         model_(model, context.seed, context.device),
-        train_(std::move(train)),
-        test_(std::move(test)),
+        train_(std::move(train.loader)),
+        test_(std::move(test.loader)),
+        train_folder_(std::move(train.folder)),
+        test_folder_(std::move(test.folder)),
         test_samples_(test_samples) {
     if (model.head && model.transfer && model.transfer->method == TransferMethod::probe)
-      cache_.emplace(train_->size());
+      shelf_ = std::make_shared<FeatureShelf>(train_->size());
   }
   ~MultimodalTask() override {
     const data::LoaderStatus s = train_->status();
@@ -61,31 +62,51 @@ class MultimodalTask final : public Task, public SharedForward {
 
   StepLoss forward(const Share& share) override {
     refuse_too_few(share);
-    return as_shares(share, share.count == 0 ? models::Losses{} : cache_ ? cached_loss(share) : loss(share));
+    return as_shares(share, share.count == 0 ? models::Losses{} : shelf_ ? cached_loss(share) : loss(share));
   }
 
   std::optional<models::Batch> inputs(const Share& share) override {
     refuse_too_few(share);
     if (share.count == 0) return {};
-    if (!cache_) return batch(*train_, range_of(share));
-    asked_ = cache_->missing(samples_of(share));
+    if (!shelf_) return batch(*train_, range_of(share));
+    look_up();
+    if (shares_features()) return {};  // computed as alone: others will train on them
+    asked_ = shelf_->cache().missing(samples_of(share));
     if (asked_.empty()) return {};
     return batch_of(asked_);
   }
 
   StepLoss loss(const Share& share, const models::Batch& batch, const models::CleanPass& pass) override {
     if (share.count == 0) return as_shares(share, {});
-    if (!cache_) return as_shares(share, model_.loss(pass, batch, negatives_of(share)));
+    if (!shelf_) return as_shares(share, model_.loss(pass, batch, negatives_of(share)));
     if (!asked_.empty()) {
       const c10::NoGradGuard no_gradients;
-      cache_->put(asked_, model_.head_features(pass), batch.label);
+      shelf_->cache().put(asked_, model_.head_features(pass), batch.label);
       asked_.clear();
     }
     return as_shares(share, cached_loss(share));
   }
 
   void prefetch(const Share& share) override {
-    if (!cache_) train_->prefetch(range_of(share));
+    if (!shelf_) train_->prefetch(range_of(share));
+  }
+
+  void look_up() override {
+    if (!shelf_ || std::exchange(looked_up_, true) || context_.features.path.empty()) return;
+    const auto found = shelf_of(train_folder_, "train", train_->size());
+    if (!found) return;
+    shelf_ = found;
+    used_.push_back(shelf_->look());
+    computes_ = used_.back().use == FeatureUse::miss;
+  }
+  std::vector<live::FeaturesUsed> features_used() override {
+    if (computes_ && shelf_->complete()) {
+      computes_ = false;
+      for (const std::uint64_t i : train_->corrupt()) shelf_->corrupt().insert(static_cast<std::int64_t>(i));
+      const std::vector<live::FeaturesUsed> kept = shelf_->keep();
+      used_.insert(used_.end(), kept.begin(), kept.end());
+    }
+    return std::exchange(used_, {});
   }
 
   std::vector<std::pair<std::string, double>> evaluate() override {
@@ -127,7 +148,7 @@ class MultimodalTask final : public Task, public SharedForward {
 
   double flops_per_sample() const override {
     constexpr std::int64_t kBatch = 64;
-    return static_cast<double>(step_flops(model_.config(), kBatch, 1, cache_.has_value()).total()) / kBatch;
+    return static_cast<double>(step_flops(model_.config(), kBatch, 1, shelf_ != nullptr).total()) / kBatch;
   }
   double bytes_at(std::int64_t local_batch) const override {
     return static_cast<double>(step_memory(model_.config(), local_batch).activations);
@@ -136,10 +157,24 @@ class MultimodalTask final : public Task, public SharedForward {
  private:
   // Samples that this rank could not read and has not told the others.
   [[nodiscard]] std::vector<std::int64_t> unjoined() const {
+    std::set<std::int64_t> met = shelf_ ? shelf_->corrupt() : std::set<std::int64_t>();
+    for (const std::uint64_t i : train_->corrupt()) met.insert(static_cast<std::int64_t>(i));
     std::vector<std::int64_t> out;
-    for (const std::uint64_t i : train_->corrupt())
-      if (!corrupt_.contains(static_cast<std::int64_t>(i))) out.push_back(static_cast<std::int64_t>(i));
+    std::set_difference(met.begin(), met.end(), corrupt_.begin(), corrupt_.end(), std::back_inserter(out));
     return out;
+  }
+
+  [[nodiscard]] bool shares_features() const { return looked_up_ && !context_.features.path.empty(); }
+  // The shelf for a data set of this model; null, with a word about it, where the data cannot be read whole.
+  [[nodiscard]] std::shared_ptr<FeatureShelf> shelf_of(const std::string& folder, const std::string& how,
+                                                       std::uint64_t samples) {
+    try {
+      const std::string key = feature_key({model_.config(), model_.parameters(), folder, how});
+      return FeatureShelf::of(context_.features, key, samples, context_.device);
+    } catch (const std::exception& e) {
+      fmt::print(stderr, "features: they are not shared: {}\n", e.what());
+      return nullptr;
+    }
   }
 
   static data::Range range_of(const Share& share) {
@@ -217,33 +252,58 @@ class MultimodalTask final : public Task, public SharedForward {
 
   // Alone, sample by sample: a sample's features hang on no other's.
   models::Losses cached_loss(const Share& share) {
+    look_up();
     const std::vector<std::int64_t> samples = samples_of(share);
-    for (const std::int64_t s : cache_->missing(samples)) {
+    for (const std::int64_t s : shelf_->cache().missing(samples)) {
       const c10::NoGradGuard no_gradients;
+      const std::int64_t began = live::monotonic_ns();
       const models::Batch one = batch_of({s});
-      cache_->put({s}, model_.head_features(one), one.label);
+      shelf_->cache().put({s}, model_.head_features(one), one.label);
+      shelf_->spent(Duration{live::monotonic_ns() - began});
     }
-    const FeatureCache::Rows rows = cache_->rows(samples);
+    const FeatureCache::Rows rows = shelf_->cache().rows(samples);
     return model_.head_loss(rows.features, rows.label);
   }
 
   template <class Use>
   void for_test_batches(Use use) {
-    constexpr std::uint64_t kChunk = 128;
-    for (std::uint64_t first = 0; first < test_samples_; first += kChunk)
-      use(batch(*test_, {first, std::min(kChunk, test_samples_ - first)}));
+    for (std::uint64_t first = 0; first < test_samples_; first += kTestChunk)
+      use(batch(*test_, {first, std::min(kTestChunk, test_samples_ - first)}));
   }
 
   double accuracy() {
-    if (test_features_.empty() || !cache_) {
+    if (test_features_.empty() || !shelf_) {
       test_features_.clear();
-      for_test_batches(
-          [&](const models::Batch& b) { test_features_.emplace_back(model_.head_features(b), b.label); });
+      compute_test_features();
     }
     std::int64_t right = 0;
     for (const auto& [features, label] : test_features_)
       right += (model_.logits(features).argmax(1) == label).sum().item<std::int64_t>();
     return static_cast<double>(right) / static_cast<double>(test_samples_);
+  }
+
+  // Chunk by chunk, as a job without a store computes them, too; a shelf keeps the chunks one below the other.
+  void compute_test_features() {
+    const auto shelf = shares_features()
+                           ? shelf_of(test_folder_, fmt::format("evaluate {}", test_samples_), test_samples_)
+                           : nullptr;
+    if (shelf && shelf->look().use == FeatureUse::hit) {
+      const auto chunk = static_cast<std::int64_t>(kTestChunk);
+      const auto features = shelf->cache().features().split(chunk), labels = shelf->cache().labels().split(chunk);
+      for (std::size_t i = 0; i < features.size(); ++i) test_features_.emplace_back(features[i], labels[i]);
+      return;
+    }
+    const std::int64_t began = live::monotonic_ns();
+    std::vector<at::Tensor> features, labels;
+    for_test_batches([&](const models::Batch& b) {
+      test_features_.emplace_back(model_.head_features(b), b.label);
+      features.push_back(test_features_.back().first.to(at::kFloat));
+      labels.push_back(b.label);
+    });
+    if (!shelf) return;
+    shelf->cache().put_all(at::cat(features), at::cat(labels));
+    shelf->spent(Duration{live::monotonic_ns() - began});
+    (void)shelf->keep();
   }
 
   // How many images find their own caption (without text: sound) first, and among the first five, of those of all
@@ -261,48 +321,21 @@ class MultimodalTask final : public Task, public SharedForward {
     return {{"recall_at_1", at_most(1)}, {"recall_at_5", at_most(5)}};
   }
 
+  static constexpr std::uint64_t kTestChunk = 128;
+
   TaskContext context_;
   models::MultimodalModel model_;
   std::unique_ptr<data::Loader> train_, test_;
+  std::string train_folder_, test_folder_;
   std::uint64_t test_samples_;
-  std::optional<FeatureCache> cache_;
+  std::shared_ptr<FeatureShelf> shelf_{};  // a probe's
+  bool looked_up_ = false;
+  bool computes_ = false;  // and has not said what became of it
+  std::vector<live::FeaturesUsed> used_{};
   std::vector<std::int64_t> asked_;  // samples whose features inputs() has asked for
   std::vector<std::pair<at::Tensor, at::Tensor>> test_features_;
   std::set<std::int64_t> corrupt_;  // samples of the data set that could not be read, of all ranks and launches
 };
-
-// A loader for the data set that the section `key` of the config describes.
-Expected<std::unique_ptr<data::Loader>> open_data(const Json& config, const char* key, const ModelConfig& model,
-                                                  const TaskContext& context, bool training, bool shuffle) {
-  const Json& section = config.at(key);
-  if (!section.is_object()) return fail(fmt::format("`{}` is not a set of keys", key));
-  // Relative folders lie beside the job's own, where other jobs find the same data.
-  const std::filesystem::path beside = std::filesystem::path(context.work_folder).parent_path();
-  std::string folder = section.value("folder", "");
-  if (!folder.empty()) folder = (beside / folder).string();
-  if (const auto make = section.find("make"); make != section.end()) {
-    const auto options = data::maker_options_from_json(make->dump());
-    if (!options) return tl::make_unexpected(options.error());
-    if (folder.empty()) {
-      const std::uint64_t hash = hash64(data::to_json(*options));
-      folder = (beside /
-                fmt::format("data/{}-{:016x}", data::set_kind_names()[static_cast<std::size_t>(options->kind)], hash))
-                   .string();
-    }
-    std::filesystem::create_directories(std::filesystem::path(folder).parent_path());
-    if (const auto made = data::make_dataset(folder, *options); !made) return tl::make_unexpected(made.error());
-  }
-  if (folder.empty()) return fail(fmt::format("`{}` has neither `folder` nor `make`", key));
-  auto dataset = data::Dataset::open(folder);
-  if (!dataset) return tl::make_unexpected(dataset.error());
-  const auto report = [](const std::string& text) { fmt::print(stderr, "data: {}\n", text); };
-  for (const std::string& damage : dataset->damage()) report(damage);
-  data::Tokenizer tokenizer = dataset->tokenizer();
-  data::PreprocessOptions options{model, passes(model), training && section.value("augment", false),
-                                  model.head.has_value(), context.seed};
-  return std::make_unique<data::Loader>(std::move(*dataset), data::Preprocessor(options, std::move(tokenizer)),
-                                        context.seed, shuffle, report);
-}
 
 }  // namespace
 
@@ -314,13 +347,13 @@ Expected<std::unique_ptr<Task>> make_multimodal_task(const Json& config, const T
   const bool probe = model->head && model->transfer && model->transfer->method == TransferMethod::probe;
   auto train = open_data(config, "data", *model, context, !probe, !probe);
   if (!train) return tl::make_unexpected(train.error());
-  std::unique_ptr<data::Loader> test;
+  OpenData test;
   std::uint64_t test_samples = 0;
   if (config.contains("evaluate")) {
     auto opened = open_data(config, "evaluate", *model, context, false, false);
     if (!opened) return tl::make_unexpected(opened.error());
     test = std::move(*opened);
-    test_samples = std::min(test->size(), config["evaluate"].value("samples", test->size()));
+    test_samples = std::min(test.loader->size(), config["evaluate"].value("samples", test.loader->size()));
   }
   auto task = std::make_unique<MultimodalTask>(*model, context, std::move(*train), std::move(test), test_samples);
   if (!context.from.empty())

@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "backend/protocol/protocol.hpp"
 #include "backend/trainer/communicator.hpp"
 #include "sim/core/error.hpp"
 
@@ -62,7 +63,8 @@ struct TaskContext {
   Communicator* comm = nullptr;  // never null; one rank alone has one, too
   std::uint64_t seed = 1;        // of initial weights, data order, masks, dropout
   std::string from;              // folder of checkpoints to start from (transfer); empty = random weights
-  std::string work_folder;       // of this job: feature caches and the like; exists
+  std::string work_folder;       // of this job; exists
+  live::FeatureFolder features;  // the store that probes share; without a path there is none
 };
 
 class SharedForward;
@@ -81,6 +83,12 @@ class Task {
   [[nodiscard]] virtual StepLoss forward(const Share& share) = 0;
   // Hint: forward(share) is what comes next; a loader may begin to read.
   virtual void prefetch(const Share& share) { (void)share; }
+
+  // Looks into the store of features, once its parameters are those that it goes on with; else it does so when it
+  // first needs some.
+  virtual void look_up() {}
+  // What became of features there, since this was asked last.
+  [[nodiscard]] virtual std::vector<live::FeaturesUsed> features_used() { return {}; }
 
   // Where its model has a frozen part that other tasks can share: forward() in two halves; null: it has none.
   [[nodiscard]] virtual SharedForward* shared() { return nullptr; }

@@ -56,6 +56,7 @@ Expected<live::Ok> TrainerJob::make_session() {
   context.device = place_.device;
   context.comm = place_.own;
   context.from = from_;
+  context.features = start_.features;
   context.work_folder = std::filesystem::path(start_.checkpoint_dir).parent_path().string();
   if (auto ok = live::make_folders(context.work_folder); !ok) return ok;
   if (auto ok = live::make_folders(start_.run_folder); !ok) return ok;
@@ -109,7 +110,18 @@ bool TrainerJob::save_due() const {
   return due(session_->steps_done(), every);
 }
 
+void TrainerJob::say_ready() {
+  session_->task().look_up();
+  say_features();
+  say(live::Ready{session_->steps_done(), done_});
+}
+
+void TrainerJob::say_features() {
+  for (const live::FeaturesUsed& use : session_->task().features_used()) say(use);
+}
+
 void TrainerJob::tell() {
+  say_features();
   const std::int64_t step = session_->steps_done();
   StepReport full = std::exchange(report_, {});
   if (due(step, config().evaluate_every) || (finished() && config().evaluate_every > 0)) {

@@ -47,7 +47,7 @@ class TrainerJob {
   [[nodiscard]] bool finished() const { return done_ >= start_.total_work; }
 
   void say(const decltype(live::FromMember::what)& what) const;
-  void say_ready() const { say(live::Ready{session_->steps_done(), done_}); }
+  void say_ready();
 
   // Whether somebody wants the numbers of the next step.
   [[nodiscard]] bool wants_report() const;
@@ -74,6 +74,7 @@ class TrainerJob {
   [[nodiscard]] Wishes& wishes() { return wishes_; }
 
  private:
+  void say_features();
   void note_metrics(const StepReport& report);
   [[nodiscard]] Duration cpu_per_sample();
   [[nodiscard]] live::Checkpoint checkpoint(std::vector<live::CheckpointFile> files) const;

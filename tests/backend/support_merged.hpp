@@ -77,9 +77,11 @@ class Family {
     return context;
   }
   // A session of one rank.
-  [[nodiscard]] std::unique_ptr<trainer::Session> session(const Json& config) {
+  [[nodiscard]] std::unique_ptr<trainer::Session> session(const Json& config,
+                                                          const live::FeatureFolder& features = {}) {
     if (!lonely_) lonely_ = trainer::make_lonely_communicator();
     trainer::TaskContext of_job = context(*lonely_);
+    of_job.features = features;
     of_job.from = config.value("from", "");
     return make(config, of_job, *lonely_);
   }
