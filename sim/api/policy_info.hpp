@@ -35,8 +35,8 @@ struct Capabilities {
 // What a policy promises of free capacity beside waiting jobs, by its own placement; a conformance test over random
 // worlds holds it to that. Under `emulate:` it promises nothing.
 enum class Conserves : std::uint8_t {
-  work,     // after every decision no waiting job fits, an elastic one not even on its least number of GPUs
-  held,     // the same, but for jobs that are said to be held for a later version of a parent (ReasonCode::held)
+  work,  // after every decision no waiting job fits, an elastic one not even on its least number of GPUs
+  held,  // the same, but for jobs that are said to be held for a later version of a parent (ReasonCode::held)
   // A job that fits may wait, but while no node fails and no job outlives its estimate only beside another that
   // does not fit.
   order,

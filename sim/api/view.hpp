@@ -54,7 +54,7 @@ struct JobRecord {
   std::uint32_t restarts = 0;     // launches after the first
   std::uint32_t preemptions = 0;  // stops asked for by the policy
   std::uint32_t failures = 0;
-  Incarnation anew_in = 0;        // the launch in which it last began anew (RunConfig::anew); 0 = in none
+  Incarnation anew_in = 0;  // the launch in which it last began anew (RunConfig::anew); 0 = in none
   GangId gang{};
   Time since{};              // when `state` was entered
   Duration waited_before{};  // without an allocation, before `since`

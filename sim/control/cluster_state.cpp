@@ -262,7 +262,7 @@ void ClusterState::launch(JobId job, Time now, GangId gang) {
   r.measured.reset();
   if (r.target.config.anew) begin_anew(r, now);
   if (r.done.ns == 0 && !inherited_.empty()) inherited_[job.index()] = {};  // it says so again
-  if (r.done.ns == 0 && !spared_.empty()) spared_[job.index()] = {};           // likewise
+  if (r.done.ns == 0 && !spared_.empty()) spared_[job.index()] = {};        // likewise
 }
 
 void ClusterState::stopping(JobId job, Time now, bool by_policy) {

@@ -221,11 +221,10 @@ struct Features {
 };
 
 // In the order of EventKind.
-using Payload =
-    std::variant<Capacity, Progress, Checkpointed, Published, Finished, Stopped, Suspended, Resumed, Failed,
-                 LaunchFailed, CommandFailed, Started, Submit, Ready, Timer, Decide, Launch, Stop, Suspend, Resume,
-                 Reject, Cancel, WaitReason, CalledOff, Inherited, Slowed, Preprocessing, Reconfigured, Assessed,
-                 Features>;
+using Payload = std::variant<Capacity, Progress, Checkpointed, Published, Finished, Stopped, Suspended, Resumed,
+                             Failed, LaunchFailed, CommandFailed, Started, Submit, Ready, Timer, Decide, Launch, Stop,
+                             Suspend, Resume, Reject, Cancel, WaitReason, CalledOff, Inherited, Slowed, Preprocessing,
+                             Reconfigured, Assessed, Features>;
 
 // An assertion that fails.
 [[noreturn]] void taken_for_another(EventKind is, EventKind wanted);
