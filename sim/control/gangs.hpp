@@ -12,6 +12,7 @@
 #include "sim/control/executor.hpp"
 #include "sim/core/assert.hpp"
 #include "sim/core/event.hpp"
+#include "sim/core/slots.hpp"
 
 namespace orrery {
 
@@ -47,7 +48,10 @@ class Gangs {
   [[nodiscard]] std::size_t size() const { return place_.size(); }
   [[nodiscard]] M& operator[](JobId job) {
     std::uint32_t& at = place_[job.index()];
-    if (at == kNone) at = new_place();
+    if (at == kNone) {
+      at = members_.take();
+      members_[at] = M{};
+    }
     return members_[at];
   }
   [[nodiscard]] const M& operator[](JobId job) const {
@@ -84,27 +88,16 @@ class Gangs {
   // It has left and is never launched again: nothing of it is kept.
   void forget(JobId job) {
     std::uint32_t& at = place_[job.index()];
-    if (at != kNone) free_.push_back(at);
+    if (at != kNone) members_.leave(at);
     at = kNone;
   }
 
  private:
-  static constexpr std::uint32_t kNone = 0xffffffff;
-
-  [[nodiscard]] std::uint32_t new_place() {
-    if (free_.empty()) {
-      members_.emplace_back();
-      return static_cast<std::uint32_t>(members_.size() - 1);
-    }
-    const std::uint32_t at = free_.back();
-    free_.pop_back();
-    members_[at] = M{};
-    return at;
-  }
+  using Members = Slots<M, std::deque<M>>;  // growing moves nothing
+  static constexpr std::uint32_t kNone = Members::kNone;
 
   std::vector<std::uint32_t> place_;  // [job] of its present or last gang
-  std::deque<M> members_;             // growing moves nothing
-  std::vector<std::uint32_t> free_;
+  Members members_;
 };
 
 }  // namespace orrery

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sim/core/assert.hpp"
+#include "sim/core/slots.hpp"
 #include "sim/core/time.hpp"
 
 namespace orrery {
@@ -17,7 +18,7 @@ class EventQueue {
  public:
   // Names a queued event; reused after it was popped or cancelled.
   using Handle = std::uint32_t;
-  static constexpr Handle kNone = 0xffffffffU;
+  static constexpr Handle kNone = Slots<int>::kNone;
 
   struct Popped {
     Time at{};
@@ -29,7 +30,7 @@ class EventQueue {
   [[nodiscard]] Time next_time() const { return heap_.empty() ? kNever : heap_.front().at; }
 
   Handle push(Time at, std::uint8_t event_class, Payload payload) {
-    const Handle h = allocate();
+    const Handle h = slots_.take();
     slots_[h].payload = std::move(payload);
     heap_.push_back({at, order(event_class), h});
     sift_up(heap_.size() - 1);
@@ -42,7 +43,7 @@ class EventQueue {
     const Entry top = heap_.front();
     Popped out{top.at, std::move(slots_[top.slot].payload)};
     remove_at(0);
-    release(top.slot);
+    slots_.leave(top.slot);
     return out;
   }
 
@@ -51,7 +52,7 @@ class EventQueue {
 
   void cancel(Handle h) {
     remove_at(slots_[h].heap_index);
-    release(h);
+    slots_.leave(h);
   }
 
   // Moves an event to another time; among equals it counts as inserted now.
@@ -80,17 +81,6 @@ class EventQueue {
   std::uint64_t order(std::uint8_t event_class) {
     return (static_cast<std::uint64_t>(event_class) << 56) | next_sequence();
   }
-
-  Handle allocate() {
-    if (!free_.empty()) {
-      const Handle h = free_.back();
-      free_.pop_back();
-      return h;
-    }
-    slots_.emplace_back();
-    return static_cast<Handle>(slots_.size() - 1);
-  }
-  void release(Handle h) { free_.push_back(h); }
 
   void place(std::size_t i, const Entry& e) {
     heap_[i] = e;
@@ -132,8 +122,7 @@ class EventQueue {
   }
 
   std::vector<Entry> heap_;
-  std::vector<Slot> slots_;
-  std::vector<Handle> free_;
+  Slots<Slot> slots_;
   std::uint64_t sequence_ = 0;
 };
 

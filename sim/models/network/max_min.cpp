@@ -38,14 +38,7 @@ void SharedLinks::set_alone(FlowId id) {
 
 FlowId SharedLinks::add(const LinkUses& uses, std::int64_t cap) {
   ORRERY_ASSERT(cap >= 0, "a flow capped at {}", cap);
-  FlowId id = 0;
-  if (free_.empty()) {
-    id = static_cast<FlowId>(flows_.size());
-    flows_.emplace_back();
-  } else {
-    id = free_.back();
-    free_.pop_back();
-  }
+  const FlowId id = flows_.take();
   Flow& f = flows_[id];
   f.uses = uses;
   f.cap = cap;
@@ -70,7 +63,7 @@ void SharedLinks::remove(FlowId flow) {
     there.pop_back();
   }
   f.rate = 0;
-  free_.push_back(flow);
+  flows_.leave(flow);
   if (f.reached) std::erase(solving_, flow);
   f.reached = false;
 }

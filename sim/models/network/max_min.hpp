@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "sim/core/slots.hpp"
 #include "sim/core/units.hpp"
 
 namespace orrery {
@@ -80,8 +81,8 @@ class SharedLinks {
   void fix(FlowId flow, std::int64_t rate);
 
   std::vector<Link> links_;
-  std::vector<Flow> flows_;
-  std::vector<FlowId> free_, changed_, solving_, by_cap_;
+  Slots<Flow> flows_;
+  std::vector<FlowId> changed_, solving_, by_cap_;
   std::vector<std::int64_t> before_;
   std::vector<LinkId> dirty_, bottlenecks_;
   struct Share {

@@ -129,18 +129,13 @@ void NetworkContention::stop(JobId job) {
   s.jobs.erase(std::find(s.jobs.begin(), s.jobs.end(), job));
   if (!s.jobs.empty()) return send(id);
   if (s.gang) sender_of_gang_.erase(*s.gang);
-  free_senders_.push_back(id);
+  senders_.leave(id);
 }
 
 std::uint32_t NetworkContention::sender_of(std::optional<std::uint32_t> gang) {
   if (gang)
     if (const auto there = sender_of_gang_.find(*gang); there != sender_of_gang_.end()) return there->second;
-  if (free_senders_.empty()) {
-    free_senders_.push_back(static_cast<std::uint32_t>(senders_.size()));
-    senders_.emplace_back();
-  }
-  const std::uint32_t id = free_senders_.back();
-  free_senders_.pop_back();
+  const std::uint32_t id = senders_.take();
   senders_[id].gang = gang;
   if (gang) sender_of_gang_[*gang] = id;
   return id;

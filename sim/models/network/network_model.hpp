@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/core/slots.hpp"
 #include "sim/core/small_vector.hpp"
 #include "sim/models/network/fabric.hpp"
 #include "sim/models/speed/performance.hpp"
@@ -109,8 +110,8 @@ class NetworkContention {
   const NetworkModel* model_;
   SharedLinks links_;
   std::vector<Running> running_;  // [job]
-  std::vector<Sender> senders_;
-  std::vector<std::uint32_t> free_senders_, sender_of_flow_;
+  Slots<Sender> senders_;
+  std::vector<std::uint32_t> sender_of_flow_;
   std::map<std::uint32_t, std::uint32_t> sender_of_gang_;
   std::vector<Changed> changed_;
   bool dirty_ = false;

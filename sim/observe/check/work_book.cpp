@@ -195,13 +195,7 @@ void WorkBook::launch(JobId job, const Allocation& gpus, const RunConfig& config
   const bool changes = stretches || takes_turns || merged || links_ || world_.slow_nodes ||
                        (model != nullptr && model->minds_neighbours());
   if (!changes) return;
-  if (free_slots_.empty()) {
-    e.slot = static_cast<std::uint32_t>(launches_.size());
-    launches_.emplace_back();
-  } else {
-    e.slot = free_slots_.back();
-    free_slots_.pop_back();
-  }
+  e.slot = launches_.take();
   Launch& l = launches_[e.slot];
   l = Launch{};
   l.job = job;
@@ -325,7 +319,7 @@ void WorkBook::leave(JobId job, Time now) {
       auto& there = there_[s.node.index()];
       there.erase(std::find(there.begin(), there.end(), e.slot));
     }
-  free_slots_.push_back(e.slot);
+  launches_.leave(e.slot);
   e.slot = kNone;
 }
 

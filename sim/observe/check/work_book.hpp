@@ -13,6 +13,7 @@
 
 #include "sim/control/observer.hpp"
 #include "sim/core/fetch.hpp"
+#include "sim/core/slots.hpp"
 #include "sim/core/small_vector.hpp"
 #include "sim/models/lifecycle/failures.hpp"
 #include "sim/models/network/network_model.hpp"
@@ -102,6 +103,7 @@ class WorkBook {
     Duration step{};                  // of one that is merged, alone; 0 = not known
     SmallVector<Segment, 4> history;  // before the present one, where saves take time
   };
+  using Launches = Slots<Launch, std::deque<Launch>>;
 
   [[nodiscard]] bool in_stretches() const { return world_.speed != nullptr && world_.speed->in_stretches(); }
   [[nodiscard]] const JobSpec& spec(JobId job) const { return *(*context_.records)[job.index()].spec; }
@@ -132,9 +134,9 @@ class WorkBook {
   RunContext context_{};
   WorldModel world_{};
   Time now_{};
-  std::vector<Entry> entries_;   // [job]
-  std::deque<Launch> launches_;  // by slot; those that exist stay where they are
-  std::vector<std::uint32_t> free_slots_, dirty_;
+  std::vector<Entry> entries_;  // [job]
+  Launches launches_;           // by slot; those that exist stay where they are
+  std::vector<std::uint32_t> dirty_;
   std::optional<NetworkContention> links_;
   std::vector<Slowdown> slowdown_;                 // [node]
   std::vector<std::vector<std::uint32_t>> there_;  // [node] launches, where nodes are slow

@@ -85,13 +85,7 @@ void MetricsFold::advance(Time now) {
 }
 
 void MetricsFold::take(Job& j, const Event& e) {
-  if (free_slots_.empty()) {
-    j.slot = static_cast<std::uint32_t>(held_.size());
-    held_.emplace_back();
-  } else {
-    j.slot = free_slots_.back();
-    free_slots_.pop_back();
-  }
+  j.slot = held_.take();
   Held& h = held_[j.slot];
   const Allocation* taken = e.get<event::Launch>().gpus;
   h.gpus = taken != nullptr ? *taken : Allocation{};
@@ -103,7 +97,7 @@ void MetricsFold::drop(Job& j) {
   Held& h = held_[j.slot];
   held_meter_.count(h.gpus, -1, adds_to(now_.gpus_held_milli));
   h.gpus.clear();
-  free_slots_.push_back(j.slot);
+  held_.leave(j.slot);
 }
 
 // Books the time since the last change under the phase it was spent in.

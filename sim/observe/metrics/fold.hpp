@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/core/slots.hpp"
 #include "sim/observe/metrics/gpu_meter.hpp"
 #include "sim/observe/metrics/metrics.hpp"
 #include "sim/observe/metrics/run_clock.hpp"
@@ -125,8 +126,7 @@ class MetricsFold : public Observer {
   std::shared_ptr<const JobTable> table_;
   RunClock clock_;
   std::vector<Job> jobs_;
-  std::vector<Held> held_;
-  std::vector<std::uint32_t> free_slots_;
+  Slots<Held> held_;
   std::vector<std::int32_t> node_gpus_;
   std::vector<std::int32_t> node_down_;
   GpuMeter held_meter_;

@@ -99,17 +99,6 @@ void StudyFold::advance(Time now) {
   now_ = now;
 }
 
-std::uint32_t StudyFold::new_live() {
-  if (free_live_.empty()) {
-    live_.emplace_back();
-    return static_cast<std::uint32_t>(live_.size() - 1);
-  }
-  const std::uint32_t at = free_live_.back();
-  free_live_.pop_back();
-  live_[at] = Live{};
-  return at;
-}
-
 StudyFold::Waste& StudyFold::waste_of(Job& j) {
   if (j.waste == 0) {
     waste_.emplace_back();
@@ -254,7 +243,7 @@ void StudyFold::end(Job& j, Time now) {
   l.contends = false;
   const Int128 usable = totals_.usable - l.usable;
   if (usable > 0) j.contention = static_cast<double>(totals_.contending - l.contending) / static_cast<double>(usable);
-  free_live_.push_back(std::exchange(j.live, kNone));
+  live_.leave(std::exchange(j.live, kNone));
 }
 
 void StudyFold::change_capacity(const Event& e) {
@@ -277,7 +266,10 @@ void StudyFold::on_event(const Event& e) {
   if (!e.job.valid() || e.job.index() >= jobs_.size()) return;
   Job& j = jobs_[e.job.index()];
   if (j.ended) return;
-  if (j.live == kNone) j.live = new_live();
+  if (j.live == kNone) {
+    j.live = live_.take();
+    live_[j.live] = Live{};
+  }
   Live& l = live_[j.live];
   switch (e.kind()) {
     case EventKind::submit:

@@ -22,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/core/slots.hpp"
 #include "sim/observe/metrics/fold.hpp"
 #include "sim/observe/metrics/fragmentation.hpp"
 #include "sim/observe/metrics/gpu_meter.hpp"
@@ -70,7 +71,7 @@ class StudyFold : public Observer {
   [[nodiscard]] StudySummary summary(const MetricsFold& base) const;
 
  private:
-  static constexpr std::uint32_t kNone = 0xffffffff;
+  static constexpr std::uint32_t kNone = Slots<int>::kNone;
   struct Job {
     double contention = 0;                          // at its end: jobs per usable GPU over its life
     double deserved_gpu_s = 0;                      // at its end: see share_jain
@@ -122,7 +123,6 @@ class StudyFold : public Observer {
   void note_features(Job& j, const Event& e);
   void change_contention(int by_jobs, std::int64_t by_gpus);
   [[nodiscard]] Waste& waste_of(Job& j);
-  [[nodiscard]] std::uint32_t new_live();
   // The parts of summary().
   void add_fairness(StudySummary& s, const MetricsFold& base) const;
   void add_shares(StudySummary& s, const MetricsFold& base) const;
@@ -149,8 +149,7 @@ class StudyFold : public Observer {
   GpuMeter held_, running_;
   FragmentMeter fragments_;
   std::vector<Job> jobs_;
-  std::vector<Live> live_;
-  std::vector<std::uint32_t> free_live_;
+  Slots<Live> live_;
   std::vector<Group> groups_;
   std::vector<Waste> waste_;  // of the jobs that had any
   Time now_{};
