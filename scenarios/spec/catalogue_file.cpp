@@ -34,7 +34,7 @@ class Reader {
   }
 
   Expected<std::shared_ptr<const CatalogueFile>> read() {
-    if (walk_.root().node.IsMap()) read_root();
+    if (walk_.root().node.is_map()) read_root();
     if (!walk_.errors().empty()) return tl::make_unexpected(Error(std::move(walk_.errors())));
     return std::shared_ptr<const CatalogueFile>(std::move(out_));
   }
@@ -54,9 +54,9 @@ class Reader {
     });
     if (!versioned) walk_.missing(walk_.root(), "version", "write `version: 1`");
     if (jobs.path.empty()) return walk_.missing(walk_.root(), "jobs", "the kinds of jobs, by name");
-    if (jobs.node.IsMap())
-      for (const auto& entry : jobs.node)
-        if (entry.first.IsScalar()) all_names_.push_back(entry.first.Scalar());
+    if (jobs.node.is_map())
+      for (const auto& [name, job] : jobs.node.entries())
+        if (name.is_value()) all_names_.push_back(name.text());
     walk_.section(jobs, {}, [&](const std::string& name, const Place& p) { read_job(name, p); });
     if (all_names_.empty()) walk_.complain(jobs, "the catalogue has no jobs");
   }
@@ -72,7 +72,7 @@ class Reader {
         {"live", [&](const Place& p) { places.live = p; }},
         {"cluster", [&](const Place& p) { places.cluster = p; }},
     });
-    if (!at.node.IsMap()) return;
+    if (!at.node.is_map()) return;
     CatalogueJob job;
     job.name = name;
     if (places.kind.path.empty()) walk_.missing(at, "kind", "pretrain, transfer or eval");
@@ -114,11 +114,11 @@ class Reader {
                walk_.complain(q, fmt::format("`{}`: an evaluation waits for what it is of; give `hard`", q.path));
            }},
       });
-      if (p.node.IsMap() && edge.hard_per_mille.empty() && edge.soft <= 0)
+      if (p.node.is_map() && edge.hard_per_mille.empty() && edge.soft <= 0)
         walk_.complain(p, fmt::format("`{}` says neither `hard` (a list of progress) nor `soft`", p.path));
       job.after.push_back(std::move(edge));
     });
-    if (at.node.IsMap() && at.node.size() == 0) walk_.complain(at, fmt::format("`{}` names no job", at.path));
+    if (at.node.is_map() && at.node.size() == 0) walk_.complain(at, fmt::format("`{}` names no job", at.path));
     return good && walk_.errors().size() == before;
   }
 
@@ -231,7 +231,7 @@ class Reader {
   }
 
   Mix read_gpus(const Place& at) {
-    if (at.node.IsScalar()) return Mix(1, {static_cast<std::int32_t>(walk_.integer(at, 1, 65536)), 1.0});
+    if (at.node.is_value()) return Mix(1, {static_cast<std::int32_t>(walk_.integer(at, 1, 65536)), 1.0});
     Mix mix;
     walk_.section(at, {}, [&](const std::string& key, const Place& weight) {
       const auto one = parse_gpu_mix(key);
@@ -254,7 +254,7 @@ class Reader {
     const std::size_t before = walk_.errors().size();
     walk_.section(at, keys);
     if (walk_.errors().size() > before) return;
-    auto patch = yaml_to_json(at.node, file_);
+    auto patch = yaml_to_json(at.node.parsed(), file_);
     if (!patch) {
       for (Diagnostic& d : patch.error().items) walk_.add(std::move(d));
       return;

@@ -119,7 +119,7 @@ NodeGroup read_group(YamlWalk& w, const Place& at) {
   NodeGroup g;
   GroupGiven given;
   w.section(at, group_keys(w, g, given));
-  if (!at.node.IsMap()) return g;
+  if (!at.node.is_map()) return g;
   if (!given.name) w.missing(at, "name", "what this group of equal nodes is called");
   if (!given.count) w.missing(at, "count", "how many nodes");
   if (!given.gpus) w.missing(at, "gpus_per_node", "how many GPUs a node has");
@@ -153,7 +153,7 @@ YamlWalk::Keys cluster_keys(YamlWalk& w, ClusterConfig& c, bool& given) {
 void read_cluster(YamlWalk& w, const Place& at, ClusterConfig& c) {
   bool given = false;
   w.section(at, cluster_keys(w, c, given));
-  if (!given && at.node.IsMap()) w.missing(at, "groups", "a list of {name, count, gpus_per_node, gpu}");
+  if (!given && at.node.is_map()) w.missing(at, "groups", "a list of {name, count, gpus_per_node, gpu}");
   if (!given) return;
   std::set<std::string> names;
   std::vector<std::string> types;

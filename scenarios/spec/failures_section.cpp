@@ -59,7 +59,7 @@ YamlWalk::Keys spell_keys(YamlWalk& w, std::int64_t nodes, Spell& s, SpellGiven&
 
 // True when it is a map.
 bool check_spell(YamlWalk& w, const Place& at, const Spell& s, bool ends, std::string_view what) {
-  if (!at.node.IsMap()) return false;
+  if (!at.node.is_map()) return false;
   if (!ends) w.missing(at, "to", what);
   else if (s.to <= s.from) w.complain(at, fmt::format("`{}` ends before it begins", at.path));
   return true;
@@ -108,7 +108,7 @@ void read_slow_spell(YamlWalk& w, const Place& at, std::int64_t nodes, Straggler
 
 void read_slowdowns(YamlWalk& w, const Place& at, Stragglers& s) {
   if (w.lists()) return w.takes(at, "number from 1, which is full speed, to 1000, or the least and the most");
-  if (!at.node.IsSequence()) {
+  if (!at.node.is_list()) {
     s.least = s.most = read_slowdown(w, at);
     return;
   }
@@ -148,7 +148,7 @@ YamlWalk::Keys straggler_keys(YamlWalk& w, std::int64_t nodes, Stragglers& s) {
 void read_stragglers(YamlWalk& w, const Place& at, std::int64_t nodes, Stragglers& s) {
   const std::size_t errors = w.errors().size();
   w.section(at, straggler_keys(w, nodes, s));
-  if (at.node.IsMap() && !s.active() && w.errors().size() == errors)
+  if (at.node.is_map() && !s.active() && w.errors().size() == errors)
     w.complain(at, fmt::format("`{}` does nothing without `node_mtbs`, the mean time between slow spells of a node, "
                                "or `spells`", at.path));
 }
@@ -179,7 +179,7 @@ YamlWalk::Keys lemon_keys(YamlWalk& w, Lemons& l, LemonsGiven& given) {
 void read_lemons(YamlWalk& w, const Place& at, Lemons& l) {
   LemonsGiven given;
   w.section(at, lemon_keys(w, l, given));
-  if (!at.node.IsMap()) return;
+  if (!at.node.is_map()) return;
   if (!given.share) w.missing(at, "share", "of the nodes, 0.02 for instance");
   if (!given.rate) w.missing(at, "rate", "how many times as often their faults come, 8 for instance");
 }

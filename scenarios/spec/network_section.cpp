@@ -63,7 +63,7 @@ std::optional<NetworkConfig> read_network(YamlWalk& w, const Place& at) {
     w.section(models, {}, [&](const std::string& model, const Place& p) {
       c.models[model] = read_step(w, p, c.step);
     }, "the step of jobs of this model");
-  if (!at.node.IsMap()) return std::nullopt;
+  if (!at.node.is_map()) return std::nullopt;
   bool some = c.step.gradient_bytes > 0;
   for (const auto& [model, t] : c.models) some = some || t.gradient_bytes > 0;
   if (!some) w.complain(at, "no job sends anything: give `network.step.gradients`, the bytes all-reduced every step");

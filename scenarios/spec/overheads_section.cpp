@@ -16,7 +16,7 @@ namespace orrery::app {
 namespace {
 
 bool by_checkpoint(const Place& at) {
-  return at.node.IsMap() && at.node["by"].IsDefined();
+  return at.node.is_map() && at.node.at("by").given();
 }
 
 // clang-format off
@@ -103,12 +103,12 @@ void read_restart(YamlWalk& w, const Place& at, OverheadConfig& o) {
   if (by_checkpoint(at)) {
     o.restart = "checkpoint";
     o.restart_load = read_transfer(w, at, true);
-  } else if (at.node.IsMap()) {
+  } else if (at.node.is_map()) {
     o.restart = "per_model";
     w.section(at, model_time_keys(w, o), [&](const std::string& model, const Place& q) {
       o.restart_models[model] = w.quantity(q, parse_duration);
     });
-  } else if (at.node.IsScalar() && at.node.Scalar() == "zero") {
+  } else if (at.node.is_value() && at.node.text() == "zero") {
     o.restart = "zero";
   } else {
     o.restart_constant = w.quantity(at, parse_duration);

@@ -46,7 +46,7 @@ YamlWalk::Keys performance_keys(YamlWalk& w, const std::vector<NodeGroup>& group
        [&](const Place& p) {
          given.hardware = p;
          if (w.lists()) return w.takes(p, "text, or a map of GPU types to names of tables");
-         if (!p.node.IsMap()) c.hardware = w.word(p);
+         if (!p.node.is_map()) c.hardware = w.word(p);
          else w.section(p, {}, [&](const std::string& type, const Place& q) { read_table(w, q, type, groups, c); });
        },
        [&](bool) {
@@ -74,12 +74,12 @@ std::optional<PerformanceConfig> read_performance(YamlWalk& w, const Place& at,
   PerformanceConfig c;
   FamilyPlaces given;
   w.section(at, performance_keys(w, groups, c, given));
-  if (!at.node.IsMap()) return std::nullopt;
+  if (!at.node.is_map()) return std::nullopt;
   if (c.gpu_memory > 0 && c.family != "titan")
     w.complain(given.memory, fmt::format("`{}` is for profiles that say how much memory jobs take: `family: titan`",
                                          given.memory.path));
   const bool by_type = c.family == "pollux" || c.family == "titan";
-  if (!by_type && given.hardware.node.IsMap())
+  if (!by_type && given.hardware.node.is_map())
     w.complain(given.hardware, fmt::format("`{}` is one GPU type: tables of `family: {}` name their types",
                                            given.hardware.path, c.family));
   if (!by_type && given.hardware.path.empty())

@@ -15,7 +15,7 @@ namespace {
 
 // Text of an option: a scalar as it stands, a list as "[a, b]".
 std::string option_text(YamlWalk& w, const Place& at) {
-  if (!at.node.IsSequence()) return w.word(at);
+  if (!at.node.is_list()) return w.word(at);
   std::string text = "[";
   w.each(at, [&](const Place& item) { text += (text.size() > 1 ? ", " : "") + yaml_item(w.word(item)); });
   return text + "]";
@@ -43,7 +43,7 @@ YamlWalk::Keys policy_keys(YamlWalk& w, PolicyConfig& c) {
 PolicyConfig read_policy(YamlWalk& w, const Place& at, const PolicyConfig& defaults) {
   PolicyConfig c;
   c.placement = defaults.placement;
-  if (at.node.IsScalar()) {
+  if (at.node.is_value()) {
     c.name = w.word(at);
     c.where["name"] = w.where(at);
     return c;
@@ -54,7 +54,7 @@ PolicyConfig read_policy(YamlWalk& w, const Place& at, const PolicyConfig& defau
     c.keys[key] = w.where(w.key_of(p));
   };
   w.section(at, policy_keys(w, c), other, "an option of the policy, see `orrery policy show`");
-  if (at.node.IsMap() && c.where.count("name") == 0) w.missing(at, "name", "which policy; see `orrery policy list`");
+  if (at.node.is_map() && c.where.count("name") == 0) w.missing(at, "name", "which policy; see `orrery policy list`");
   return c;
 }
 

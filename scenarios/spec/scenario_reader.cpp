@@ -190,12 +190,12 @@ std::string yaml_of(Scenario s, bool digest) {
 void read_sections(YamlWalk& w, Scenario& s) {
   SectionPlaces met;
   w.section(w.root(), root_keys(w, s, met));
-  if (w.root().node.IsMap()) {
+  if (w.root().node.is_map()) {
     if (!met.versioned) w.missing(w.root(), "version", "write `version: 1`");
     if (!met.cluster) w.missing(w.root(), "cluster", "the machine to schedule on");
     if (met.workload.path.empty()) w.missing(w.root(), "workload", "the jobs to schedule");
   }
-  if (met.workload.node.IsMap()) check_generated(w, met.workload, s);
+  if (met.workload.node.is_map()) check_generated(w, met.workload, s);
   if (s.features && s.workload.catalogue.empty())
     w.complain(w.root(), "`features` needs `workload.catalogue`, which says what probes compute");
   if (s.features && s.emulate != "none")
@@ -211,7 +211,7 @@ void read_sections(YamlWalk& w, Scenario& s) {
   std::int64_t nodes = 0;
   for (const NodeGroup& g : s.cluster.groups) nodes += g.count;
   if (!met.failures.path.empty()) read_failures(w, met.failures, nodes, s.failures);
-  if (met.policy.node.IsDefined() && !met.policy.path.empty()) s.policy = read_policy(w, met.policy, {});
+  if (!met.policy.path.empty()) s.policy = read_policy(w, met.policy, {});
   if (!met.compare.path.empty())
     w.each(met.compare, [&](const Place& item) {
       if (w.lists()) return w.takes(item, "as `policy`");
@@ -245,7 +245,7 @@ Expected<Scenario> read_scenario_text(const std::string& file, const std::string
   s.file = file;
   s.name = fs::path(file).stem().string();
   YamlWalk w(file, text, overrides);
-  if (w.root().node.IsMap()) read_sections(w, s);
+  if (w.root().node.is_map()) read_sections(w, s);
   if (!w.errors().empty()) return tl::make_unexpected(Error(std::move(w.errors())));
   if (!s.workload.trace.empty()) s.workload.trace_resolved = resolve_trace(s.workload.trace, file);
   if (!s.workload.catalogue.empty()) s.workload.catalogue_resolved = resolve_trace(s.workload.catalogue, file);

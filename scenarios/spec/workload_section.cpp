@@ -89,7 +89,7 @@ YamlWalk::Keys workload_keys(YamlWalk& w, WorkloadConfig& c) {
 
 void read_workload(YamlWalk& w, const Place& at, WorkloadConfig& c) {
   w.section(at, workload_keys(w, c));
-  if (!at.node.IsMap()) return;
+  if (!at.node.is_map()) return;
   if (c.trace.empty() && !c.generate) w.missing(at, "trace", "the trace file to replay (or `generate`, to make one)");
   if (!c.trace.empty() && c.generate) w.complain(at, "`workload` has both `trace` and `generate`; one is wanted");
   if (c.generate && c.trace.empty() && !c.generate->rate_per_1e9_h && !c.load)

@@ -1,6 +1,7 @@
 #include "scenarios/spec/yaml_walk.hpp"
 
 #include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <charconv>
@@ -18,10 +19,10 @@ std::string child(const std::string& path, std::string_view key) {
   return path.empty() ? std::string(key) : fmt::format("{}.{}", path, key);
 }
 
-const char* kind_of(const YAML::Node& n) {
-  if (n.IsMap()) return "a map";
-  if (n.IsSequence()) return "a list";
-  if (n.IsScalar()) return n.Scalar().empty() ? "an empty one" : "a value";
+const char* kind_of(const YamlNode& n) {
+  if (n.is_map()) return "a map";
+  if (n.is_list()) return "a list";
+  if (n.is_value()) return n.text().empty() ? "an empty one" : "a value";
   return "empty";
 }
 
@@ -52,19 +53,19 @@ YamlWalk::YamlWalk(std::string file, const std::string& text, std::vector<Overri
   }
   try {
     // Not LoadAll(): it takes a stray comma at the start of a document for ever more empty documents.
-    root_ = YAML::Load(text);
+    root_ = YamlNode(YAML::Load(text));
     if (const int line = second_document(lines_); line > 0)
       add(Diagnostic{"the file holds several YAML documents; one is wanted", {file_, line, 1}});
   } catch (const YAML::Exception& e) {
-    root_ = YAML::Node();
+    root_ = YamlNode();
     Diagnostic d{fmt::format("this is not YAML: {}", e.msg)};
     d.where = {file_, std::max(e.mark.line, 0) + 1, std::max(e.mark.column, 0) + 1};
     add(std::move(d));
     return;
   }
-  if (!root_.IsMap()) {
+  if (!root_.is_map()) {
     add(Diagnostic{std::string(wanted), {file_, 1, 1}});
-    root_ = YAML::Node();
+    root_ = YamlNode();
     return;
   }
   for (const Override& o : overrides_) apply(o);
@@ -97,11 +98,11 @@ void YamlWalk::list(const Place& at, const Keys& keys,
   takes(at, "map");
   for (const Key& key : keys) {
     known_->push_back({child(at.path, key.name), std::string(key.about), ""});
-    key.read({YAML::Node(), known_->back().path});
+    key.read({YamlNode(), known_->back().path});
   }
   if (!other) return;
   known_->push_back({child(at.path, "NAME"), std::string(about_other), ""});
-  other("NAME", {YAML::Node(), known_->back().path});
+  other("NAME", {YamlNode(), known_->back().path});
 }
 
 void YamlWalk::apply(const Override& o) {
@@ -114,7 +115,7 @@ void YamlWalk::apply(const Override& o) {
   } catch (const YAML::Exception& e) {
     return wrong(fmt::format("the value is not YAML: {}", e.msg));
   }
-  YAML::Node at = root_;
+  YAML::Node at = root_.parsed();  // what is changed in it is changed in the document
   for (std::size_t from = 0;;) {
     const std::size_t dot = std::min(o.first.find('.', from), o.first.size());
     const std::string key = o.first.substr(from, dot - from);
@@ -152,11 +153,11 @@ const Override* YamlWalk::override_of(const std::string& path) const {
 
 SourcePos YamlWalk::where(const Place& at) const {
   if (const Override* o = override_of(at.path)) return {fmt::format("--set {}={}", o->first, o->second), 0, 0};
-  const YAML::Mark mark = at.node.Mark();
+  const int line = at.node.line();
   for (const Override& o : overrides_)  // what an override made for its own key stands nowhere in the file
-    if (mark.line < 0 && o.first.rfind(at.path + ".", 0) == 0)
+    if (line == 0 && o.first.rfind(at.path + ".", 0) == 0)
       return {fmt::format("--set {}={}", o.first, o.second), 0, 0};
-  return mark.line < 0 ? SourcePos{file_, 1, 1} : SourcePos{file_, mark.line + 1, mark.column + 1};
+  return line == 0 ? SourcePos{file_, 1, 1} : SourcePos{file_, line, at.node.column()};
 }
 
 std::string YamlWalk::line_text(int line) const {
@@ -180,7 +181,7 @@ void YamlWalk::complain(const Place& at, std::string message, std::string hint, 
   Diagnostic d{std::move(message), where(at)};
   d.hint = std::move(hint);
   d.notes = std::move(notes);
-  if (at.node.IsScalar()) d.width = static_cast<int>(std::max<std::size_t>(1, at.node.Scalar().size()));
+  if (at.node.is_value()) d.width = static_cast<int>(std::max<std::size_t>(1, at.node.text().size()));
   add(std::move(d));
 }
 
@@ -192,7 +193,7 @@ void YamlWalk::section(const Place& at, const Keys& keys,
                        const std::function<void(const std::string&, const Place&)>& other,
                        std::string_view about_other) {
   if (lists()) return list(at, keys, other, about_other);
-  if (!at.node.IsMap()) {
+  if (!at.node.is_map()) {
     complain(at, fmt::format("`{}` must be a map of keys, not {}", at.path.empty() ? "the file" : at.path,
                              kind_of(at.node)));
     return;
@@ -200,18 +201,18 @@ void YamlWalk::section(const Place& at, const Keys& keys,
   std::vector<std::string_view> names;
   for (const auto& k : keys) names.push_back(k.name);
   std::set<std::string> seen;
-  for (const auto& entry : at.node) {
-    const Place key{entry.first, at.path};
-    if (!entry.first.IsScalar()) {
+  for (auto& [name_node, value_node] : at.node.entries()) {
+    const Place key{name_node, at.path};
+    if (!name_node.is_value()) {
       complain(key, "a key must be a plain word");
       continue;
     }
-    const std::string name = entry.first.Scalar();
+    const std::string name = name_node.text();
     if (!seen.insert(name).second) {
       complain(key, fmt::format("key `{}` appears twice in {}", name, at.path.empty() ? "the file" : at.path));
       continue;
     }
-    const Place value{entry.second, child(at.path, name), entry.first};
+    const Place value{value_node, child(at.path, name), name_node};
     const auto known = std::find_if(keys.begin(), keys.end(), [&name](const Key& k) { return k.name == name; });
     if (known != keys.end()) {
       known->read(value);
@@ -237,14 +238,14 @@ void YamlWalk::section(const Place& at, const ReadKeys& keys) {
 void YamlWalk::each(const Place& list, const Handler& handler) {
   if (lists()) {
     takes(list, "list");
-    return handler({YAML::Node(), child(list.path, "N")});
+    return handler({YamlNode(), child(list.path, "N")});
   }
-  if (!list.node.IsSequence()) {
+  if (!list.node.is_list()) {
     complain(list, fmt::format("`{}` must be a list, not {}", list.path, kind_of(list.node)));
     return;
   }
   std::size_t i = 0;
-  for (const auto& item : list.node) handler({item, child(list.path, fmt::format("{}", i++))});
+  for (const YamlNode& item : list.node.items()) handler({item, child(list.path, fmt::format("{}", i++))});
 }
 
 std::string YamlWalk::word(const Place& at) {
@@ -252,7 +253,7 @@ std::string YamlWalk::word(const Place& at) {
     takes(at, "text", true);
     return {};
   }
-  if (at.node.IsScalar() && !at.node.Scalar().empty()) return at.node.Scalar();
+  if (at.node.is_value() && !at.node.text().empty()) return at.node.text();
   complain(at, fmt::format("`{}` must be a plain value, not {}", at.path, kind_of(at.node)));
   return {};
 }
@@ -306,7 +307,7 @@ Duration YamlWalk::at_least(const Place& at, Duration least, bool or_none) {
   const Duration d = quantity(at, parse_duration);
   if (lists()) takes(at, fmt::format("time of at least {}{}", format_duration(least), or_none ? ", or 0s" : ""));
   if (errors_.size() == before && d < least && !(or_none && d.ns == 0))
-    complain(at, fmt::format("`{}` is `{}`; it must be at least {}{}", at.path, at.node.Scalar(),
+    complain(at, fmt::format("`{}` is `{}`; it must be at least {}{}", at.path, at.node.text(),
                              format_duration(least), or_none ? ", or 0s for none" : ""));
   return or_none && d.ns == 0 ? d : std::max(d, least);
 }

@@ -3,8 +3,6 @@
 // document the same readers list their keys: what each means, and what it takes.
 #pragma once
 
-#include <yaml-cpp/yaml.h>
-
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
@@ -14,6 +12,7 @@
 #include <vector>
 
 #include "scenarios/spec/scenario_reader.hpp"
+#include "scenarios/spec/yaml_node.hpp"
 #include "sim/core/error.hpp"
 #include "sim/core/quantity.hpp"
 
@@ -21,9 +20,9 @@ namespace orrery::app {
 
 // A node with its path from the root ("cluster.groups.0"), for messages and overrides.
 struct Place {
-  YAML::Node node;
+  YamlNode node;
   std::string path;
-  YAML::Node key{};  // of a value in a map
+  YamlNode key{};  // of a value in a map
 };
 
 // A key that some reader knows. Items of lists are called N in its path, names that the user chooses NAME.
@@ -134,7 +133,7 @@ class YamlWalk {
   std::string file_;
   std::vector<std::string> lines_;
   std::vector<Override> overrides_;
-  YAML::Node root_;
+  YamlNode root_;
   std::vector<Diagnostic> errors_;
   std::vector<KnownKey>* known_ = nullptr;
 };
