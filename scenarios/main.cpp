@@ -1,11 +1,9 @@
 // The `orrery` command: hands its arguments to the verbs in scenarios/app.
-#include <cstdlib>
-
-#ifdef __GLIBC__
+#ifdef __linux__
 #include <malloc.h>
 #endif
 
-#include "scenarios/app/cli.hpp"
+#include "scenarios/app/command_line.hpp"
 
 namespace {
 

@@ -81,6 +81,21 @@ int report_unknown(std::string_view what, std::string_view name, const std::vect
   return report_error(Error(std::move(d)));
 }
 
+int run_action(std::string_view verb, const std::vector<Verb>& actions, const std::vector<std::string>& arguments) {
+  std::string help = fmt::format("usage: orrery {} ACTION [ARGUMENTS]\n\n", verb);
+  std::vector<std::string_view> names;
+  for (const Verb& a : actions) {
+    help += fmt::format("  {:<9} {}\n", a.name, a.summary);
+    names.push_back(a.name);
+  }
+  if (arguments.empty()) return complain(help), kUsage;
+  const std::string& name = arguments.front();
+  if (name == "--help" || name == "-h") return print(help) ? kOk : kRunFailed;
+  for (const Verb& a : actions)
+    if (a.name == name) return a.run({arguments.begin() + 1, arguments.end()});
+  return report_unknown(fmt::format("unknown action of `orrery {}`:", verb), name, names, "actions");
+}
+
 std::optional<int> read_arguments(Args& args, const std::vector<std::string>& arguments) {
   if (auto ok = args.parse(arguments); !ok) return report_error(ok.error());
   if (args.wants_help()) return print(args.help()) ? kOk : kRunFailed;

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "scenarios/app/command_line.hpp"
 #include "scenarios/run/exit_codes.hpp"
 #include "sim/core/error.hpp"
 
@@ -32,14 +33,14 @@ int live_validate_action(const std::vector<std::string>& arguments);
 int metrics_verb(const std::vector<std::string>& arguments);
 int reference_verb(const std::vector<std::string>& arguments);
 
-int run_command_line(int argc, const char* const* argv);
-
 // Prints the diagnostics on stderr; returns kUsage.
 int report_error(const Error& error);
 // Says that `name`, an argument, is none of `names`, and which of them may be meant; returns kUsage. `what`: "unknown
 // verb".
 int report_unknown(std::string_view what, std::string_view name, const std::vector<std::string_view>& names,
                    std::string_view plural = {});
+// Hands the arguments of a verb to the action that the first of them names, or prints which there are.
+int run_action(std::string_view verb, const std::vector<Verb>& actions, const std::vector<std::string>& arguments);
 // Reads the arguments of a verb. An exit code where nothing is left to do: they are wrong, or ask for help.
 [[nodiscard]] std::optional<int> read_arguments(Args& args, const std::vector<std::string>& arguments);
 // The whole text to stdout; false (with a message) when it could not be written, as on a full disk.

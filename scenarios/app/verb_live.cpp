@@ -1,11 +1,9 @@
-// `orrery live run|resume|validate|status`: the same policies on real processes of this machine.
+// `orrery live run|resume|status`, and the table of all actions of `orrery live`: the same policies on real processes
+// of this machine.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <filesystem>
 
-#include "backend/engine/registry.hpp"
-#include "backend/protocol/files.hpp"
 #include "scenarios/app/cli.hpp"
 #include "scenarios/app/live_screen.hpp"
 #include "scenarios/app/scenario_args.hpp"
@@ -13,12 +11,10 @@
 #include "scenarios/run/ended_badly.hpp"
 #include "scenarios/run/live_folder.hpp"
 #include "scenarios/run/live_run.hpp"
+#include "scenarios/run/live_status.hpp"
 #include "scenarios/run/live_tasks.hpp"
 #include "scenarios/run/output_folder.hpp"
 #include "scenarios/spec/make_policy.hpp"
-#include "sim/core/joined.hpp"
-#include "sim/core/json.hpp"
-#include "sim/core/json_text.hpp"
 #include "sim/observe/log/run_folder.hpp"
 
 namespace orrery::app {
@@ -51,7 +47,7 @@ int run_and_tell(const Prepared& prepared, const LiveRequest& request) {
   return print(out) ? exit_code_of(m) : kRunFailed;
 }
 
-int run_action(const std::vector<std::string>& arguments) {
+int run_live_action(const std::vector<std::string>& arguments) {
   Args args("orrery live run SCENARIO [--policy NAME] [--seed N] [-o DIR]", {"scenario"});
   args.options()("policy", taking<std::string>(), "this policy instead of the scenario's")(
       "seed", taking<std::uint64_t>().otherwise(1), "seed of everything random")(
@@ -116,71 +112,19 @@ int resume_action(const std::vector<std::string>& arguments) {
   return run_and_tell(*prepared, request);
 }
 
-// What a job that trains says of itself in metrics.jsonl, else how far its reports say that its work has got.
-std::string job_progress(const nlohmann::json& job, const std::string& folder) {
-  std::string out;
-  if (job.contains("id") && job.contains("launch")) {
-    const std::string own = fmt::format("{}/jobs/{}", folder, json_text(job["id"]));
-    const auto task = live::read_file(own + "/task.json");
-    const auto lines = live::read_file(fmt::format("{}/launch-{}/metrics.jsonl", own, json_text(job["launch"])));
-    const auto steps = task ? read_json(*task) : nlohmann::json();
-    if (lines && !lines->empty()) {
-      const std::size_t end = lines->rfind('\n');  // what follows is half written
-      const std::size_t from = end == std::string::npos || end == 0 ? 0 : lines->rfind('\n', end - 1) + 1;
-      const auto last = read_json(std::string_view(*lines).substr(from, end - from));
-      if (last.is_object() && last.contains("step")) {
-        out += fmt::format("  step {}", json_text(last["step"]));
-        if (steps.is_object() && steps.contains("steps")) out += fmt::format(" of {}", json_text(steps["steps"]));
-        if (last.contains("loss") && last["loss"].is_number())
-          out += fmt::format(", loss {:.4g}", last["loss"].get<double>());
-      }
-    }
-  }
-  if (job.contains("progress") && job["progress"].is_number())
-    out += fmt::format("{} {:.0f} %", out.empty() ? " " : ",", 100 * job["progress"].get<double>());
-  return out;
-}
-
 int status_action(const std::vector<std::string>& arguments) {
   Args args("orrery live status RUN", {"run"});
   if (const auto done = read_arguments(args, arguments)) return *done;
-  const std::string run = run_folder_of(args.text("run"));
-  std::string folder = LiveFolder(run).path();
-  auto text = live::read_file(folder + "/status.json");
-  if (!text) text = live::read_file((folder = run + "/live") + "/status.json");
-  if (!text) {
-    Diagnostic d{fmt::format("no live run `{}`: neither `{}.live` nor `{}/live` has a status.json", run, run, run)};
-    if (is_run_folder(run)) d.hint = "that is a simulated run";
-    return report_error(Error(std::move(d)));
-  }
-  const auto j = read_json(*text);
-  if (j.is_discarded() || !j.is_object()) return report_error(Error(Diagnostic{"status.json is damaged"}));
-  const bool ended = j.value("ended", false);
-  const bool stopped = !ended && !live::runs({j.value("controller", "")});
-  std::string out = fmt::format("{}: {} of {} jobs finished at {:.1f} s, {} launches, {} failures",
-                                ended     ? "ended"
-                                : stopped ? "stopped"
-                                          : "running",
-                                j.value("finished", 0), j.value("jobs", 0), j.value("time_s", 0.0),
-                                j.value("launches", 0), j.value("failures", 0));
-  if (const int failed = j.value("failed", 0); failed > 0) out += fmt::format(", {} failed for good", failed);
-  if (const int rejected = j.value("rejected", 0); rejected > 0) out += fmt::format(", {} rejected", rejected);
-  out += "\n";
-  for (const auto& r : j.value("running", nlohmann::json::array()))
-    out += fmt::format("  {:<16} {:<14} {}{}\n", r.value("gpus", ""), r.value("job", ""),
-                       stopped ? "stopped" : r.value("state", ""), job_progress(r, folder));
-  const auto waiting = j.value("waiting", std::vector<std::string>{});
-  if (!waiting.empty()) out += fmt::format("  queue: {}\n", joined(waiting, " "));
-  if (const auto drift = j.value("drift", ""); !drift.empty()) out += "  " + drift + "\n";
-  if (stopped) out += fmt::format("  its controller is gone: `orrery live resume {}` goes on with it\n", run);
-  return print(out) ? kOk : kRunFailed;
+  const auto status = live_status(run_folder_of(args.text("run")));
+  if (!status) return report_error(status.error());
+  return print(*status) ? kOk : kRunFailed;
 }
 
 }  // namespace
 
 int live_verb(const std::vector<std::string>& arguments) {
   static const std::vector<Verb> actions{
-      {"run", "one scenario under one policy on real processes; leaves a run folder", run_action},
+      {"run", "one scenario under one policy on real processes; leaves a run folder", run_live_action},
       {"resume", "goes on with a run whose controller was stopped or killed", resume_action},
       {"validate", "live against simulation, policy by policy: decision replay, fidelity, ranking",
        live_validate_action},
@@ -188,20 +132,7 @@ int live_verb(const std::vector<std::string>& arguments) {
        live_calibrate_action},
       {"status", "what a live run is doing, from another shell", status_action},
   };
-  std::string help = "usage: orrery live ACTION [ARGUMENTS]\n\n";
-  std::vector<std::string_view> names;
-  for (const Verb& a : actions) {
-    help += fmt::format("  {:<9} {}\n", a.name, a.summary);
-    names.push_back(a.name);
-  }
-  if (!arguments.empty() && (arguments[0] == "--help" || arguments[0] == "-h")) return print(help) ? kOk : kRunFailed;
-  if (arguments.empty()) return std::fputs(help.c_str(), stderr), kUsage;
-  for (const Verb& a : actions)
-    if (a.name == arguments[0]) return a.run({arguments.begin() + 1, arguments.end()});
-  Diagnostic d{fmt::format("unknown action `{}` of live", arguments[0])};
-  if (const auto near = closest(arguments[0], names); !near.empty()) d.hint = fmt::format("did you mean `{}`?", near);
-  d.notes.push_back(fmt::format("actions: {}", joined(names, ", ")));
-  return report_error(Error(std::move(d)));
+  return run_action("live", actions, arguments);
 }
 
 }  // namespace orrery::app

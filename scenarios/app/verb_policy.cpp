@@ -5,8 +5,8 @@
 #include "policies/registry.hpp"
 #include "scenarios/app/args.hpp"
 #include "scenarios/app/cli.hpp"
-#include "scenarios/app/policy_new.hpp"
 #include "scenarios/report/table.hpp"
+#include "scenarios/run/new_policy.hpp"
 #include "scenarios/spec/make_policy.hpp"
 #include "scenarios/spec/outside_policy.hpp"
 #include "sim/core/joined.hpp"
@@ -92,10 +92,29 @@ int show_policy(const std::string& name) {
   return print(out) ? kOk : kRunFailed;
 }
 
+int new_policy(const std::vector<std::string>& arguments) {
+  Args args("orrery policy new NAME [--python | --library | --tree] [-o FOLDER]", {"name"});
+  args.options()("python", "a program in Python (the default)")(
+      "library", "a shared library in C++, against an installed Orrery")("tree", "in Orrery's own tree, here")(
+      "output,o", taking<std::string>(), "the folder (default: NAME; not with --tree)");
+  args.at_most_one({"python", "library", "tree"});
+  if (const auto done = read_arguments(args, arguments)) return *done;
+  if (!args.has("name")) return report_error(Error(Diagnostic{"which name? `orrery policy new mine`"}));
+  const NewPolicyKind kind = args.has("tree")      ? NewPolicyKind::tree
+                             : args.has("library") ? NewPolicyKind::library
+                                                   : NewPolicyKind::python;
+  if (args.has("tree") && args.has("output"))
+    return report_error(Error(Diagnostic{"--tree has its own places for files; leave out -o"}));
+  const std::string name = args.text("name");
+  const auto written = write_new_policy(name, kind, args.text("output", name));
+  if (!written) return report_error(written.error());
+  return print(*written) ? kOk : kRunFailed;
+}
+
 }  // namespace
 
 int policy_verb(const std::vector<std::string>& arguments) {
-  if (!arguments.empty() && arguments.front() == "new") return policy_new({arguments.begin() + 1, arguments.end()});
+  if (!arguments.empty() && arguments.front() == "new") return new_policy({arguments.begin() + 1, arguments.end()});
   Args args("orrery policy list | orrery policy show NAME | orrery policy new NAME", {"action", "name"});
   if (const auto done = read_arguments(args, arguments)) return *done;
   const std::string action = args.text("action");

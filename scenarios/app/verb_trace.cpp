@@ -8,7 +8,6 @@
 #include "scenarios/app/cli.hpp"
 #include "scenarios/app/trace_args.hpp"
 #include "scenarios/report/table.hpp"
-#include "sim/core/joined.hpp"
 #include "traces/edit/lineage_stats.hpp"
 #include "traces/edit/stats.hpp"
 
@@ -152,22 +151,7 @@ int trace_verb(const std::vector<std::string>& arguments) {
       {"slice", "some jobs of a trace, by number or by time", slice_action},
       {"merge", "several traces as one", merge_action},
   };
-  std::string overview = "usage: orrery trace ACTION ...\n\n";
-  std::vector<std::string_view> names;
-  for (const Verb& v : table) {
-    overview += fmt::format("  {:<8} {}\n", v.name, v.summary);
-    names.push_back(v.name);
-  }
-  if (arguments.empty() || arguments.front() == "--help" || arguments.front() == "-h") {
-    const bool asked = !arguments.empty();
-    if (asked) return print(overview) ? kOk : kRunFailed;
-    return usage_error("`orrery trace` wants an action", joined(names, ", "));
-  }
-  for (const Verb& v : table)
-    if (v.name == arguments.front()) return v.run({arguments.begin() + 1, arguments.end()});
-  const auto near = closest(arguments.front(), names);
-  return usage_error(fmt::format("unknown action `trace {}`", arguments.front()),
-                     near.empty() ? "" : fmt::format("did you mean `{}`?", near));
+  return run_action("trace", table, arguments);
 }
 
 }  // namespace orrery::app

@@ -1,4 +1,5 @@
-#include "scenarios/app/policy_new.hpp"
+// See new_policy.hpp.
+#include "scenarios/run/new_policy.hpp"
 
 #include <fmt/format.h>
 
@@ -10,9 +11,7 @@
 
 #include "backend/protocol/files.hpp"
 #include "policies/registry.hpp"
-#include "scenarios/app/args.hpp"
-#include "scenarios/app/cli.hpp"
-#include "scenarios/app/policy_templates.hpp"
+#include "scenarios/run/new_policy_texts.hpp"
 #include "scenarios/spec/outside_policy.hpp"
 #include "traces/format/text_file.hpp"
 
@@ -32,8 +31,6 @@ std::string replaced(std::string text, std::string_view what, std::string_view b
     text.replace(at, what.size(), by);
   return text;
 }
-
-enum class NewKind { python, library, tree };
 
 // Names that would stand for something else in what is written: modules that the Python programs load and would find
 // beside themselves, targets that CMake makes, names of the tree.
@@ -76,13 +73,13 @@ std::string this_program() {
 }
 
 // What the name is already where a policy of that kind would have it; empty: nothing.
-std::string taken_by(const std::string& name, NewKind kind) {
+std::string taken_by(const std::string& name, NewPolicyKind kind) {
   const auto is_of = [&name](const auto& names) {
     return std::find(names.begin(), names.end(), name) != names.end();
   };
-  if (kind == NewKind::python && is_of(kPythonModules)) return "a module of Python, which its programs load";
-  if (kind == NewKind::library && is_of(kCmakeTargets)) return "a target of CMake";
-  if (kind == NewKind::tree && is_of(kTreeNames)) return "what something of the tree begins with";
+  if (kind == NewPolicyKind::python && is_of(kPythonModules)) return "a module of Python, which its programs load";
+  if (kind == NewPolicyKind::library && is_of(kCmakeTargets)) return "a target of CMake";
+  if (kind == NewPolicyKind::tree && is_of(kTreeNames)) return "what something of the tree begins with";
   return {};
 }
 
@@ -94,7 +91,7 @@ std::string how_to_call() {
   return from_here.empty() || from_here.starts_with("..") ? program : from_here;
 }
 
-Expected<void> check_name(const std::string& name, NewKind kind) {
+Expected<void> check_name(const std::string& name, NewPolicyKind kind) {
   bool good = !name.empty() && name.front() >= 'a' && name.front() <= 'z' && name.size() <= 40;
   for (const char c : name) good = good && ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_');
   if (!good) {
@@ -139,73 +136,57 @@ std::vector<NewFile> outside_files(const std::string& name, const std::string& f
           {folder + "/" + name + "_test.py", test}};
 }
 
-int new_python(const std::string& name, const std::string& folder) {
+Expected<std::string> new_python(const std::string& name, const std::string& folder) {
   std::vector<NewFile> files = outside_files(name, folder, kPythonPolicy);
   files.insert(files.begin(), {folder + "/" + name + ".py", filled(kNewPython, name)});
-  if (auto ok = write_new(files); !ok) return report_error(ok.error());
-  return print(fmt::format("{0}the policy is {1}/{2}.py; to run it:\n  {3} compare {1}/{2}.yaml\nits test:\n"
-                           "  python3 {1}/{2}_test.py\n",
-                           list_of(files), folder, name, how_to_call()))
-             ? kOk
-             : kRunFailed;
+  if (auto ok = write_new(files); !ok) return tl::make_unexpected(std::move(ok.error()));
+  return fmt::format(
+      "{0}the policy is {1}/{2}.py; to run it:\n  {3} compare {1}/{2}.yaml\nits test:\n"
+      "  python3 {1}/{2}_test.py\n",
+      list_of(files), folder, name, how_to_call());
 }
 
-int new_library(const std::string& name, const std::string& folder) {
+Expected<std::string> new_library(const std::string& name, const std::string& folder) {
   std::vector<NewFile> files = outside_files(name, folder, kLibraryPolicy);
   files.insert(files.begin(), {folder + "/CMakeLists.txt", filled(kNewCmake, name)});
   files.insert(files.begin(), {folder + "/" + name + ".cpp", filled(kNewLibrary, name)});
-  if (auto ok = write_new(files); !ok) return report_error(ok.error());
-  return print(
-             fmt::format("{0}the policy is {1}/{2}.cpp; to build it (PREFIX: where Orrery is installed) and run it:\n"
-                         "  cmake -S {1} -B {1}/build -DCMAKE_PREFIX_PATH=PREFIX && cmake --build {1}/build\n"
-                         "  orrery compare {1}/{2}.yaml\nits test:\n  python3 {1}/{2}_test.py\n",
-                         list_of(files), folder, name))
-             ? kOk
-             : kRunFailed;
+  if (auto ok = write_new(files); !ok) return tl::make_unexpected(std::move(ok.error()));
+  return fmt::format(
+      "{0}the policy is {1}/{2}.cpp; to build it (PREFIX: where Orrery is installed) and run it:\n"
+      "  cmake -S {1} -B {1}/build -DCMAKE_PREFIX_PATH=PREFIX && cmake --build {1}/build\n"
+      "  orrery compare {1}/{2}.yaml\nits test:\n  python3 {1}/{2}_test.py\n",
+      list_of(files), folder, name);
 }
 
-int new_in_tree(const std::string& name) {
+Expected<std::string> new_in_tree(const std::string& name) {
   const auto registry = read_text_file(kRegistry);
   if (!registry) {
     Diagnostic d{fmt::format("there is no `{}` here: --tree writes into Orrery's own tree", kRegistry)};
     d.hint = "change to its root, or leave out --tree";
-    return report_error(Error(std::move(d)));
+    return fail(std::move(d));
   }
   const std::string line = fmt::format("P({})\n", name);
   if (registry->find("\n" + line) != std::string::npos)
-    return report_error(Error(Diagnostic{fmt::format("{} lists `{}` already", kRegistry, name)}));
+    return fail(Diagnostic{fmt::format("{} lists `{}` already", kRegistry, name)});
   const std::vector<NewFile> files{{fmt::format("policies/order/{}.cpp", name), filled(kNewInTree, name)},
                                    {fmt::format("tests/policies/{}_test.cpp", name), filled(kNewTreeTest, name)},
                                    {fmt::format("scenarios/policies/{}.yaml", name), filled(kNewTreeScenario, name)}};
-  if (auto ok = write_new(files); !ok) return report_error(ok.error());
-  if (auto ok = write_text_file(kRegistry, *registry + line); !ok) return report_error(ok.error());
-  return print(fmt::format("{0}  {1} (one line more)\nthe policy is policies/order/{2}.cpp; to build and run it:\n"
-                           "  ./scripts/orrery compare scenarios/policies/{2}.yaml\nits test:\n"
-                           "  scripts/build release orrery_tests && build/release/orrery_tests '[{2}]'\n"
-                           "policies/README.md says what else belongs to a policy of the tree\n",
-                           list_of(files), kRegistry, name))
-             ? kOk
-             : kRunFailed;
+  if (auto ok = write_new(files); !ok) return tl::make_unexpected(std::move(ok.error()));
+  if (auto ok = write_text_file(kRegistry, *registry + line); !ok) return tl::make_unexpected(std::move(ok.error()));
+  return fmt::format(
+      "{0}  {1} (one line more)\nthe policy is policies/order/{2}.cpp; to build and run it:\n"
+      "  ./scripts/orrery compare scenarios/policies/{2}.yaml\nits test:\n"
+      "  scripts/build release orrery_tests && build/release/orrery_tests '[{2}]'\n"
+      "policies/README.md says what else belongs to a policy of the tree\n",
+      list_of(files), kRegistry, name);
 }
 
 }  // namespace
 
-int policy_new(const std::vector<std::string>& arguments) {
-  Args args("orrery policy new NAME [--python | --library | --tree] [-o FOLDER]", {"name"});
-  args.options()("python", "a program in Python (the default)")(
-      "library", "a shared library in C++, against an installed Orrery")("tree", "in Orrery's own tree, here")(
-      "output,o", taking<std::string>(), "the folder (default: NAME; not with --tree)");
-  args.at_most_one({"python", "library", "tree"});
-  if (const auto done = read_arguments(args, arguments)) return *done;
-  if (!args.has("name")) return report_error(Error(Diagnostic{"which name? `orrery policy new mine`"}));
-  const std::string name = args.text("name");
-  const NewKind kind = args.has("tree") ? NewKind::tree : args.has("library") ? NewKind::library : NewKind::python;
-  if (auto ok = check_name(name, kind); !ok) return report_error(ok.error());
-  if (args.has("tree") && args.has("output"))
-    return report_error(Error(Diagnostic{"--tree has its own places for files; leave out -o"}));
-  if (kind == NewKind::tree) return new_in_tree(name);
-  const std::string folder = args.text("output", name);
-  return kind == NewKind::library ? new_library(name, folder) : new_python(name, folder);
+Expected<std::string> write_new_policy(const std::string& name, NewPolicyKind kind, const std::string& folder) {
+  if (auto ok = check_name(name, kind); !ok) return tl::make_unexpected(std::move(ok.error()));
+  if (kind == NewPolicyKind::tree) return new_in_tree(name);
+  return kind == NewPolicyKind::library ? new_library(name, folder) : new_python(name, folder);
 }
 
 }  // namespace orrery::app
