@@ -2,6 +2,7 @@
 """Runs the commands that README and docs show, and compares what they print with what is shown.
 
   tests/e2e/console_blocks.py ORRERY [--long] [PAGE...]    prints `ok NAME`, `FAIL NAME` or `skip NAME` per command
+  tests/e2e/console_blocks.py ORRERY --long --figures PAGE    and writes what the marked commands did into PAGE
   tests/e2e/console_blocks.py --self-test                  proves on made-up pages that the rules below hold
 
 A block ```console holds commands (`$ ./scripts/orrery ...`), each followed by what it prints on standard output.
@@ -12,15 +13,21 @@ run in order in one folder, in which `scenarios` and `traces` are those of the r
 `<!-- long: KIND -->` before a block leaves it to `--long`. KIND says what it needs: `traces` (recorded ones),
 `engine` (real processes for a minute), `torch` (LibTorch) or `slow` (more than 20 s). Commands of orrery stand in no
 other kind of block, so that nothing is shown that is not run.
+
+`--figures PAGE` replaces the table behind the line `<!-- figures -->` of PAGE: a row per marked command with the day,
+the commit, the seconds and the verdict of its last run. What was not run keeps its row; a command that is no more
+loses it.
 """
 
 import argparse
+import datetime
 import os
 import pathlib
 import re
 import subprocess
 import sys
 import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 KINDS = ("traces", "engine", "torch", "slow")
@@ -28,6 +35,9 @@ COMMAND = "./scripts/orrery "
 FENCE = re.compile(r"^```(\w*)\s*$")
 MARK = re.compile(r"^<!-- long: (\S+) -->$")
 QUICK_S, LONG_S = 20, 1800
+FIGURES = "<!-- figures -->\n"
+FIGURES_HEAD = "| command | of | day | commit | seconds | |\n|---|---|---|---|---|---|\n"
+NEVER = ("", "", "", "not run yet")
 
 
 class Step:
@@ -36,10 +46,13 @@ class Step:
     def __init__(self, page, line, command, kind):
         self.page, self.line, self.command, self.kind = page, line, command, kind
         self.shown = None
+        self.figure = None  # of a marked command that was run: day, commit, seconds, verdict
+
+    def words(self):
+        return re.sub(r"\s+#.*", "", self.command.removeprefix(COMMAND))
 
     def name(self):
-        words = re.sub(r"\s+#.*", "", self.command.removeprefix(COMMAND))
-        return f"{self.page}:{self.line}: {words}"
+        return f"{self.page}:{self.line}: {self.words()}"
 
 
 def read_page(page, text):
@@ -121,7 +134,9 @@ def run_page(steps, orrery, long, traces):
             if lacks:
                 print(f"skip {step.name()} ({lacks})")
                 continue
+            began = time.monotonic()
             problem = run_step(step, here)
+            step.figure = now(time.monotonic() - began, "failed" if problem else "passed")
             print(f"FAIL {step.name()}\n{problem}" if problem else f"ok {step.name()}", flush=True)
             failed += bool(problem)
     return failed
@@ -144,6 +159,29 @@ def run_step(step, here):
     return difference and f"{difference}\nit prints:\n{done.stdout}"
 
 
+def now(seconds, verdict):
+    """The figure of a run that has just ended."""
+    commit = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty", "--abbrev=7"], capture_output=True,
+                            text=True).stdout.strip()
+    return (datetime.date.today().isoformat(), commit, f"{seconds:.0f}", verdict)
+
+
+def with_figures(text, steps):
+    """The text of a page with the table of figures made anew; None where the page has no place for it."""
+    before, mark, behind = text.partition(FIGURES)
+    if not mark:
+        return None
+    table = re.match(r"(?:\|.*\n)*", behind).group()
+    rows = [[cell.strip() for cell in line.strip("|\n").split("|")] for line in table.splitlines()[2:]]
+    known = {(row[0], row[1]): tuple(row[2:]) for row in rows if len(row) == 6}
+    out = ""
+    for step in steps:
+        key = (f"`{step.words()}`", step.page)
+        figure = step.figure or known.get(key, NEVER)
+        out += f"| {' | '.join(key + figure)} |\n"
+    return before + mark + FIGURES_HEAD + out + behind[len(table):]
+
+
 def self_test():
     page = ("<!-- long: traces -->\n\n```console\n$ ./scripts/orrery a  # why\nb ... c\n...\n"
             "$ ./scripts/orrery d\n```\n")
@@ -162,6 +200,15 @@ def self_test():
     assert differs(["a"], ["a", "b"]) == "more is printed than shown"
     assert differs(["a", "b"], ["a", "c"]) == "shown and not printed: b"
     assert differs(["a", "...", "c"], ["a", "b"]) == "shown and not printed: c"
+    ran, kept = (Step("p.md", 1, COMMAND + words, "slow") for words in ("a", "b"))
+    ran.figure = ("2026-02-02", "cafe", "31", "passed")
+    row = "| `{}` | p.md | 2026-01-01 | beef | 9 | failed |\n"
+    head = FIGURES + FIGURES_HEAD
+    old = "x\n" + head + row.format("a") + row.format("gone") + row.format("b") + "\ny\n"
+    new = "x\n" + head + "| `a` | p.md | 2026-02-02 | cafe | 31 | passed |\n" + row.format("b") + "\ny\n"
+    assert with_figures(old, [ran, kept]) == new
+    assert with_figures(FIGURES, [kept]) == head + "| `b` | p.md |  |  |  | not run yet |\n"
+    assert with_figures("x\n", [ran]) is None
     print("ok console blocks: the rules hold on made-up pages")
     return 0
 
@@ -171,6 +218,7 @@ def main():
     parser.add_argument("orrery", nargs="?", type=pathlib.Path)
     parser.add_argument("pages", nargs="*")
     parser.add_argument("--long", action="store_true")
+    parser.add_argument("--figures", type=pathlib.Path, metavar="PAGE")
     parser.add_argument("--self-test", action="store_true")
     options = parser.parse_intermixed_args()
     if options.self_test:
@@ -182,8 +230,13 @@ def main():
     folder = pathlib.Path(os.environ.get("ORRERY_TRACES") or ROOT.parent / "shared" / "traces")
     traces = folder.resolve() if folder.is_dir() else None
     failed = count = 0
-    for page in options.pages or sorted(p for p in listed if (ROOT / p).is_file()):
+    marked = []
+    every = sorted(p for p in listed if (ROOT / p).is_file())
+    for page in every if options.figures else options.pages or every:
         steps, wrong = read_page(page, (ROOT / page).read_text(encoding="utf-8"))
+        marked += [s for s in steps if s.kind]
+        if options.pages and page not in options.pages:
+            continue
         for line, message in wrong:
             print(f"FAIL {page}:{line}: {message}")
         # With --long, a page without a long block has nothing new to say.
@@ -191,6 +244,12 @@ def main():
             continue
         failed += len(wrong) + run_page(steps, options.orrery.resolve(), options.long, traces)
         count += len(steps)
+    if options.figures:
+        text = with_figures(options.figures.read_text(encoding="utf-8"), marked)
+        if text is None:
+            print(f"FAIL {options.figures}: no line `{FIGURES.strip()}`")
+            return 1
+        options.figures.write_text(text, encoding="utf-8")
     if not options.pages and count < 10:
         print(f"FAIL console blocks: only {count} commands found")
         failed += 1
