@@ -28,8 +28,9 @@ double power(double x, std::int64_t per_mille) {
   return result;
 }
 
+// However small, it counts.
 std::int64_t weight_units(double weight) {
-  return static_cast<std::int64_t>(weight * static_cast<double>(kWeightUnit) + 0.5);
+  return std::max<std::int64_t>(static_cast<std::int64_t>(weight * static_cast<double>(kWeightUnit) + 0.5), 1);
 }
 
 Duration share_of(Duration whole, std::int32_t per_mille) {

@@ -63,7 +63,7 @@ Expected<SourceTrace> generate_trace(const Scenario& s, const Cluster& c, std::u
   spec.load = s.workload.load;
   spec.cluster_gpus = c.topology->total_gpus();
   auto trace = generate(spec);
-  if (!trace) return tl::make_unexpected(std::move(trace.error()));
+  if (!trace) return tl::make_unexpected(placed(s, "workload.generate", std::move(trace.error())));
   std::string sha256 = sha256_hex(canonical_text(*trace));
   return SourceTrace{*std::move(trace), std::move(sha256)};
 }
@@ -154,6 +154,10 @@ std::vector<std::string> trace_notes(const Prepared& p, const Trace& trace) {
     notes.push_back(fmt::format("gpu types: {} for `{}`, but the cluster has {}",
                                 jobs == 1 ? "1 job asks" : fmt::format("{} jobs ask", jobs), type,
                                 joined(p.topology->gpu_types(), ", ")));
+  if (const LostParents lost = lost_parents(trace); lost.cells > 0)
+    notes.push_back(fmt::format("trace: {} left out, of parents that are not in it, such as `{}` of `{}`",
+                                lost.cells == 1 ? "1 edge or gain is" : fmt::format("{} edges and gains are", lost.cells),
+                                lost.parent, lost.child));
   return notes;
 }
 
@@ -193,7 +197,7 @@ Expected<Prepared> assemble(Scenario scenario, Cluster cluster, Trace& trace) {
   const auto estimates = resolve_estimates(s, trace.has_estimates);
   if (!estimates) return tl::make_unexpected(estimates.error());
   auto measured = measured_jobs(s.measure, emulated->specs);
-  if (!measured) return tl::make_unexpected(std::move(measured.error()));
+  if (!measured) return tl::make_unexpected(placed(s, "measure", std::move(measured.error())));
 
   Prepared p;
   p.load = load_of(trace, cluster.topology->total_gpus());
@@ -244,8 +248,10 @@ Expected<Prepared> prepare(Scenario scenario, std::uint64_t seed, Trace* keep) {
   const auto trace_jobs = static_cast<std::int64_t>(trace.jobs.size());
   slice_trace(trace, s.workload.skip, s.workload.jobs);
   if (trace.jobs.empty())
-    return fail(
-        fmt::format("workload.slice leaves no jobs: the trace has {}, skip is {}", trace_jobs, s.workload.skip));
+    return tl::make_unexpected(
+        placed(s, "workload.slice",
+               Error(Diagnostic(fmt::format("workload.slice leaves no jobs: the trace has {}, skip is {}", trace_jobs,
+                                            s.workload.skip)))));
   if (keep != nullptr) *keep = trace;
   auto p = assemble(s, *std::move(cluster), trace);
   if (!p) return p;

@@ -191,6 +191,12 @@ struct Scenario {
   std::string output_dir = "runs";
   std::optional<bool> log_events;  // `output.events`; default: on below 200,000 jobs
   bool check = true;               // `check`: invariant checker
+
+  std::map<std::string, Diagnostic> places{};  // [path of a key] where its value stands
 };
+
+// An error that was found after the scenario was read, at the value of the key that it is about: those of its parts
+// that have no place yet get that of `path`, or of the nearest section above it that was written down.
+[[nodiscard]] Error placed(const Scenario& s, std::string_view path, Error error);
 
 }  // namespace orrery::app

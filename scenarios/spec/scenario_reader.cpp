@@ -218,6 +218,7 @@ void read_sections(YamlWalk& w, Scenario& s) {
       s.compare_policies.push_back(read_policy(w, item, s.policy));
     });
   check_policies(w, s);
+  s.places = w.read();
 }
 
 Expected<Override> parse_override(const std::string& text) {

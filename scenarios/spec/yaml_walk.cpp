@@ -167,7 +167,7 @@ std::string YamlWalk::line_text(int line) const {
 
 void YamlWalk::add(Diagnostic d) {
   if (errors_.size() >= kMaxErrors || lists()) return;
-  if (d.where.file == file_ && d.where.line > 0 && d.line_text.empty()) d.line_text = line_text(d.where.line);
+  if (d.where.file == file_ && d.line_text.empty()) d.line_text = line_text(d.where.line);
   errors_.push_back(std::move(d));
 }
 
@@ -178,11 +178,17 @@ void YamlWalk::version_1(const Place& at) {
 }
 
 void YamlWalk::complain(const Place& at, std::string message, std::string hint, std::vector<std::string> notes) {
-  Diagnostic d{std::move(message), where(at)};
+  Diagnostic d = about(at, std::move(message));
   d.hint = std::move(hint);
   d.notes = std::move(notes);
-  if (at.node.is_value()) d.width = static_cast<int>(std::max<std::size_t>(1, at.node.text().size()));
   add(std::move(d));
+}
+
+Diagnostic YamlWalk::about(const Place& at, std::string message) const {
+  Diagnostic d{std::move(message), where(at)};
+  if (d.where.file == file_) d.line_text = line_text(d.where.line);
+  if (at.node.is_value()) d.width = static_cast<int>(std::max<std::size_t>(1, at.node.text().size()));
+  return d;
 }
 
 void YamlWalk::missing(const Place& section, std::string_view key, std::string_view what) {
@@ -213,6 +219,7 @@ void YamlWalk::section(const Place& at, const Keys& keys,
       continue;
     }
     const Place value{value_node, child(at.path, name), name_node};
+    read_.emplace(value.path, about(value, ""));
     const auto known = std::find_if(keys.begin(), keys.end(), [&name](const Key& k) { return k.name == name; });
     if (known != keys.end()) {
       known->read(value);

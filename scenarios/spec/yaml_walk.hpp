@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <initializer_list>
 #include <limits>
 #include <string>
@@ -120,12 +121,15 @@ class YamlWalk {
   // Errors of overridden values point at the --set, the others into the file.
   [[nodiscard]] SourcePos where(const Place& at) const;
   [[nodiscard]] std::vector<Diagnostic>& errors() { return errors_; }
+  // Where the value of every key that was read stands, by path: for what turns out to be wrong later.
+  [[nodiscard]] const std::map<std::string, Diagnostic>& read() const { return read_; }
 
  private:
   [[nodiscard]] static std::string kind_of_quantity(Quantity<Duration> (*parse)(std::string_view));
   [[nodiscard]] static std::string kind_of_quantity(Quantity<std::int64_t> (*parse)(std::string_view));
   void list(const Place& at, const Keys& keys, const std::function<void(const std::string&, const Place&)>& other,
             std::string_view about_other);
+  [[nodiscard]] Diagnostic about(const Place& at, std::string message) const;
   void apply(const Override& o);
   [[nodiscard]] const Override* override_of(const std::string& path) const;
   [[nodiscard]] std::string line_text(int line) const;
@@ -135,6 +139,7 @@ class YamlWalk {
   std::vector<Override> overrides_;
   YamlNode root_;
   std::vector<Diagnostic> errors_;
+  std::map<std::string, Diagnostic> read_;
   std::vector<KnownKey>* known_ = nullptr;
 };
 

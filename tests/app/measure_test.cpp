@@ -155,3 +155,20 @@ TEST_CASE("measure: written back, and part of what makes a result", "[app][measu
   CHECK(config_digest_text(s).find("measure:") != std::string::npos);
   CHECK(config_digest_text(read("")).find("measure:") == std::string::npos);
 }
+
+// Found by a reviewer: these errors named no line.
+TEST_CASE("what a scenario asks for and cannot have is shown at its key", "[app]") {
+  const auto where = [](const std::string& extra, const std::string& workload) {
+    const auto s = read_scenario_text("/d/s.yaml",
+                                      "version: 1\ncluster:\n  groups:\n    - { name: n, count: 2, gpus_per_node: 4 }\n"
+                                      "workload:\n  " + workload + "\n" + extra + "policy: { name: fifo }\n");
+    REQUIRE(s.has_value());
+    const auto p = prepare(*s);
+    REQUIRE_FALSE(p.has_value());
+    const SourcePos& at = p.error().items[0].where;
+    return fmt::format("{}:{}:{}", at.file, at.line, at.column);
+  };
+  const std::string drawn = "generate: { model: philly-like, jobs: 20 }";
+  CHECK(where("measure: { from: 9000h }\n", drawn) == "/d/s.yaml:7:10");
+  CHECK(where("", drawn + "\n  slice: { skip: 20 }") == "/d/s.yaml:7:10");
+}

@@ -46,3 +46,13 @@ TEST_CASE("a run says which GPU types of its trace the cluster lacks", "[app]") 
     for (const std::string& note : notes_of(trace, gpu)) CHECK(note.rfind("gpu types", 0) != 0);
   CHECK(count_of(notes_of(trace, "V100"), "gpu types: 1 job asks for `A100`, but the cluster has V100") == 1);
 }
+
+// Found by a reviewer: such edges were dropped without a word.
+TEST_CASE("a run says that its trace names parents that are not in it", "[app][lineage]") {
+  const std::string head = "job_id,submit_s,gpus,duration_s,after,gain\n";
+  const std::string lost = head + "a,0,1,5,,\nb,0,1,5,a@soft;x@hard:0.5,x:0.3\n";
+  CHECK(count_of(notes_of(lost),
+                 "trace: 2 edges and gains are left out, of parents that are not in it, such as `x` of `b`") == 1);
+  for (const std::string& note : notes_of(head + "a,0,1,5,,\nb,0,1,5,a@soft,a:0.3\n"))
+    CHECK(note.find("left out") == std::string::npos);
+}

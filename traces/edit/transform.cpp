@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "sim/core/quantity.hpp"
 #include "sim/models/lifecycle/transfer.hpp"
@@ -97,6 +98,25 @@ std::map<std::string, std::int64_t> absent_types(const Trace& trace, const Topol
     ++absent[j.gpu_type];
   }
   return absent;
+}
+
+LostParents lost_parents(const Trace& trace) {
+  LostParents lost;
+  std::unordered_set<std::string_view> names;
+  const auto miss = [&](const TraceJob& j, const auto& item) {
+    if (!item) return;
+    if (names.empty())
+      for (const TraceJob& k : trace.jobs) names.insert(k.job_id);
+    if (names.count(item->parent) > 0) return;
+    if (lost.cells++ > 0) return;
+    lost.parent = item->parent;
+    lost.child = j.job_id;
+  };
+  for (const TraceJob& j : trace.jobs) {
+    for (std::string_view rest = j.after; !rest.empty();) miss(j, parse_edge(next_item(rest)));
+    for (std::string_view rest = j.gain; !rest.empty();) miss(j, parse_gain(next_item(rest)));
+  }
+  return lost;
 }
 
 void slice_trace(Trace& trace, std::int64_t skip, std::int64_t jobs) {
