@@ -46,12 +46,13 @@ class IdleBesideWork final : public Observer {
     if (fitting_now.empty() || (conserves_ == Conserves::order && fitting_now.size() < waiting_now)) return;
     ++fitting;
     for (const JobSpec* s : fitting_now)
-      UNSCOPED_INFO("at " << to_seconds(now) << " s job " << s->name << " of " << s->demand.gpus << " GPUs, "
-                          << s->demand.milli_per_gpu << " of 1000 each, waits and would fit");
+      broken += fmt::format("at {} s job {} of {} GPUs, {} of 1000 each, waits and would fit\n", to_seconds(now),
+                            s->name, s->demand.gpus, s->demand.milli_per_gpu);
   }
   std::int64_t waiting = 0;  // over all decisions
   std::int64_t held = 0;     // those that would fit and are held, over all decisions
   std::int64_t fitting = 0;  // decisions that break the promise
+  std::string broken;        // which, in words
 
  private:
   bool fits(const JobSpec& spec) {
@@ -206,6 +207,7 @@ TEST_CASE("no policy leaves free what a waiting job could use, unless its row sa
       CHECK(r.outcome.status == RunStatus::completed);
       for (const Violation& v : checker.violations()) UNSCOPED_INFO("invariant " << v.rule << ": " << v.text);
       CHECK(checker.violations().empty());
+      INFO(idle.broken);
       // After a node went down what comes back waits behind reservations of others.
       if (info.conserves != Conserves::order || w.sim.failures.outages.empty()) CHECK(idle.fitting == 0);
       waited[info.name] += idle.waiting;
