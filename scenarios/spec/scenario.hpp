@@ -132,6 +132,11 @@ struct FeaturesConfig {
   std::string folder{};  // absolute; live runs; empty = in the run's folder
 };
 
+// What jobs on one frozen backbone save by being merged; -1 = as the catalogue's cost model says, nothing without one.
+struct MergingConfig {
+  std::int64_t gamma_per_mille = -1;  // of a step alone: what is done once for all of them
+};
+
 // What jobs send over the cluster's links; without it, placement and neighbours do not matter.
 struct NetworkConfig {
   StepTraffic step;  // of jobs whose model has no row in `models`
@@ -182,6 +187,7 @@ struct Scenario {
   std::optional<PerformanceConfig> performance;
   PublishConfig publish;
   std::optional<FeaturesConfig> features;
+  MergingConfig merging;
   MeasureConfig measure;
   std::optional<NetworkConfig> network;
   std::optional<LiveConfig> live;

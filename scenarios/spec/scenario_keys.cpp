@@ -29,6 +29,7 @@ performance: { profiles: none, hardware: n }
 overheads: { restart: { by: checkpoint, bandwidth: 1GB/s } }
 publish: { every: 0.1 }
 features: {}
+merging: { gamma: 0.5 }
 )"};
 
 // The scalars of a document and the text of their values, by path; items of lists are called N.

@@ -50,6 +50,8 @@ void read_publish(YamlWalk& w, const Place& at, PublishConfig& c);
 // A relative `folder` is beside `scenario_file`.
 void read_features(YamlWalk& w, const Place& at, const std::string& scenario_file, FeaturesConfig& c);
 [[nodiscard]] std::string write_features(FeaturesConfig c, bool digest);
+void read_merging(YamlWalk& w, const Place& at, MergingConfig& c);
+[[nodiscard]] std::string write_merging(MergingConfig c, bool digest);
 
 void read_measure(YamlWalk& w, const Place& at, MeasureConfig& c);
 [[nodiscard]] std::string write_measure(MeasureConfig c, bool digest);

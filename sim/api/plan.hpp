@@ -95,6 +95,8 @@ class PlanBuilder {
 
   // Free capacity under the plan so far.
   [[nodiscard]] const Inventory& free() const { return *planned_; }
+  // The job's target under the plan so far, or null; valid until its next change.
+  [[nodiscard]] const Target* target(JobId job) const { return current(job); }
   // The allocation the job would hold under the plan so far, or null.
   [[nodiscard]] const Allocation* planned(JobId job) const;
 

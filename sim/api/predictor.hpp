@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 
 #include "sim/core/allocation.hpp"
 #include "sim/core/ids.hpp"
@@ -65,6 +66,25 @@ struct Speed {
   bool known = true;
 };
 
+// The frozen part that members of a merged gang may have in common: of jobs of one model that start from the same
+// version of the same parent. Who is not told by its configuration which version that is has one of its own: the
+// newest of now is not the newest of later.
+struct Backbone {
+  JobId parent{};
+  std::uint32_t version = 0;  // 0 = it has none, or none that is known
+  std::string_view model{};
+  [[nodiscard]] bool known() const { return version != 0; }
+  friend bool operator==(const Backbone&, const Backbone&) = default;
+};
+[[nodiscard]] Backbone backbone_of(const JobSpec& spec, const RunConfig& config);
+
+// What a job brings to the steps of a merged gang. Looks at the job's specification, which must outlive it.
+struct MergedPart {
+  Duration alone{};                   // its step, nobody else being there; 0 = not known
+  std::int32_t shared_per_mille = 0;  // of that: done once for all on this backbone
+  Backbone backbone{};
+};
+
 struct Predictor {
   virtual ~Predictor() = default;
   // Progress on a shape under `config`, next to the jobs `neighbours` on the same GPUs.
@@ -73,6 +93,11 @@ struct Predictor {
   // One step of the job, nobody else being there: what a merged gang's steps are made of. 0 = it knows of no steps.
   [[nodiscard]] virtual Duration step_time(const JobSpec& spec, const Allocation& gpus,
                                            const RunConfig& config) const;
+  // What it would bring to a merged gang there; merged_speed() says what becomes of several.
+  [[nodiscard]] MergedPart merged_part(const JobSpec& spec, const Allocation& gpus, const RunConfig& config) const {
+    const Backbone backbone = backbone_of(spec, config);
+    return {step_time(spec, gpus, config), backbone.known() ? spec.merging.step_per_mille : 0, backbone};
+  }
   // All that the job has to do, where it is known without anybody's claim: by a profile.
   [[nodiscard]] virtual std::optional<Work> work_of(const JobSpec& spec) const;
   // Time that the last `work` of the job would take on a shape, alone, restarts not counted; kForever when nobody
@@ -81,21 +106,15 @@ struct Predictor {
                                           const RunConfig& config) const;
 };
 
-// The speed of the member `own` of a merged gang, of which a step is one of each member in turn. `steps`: how long
-// each one's takes alone; where one of them is not known (0), all take the same.
-[[nodiscard]] constexpr Rate merged_speed(Rate alone, std::size_t own, std::span<const Duration> steps) {
-  Int128 part = 1, whole = static_cast<Int128>(steps.size());
-  Int128 sum = 0;
-  bool known = true;
-  for (const Duration step : steps) {
-    known = known && step.ns > 0;
-    sum += step.ns;
-  }
-  if (known) {
-    part = steps[own].ns;
-    whole = sum;
-  }
-  return {static_cast<std::int64_t>(static_cast<Int128>(alone.per_billion) * part / whole)};
-}
+// How long a step of a merged gang takes, in thousandths of a nanosecond: every member makes a step of its own in it,
+// of which what is shared is done once for all on one backbone, as long as the longest of them takes.
+//   t = sum of (1 - gamma_i) s_i + sum over backbones of max gamma_i s_i
+// with s_i the step alone and gamma_i what is shared of it: s (gamma + (1 - gamma) k) for k members that are alike,
+// and the sum of their steps where nothing is shared (t_base + sum of t_adapter, mLoRA). Where one member's step is
+// not known, all take the same, and the unit is that of nobody.
+[[nodiscard]] Int128 merged_step(std::span<const MergedPart> parts);
+
+// The speed of the member `own` of a merged gang: its step alone over the gang's.
+[[nodiscard]] Rate merged_speed(Rate alone, std::size_t own, std::span<const MergedPart> parts);
 
 }  // namespace orrery

@@ -26,9 +26,11 @@ inline constexpr auto kMemberNames<JobSpec> = member_names("id", "name", "submit
                                                            "dataset", "user_estimate", "deadline", "weight", "batch",
                                                            "tflop", "after", "vcluster", "market", "bid_micro_per_h",
                                                            "speed_class", "cpu_sensitivity_per_mille",
-                                                           "mem_sensitivity_per_mille", "features");
+                                                           "mem_sensitivity_per_mille", "features", "merging");
 template <>
 inline constexpr auto kMemberNames<FeaturePass> = member_names("set", "time", "read", "bytes");
+template <>
+inline constexpr auto kMemberNames<Merging> = member_names("step_per_mille", "backbone_bytes", "own_bytes");
 template <>
 inline constexpr auto kMemberNames<NodeGroup> = member_names("name", "count", "gpus_per_node", "gpu", "cpu_milli",
                                                              "mem_bytes", "rack_size", "nvlink_bytes_per_s",

@@ -46,18 +46,18 @@ void ClusterState::reconfigure(JobRecord& r, const event::Reconfigured& to, Time
 void ClusterState::share_steps(JobRecord& of, Time now) {
   of.in_gang.reset();
   std::vector<JobId> members;
-  std::vector<Duration> steps;
+  std::vector<MergedPart> parts;
   for (const JobId job : merged_.at(of.held_group)) {
     const JobRecord& r = record(job);
     if (r.state != JobState::running) continue;
     members.push_back(job);
-    steps.push_back(predict_->step_time(*r.spec, r.held, r.held_config));
+    parts.push_back(predict_->merged_part(*r.spec, r.held, r.held_config));
   }
   for (std::size_t i = 0; i < members.size(); ++i) {
     JobRecord& r = mutable_record(members[i]);
     settle(r, now);
     r.measured.reset();
-    r.in_gang = merged_speed(predict_->speed(*r.spec, r.held, r.held_config, {}).rate, i, steps);
+    r.in_gang = merged_speed(predict_->speed(*r.spec, r.held, r.held_config, {}).rate, i, parts);
   }
 }
 

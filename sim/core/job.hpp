@@ -43,6 +43,15 @@ struct FeaturePass {
   friend bool operator==(const FeaturePass&, const FeaturePass&) = default;
 };
 
+// What a job that leaves the backbone of what it started from as it is shares with others on the same backbone that
+// it is merged with (docs/lineage.md).
+struct Merging {
+  std::int32_t step_per_mille = 0;  // of its step alone: what is done once for all of them
+  std::int64_t backbone_bytes = 0;  // of each GPU's memory: held once for all of them; 0 = not known
+  std::int64_t own_bytes = 0;       // of each GPU's memory: what the job has besides
+  friend bool operator==(const Merging&, const Merging&) = default;
+};
+
 struct JobSpec {
   JobId id;
   std::string name;  // the trace's job_id
@@ -70,6 +79,7 @@ struct JobSpec {
   std::int32_t cpu_sensitivity_per_mille = 0;
   std::int32_t mem_sensitivity_per_mille = 0;
   FeaturePass features{};
+  Merging merging{};
 };
 
 enum class JobState : std::uint8_t {

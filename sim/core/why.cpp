@@ -11,6 +11,7 @@ std::string_view to_string(ReasonCode c) {
     case ReasonCode::infeasible: return "infeasible";
     case ReasonCode::held: return "held";
     case ReasonCode::slower: return "slower";
+    case ReasonCode::merged: return "merged";
   }
   return "?";
 }

@@ -16,6 +16,7 @@ enum class ReasonCode : std::uint8_t {
   infeasible,   // can never fit
   held,         // for a later version of a parent; argument = seconds of run time saved per 100 s of waiting
   slower,       // begins anew: slower than from its base; argument = what its first epoch was worth, per mille
+  merged,       // with another job (about) in its gang; argument = GPU-seconds saved
 };
 [[nodiscard]] std::string_view to_string(ReasonCode c);
 

@@ -2,14 +2,12 @@
 
 #include <algorithm>
 
-#include "sim/api/predictor.hpp"
-
 namespace orrery {
 
-void MergedSteps::start(GangId gang, JobId job, Duration step) {
+void MergedSteps::start(GangId gang, JobId job, const MergedPart& part) {
   Steps& s = gangs_[gang];
   s.jobs.push_back(job);
-  s.take.push_back(step);
+  s.parts.push_back(part);
   dirty_.push_back(gang);
 }
 
@@ -19,7 +17,7 @@ void MergedSteps::stop(GangId gang, JobId job) {
   Steps& s = found->second;
   const auto at = std::find(s.jobs.begin(), s.jobs.end(), job);
   if (at == s.jobs.end()) return;
-  s.take.erase(s.take.begin() + (at - s.jobs.begin()));
+  s.parts.erase(s.parts.begin() + (at - s.jobs.begin()));
   s.jobs.erase(at);
   dirty_.push_back(gang);
   if (s.jobs.empty()) gangs_.erase(found);
@@ -30,7 +28,7 @@ Rate MergedSteps::in_gang(GangId gang, JobId job, Rate alone) const {
   if (found == gangs_.end()) return alone;
   const Steps& s = found->second;
   const auto at = std::find(s.jobs.begin(), s.jobs.end(), job);
-  return at == s.jobs.end() ? alone : merged_speed(alone, static_cast<std::size_t>(at - s.jobs.begin()), s.take);
+  return at == s.jobs.end() ? alone : merged_speed(alone, static_cast<std::size_t>(at - s.jobs.begin()), s.parts);
 }
 
 std::span<const std::pair<GangId, JobId>> MergedSteps::changed() {

@@ -1,12 +1,14 @@
 // The steps of merged gangs: which members make steps now, and what part of a step of the gang each one's is. A step
-// of a merged gang is one of each of its members in turn, so nobody's is shorter than alone and all are made as
-// often. A member that stands still to save keeps its turn: the others notice nothing of it.
+// of a merged gang is one of each of its members (merged_step() in sim/api/predictor.hpp), so nobody's is shorter
+// than alone and all are made as often. A member that stands still to save keeps its turn: the others notice nothing
+// of it.
 #pragma once
 
 #include <map>
 #include <span>
 #include <vector>
 
+#include "sim/api/predictor.hpp"
 #include "sim/core/ids.hpp"
 #include "sim/core/units.hpp"
 
@@ -14,9 +16,8 @@ namespace orrery {
 
 class MergedSteps {
  public:
-  // A member begins, or ceases, to make steps. `step`: how long its own takes alone, 0 = not known. Stopping one that
-  // is not there does nothing.
-  void start(GangId gang, JobId job, Duration step);
+  // A member begins, or ceases, to make steps. `part`: what it brings. Stopping one that is not there does nothing.
+  void start(GangId gang, JobId job, const MergedPart& part);
   void stop(GangId gang, JobId job);
   // Its speed in the gang, of one that makes steps.
   [[nodiscard]] Rate in_gang(GangId gang, JobId job, Rate alone) const;
@@ -27,7 +28,7 @@ class MergedSteps {
  private:
   struct Steps {
     std::vector<JobId> jobs;
-    std::vector<Duration> take;  // likewise
+    std::vector<MergedPart> parts;  // likewise
   };
   std::map<GangId, Steps> gangs_;
   std::vector<GangId> dirty_;

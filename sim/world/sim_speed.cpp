@@ -40,7 +40,7 @@ void SimSpeed::enter(SimTable& t, SimGang& g, const LaunchRequest& request, cons
 void SimSpeed::start(const SimGang& g) {
   if (contention_) contention_->start(g.job, g.gpus, g.merged ? std::optional(g.id.value) : std::nullopt);
   if (neighbours_ && (g.in_group || model_->minds_neighbours())) neighbours_->start(g.job, g.gpus);
-  if (g.merged) merged_.start(g.id, g.job, model_->step_time(spec(g.job), g.gpus, g.config));
+  if (g.merged) merged_.start(g.id, g.job, model_->merged_part(spec(g.job), g.gpus, g.config));
 }
 
 void SimSpeed::stop(const SimGang& g) {
@@ -53,7 +53,7 @@ void SimSpeed::stop(const SimGang& g) {
 void SimSpeed::reconfigured(const SimGang& g) {
   if (!g.merged) return;
   merged_.stop(g.id, g.job);
-  merged_.start(g.id, g.job, model_->step_time(spec(g.job), g.gpus, g.config));
+  merged_.start(g.id, g.job, model_->merged_part(spec(g.job), g.gpus, g.config));
 }
 
 // Next to those on its GPUs that are in gangs of their own.

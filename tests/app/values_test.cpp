@@ -217,6 +217,7 @@ TEST_CASE("every number of every section: an error with its place, or a run that
       "checkpoints: {every: 10s, cost: {by: checkpoint, bandwidth: #}}",
       "publish: {every: #}",
       "publish: {every: 0.5, cost: #}",
+      "merging: {gamma: #}",
       "network: {step: {compute: #, gradients: 1MB}}",
       "network: {step: {compute: 100ms, gradients: #}}",
       "network: {step: {compute: 100ms, gradients: 1MB, hidden: #}}",

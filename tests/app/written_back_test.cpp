@@ -116,7 +116,8 @@ Text random_text(std::uint64_t seed) {
   t.checkpoints +=
       live ? fmt::format("  cost: {}\n", d.seconds())
            : fmt::format("  cost: {{ by: checkpoint, bandwidth: {}GB/s, bytes: {{ default: 7GiB }} }}\n", d.number());
-  t.checkpoints += fmt::format("publish:\n  every: {}\n  cost: {}\n", d.share(), d.seconds());
+  t.checkpoints += fmt::format("publish:\n  every: {}\n  cost: {}\nmerging:\n  gamma: {}\n", d.share(),
+                               d.seconds(), d.share());
   if (kind == 3)  // it has a catalogue
     t.checkpoints += fmt::format("features:\n  limit: {}GiB\n  bandwidth: {}GB/s\n  readers: {}\n  folder: /f\n",
                                  d.number(), d.number(), d.number());
@@ -190,6 +191,7 @@ TEST_CASE("every key that the reader of scenarios knows is one that is written b
                                 "checkpoints.cost",
                                 "publish",
                                 "features",
+                                "merging",
                                 "measure",
                                 "network",
                                 "network.step",

@@ -67,6 +67,7 @@ TrainingCost training_cost(const TrainingRun& run, int gpus, const TrainingDevic
   TrainingCost c;
   const double full = flops_of(micro), last = rest > 0 ? flops_of(rest) : 0;
   c.compute_s = static_cast<double>(whole) * roofline_s(full, 0, 1, speed) + roofline_s(last, 0, 1, speed);
+  c.launch_s = static_cast<double>(whole + (rest > 0 ? 1 : 0)) * kLaunchS;
   c.communication_s = all_reduce_s(gpus, static_cast<double>(gradient_bytes(run.model)), device);
   c.step_flops = gpus * (static_cast<double>(whole) * full + last);
   if (probe) {

@@ -38,6 +38,7 @@ struct TrainingRun {
 
 struct TrainingCost {
   double compute_s = 0;                   // of a step, forward and backward, on each GPU
+  double launch_s = 0;                    // of that: calling operators, whatever the samples
   double communication_s = 0;             // of a step: the all-reduce, none of it hidden behind the backward pass
   double once_s = 0;                      // before the first step: a probe's features
   double step_flops = 0, once_flops = 0;  // of all GPUs together

@@ -206,7 +206,8 @@ void WorkBook::launch(JobId job, const Allocation& gpus, const RunConfig& config
   l.takes_turns = takes_turns;
   if (merged) {
     l.merged = group;
-    if (model != nullptr) l.step = model->step_time(spec(job), gpus, config);
+    l.part = model != nullptr ? model->merged_part(spec(job), gpus, config)
+                              : IdealModel().merged_part(spec(job), gpus, config);
   }
   if (!world_.slow_nodes) return;
   for (const NodeSlice& s : l.gpus.slices()) {

@@ -100,7 +100,7 @@ class WorkBook {
     Work total{};
     bool takes_turns = false, dirty = false, fresh = false;
     GroupId merged = kNoGroup;        // with the others of that group
-    Duration step{};                  // of one that is merged, alone; 0 = not known
+    MergedPart part{};                // of one that is merged
     SmallVector<Segment, 4> history;  // before the present one, where saves take time
   };
   using Launches = Slots<Launch, std::deque<Launch>>;

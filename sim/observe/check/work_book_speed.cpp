@@ -11,13 +11,13 @@ Rate WorkBook::present_rate(const Launch& l) const {
   const Rate alone = in_turns(l.base, l.turns);
   const auto gang = merged_.find(l.merged);
   if (!l.merged.valid() || gang == merged_.end()) return slowed(alone, l.slowdown);
-  std::vector<Duration> steps;
+  std::vector<MergedPart> parts;
   std::optional<std::size_t> own;
   for (const std::uint32_t slot : gang->second) {
-    if (&launches_[slot] == &l) own = steps.size();
-    steps.push_back(launches_[slot].step);
+    if (&launches_[slot] == &l) own = parts.size();
+    parts.push_back(launches_[slot].part);
   }
-  return slowed(own ? merged_speed(alone, *own, steps) : alone, l.slowdown);  // it may stand
+  return slowed(own ? merged_speed(alone, *own, parts) : alone, l.slowdown);  // it may stand
 }
 
 void WorkBook::refresh(Entry& e, Launch& l) {
@@ -50,7 +50,7 @@ void WorkBook::reconfigure(JobId job, const RunConfig& config) {
   mark(*l);
   const auto gang = merged_.find(l->merged);
   if (!l->merged.valid() || gang == merged_.end()) return;
-  l->step = world_.speed->step_time(spec(job), l->gpus, config);
+  l->part = world_.speed->merged_part(spec(job), l->gpus, config);
   for (const std::uint32_t other : gang->second) mark(launches_[other]);
 }
 
