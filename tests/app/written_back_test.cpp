@@ -116,11 +116,11 @@ Text random_text(std::uint64_t seed) {
   t.checkpoints +=
       live ? fmt::format("  cost: {}\n", d.seconds())
            : fmt::format("  cost: {{ by: checkpoint, bandwidth: {}GB/s, bytes: {{ default: 7GiB }} }}\n", d.number());
-  t.checkpoints += fmt::format("publish:\n  every: {}\n  cost: {}\nmerging:\n  gamma: {}\n", d.share(),
-                               d.seconds(), d.share());
+  t.checkpoints += fmt::format("publish:\n  every: {}\n  cost: {}\n", d.share(), d.seconds());
   if (kind == 3)  // it has a catalogue
     t.checkpoints += fmt::format("features:\n  limit: {}GiB\n  bandwidth: {}GB/s\n  readers: {}\n  folder: /f\n",
                                  d.number(), d.number(), d.number());
+  t.checkpoints += fmt::format("merging:\n  gamma: {}\n", d.share());
   if (live)
     t.live = fmt::format(
         "live:\n  engine: local\n  time_scale: {}\n  step: {}\n  lease: {}\n  watchdog: {}\n  gpus: {}\n{}  models:\n"
