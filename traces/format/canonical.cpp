@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::int64_t kMaxGpus = 1'000'000;
 constexpr std::int64_t kMostSlices = 64;  // of a GPU
-constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t kMostWhole = std::numeric_limits<std::int64_t>::max();
 constexpr std::array<TraceColumn, 31> kColumns{{
     {"job_id", "name of the job, once in a trace; required"},
     {"submit_s", "when it is submitted; required"},
@@ -155,11 +155,11 @@ void read_canonical(TableReader& rows, Trace& trace) {
     if (const auto e = rows.maybe_fixed(c["estimate_s"], 9, 1)) j.estimate = Duration{*e};
     if (const auto d = rows.maybe_fixed(c["deadline_s"], 9, 0)) j.deadline = Time{*d};
     j.weight = static_cast<double>(rows.maybe_fixed(c["weight"], 6, 1).value_or(1'000'000)) / 1e6;
-    j.batch = rows.maybe_integer(c["batch"], 0, kMost).value_or(0);
-    j.iterations = rows.maybe_integer(c["iterations"], 0, kMost).value_or(0);
+    j.batch = rows.maybe_integer(c["batch"], 0, kMostWhole).value_or(0);
+    j.iterations = rows.maybe_integer(c["iterations"], 0, kMostWhole).value_or(0);
     j.iteration_time = Duration{rows.maybe_fixed(c["iteration_s"], 9, 0).value_or(0)};
-    j.samples = rows.maybe_integer(c["samples"], 0, kMost).value_or(0);
-    j.tflop = rows.maybe_integer(c["tflop"], 0, kMost).value_or(0);
+    j.samples = rows.maybe_integer(c["samples"], 0, kMostWhole).value_or(0);
+    j.tflop = rows.maybe_integer(c["tflop"], 0, kMostWhole).value_or(0);
     read_parents(rows, c, j);
     read_room(rows, c, j);
     check_gpus(rows, c, j);
