@@ -76,6 +76,7 @@ void read_lineage(const Args& args, GenerateSpec& s, const Complain& wrong, cons
   s.edges = args.text("edges") != "false";
   s.independent = decimal("independent", s.independent, 0, 0.99);
   s.elastic = decimal("elastic", s.elastic, 0, 1);
+  s.epochs = static_cast<std::int32_t>(decimal("epochs", 0, 0, 1e6));
   if (s.elastic > 0 && s.size == SizeName::live)
     wrong("--elastic is for jobs of size `cluster`", "what a job of size `live` takes was measured on one number");
 }
@@ -139,7 +140,7 @@ Expected<GenerateSpec> generate_spec(const Args& args, const Generator& generato
   if (!lineage && args.has("catalogue"))
     wrong(fmt::format("--catalogue is no option of the generator `{}`", generator.name));
   for (const char* key : {"zipf", "size", "gains", "grids", "parents", "children", "edges", "independent", "elastic",
-                          "deadlines", "priorities"})
+                          "epochs", "deadlines", "priorities"})
     if (args.has(key) && std::find(generator.keys.begin(), generator.keys.end(), key) == generator.keys.end())
       wrong(fmt::format("--{} is no option of the generator `{}`", key, generator.name));
   if (args.has("throughputs") && generator.name != "gavel")
@@ -179,6 +180,7 @@ int generate_trace(const std::vector<std::string>& arguments) {
       "edges", taking<std::string>(), "lineage: false: the same jobs, none descends from another")(
       "independent", taking<std::string>(), "lineage: share of all GPU-time in jobs beside the lineages, default 0")(
       "elastic", taking<std::string>(), "lineage: share of each kind's jobs with a range of GPUs, default 0")(
+      "epochs", taking<std::string>(), "lineage: passes over its data of a transfer job, default 0: unknown")(
       "throughputs", taking<std::string>(), "gavel: a table of steps per second; jobs get iterations by it")(
       "deadlines", "gavel: a deadline of 1.2, 2 or 10 times the run time")(
       "priorities", "gavel: a fifth of the jobs weighs 5")("tenants", taking<std::uint16_t>().otherwise(0),

@@ -214,7 +214,7 @@ Expected<Workload> to_workload(const Trace& trace, const Topology& topology, con
     s.speed_class = j.speed_class;
     s.cpu_sensitivity_per_mille = j.cpu_sensitivity_per_mille;
     s.mem_sensitivity_per_mille = j.mem_sensitivity_per_mille;
-    JobTruth truth{Work{j.duration.ns}, {}};
+    JobTruth truth{Work{j.duration.ns}, {}, j.epochs};
     if (!read_lineage(j, ids, s, truth))
       for (const NamingColumn& c : naming_columns())
         if (const auto item = malformed_item(c, j.*c.cell); item && errors.size() < kMostErrors)

@@ -19,8 +19,9 @@ namespace {
 
 constexpr std::int64_t kMaxGpus = 1'000'000;
 constexpr std::int64_t kMostSlices = 64;  // of a GPU
+constexpr std::int64_t kMostPasses = 1'000'000;
 constexpr std::int64_t kMostWhole = std::numeric_limits<std::int64_t>::max();
-constexpr std::array<TraceColumn, 31> kColumns{{
+constexpr std::array<TraceColumn, 32> kColumns{{
     {"job_id", "name of the job, once in a trace; required"},
     {"submit_s", "when it is submitted; required"},
     {"gpus", "GPUs that it asks for; 0 where it asks for CPUs only; required"},
@@ -44,6 +45,7 @@ constexpr std::array<TraceColumn, 31> kColumns{{
     {"iteration_s", "time of a training step"},
     {"samples", "samples to train on, where run time follows from a profile that counts them"},
     {"gain", "share of its work that a finished parent saves, or costs: p17:0.45;p9:-0.2"},
+    {"epochs", "passes over its data in `duration_s`; after one of them a child's progress is compared (`assessed`)"},
     {"tflop", "model FLOPs of the whole job, in 10^12"},
     {"vcluster", "virtual cluster whose share it counts against; no policy reads it"},
     {"market", "market in which its GPUs are bought, such as spot; no policy reads it"},
@@ -159,6 +161,7 @@ void read_canonical(TableReader& rows, Trace& trace) {
     j.iterations = rows.maybe_integer(c["iterations"], 0, kMostWhole).value_or(0);
     j.iteration_time = Duration{rows.maybe_fixed(c["iteration_s"], 9, 0).value_or(0)};
     j.samples = rows.maybe_integer(c["samples"], 0, kMostWhole).value_or(0);
+    j.epochs = static_cast<std::int32_t>(rows.maybe_integer(c["epochs"], 0, kMostPasses).value_or(0));
     j.tflop = rows.maybe_integer(c["tflop"], 0, kMostWhole).value_or(0);
     read_parents(rows, c, j);
     read_room(rows, c, j);
@@ -234,6 +237,8 @@ const std::array<Column, kColumns.size()>& columns() {
        [](std::string& o, const TraceJob& j) { append_fixed(o, j.samples, 0); }},
       {"gain", [](const TraceJob& j) { return !j.gain.empty(); },
        [](std::string& o, const TraceJob& j) { append_field(o, j.gain); }},
+      {"epochs", [](const TraceJob& j) { return j.epochs != 0; },
+       [](std::string& o, const TraceJob& j) { append_fixed(o, j.epochs, 0); }},
       {"tflop", [](const TraceJob& j) { return j.tflop != 0; },
        [](std::string& o, const TraceJob& j) { append_fixed(o, j.tflop, 0); }},
       {"vcluster", [](const TraceJob& j) { return !j.vcluster.empty(); },

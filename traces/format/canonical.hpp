@@ -49,6 +49,7 @@ struct TraceJob {
   std::int64_t batch = 0;                 // batch: global batch, samples
   RareText after;                         // after: "p17@hard:0.8;p9@soft"
   RareText gain;                          // gain: "p17:0.45;p9:-0.2": of the job's work that a finished parent saves
+  std::int32_t epochs = 0;                // epochs: passes over its data that `duration` is; 0 = unknown
   std::int64_t tflop = 0;                 // tflop: model FLOPs of the whole job, in 10^12
   std::int64_t iterations = 0;            // iterations: training steps, where the source counts them
   Duration iteration_time{};              // iteration_s: of one step

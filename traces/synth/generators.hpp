@@ -39,8 +39,9 @@ struct GenerateSpec : PoissonSpec {
   ParentArrivals parents = ParentArrivals::natural;
   double children = 0;  // lineage: share of the lineages' GPU-time that is not pretraining, in (0, 1); 0 = as drawn
   bool edges = true;    // lineage: false = the same jobs, none of which descends from another
-  double independent = 0;  // lineage: share of all GPU-time in jobs beside the lineages, in [0, 1)
-  double elastic = 0;      // lineage: share of the jobs of each kind that may have other numbers of GPUs
+  double independent = 0;   // lineage: share of all GPU-time in jobs beside the lineages, in [0, 1)
+  std::int32_t epochs = 0;  // lineage: passes over its data that a transfer job makes from its base; 0 = unknown
+  double elastic = 0;       // lineage: share of the jobs of each kind that may have other numbers of GPUs
   // gavel: steps per second, from which `iterations` follow (steps = run time x that on V100s); null =
   // no steps, and run times are those on whatever type work is counted on
   std::shared_ptr<const ThroughputSet> throughputs{};

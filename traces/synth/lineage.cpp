@@ -236,6 +236,7 @@ class Maker {
     const std::size_t data = data_set(k, parent.of, grid);
     j.dataset = fmt::format("{}-{}", jobs_[k].task, data + 1);
     j.gain = gain(k, parent, data);
+    j.epochs = spec_.epochs;
     if (from.size() < 2) return;
     const Instance& other = instances_[from[(first + 1 + uniform_below(edges_, from.size() - 1)) % from.size()]];
     if (uniform01(edges_) >= edge_to(k, other.of).soft) return;
@@ -273,6 +274,7 @@ class Maker {
       j.dataset = shared.dataset;
       j.after = shared.after;
       j.gain = shared.gain;
+      j.epochs = shared.epochs;
       add(std::move(j));
     }
   }

@@ -160,6 +160,7 @@ void drop_edges(Trace& trace) {
   for (TraceJob& j : trace.jobs) {
     j.after = "";
     j.gain = "";
+    j.epochs = 0;
   }
 }
 
