@@ -63,7 +63,7 @@ class LineParser {
     s.job = words_[1].text;
     if (!action(words_[2], s)) return std::nullopt;
     std::size_t i = 3;
-    if (s.what == Do::run && i < words_.size() && words_[i].text != "group") {
+    if (s.what == Do::run && i < words_.size() && words_[i].text != "group" && words_[i].text != "anew") {
       s.gpus = parse_allocation(words_[i].text);
       if (!s.gpus || s.gpus->empty())
         return bad(words_[i], fmt::format("`{}` is not an allocation", words_[i].text), "write `n0:0-1,n1:3`");
@@ -71,6 +71,7 @@ class LineParser {
     }
     if (s.what == Do::run && s.gpus && i + 1 < words_.size() && words_[i].text == "group" && !group(i, s))
       return std::nullopt;
+    if (s.what == Do::run && s.gpus && !start(i, s)) return std::nullopt;
     if (s.what == Do::reconfigure && !values(i, s)) return std::nullopt;
     if (i < words_.size())
       return bad(words_[i], fmt::format("nothing is known about `{}` here", words_[i].text),
@@ -104,6 +105,21 @@ class LineParser {
     s.merged = i < words_.size() && words_[i].text == "merged";
     if (s.merged) ++i;
     return true;
+  }
+
+  // `[anew] [from base|PARENT|PARENT:VERSION]`, from word `i` on.
+  bool start(std::size_t& i, ScriptLine& s) {
+    s.anew = i < words_.size() && words_[i].text == "anew";
+    if (s.anew) ++i;
+    if (i + 1 >= words_.size() || words_[i].text != "from") return true;
+    const Word source = words_[i + 1];
+    const std::size_t colon = source.text.find(':');
+    s.source = source.text.substr(0, colon);
+    i += 2;
+    if (colon == std::string_view::npos) return true;
+    if (read_number(source.text.substr(colon + 1), s.version) && s.version > 0) return true;
+    bad(source, fmt::format("`{}` is not a version of a job", source.text), "as in `from p17:2`; they count from 1");
+    return false;
   }
 
   // `BATCH [ACCUMULATION]`, from word `i` on.

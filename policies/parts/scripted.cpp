@@ -76,7 +76,7 @@ class Scripted final : public Policy {
     if (is_final(v.state)) return true;
     switch (line.what) {
       case Do::run:
-        if (!v.ready || !run(view, plan, s.job, line)) return false;
+        if (!v.ready || !run(view, plan, s.job, line, line.anew)) return false;
         s.last_run = number;
         return true;
       case Do::preempt:
@@ -111,7 +111,17 @@ class Scripted final : public Policy {
     return c;
   }
 
-  bool run(const ClusterView& view, PlanBuilder& plan, JobId job, const ScriptLine& line) {
+  // What it is to start from.
+  static RunConfig config_of(const ClusterView& view, const JobSpec& spec, const ScriptLine& line, bool anew) {
+    RunConfig c;
+    c.anew = anew;
+    c.start_version = line.source == "base" ? kFromBase : line.version;
+    for (const Dependency& d : spec.after)
+      if (view.spec(d.parent).name == line.source) c.start_parent = d.parent;
+    return c;
+  }
+
+  bool run(const ClusterView& view, PlanBuilder& plan, JobId job, const ScriptLine& line, bool anew) {
     if (!line.gpus) return plan.planned(job) != nullptr || plan.start(job, *placement_);
     const JobSpec& spec = view.spec(job);
     Allocation gpus;
@@ -132,7 +142,7 @@ class Scripted final : public Policy {
                             : line.group != kNoGroup ? Sharing::interleaved
                             : whole                  ? Sharing::exclusive
                                                      : Sharing::fraction;
-    return plan.run(job, gpus, {}, sharing, line.group);
+    return plan.run(job, gpus, config_of(view, spec, line, anew), sharing, line.group);
   }
 
   void start_the_others(const ClusterView& view, PlanBuilder& plan) {
@@ -143,7 +153,7 @@ class Scripted final : public Policy {
         continue;
       }
       Scene& s = jobs_.at(view.spec(job).name);
-      if (s.last_run && plan.planned(job) == nullptr) run(view, plan, job, lines_[*s.last_run]);
+      if (s.last_run && plan.planned(job) == nullptr) run(view, plan, job, lines_[*s.last_run], false);
     }
   }
 

@@ -188,10 +188,22 @@ void StudyFold::stand_still(Job& j, Duration stood) {
 void StudyFold::keep(Job& j, Work work) {
   Live& l = live_[j.live];
   settle(j);
-  if (work.ns <= j.committed_ns && l.unsaved_ns > 0)
-    waste_of(j).lost += static_cast<Int128>(l.unsaved_ns) * l.held.milli_gpus();
+  const Int128 ran = static_cast<Int128>(l.unsaved_ns) * l.held.milli_gpus();
+  if (work.ns > j.committed_ns)
+    l.kept += ran;
+  else if (ran > 0)
+    waste_of(j).lost += ran;
   j.committed_ns = work.ns;
   l.unsaved_ns = 0;
+}
+
+// All that it has done is dropped.
+void StudyFold::begin_anew(Job& j) {
+  Live& l = live_[j.live];
+  if (l.kept > 0) waste_of(j).lost += l.kept;
+  l.kept = 0;
+  j.committed_ns = j.saved_ns = 0;
+  j.heir = false;
 }
 
 // What it held until now at the price, power and peak of its nodes.
@@ -287,7 +299,10 @@ void StudyFold::on_event(const Event& e) {
       l.ready = e.at;
       l.share = totals_.share;
       break;
-    case EventKind::launch: hold(j, e); break;
+    case EventKind::launch:
+      if (e.get<event::Launch>().anew) begin_anew(j);
+      hold(j, e);
+      break;
     case EventKind::started:
     case EventKind::resumed:
       if (l.holds && !l.stopping) run(j, true);
@@ -303,6 +318,7 @@ void StudyFold::on_event(const Event& e) {
     case EventKind::checkpointed:
       stand_still(j, e.get<event::Checkpointed>().stood_still);
       j.committed_ns = e.get<event::Checkpointed>().committed.ns;
+      l.kept += static_cast<Int128>(l.unsaved_ns) * l.held.milli_gpus();
       l.unsaved_ns = 0;
       break;
     case EventKind::inherited:

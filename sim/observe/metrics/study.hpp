@@ -9,7 +9,8 @@
 // count for each of them):
 //   overhead     held but not running: starts, stops, suspensions;
 //   checkpoint   running, but standing still to save or publish;
-//   lost         running, for work that was rolled back: a failure, or a kill, left less than had been done;
+//   lost         running, for work that was rolled back: a failure, or a kill, left less than had been done, or
+//                the job began anew;
 //   productive   the rest.
 // What a slow placement, neighbours, slow nodes or a size that scales badly cost is none of these: the job makes
 // progress, only slowly. That is the stretch: productive GPU-time over what the same work takes undisturbed on the
@@ -88,6 +89,7 @@ class StudyFold : public Observer {
   struct Live {
     Int128 contending = 0, usable = 0;  // integrals at submit
     Int128 share = 0;                   // integral at ready
+    Int128 kept = 0;                    // of running, milli-GPU x ns, whose work is saved: it may be dropped
     Allocation held;                    // its present or last one
     Time ready{}, held_since{}, run_since{};
     std::int64_t unsaved_ns = 0;     // of running in this launch, since it last saved
@@ -118,6 +120,7 @@ class StudyFold : public Observer {
   void settle(Job& j);
   void stand_still(Job& j, Duration stood);
   void keep(Job& j, Work work);
+  void begin_anew(Job& j);
   void end(Job& j, Time now);
   void change_capacity(const Event& e);
   void note_features(Job& j, const Event& e);

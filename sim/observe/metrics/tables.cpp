@@ -184,7 +184,8 @@ const std::vector<MetricDefinition>& metric_definitions() {
        "GPU-time that running jobs stood still to save or publish, also where a stop or a failure broke it off.",
        study_of<&StudySummary::checkpoint_gpu_s>, false, true},
       {"lost_gpu_s", "lost", "GPU s",
-       "GPU-time running whose work was rolled back because a failure or a kill came before it was saved.",
+       "GPU-time running whose work was rolled back because a failure or a kill came before it was saved, or dropped "
+       "because the job began anew.",
        study_of<&StudySummary::lost_gpu_s>, false, true},
       {"productive_gpu_s", "productive", "GPU s",
        "GPU-time running, without checkpoints and lost work: all of it made progress that was kept, fast or slow.",
