@@ -19,6 +19,7 @@ std::unique_ptr<Policy> make_lineage(PolicySetup setup, OptionReader& options) {
   o.sizes.on = on("elastic");
   o.publish = on("publish");
   o.learn = on("learn");
+  o.abort = on("abort");
   o.alpha = options.decimal("alpha");
   o.min_run = options.time("min_run");
   o.rho_max = options.decimal("rho_max");
@@ -37,19 +38,22 @@ const PolicyInfo lineage_policy = {
         "Serves {running, waiting} jobs by weight over service (time x GPUs^alpha). The jobs that wait for a job "
         "count with it as far as they make its ratio better. A child waits for a later version of a parent, even "
         "beside free GPUs, where that saves more than it costs; parents publish as often as writing, failures and "
-        "stale children make it worth. Elastic jobs get GPUs one by one, where they save most. Goes on past jobs "
-        "that do not fit; preempts running jobs that are not served, but none that began less than min_run ago. A "
-        "job whose finish-time fairness would exceed rho_max comes first; it preempts those, too.",
+        "stale children make it worth. A child whose first epoch shows that it is slower than from its base "
+        "begins anew. Elastic jobs get GPUs one by one, where they save most. Goes on past jobs that do not fit; "
+        "preempts running jobs that are not served, but none that began less than min_run ago. A job whose "
+        "finish-time fairness would exceed rho_max comes first; it preempts those, too.",
     .source = "Orrery, docs/policies/lineage.md; Horn 1972, Sidney 1975",
     .make = make_lineage,
     .options =
         {{"rules",
           "choices",
-          "[index, hold, elastic, publish, learn]",
+          "[index, hold, elastic, publish, learn, abort]",
           "rules that are on; index: jobs that wait for others count with them; hold: a child waits for a later "
           "version where that pays; elastic: elastic jobs get the GPUs that save most; publish: it says when parents "
-          "publish; learn: what a parent is worth is learned from children that finished",
-          {"index", "hold", "elastic", "publish", "learn"}},
+          "publish; learn: what a parent is worth is learned from children that finished "
+          "or whose first epoch was compared; abort: with learn, children that are slower than from their base begin "
+          "anew",
+          {"index", "hold", "elastic", "publish", "learn", "abort"}},
          {"marginal",
           "choice",
           "share",

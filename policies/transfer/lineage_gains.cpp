@@ -36,6 +36,15 @@ std::size_t edge_to(const JobSpec& spec, JobId parent) {
   return static_cast<std::size_t>(at - spec.after.begin());
 }
 
+// What the finished parent would have saved, of what a version at that progress did: l, and how much l moves with
+// what is given.
+std::pair<double, double> at_the_end(double l, std::int32_t per_mille) {
+  const double share = std::max(share_at(per_mille), kLeastShare);
+  const double left = portable_exp(-std::clamp(l, -kMostLog, kMostLog));
+  const double whole = std::min((1 - left) / share, kMostSaved);
+  return {std::max(-portable_log(1 - whole), -kMostLog), left / share / (1 - whole)};
+}
+
 // Time that it ran on as many GPUs as it asks for.
 Duration ran_as_asked(const JobView& job) {
   if (job.spec->min_gpus == job.spec->max_gpus || job.gpus() == 0) return job.ran;
@@ -82,11 +91,12 @@ std::pair<double, double> LineageGains::claims() const {
 LineageGain LineageGains::belief(std::uint32_t pair) const {
   const Pair& p = pairs_[pair];
   const Sum& family = families_[p.family];
-  LineageGain g{family.sum / (family.count + kFamilyDoubt), kPairSpread * kPairSpread, p.shown.count};
+  const std::int32_t seen = p.shown.count + p.assessed;
+  LineageGain g{family.sum / (family.count + kFamilyDoubt), kPairSpread * kPairSpread, seen};
   if (g.seen == 0) return g;
   const double noise = std::max(claims().second, kLeastVariance);
-  const double weight = 1 / g.variance + g.seen / noise;
-  g.mean = (g.mean / g.variance + p.shown.sum / noise) / weight;
+  const double weight = 1 / g.variance + p.shown.count / noise + p.precision;
+  g.mean = (g.mean / g.variance + p.shown.sum / noise + p.weighted) / weight;
   g.variance = 1 / weight;
   return g;
 }
@@ -134,10 +144,24 @@ void LineageGains::starts(const ClusterView& view, JobId job, const RunConfig& c
   const JobSpec& spec = view.spec(job);
   if (!on_ || spec.after.empty()) return;
   Child& c = children_[job.index()];
-  const Start s = start_of(view, spec, config);
-  c.parent = s.edge == kNoEdge ? JobId{} : spec.after[s.edge].parent;
-  c.per_mille = s.per_mille;
+  c.next = start_of(view, spec, config);
   c.began = true;
+  if (!c.drops) begins(spec, c);
+}
+
+void LineageGains::begins(const JobSpec& spec, Child& c) {
+  c.parent = c.next.edge == kNoEdge ? JobId{} : spec.after[c.next.edge].parent;
+  c.per_mille = c.next.per_mille;
+  c.assessed = false;
+}
+
+// What it did before counts as what a failure undid.
+void LineageGains::began_anew(const ClusterView& view, JobId job) {
+  Child& c = children_[job.index()];
+  c.drops = false;
+  begins(view.spec(job), c);
+  failed_[job] = {Work{}, ran_as_asked(view.job(job))};
+  changed_.push_back(job);
 }
 
 Duration LineageGains::whole_from(const JobView& job, std::uint32_t pair, std::int32_t per_mille) const {
@@ -158,6 +182,7 @@ Duration LineageGains::whole(const ClusterView& view, const JobView& job) const 
   const JobSpec& spec = *job.spec;
   const Child& c = child(spec.id);
   if (c.pairs.empty()) return job.estimate ? job.estimate->total : kForever;
+  if (c.drops && job.estimate) return {add_ns(job.estimate->total.ns, job.done.ns)};  // all of it is to come
   if (c.began) return whole_from(job, edge_to(spec, c.parent), c.per_mille);
   const Start now = start_of(view, spec, choose(view, spec));
   if (now.edge != kNoEdge) return whole_from(job, now.edge, now.per_mille);
@@ -169,7 +194,9 @@ void LineageGains::follow(const ClusterView& view, const Event& e) {
   if (!on_ || !e.job.valid()) return;
   const JobSpec& spec = view.spec(e.job);
   if (!spec.after.empty() && child(e.job).pairs.empty()) enter(view, spec);
-  if (e.kind() == EventKind::finished) {
+  if (e.kind() == EventKind::assessed) {
+    assessed(view, e);
+  } else if (e.kind() == EventKind::finished) {
     finished(view, e.job);
     failed_.erase(e.job);
   } else if (e.kind() == EventKind::failed) {  // it waits now: what it has is in a checkpoint
@@ -196,10 +223,27 @@ void LineageGains::finished(const ClusterView& view, JobId job) {
     claim_squares_ += shown * shown;
     return;
   }
-  // What the finished parent would have saved, of what this version did.
-  const double saved = 1 - portable_exp(-(shown - claims().first));
-  const double whole = std::min(saved / std::max(share_at(c.per_mille), kLeastShare), kMostSaved);
-  learn(view, c.pairs[edge_to(*v.spec, c.parent)], std::max(-portable_log(1 - whole), -kMostLog));
+  learn(view, c.pairs[edge_to(*v.spec, c.parent)], at_the_end(shown - claims().first, c.per_mille).first);
+}
+
+// A first epoch was worth so many from the base. It is one look at the pair; a child is looked at once.
+void LineageGains::assessed(const ClusterView& view, const Event& e) {
+  Child& c = children_[e.job.index()];
+  const auto& [parent, worth, error] = e.get<event::Assessed>();
+  if (c.drops || c.assessed || c.parent != parent) return;
+  c.assessed = true;
+  const double epochs = std::max(static_cast<double>(worth) / 1e6, kLeastShare);
+  const auto [l, slope] = at_the_end(portable_log(epochs), c.per_mille);
+  const double sd = std::max(static_cast<double>(error) / 1e6 / epochs * slope, std::sqrt(kLeastVariance));
+  const std::uint32_t id = c.pairs[edge_to(view.spec(e.job), parent)];
+  Pair& pair = pairs_[id];
+  const double before = belief(id).mean;
+  pair.precision += 1 / (sd * sd);
+  pair.weighted += l / (sd * sd);
+  ++pair.assessed;
+  families_[pair.family].sum += l;
+  families_[pair.family].count += 1;
+  changed(view, pair, before, belief(id).mean);
 }
 
 void LineageGains::learn(const ClusterView& view, std::uint32_t pair, double l) {
@@ -209,9 +253,13 @@ void LineageGains::learn(const ClusterView& view, std::uint32_t pair, double l) 
     sum->sum += l;
     sum->count += 1;
   }
-  if (std::abs(belief(pair).mean - before) < kTold) return;
-  std::erase_if(own.waiting, [&](JobId j) { return is_final(view.state(j)) || children_[j.index()].began; });
-  changed_.insert(changed_.end(), own.waiting.begin(), own.waiting.end());
+  changed(view, own, before, belief(pair).mean);
+}
+
+void LineageGains::changed(const ClusterView& view, Pair& pair, double before, double now) {
+  if (std::abs(now - before) < kTold) return;
+  std::erase_if(pair.waiting, [&](JobId j) { return is_final(view.state(j)) || children_[j.index()].began; });
+  changed_.insert(changed_.end(), pair.waiting.begin(), pair.waiting.end());
 }
 
 }  // namespace orrery

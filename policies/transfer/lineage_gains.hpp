@@ -1,8 +1,9 @@
 // Rule R7 of LINEAGE, what a parent is worth (docs/policies/lineage.md): learned from children that have finished,
-// for every pair of a kind of parent and a target (a child's model and data set). A pair's belief is normal, of the
-// logarithm l = ln(run time from the base checkpoint / run time from the finished parent), with all targets of a
-// parent and model as its prior. Gains are sparse and may be negative, so a parent that nobody has tried is used; one
-// that was tried and is more likely to harm than not is refused.
+// or whose first epoch was compared with one from their base checkpoint (`assessed`), for every pair of a kind of
+// parent and a target (a child's model and data set). A pair's belief is normal, of the logarithm l = ln(run time
+// from the base checkpoint / run time from the finished parent), with all targets of a parent and model as its prior.
+// Gains are sparse and may be negative, so a parent that nobody has tried is used; one that was tried and is more
+// likely to harm than not is refused.
 //
 // Claimed run times are noisy and mostly too long. How much they are is learned from jobs that start from nobody.
 // What a failure undid is nobody's run time: a job counts with the work that its last failure left it, and the time
@@ -24,7 +25,7 @@ namespace orrery {
 struct LineageGain {
   double mean = 0;
   double variance = 0;
-  std::int32_t seen = 0;  // children that finished
+  std::int32_t seen = 0;  // what children have shown, by finishing and by their first epochs
 };
 
 // The derivative of the share of a finished parent's gain that a version gives, by the parent's progress (0 to 1):
@@ -51,6 +52,12 @@ class LineageGains {
     std::int32_t per_mille = 0;
   };
   [[nodiscard]] static Start start_of(const ClusterView& view, const JobSpec& spec, const RunConfig& config);
+  // The job is to drop what it has done, then it did, and starts as it was told last.
+  void drops(JobId job) {
+    children_[job.index()].drops = true;
+    changed_.push_back(job);
+  }
+  void began_anew(const ClusterView& view, JobId job);
   // The job was told to start so.
   void starts(const ClusterView& view, JobId job, const RunConfig& config);
 
@@ -79,13 +86,19 @@ class LineageGains {
   struct Pair {
     Sum shown;
     std::uint32_t family = 0;
-    std::vector<JobId> waiting;  // children that have not begun and whose first parent is of this pair
+    std::vector<JobId> waiting{};  // children that have not begun and whose first parent is of this pair
+    // By first epochs, each as precise as it was measured: sums of 1 / variance, and of the value times that.
+    double precision = 0, weighted = 0;
+    std::int32_t assessed = 0;
   };
   struct Child {
     std::vector<std::uint32_t> pairs;  // [edge]
     JobId parent{};                    // what it started from
     std::int32_t per_mille = 0;
     bool began = false;
+    bool assessed = false;  // since it began with nothing
+    bool drops = false;     // and begins anew: what follows is of the start before
+    Start next{};           // that
   };
 
   // Of a job, when it last failed.
@@ -96,11 +109,14 @@ class LineageGains {
 
   void enter(const ClusterView& view, const JobSpec& spec);
   [[nodiscard]] Duration took(const JobView& job) const;
+  static void begins(const JobSpec& spec, Child& c);
   [[nodiscard]] const Child& child(JobId job) const;
   [[nodiscard]] LineageGain belief(std::uint32_t pair) const;
   [[nodiscard]] Duration whole_from(const JobView& job, std::uint32_t pair, std::int32_t per_mille) const;
   void finished(const ClusterView& view, JobId job);
+  void assessed(const ClusterView& view, const Event& e);
   void learn(const ClusterView& view, std::uint32_t pair, double l);
+  void changed(const ClusterView& view, Pair& pair, double before, double now);
 
   std::map<std::array<std::string, 3>, std::uint32_t> pair_ids_;  // kind of parent, model of child, data set
   std::map<std::pair<std::string, std::string>, std::uint32_t> family_ids_;  // the first two

@@ -16,6 +16,7 @@ Lineage::Lineage(std::unique_ptr<Placement> placement, const LineageOptions& opt
     : placement_(std::move(placement)),
       options_(options),
       gains_(options.learn),
+      abort_(options.learn && options.abort),
       index_(options.alpha),
       sizes_(options.sizes),
       holder_(options.hold),
@@ -26,6 +27,7 @@ Lineage::Lineage(std::unique_ptr<Placement> placement, const LineageOptions& opt
 void Lineage::schedule(const ClusterView& view, PlanBuilder& plan) {
   for (const Event& e : view.since_last) {
     gains_.follow(view, e);
+    abort_.follow(view, e, gains_);
     if (options_.index) index_.follow(view, e, gains_);
     promotion_.follow(view, e);
     publisher_.follow(view, e, gains_);
@@ -42,6 +44,7 @@ void Lineage::schedule(const ClusterView& view, PlanBuilder& plan) {
     serve_sized(view, plan);
   else
     serve_in_order(view, plan, changed);
+  for (const JobId job : abort_.apply(view, plan, gains_)) young_.begins(job, view.now);
   ask(view, plan);
 }
 
@@ -103,7 +106,7 @@ void Lineage::starts(const ClusterView& view, JobId job, PlanBuilder& plan) {
   promotion_.runs(job);
   holder_.starts(job);
   young_.begins(job, view.now);
-  choose_source(view, job, plan);
+  if (const RunConfig config = abort_.start(view, job, gains_); config != RunConfig{}) plan.configure(job, config);
 }
 
 Rank Lineage::rank(const ClusterView& view, JobId job, Duration left) const {
@@ -147,14 +150,6 @@ void Lineage::come_back(const ClusterView& view, JobId job) {
   jobs_.rank_changed();
 }
 
-void Lineage::choose_source(const ClusterView& view, JobId job, PlanBuilder& plan) {
-  const JobView v = view.job(job);
-  if (v.spec->after.empty() || v.done.ns > 0) return;
-  const RunConfig config = gains_.choose(view, *v.spec);
-  gains_.starts(view, job, config);
-  if (config != RunConfig{}) plan.configure(job, config);
-}
-
 Duration Lineage::remaining(const ClusterView& view, JobId job) const {
   return gains_.remaining(view, view.job(job));
 }
@@ -192,7 +187,8 @@ void Lineage::follow_queue(const ClusterView& view, const Event& e) {
     case StrictPriority::Fate::unchanged: break;
   }
   if (e.kind() == EventKind::started || e.kind() == EventKind::resumed) young_.begins(e.job, e.at);
-  if (e.kind() == EventKind::started || e.kind() == EventKind::resumed || e.kind() == EventKind::progress)
+  if (e.kind() == EventKind::started || e.kind() == EventKind::resumed || e.kind() == EventKind::progress ||
+      e.kind() == EventKind::assessed)
     refresh(view, e.job);
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "policies/parts/strict_priority.hpp"
+#include "policies/transfer/lineage_abort.hpp"
 #include "policies/transfer/lineage_demand.hpp"
 #include "policies/transfer/lineage_elastic.hpp"
 #include "policies/transfer/lineage_gains.hpp"
@@ -23,6 +24,7 @@ namespace orrery {
 struct LineageOptions {
   bool index = true;         // rule R1; without it a job counts for itself alone
   bool learn = true;         // rule R7; without it claims are believed and the first parent is the source
+  bool abort = true;         // likewise, of children that run
   bool hold = true;          // rule R2
   bool publish = true;       // rule R6
   std::int64_t alpha = 500;  // per mille
@@ -37,6 +39,7 @@ class Lineage final : public Policy {
 
   [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<Lineage>(*this); }
   [[nodiscard]] bool publishes() const override { return options_.publish; }
+  [[nodiscard]] EventMask wakes_on() const override { return Policy::wakes_on() | (options_.learn ? kAssess : 0); }
   void schedule(const ClusterView& view, PlanBuilder& plan) override;
 
  private:
@@ -57,8 +60,6 @@ class Lineage final : public Policy {
   [[nodiscard]] std::vector<JobId> lapsed(const ClusterView& view, const PlanBuilder& plan);
   void come_back(const ClusterView& view, JobId job);
 
-  // Of a job that begins with nothing: what it starts from.
-  void choose_source(const ClusterView& view, JobId job, PlanBuilder& plan);
   [[nodiscard]] Duration remaining(const ClusterView& view, JobId job) const;
   void refresh(const ClusterView& view, JobId job);
 
@@ -78,6 +79,7 @@ class Lineage final : public Policy {
   OwnPlacement placement_;
   LineageOptions options_;
   LineageGains gains_;
+  LineageAbort abort_;
   LineageIndex index_;
   LineageSizes sizes_;
   LineageHolder holder_;
