@@ -6,6 +6,7 @@
 #include <utility>
 #include <variant>
 
+#include "backend/protocol/checkpoint_dir.hpp"
 #include "sim/core/assert.hpp"
 
 namespace orrery::live {
@@ -87,6 +88,7 @@ void LiveExecutor::launch(const LaunchRequest& request, const Member& member) {
     return;
   }
   Gang& g = gangs_.enter(request, member);
+  if (member.config.anew) begin_anew(member.job, member.incarnation);
   g.phase = Phase::starting;
   g.gpus = *request.gpus;
   g.config = member.config;
@@ -102,6 +104,7 @@ void LiveExecutor::launch(const LaunchRequest& request, const Member& member) {
   launches_.back().ranks = std::max(1, request.gpus->gpu_count());
   launches_.back().shared = request.sharing != Sharing::exclusive;
   launches_.back().rebatched = member.config.other_batch();
+  choose_source(g, member.config);
   if (!join(g)) begin(g);
   g.start_left.reset();
 }
@@ -206,6 +209,7 @@ void LiveExecutor::saved(Gang& g, const Saved& report, Time at) {
   g.saving = false;
   g.saved_before = {};
   g.done = g.committed = report.done;
+  if (launch_of(g).saves == 0) remove_laid_aside(folder_of(g.job) + "/checkpoints");
   if (g.phase != Phase::running) return;
   ++launch_of(g).saves;
   happen(g, event::Checkpointed{g.committed, took});
@@ -225,6 +229,8 @@ void LiveExecutor::said(Gang& g, const FromWorker& message, Time at) {
     g.joins = false;
     launch_of(g).start = now_ - g.began;
     g.began = now_;
+    if (std::exchange(g.inherits, false))
+      happen(g, event::Inherited{g.heir_of, workload_->truths[g.job.index()].work - g.total});
     happen(g, event::Started{});
   } else if (const auto* step = std::get_if<Step>(&message)) {
     g.done = step->done;
@@ -232,6 +238,7 @@ void LiveExecutor::said(Gang& g, const FromWorker& message, Time at) {
     tell_cpu(g, false);
     ask_for_versions(g);
     if (options_.progress_every.ns > 0 && g.phase == Phase::running) happen(g, event::Progress{g.done});
+    assess(g);
   } else if (std::holds_alternative<Saving>(message)) {
     g.saving = true;
     g.saving_since = std::max(at, g.began);
@@ -240,6 +247,8 @@ void LiveExecutor::said(Gang& g, const FromWorker& message, Time at) {
   } else if (const auto* published = std::get_if<Published>(&message)) {
     g.published_at = std::max(g.published_at, progress_of(g));
     if (g.phase == Phase::running) happen(g, event::Published{published->version, progress_of(g)});
+  } else if (const auto* seen = std::get_if<Assessed>(&message)) {
+    if (g.phase == Phase::running && g.heir_of.valid()) happen(g, event::Assessed{g.heir_of, seen->worth, seen->error});
   } else if (const auto* config = std::get_if<Reconfigured>(&message)) {
     g.config.batch = config->batch;
     g.config.accumulation = static_cast<std::int32_t>(config->accumulation);
@@ -300,7 +309,8 @@ void LiveExecutor::ended(Gang& g, int verdict, const std::string& why, Time at) 
   if (was == Phase::stopping) l.stop = now_ - g.began;
   const bool finished = verdict == kExitDone;
   const Duration broken = was == Phase::running ? stood_still(g, at) : g.broken_save;
-  if (finished) g.done = g.committed = workload_->truths[g.job.index()].work;
+  if (finished) g.done = g.committed = total_of(g.job);
+  if (finished) note_finished(g.job);
   if (was != Phase::killing && !finished) g.done = g.committed;
   l.done = g.committed - g.at_start;
   tell_cpu(g, true);

@@ -17,6 +17,7 @@
 #include "sim/control/gangs.hpp"
 #include "sim/core/truth.hpp"
 #include "sim/models/lifecycle/failures.hpp"
+#include "sim/models/lifecycle/first_epoch.hpp"
 #include "sim/models/lifecycle/overheads.hpp"
 #include "sim/models/lifecycle/transfer.hpp"
 #include "sim/models/speed/performance.hpp"
@@ -38,6 +39,7 @@ struct LiveOptions {
   Duration step = milliseconds(50);  // wall time of a paced step at the job's own rate
   OverheadModel overheads{};         // paced workers take these, in seconds of the run
   CheckpointModel checkpoints{};
+  AssessModel assess{};       // how paced children's first epochs are measured
   PublishModel publishes{};   // when parents are asked to publish; what that costs is measured, not set
   Duration progress_every{};  // cadence of step reports, in seconds of the run; 0 = every ten steps
   // What each job has already done and committed; of a run that is resumed. Empty: nothing.
@@ -75,6 +77,9 @@ class LiveExecutor final : public Executor {
 
   // Ends the run: the next (or a waiting) wait_until() throws Interrupted. From any thread.
   void interrupt();
+  // What launches of the job before this one have done is dropped, their checkpoints are laid aside. A launch that
+  // says so does it; of a run that is resumed, launches that the journal has.
+  void begin_anew(JobId job, Incarnation incarnation);
   // Before the first wait_until(): the clock begins at `from`.
   void begin_at(Time from);
   [[nodiscard]] bool begun() const { return began_ns_ >= 0; }
@@ -126,7 +131,12 @@ class LiveExecutor final : public Executor {
     Allocation gpus{};
     RunConfig config{};
     Sharing sharing = Sharing::exclusive;
-    bool joins = false;  // processes that were there, and it has not begun
+    // What it has done began with a version of this job; its work from there (0 = not launched yet).
+    JobId heir_of{};
+    Work total{};
+    bool inherits = false;  // and is to say so when it starts
+    bool assessed = false;  // its first epoch was told of
+    bool joins = false;     // processes that were there, and it has not begun
     // Taken over: what its start takes, instead of what the options say; stops again as soon as it has begun.
     std::optional<Duration> start_left{};
     bool freezes = false;
@@ -137,7 +147,7 @@ class LiveExecutor final : public Executor {
     bool saving = false;
     Time saving_since{};
     Duration saved_before{}, broken_save{};
-    std::string source{};  // of this launch: the folder of the version that it started from; empty: none
+    std::string source{};  // the folder of the version that what it has done began with; empty: none
     Duration told_cpu{};   // of this launch: the last `preprocessing` event
     // Per mille of its work: at the last version; when this launch was last asked for one.
     std::int32_t published_at = 0, asked_at = 0;
@@ -170,10 +180,15 @@ class LiveExecutor final : public Executor {
   void gone(const EngineEvent& e);
   void ended(Gang& g, int verdict, const std::string& why, Time at);
   void tell_cpu(Gang& g, bool last);
+  [[nodiscard]] Work total_of(JobId job) const;
   [[nodiscard]] std::int32_t progress_of(const Gang& g) const;
   void ask_for_versions(Gang& g);
-  // The folder of the version that a launch starts from; empty: none, or it is not a job that trains.
-  [[nodiscard]] std::string source_of(const Gang& g, const RunConfig& config) const;
+  // What a launch starts from.
+  void choose_source(Gang& g, const RunConfig& config);
+  void start_from(Gang& g, const std::string& version);
+  [[nodiscard]] std::string newest_source(const Gang& g, const RunConfig& config) const;
+  void assess(Gang& g);
+  void note_finished(JobId job) const;
   // Which version of which parent that folder is; of no parent where it is none of the job's.
   [[nodiscard]] FeatureKey feature_key(const Gang& g) const;
   void used_features(const Gang& g, const FeaturesUsed& said);

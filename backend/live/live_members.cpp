@@ -25,7 +25,6 @@ bool LiveExecutor::join(Gang& g) {
   g.handle = there->first;
   g.joins = true;
   there->second.members.push_back(g.job);
-  g.source = source_of(g, g.config);
   Join join{start_of(g)};
   join.start.world = static_cast<std::int64_t>(places_of(g.gpus).size());
   io_.tell([handle = g.handle, join](Engine& e) { e.say(handle, join); });

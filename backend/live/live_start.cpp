@@ -42,14 +42,14 @@ Start LiveExecutor::start_of(const Gang& g) const {
   s.run_folder = fmt::format("{}/launch-{}", folder_of(g.job), g.incarnation);
   s.checkpoint_dir = folder_of(g.job) + "/checkpoints";
   s.restore = g.incarnation > 1 || g.committed.ns > 0;
-  s.total_work = workload_->truths[g.job.index()].work;
+  s.total_work = total_of(g.job);
   s.step_time = std::max(wall(step), Duration{1});
   s.step_work = task != nullptr ? task->step_work : std::max(work_in(step, rate), Work{1});
   s.save_every_steps = options_.checkpoints.every.ns > 0 ? in_steps(options_.checkpoints.every, step) : 0;
   s.report_every_steps =
       options_.progress_every.ns > 0 ? in_steps(options_.progress_every, step) : in_steps(kReport, s.step_time);
   if (task != nullptr) s.task = task->path;
-  s.from = g.source;
+  if (task != nullptr) s.from = g.source;
   if (task != nullptr && spec.features.set != 0) s.features = options_.features;
   s.batch = g.config.batch;
   s.accumulation = g.config.accumulation;
@@ -61,7 +61,6 @@ Start LiveExecutor::start_of(const Gang& g) const {
 void LiveExecutor::begin(Gang& g) {
   g.handle = {++handles_};
   g.joins = false;
-  g.source = source_of(g, g.config);
   GangSpec spec;
   spec.name = fmt::format("{}.{}", workload_->specs[g.job.index()].name, g.incarnation);
   spec.argv = task_of(g.job) != nullptr ? task_of(g.job)->worker : options_.worker;

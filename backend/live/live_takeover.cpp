@@ -25,11 +25,17 @@ LiveExecutor::LiveExecutor(const Topology& topology, const Workload& workload, c
     const JobId job = r.spec->id;
     Gang& g = gangs_[job];
     g.job = job;
+    if (r.anew_in > 0) begin_anew(job, r.anew_in);
     if (task_of(job) != nullptr) g.done = g.committed = in_folder(job);  // its children ask when it has ended, too
     if (!r.known || is_final(r.state)) continue;
-    if (task_of(job) == nullptr)
-      g.done = g.committed =
-          holds_gpus(r.state) ? std::min(view.job(job).done, workload.truths[job.index()].work) : r.committed;
+    if (task_of(job) == nullptr) {
+      if (r.state != JobState::starting || r.done.ns > 0) {  // what it inherited it has said
+        g.heir_of = known.inherited(job).parent;
+        g.total = workload.truths[job.index()].work - known.inherited(job).saved;
+        g.assessed = view.job(job).done >= epoch_work(workload.truths[job.index()]);
+      }
+      g.done = g.committed = holds_gpus(r.state) ? std::min(view.job(job).done, total_of(job)) : r.committed;
+    }
     if (const auto versions = view.versions(job); !versions.empty())
       g.published_at = versions.back().progress_per_mille;
     if (task_of(job) != nullptr) g.published_at = std::min(g.published_at, progress_of(g));

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <tuple>
+#include <utility>
 
 #include "backend/protocol/checkpoint_manifest.hpp"
 #include "backend/protocol/crc32c.hpp"
@@ -191,6 +192,26 @@ CheckpointSearch load_checkpoint(const std::string& dir) {
 
 tl::expected<Checkpoint, std::string> load_checkpoint_at(const std::string& path) {
   return read_whole(path);
+}
+
+Expected<Ok> lay_checkpoints_aside(const std::string& dir, std::int64_t incarnation) {
+  const std::string aside = dir + "/aside";
+  bool first = true;
+  for (const std::int64_t step : numbered(dir, kStep)) {
+    const std::string path = step_path(dir, step);
+    if (const auto manifest = read_manifest(path); manifest && manifest->stamp.incarnation >= incarnation) continue;
+    if (std::exchange(first, false)) {
+      remove_laid_aside(dir);
+      if (auto ok = make_folders(aside); !ok) return ok;
+    }
+    if (std::rename(path.c_str(), step_path(aside, step).c_str()) != 0) return fail_errno("lay aside", path);
+  }
+  return first ? Ok{} : sync_path(dir);
+}
+
+void remove_laid_aside(const std::string& dir) {
+  std::error_code ignored;
+  fs::remove_all(dir + "/aside", ignored);
 }
 
 Expected<PublishedVersion> publish_version(const std::string& dir, const Checkpoint& c) {

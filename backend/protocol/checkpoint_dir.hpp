@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "backend/protocol/fence.hpp"
+#include "backend/protocol/files.hpp"
 #include "sim/core/error.hpp"
 #include "sim/core/units.hpp"
 
@@ -66,6 +67,12 @@ struct CheckpointSearch {
 
 // The checkpoint whose folder is `path` itself (a step or a published version), or what is wrong with it.
 [[nodiscard]] tl::expected<Checkpoint, std::string> load_checkpoint_at(const std::string& path);
+
+// Of a job that begins anew in the launch `incarnation`: the steps that earlier launches committed are moved to
+// DIR/aside, where nobody looks for one; what lay there before goes. Doing it twice does nothing.
+[[nodiscard]] Expected<Ok> lay_checkpoints_aside(const std::string& dir, std::int64_t incarnation);
+// Once a step has been committed in their place.
+void remove_laid_aside(const std::string& dir);
 
 // Commits the same files as DIR/version-K, K one more than the highest there, by the same steps; versions are never
 // removed. {K, path}.

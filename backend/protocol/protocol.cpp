@@ -175,6 +175,7 @@ struct Formatter {
     return fmt::format("of {} {}", m.job, std::visit(*this, m.what));
   }
   std::string operator()(Reconfigured m) const { return fmt::format("reconfigured {} {}", m.batch, m.accumulation); }
+  std::string operator()(Assessed m) const { return fmt::format("assessed {} {}", m.worth, m.error); }
   std::string operator()(const Refused& m) const {
     return fmt::format("refused {} {}", to_string(m.why), one_line(m.text));
   }
@@ -257,6 +258,9 @@ bool take_report(std::string_view verb, Fields& fields, Message& out) {
   } else if (verb == "reconfigured") {
     const std::int64_t batch = fields.number("batch");
     out = Reconfigured{batch, fields.number("accumulation")};
+  } else if (verb == "assessed") {
+    const std::int64_t worth = fields.number("worth");
+    out = Assessed{worth, fields.number("error", 1)};
   } else if (verb == "refused") {
     out = refused_from(fields);
   } else if (verb == "features") {
@@ -332,14 +336,15 @@ Expected<FromWorker> parse_from_worker(std::string_view line) {
     if (left) m.what = Left{};
     if (!left && !take_report(what, fields, m.what))
       fields.complain(
-          "a member says ready, step, saving, saved, published, done, error, reconfigured, refused, features, left");
+          "a member says ready, step, saving, saved, published, done, error, reconfigured, refused, features, "
+          "assessed, left");
     return fields.finish<FromWorker>(std::move(m));
   }
   FromWorker m;
   if (!take_report(verb, fields, m))
     fields.complain(
         "a controller knows hello, ready, step, saving, saved, published, done, error, reconfigured, refused, "
-        "features, of");
+        "features, assessed, of");
   return fields.finish<FromWorker>(std::move(m));
 }
 

@@ -154,6 +154,13 @@ struct Reconfigured {
   std::int64_t batch = 0, accumulation = 0;
   friend bool operator==(Reconfigured, Reconfigured) = default;
 };
+// A child's first epoch is over: it was worth so many epochs of a job that starts from the base, in millionths, with
+// a standard error. At most once a launch.
+struct Assessed {
+  std::int64_t worth = 0;
+  std::int64_t error = 1;  // > 0
+  friend bool operator==(Assessed, Assessed) = default;
+};
 // It does not do what it was told, and goes on as before.
 struct Refused {
   Refusal why = Refusal::impossible;  // not `none`
@@ -175,12 +182,13 @@ struct Left {
 // Of a member of a merged gang other than the first one; `Left` of any.
 struct FromMember {
   std::string job;  // a word
-  std::variant<Ready, Step, Saving, Saved, Published, Done, WorkerError, Reconfigured, Refused, FeaturesUsed, Left>
+  std::variant<Ready, Step, Saving, Saved, Published, Done, WorkerError, Reconfigured, Refused, FeaturesUsed,
+               Assessed, Left>
       what;
   friend bool operator==(const FromMember&, const FromMember&) = default;
 };
 using FromWorker = std::variant<Hello, Ready, Step, Saving, Saved, Published, Done, WorkerError, Reconfigured,
-                                Refused, FeaturesUsed, FromMember>;
+                                Refused, FeaturesUsed, Assessed, FromMember>;
 
 // The message in one line (without its newline). Errors have one diagnostic, which quotes the line, shortened: no
 // UTF-8, control characters, more than kMaxLineBytes, an unknown verb, missing or extra fields, a number that is

@@ -22,6 +22,10 @@ void JournalledExecutor::launch(const LaunchRequest& request) {
   if (!replaying()) return inner_->launch(request);
   const auto& slices = request.gpus->slices();
   for (const Member& member : request.members) {
+    if (member.config.anew) {
+      saved_[member.job] = Work{};
+      if (outage_.began_anew) outage_.began_anew(member.job, member.incarnation);
+    }
     Lost l;
     l.gang = request.gang;
     l.incarnation = member.incarnation;

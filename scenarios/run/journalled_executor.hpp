@@ -27,6 +27,8 @@ struct Standstill {
   std::optional<Duration> counted{};  // how much of the run's time the outage takes; nothing: the clock stands still
   // How fast a gang works, where that is known: what it saved took it some time.
   std::function<std::optional<Rate>(const LaunchRequest&)> rate{};
+  // Told of every launch that the journal has in which a job began anew: what it had done before is void.
+  std::function<void(JobId, Incarnation)> began_anew{};
   // Told when the world goes on, before anything is asked of it.
   std::function<void(Time)> goes_on{};
 };

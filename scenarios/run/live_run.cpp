@@ -89,7 +89,7 @@ class LiveSession {
   Expected<LiveFolder::Journal> open_journal() const;
   std::unique_ptr<live::Engine> make_engine() const;
   live::LiveOptions live_options(const Policy& policy);
-  std::optional<Standstill> outage(live::LiveExecutor& executor) const;
+  std::optional<Standstill> outage(live::LiveExecutor& executor);
   void on_beat();
   int stop(live::LiveExecutor& executor);
   void break_off(live::LiveExecutor& executor);
@@ -201,6 +201,7 @@ live::LiveOptions LiveSession::live_options(const Policy& policy) {
   o.checkpoints = {s.checkpoints.every, s.checkpoints.cost};
   const std::int64_t every = policy.publishes() ? 0 : s.publish.every_per_mille;
   o.publishes = {static_cast<std::int32_t>(every), s.publish.cost};
+  o.assess.seed = run_.seed;
   o.tasks = tasks_;
   if (const auto& f = s.features)
     o.features = {f->folder.empty() ? beside_.path() + "/features" : f->folder, f->limit_bytes, f->bytes_per_s,
@@ -222,10 +223,14 @@ void LiveSession::on_beat() {
 }
 
 // How the world of a run that is resumed goes on.
-std::optional<Standstill> LiveSession::outage(live::LiveExecutor& executor) const {
+std::optional<Standstill> LiveSession::outage(live::LiveExecutor& executor) {
   if (!remains_) return std::nullopt;
   Standstill o = remains_->outage;
   o.goes_on = [&executor](Time at) { executor.begin_at(at); };
+  o.began_anew = [this, &executor](JobId job, Incarnation incarnation) {
+    executor.begin_anew(job, incarnation);
+    if (job.index() < remains_->committed.size()) remains_->committed[job.index()] = executor.done(job);
+  };
   o.rate = [this](const LaunchRequest& r) -> std::optional<Rate> {
     const JobId job = r.members[0].job;
     if (job.index() < tasks_.size() && tasks_[job.index()]) return std::nullopt;
