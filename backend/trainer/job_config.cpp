@@ -54,6 +54,7 @@ Expected<JobConfig> job_config(const Json& json) {
   take(json, "report_every", c.report_every);
   take(json, "evaluate_every", c.evaluate_every);
   take(json, "bucket_bytes", c.bucket_bytes);
+  take(json, "assess", c.assess);
   take(json, "from", c.from);
   c.bf16 = json.value("precision", "fp32") == "bf16";
   if (const auto o = json.find("optimizer"); o != json.end()) c.optimizer = optimizer_of(*o);

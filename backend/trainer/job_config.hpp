@@ -20,6 +20,7 @@ struct JobConfig {
   std::int64_t save_every = 0, report_every = 10, evaluate_every = 0;  // steps; 0 = never by itself
   std::int64_t bucket_bytes = 0;  // of gradients; 0 = 2 MiB on CPUs, 25 MiB on GPUs
   std::string from{};             // folder of checkpoints that training starts from
+  bool assess = false;            // after its epochs it is compared: see epoch_watch.hpp
   OptimizerConfig optimizer{};
 };
 
@@ -27,7 +28,7 @@ struct JobConfig {
 [[nodiscard]] std::int64_t micros_of(const JobConfig& config, int world);
 
 // Reads the keys of the loop: steps, global_batch, micro_batch, seed, precision (fp32 | bf16), threads, save_every,
-// report_every, evaluate_every, bucket_bytes, from, optimizer {lr, betas, eps, weight_decay, warmup, schedule
+// report_every, evaluate_every, bucket_bytes, assess, from, optimizer {lr, betas, eps, weight_decay, warmup, schedule
 // (constant | cosine), min_lr_ratio, clip}. All are optional. Fails on everything that job_faults()
 // (sim/models/training/job_schema.hpp) finds, in the keys of the task as well.
 [[nodiscard]] Expected<JobConfig> job_config(const nlohmann::json& json);

@@ -109,6 +109,9 @@ class MultimodalTask final : public Task, public SharedForward {
     return std::exchange(used_, {});
   }
 
+  std::uint64_t samples() const override { return train_->size(); }
+  std::uint64_t held_out() const override { return test_ ? test_samples_ : 0; }
+
   std::vector<std::pair<std::string, double>> evaluate() override {
     if (!test_) return {};
     const c10::NoGradGuard no_gradients;

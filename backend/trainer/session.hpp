@@ -51,6 +51,9 @@ class Session {
   [[nodiscard]] std::int64_t steps_done() const { return step_; }
   [[nodiscard]] const JobConfig& config() const { return config_; }
   [[nodiscard]] Task& task() { return *task_; }
+  [[nodiscard]] const Task& task() const { return *task_; }
+  // In the stream of samples: so many have been trained on.
+  [[nodiscard]] std::int64_t position() const { return position_; }
   [[nodiscard]] const Buckets& buckets() const { return buckets_; }
 
   // From the next step on: so many samples a step over all ranks, in accumulation + 1 micro batches; 0 = as the job's

@@ -93,6 +93,10 @@ class Task {
   // Where its model has a frozen part that other tasks can share: forward() in two halves; null: it has none.
   [[nodiscard]] virtual SharedForward* shared() { return nullptr; }
 
+  // Of its data: one pass over them is an epoch. 0 = it has no such thing.
+  [[nodiscard]] virtual std::uint64_t samples() const { return 0; }
+  // How many held-out samples evaluate() is of; 0 = none.
+  [[nodiscard]] virtual std::uint64_t held_out() const { return 0; }
   // Numbers of held-out data ("accuracy"), the same on every rank; called on all ranks at the same step.
   [[nodiscard]] virtual std::vector<std::pair<std::string, double>> evaluate() { return {}; }
 

@@ -67,7 +67,16 @@ Expected<live::Ok> TrainerJob::make_session() {
 }
 
 Expected<live::Ok> TrainerJob::restore() {
-  if (!start_.restore) return live::Ok{};
+  if (start_.restore)
+    if (auto ok = take_checkpoint(); !ok) return ok;
+  if (!config().assess) return live::Ok{};
+  const std::string work_folder = std::filesystem::path(start_.checkpoint_dir).parent_path().string();
+  epochs_.emplace(curve_path(work_folder, config_->dump()), start_.job, !start_.from.empty(), place_.rank == 0);
+  epochs_->begin(*session_);
+  return live::Ok{};
+}
+
+Expected<live::Ok> TrainerJob::take_checkpoint() {
   live::CheckpointSearch found = live::load_checkpoint(start_.checkpoint_dir);
   for (const std::string& bad : found.passed_over) place_.log->note("passed over " + bad);
   if (!found.newest && !found.passed_over.empty())
@@ -124,9 +133,13 @@ void TrainerJob::tell() {
   say_features();
   const std::int64_t step = session_->steps_done();
   StepReport full = std::exchange(report_, {});
-  if (due(step, config().evaluate_every) || (finished() && config().evaluate_every > 0)) {
+  const bool epoch = epochs_ && epochs_->epoch_ended(*session_);
+  std::optional<EpochWorth> worth;
+  if (epoch || due(step, config().evaluate_every) || (finished() && config().evaluate_every > 0)) {
     const std::int64_t began = worker::monotonic_ns();
-    for (auto& [name, value] : session_->task().evaluate()) full.metrics.emplace_back("eval_" + name, value);
+    const auto evaluated = session_->task().evaluate();
+    for (const auto& [name, value] : evaluated) full.metrics.emplace_back("eval_" + name, value);
+    if (epoch) worth = epochs_->ended(*session_, evaluated);
     spent_ += Duration{worker::monotonic_ns() - began};
   }
   note_metrics(full);
@@ -134,6 +147,7 @@ void TrainerJob::tell() {
     say(live::Step{step, done_, spent_, cpu_per_sample()});
     spent_ = {};
   }
+  if (worth && !finished()) say(live::Assessed{worth->worth, worth->error});
 }
 
 // Since this was asked last; nothing where no sample was prepared.

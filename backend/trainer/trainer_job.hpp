@@ -12,6 +12,7 @@
 #include "backend/protocol/log.hpp"
 #include "backend/protocol/protocol.hpp"
 #include "backend/protocol/wire.hpp"
+#include "backend/trainer/epoch_watch.hpp"
 #include "backend/trainer/session.hpp"
 #include "sim/core/json_box.hpp"
 
@@ -76,6 +77,7 @@ class TrainerJob {
  private:
   void say_features();
   void note_metrics(const StepReport& report);
+  [[nodiscard]] Expected<live::Ok> take_checkpoint();
   [[nodiscard]] Duration cpu_per_sample();
   [[nodiscard]] live::Checkpoint checkpoint(std::vector<live::CheckpointFile> files) const;
   [[nodiscard]] Work step_work() const;
@@ -88,6 +90,7 @@ class TrainerJob {
   std::int64_t threads_ = 1;
   std::string from_{};
   std::unique_ptr<Session> session_{};
+  std::optional<EpochWatch> epochs_{};  // where it assesses
   Work done_{};
   StepReport report_{};  // of the last step
   std::int64_t saved_step_ = -1;

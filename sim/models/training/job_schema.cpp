@@ -87,10 +87,10 @@ Keys with(Keys keys, const Keys& more) {
 // The loop's and the task's keys; null for a task that is not known here.
 const Keys* keys_of(const Json& task) {
   static const Key folder{"folder", Kind::text}, make = section("make", make_keys());
-  static const Keys multimodal =
-      with(loop_keys(), {{"model"},
-                         section("data", {folder, make, {"augment", Kind::flag}}),
-                         section("evaluate", {folder, make, {"samples", Kind::whole, 1}})});
+  static const Keys multimodal = with(loop_keys(), {{"model"},
+                                                    section("data", {folder, make, {"augment", Kind::flag}}),
+                                                    section("evaluate", {folder, make, {"samples", Kind::whole, 1}}),
+                                                    {"assess", Kind::flag}});
   static const Keys toy = with(loop_keys(), {section("model", {{"width", Kind::whole, 1},
                                                                {"dropout", Kind::number, 0, 1},
                                                                {"branch", Kind::flag},
