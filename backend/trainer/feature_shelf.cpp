@@ -61,7 +61,7 @@ void add_tensor(worker::ContentHash& hash, const std::string& name, const at::Te
   hash.update({static_cast<const char*>(plain.const_data_ptr()), static_cast<std::size_t>(plain.nbytes())});
 }
 
-std::string_view bytes_of(const at::Tensor& plain) {
+std::string_view raw_bytes(const at::Tensor& plain) {
   return {static_cast<const char*>(plain.const_data_ptr()), static_cast<std::size_t>(plain.nbytes())};
 }
 
@@ -137,8 +137,8 @@ std::vector<live::FeaturesUsed> FeatureShelf::keep() {
                                      compute_,
                                      features.size(0),
                                      features.size(1),
-                                     bytes_of(features),
-                                     bytes_of(label),
+                                     raw_bytes(features),
+                                     raw_bytes(label),
                                      {corrupt_.begin(), corrupt_.end()}};
     const std::string bytes = worker::feature_entry_text(entry);
     const FeatureStoreModel model{true, folder_.limit_bytes, folder_.bytes_per_s,

@@ -79,6 +79,7 @@ void LineageGains::enter(const ClusterView& view, const JobSpec& spec) {
     c.pairs.push_back(p->second);
   }
   pairs_[c.pairs.front()].waiting.push_back(spec.id);
+  if (spec.features.set != 0) need_[spec.features.set].push_back(spec.id);
 }
 
 std::pair<double, double> LineageGains::claims() const {
@@ -115,7 +116,7 @@ LineageGains::Start LineageGains::start_of(const ClusterView& view, const JobSpe
     if (versions.empty()) continue;
     const bool newest = config.start_version == 0 || config.start_version > versions.size();
     const Version& v = newest ? versions.back() : versions[config.start_version - 1];
-    return {edge, v.progress_per_mille};
+    return {edge, v.progress_per_mille, v.number};
   }
   return {};
 }
@@ -179,6 +180,22 @@ Duration LineageGains::whole_from(const JobView& job, std::size_t edge, std::int
 }
 
 Duration LineageGains::whole(const ClusterView& view, const JobView& job) const {
+  const Duration all = inherits(view, job);
+  if (all == kForever || job.spec->features.set == 0) return all;
+  return {std::max<std::int64_t>(all.ns - spared(view, job).ns, 1)};
+}
+
+Duration LineageGains::spared(const ClusterView& view, const JobView& job) const {
+  if (const auto found = spared_.find(job.id()); found != spared_.end()) return found->second;
+  if (child(job.id()).began || job.done.ns > 0) return {};
+  const JobSpec& spec = *job.spec;
+  const Start now = start_of(view, spec, choose(view, spec));
+  const JobId parent = now.edge == kNoEdge ? JobId{} : spec.after[now.edge].parent;
+  if (view.features(spec.id, parent, now.version) != FeatureState::stored) return {};
+  return std::max(spec.features.time - spec.features.read, Duration{});
+}
+
+Duration LineageGains::inherits(const ClusterView& view, const JobView& job) const {
   const JobSpec& spec = *job.spec;
   const Child& c = child(spec.id);
   if (c.pairs.empty()) return job.estimate ? job.estimate->total : kForever;
@@ -191,6 +208,7 @@ Duration LineageGains::whole(const ClusterView& view, const JobView& job) const 
 }
 
 void LineageGains::follow(const ClusterView& view, const Event& e) {
+  if (on_ && e.kind() == EventKind::features) note_features(view, e);
   if (!on_ || !e.job.valid()) return;
   const JobSpec& spec = view.spec(e.job);
   if (!spec.after.empty() && child(e.job).pairs.empty()) enter(view, spec);
@@ -199,17 +217,35 @@ void LineageGains::follow(const ClusterView& view, const Event& e) {
   } else if (e.kind() == EventKind::finished) {
     finished(view, e.job);
     failed_.erase(e.job);
+    spared_.erase(e.job);
   } else if (e.kind() == EventKind::failed) {  // it waits now: what it has is in a checkpoint
     const JobView v = view.job(e.job);
     failed_[e.job] = {v.done, ran_as_asked(v)};
   }
 }
 
-// The run time of a job that has finished, without what it did twice.
+// What a hit spares a job says nothing of its parent. Features that are there now, or not any more, change what is
+// believed of those that wait for such.
+void LineageGains::note_features(const ClusterView& view, const Event& e) {
+  const event::Features& says = e.get<event::Features>();
+  if (says.use == FeatureUse::miss || says.use == FeatureUse::unkept) return;
+  if (says.use == FeatureUse::hit) {
+    spared_[e.job] = says.time;
+    return;
+  }
+  const auto at = need_.find(says.set);
+  if (at == need_.end()) return;
+  std::erase_if(at->second, [&](JobId j) { return is_final(view.state(j)) || children_[j.index()].began; });
+  changed_.insert(changed_.end(), at->second.begin(), at->second.end());
+}
+
+// The run time of a job that has finished, without what it did twice, and with what features spared it.
 Duration LineageGains::took(const JobView& job) const {
+  const auto found = spared_.find(job.id());
+  const Duration spared = found == spared_.end() ? Duration{} : found->second;
   const auto at = failed_.find(job.id());
-  if (at == failed_.end()) return ran_as_asked(job);
-  return Duration{at->second.kept.ns} + ran_as_asked(job) - at->second.ran;
+  if (at == failed_.end()) return ran_as_asked(job) + spared;
+  return Duration{at->second.kept.ns} + ran_as_asked(job) - at->second.ran + spared;
 }
 
 void LineageGains::finished(const ClusterView& view, JobId job) {

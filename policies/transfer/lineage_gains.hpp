@@ -50,6 +50,7 @@ class LineageGains {
   struct Start {
     std::size_t edge = kNoEdge;
     std::int32_t per_mille = 0;
+    std::uint32_t version = 0;
   };
   [[nodiscard]] static Start start_of(const ClusterView& view, const JobSpec& spec, const RunConfig& config);
   // The job is to drop what it has done, then it did, and starts as it was told last.
@@ -62,7 +63,7 @@ class LineageGains {
   void starts(const ClusterView& view, JobId job, const RunConfig& config);
 
   // The job's run time in all, as is believed: what is claimed, less what it inherits from what it started from, or
-  // would start from now. kForever without a claim.
+  // would start from now, less what features spare it that it found, or would find now. kForever without a claim.
   [[nodiscard]] Duration whole(const ClusterView& view, const JobView& job) const;
   [[nodiscard]] Duration remaining(const ClusterView& view, const JobView& job) const {
     return left_of(whole(view, job), job);
@@ -108,6 +109,9 @@ class LineageGains {
   };
 
   void enter(const ClusterView& view, const JobSpec& spec);
+  void note_features(const ClusterView& view, const Event& e);
+  [[nodiscard]] Duration inherits(const ClusterView& view, const JobView& job) const;
+  [[nodiscard]] Duration spared(const ClusterView& view, const JobView& job) const;
   [[nodiscard]] Duration took(const JobView& job) const;
   static void begins(const JobSpec& spec, Child& c);
   [[nodiscard]] const Child& child(JobId job) const;
@@ -124,6 +128,8 @@ class LineageGains {
   std::vector<Sum> families_;
   std::vector<Child> children_;  // [job]
   std::map<JobId, Failed> failed_;
+  std::map<JobId, Duration> spared_;                  // by features that a job found
+  std::map<std::uint32_t, std::vector<JobId>> need_;  // [set] children that need such features
   Sum claim_;
   double claim_squares_ = 0;
   std::vector<JobId> changed_;

@@ -20,6 +20,7 @@ Lineage::Lineage(std::unique_ptr<Placement> placement, const LineageOptions& opt
       index_(options.alpha),
       sizes_(options.sizes),
       holder_(options.hold),
+      features_(options.hold),
       publisher_(options.publish),
       promotion_(options.rho_max),
       young_(options.min_run) {}
@@ -32,9 +33,13 @@ void Lineage::schedule(const ClusterView& view, PlanBuilder& plan) {
     promotion_.follow(view, e);
     publisher_.follow(view, e, gains_);
     holder_.follow(view, e);
+    features_.follow(view, e);
   }
   const std::vector<JobId> believed = gains_.take_changed();
-  for (const JobId job : believed) holder_.doubt(job);
+  for (const JobId job : believed) {
+    holder_.doubt(job);
+    features_.doubt(job);
+  }
   if (options_.index)
     for (const JobId job : believed) index_.believed_anew(job);
   const std::vector<JobId>& changed = options_.index ? index_.update(view, gains_) : believed;
@@ -53,11 +58,13 @@ void Lineage::serve_in_order(const ClusterView& view, PlanBuilder& plan, const s
   for (const JobId job : changed) rerank(view, job);
   for (const JobId job : promotion_.update(view)) {
     holder_.doubt(job);
+    features_.doubt(job);
     rerank(view, job);
   }
   for (const JobId job : lapsed(view, plan)) come_back(view, job);
   if (young_.grow_up(view.now)) jobs_.rank_changed();
   jobs_.rerank_all_running([&](const StrictPriority::Running& r) { return rank(view, r); });
+  price_ = demand_.price(*view.topology, plan.free().free_gpus());
   const auto admits = [&](JobId job) { return !is_held(view, job, plan); };
   const StrictPriority::Result& result = jobs_.fill(view, plan, *placement_, true, admits);
   for (const JobId job : result.started) {
@@ -79,10 +86,12 @@ void Lineage::serve_sized(const ClusterView& view, PlanBuilder& plan) {
   bool promoted = false;
   for (const JobId job : promotion_.update(view)) {
     holder_.doubt(job);
+    features_.doubt(job);
     promoted = true;
   }
   (void)lapsed(view, plan);
   if (young_.grow_up(view.now) || promoted) sizes_.reconsider();
+  price_ = demand_.price(*view.topology, plan.free().free_gpus());
   LineageOpinion of;
   of.rank = [&](JobId job) { return rank(view, job, remaining(view, job)); };
   of.admits = [&](JobId job) { return !is_held(view, job, plan); };
@@ -105,6 +114,7 @@ void Lineage::starts(const ClusterView& view, JobId job, PlanBuilder& plan) {
   demand_.remove(view.spec(job));
   promotion_.runs(job);
   holder_.starts(job);
+  features_.starts(view, job, LineageFeatures::key_of(view, job, gains_));
   young_.begins(job, view.now);
   if (const RunConfig config = abort_.start(view, job, gains_); config != RunConfig{}) plan.configure(job, config);
 }
@@ -125,8 +135,13 @@ LineagePrices Lineage::prices(const ClusterView& view, const PlanBuilder& plan) 
 }
 
 bool Lineage::is_held(const ClusterView& view, JobId job, PlanBuilder& plan) {
+  if (!options_.hold || promotion_.promoted(job)) return false;
+  return waits_for_version(view, job, plan) || waits_for_features(view, job, plan);
+}
+
+bool Lineage::waits_for_version(const ClusterView& view, JobId job, PlanBuilder& plan) {
   const JobSpec& spec = view.spec(job);
-  if (!options_.hold || spec.after.empty() || promotion_.promoted(job)) return false;
+  if (spec.after.empty()) return false;
   if (holder_.stands(job)) return true;
   const Time promoted = promotion_.next_of(job);
   const LineageHolder::Price price{demand_.price(*view.topology, plan.free().free_gpus()),
@@ -140,8 +155,28 @@ bool Lineage::is_held(const ClusterView& view, JobId job, PlanBuilder& plan) {
   return held.has_value();
 }
 
+bool Lineage::waits_for_features(const ClusterView& view, JobId job, PlanBuilder& plan) {
+  const JobSpec& spec = view.spec(job);
+  if (spec.features.set == 0) return false;
+  if (features_.stands(job)) return true;
+  const LineageHolder::Price price{price_, demand_.share(*view.topology, spec)};
+  const LineageWorth worth{spec.weight + index_.waiting_weight(view, job), price.of_others() * spec.demand.gpus};
+  const Time promoted = promotion_.next_of(job);
+  const auto why = features_.waits(view, job, LineageFeatures::key_of(view, job, gains_), worth,
+                                   promoted == kNever ? kForever : promoted - view.now);
+  if (!why) return false;
+  plan.reason(*why);
+  held_.push_back(job);
+  return true;
+}
+
 std::vector<JobId> Lineage::lapsed(const ClusterView& view, const PlanBuilder& plan) {
-  return holder_.take_lapsed(view.now, demand_.price(*view.topology, plan.free().free_gpus()));
+  const double price = demand_.price(*view.topology, plan.free().free_gpus());
+  std::vector<JobId> all = holder_.take_lapsed(view.now, price);
+  if (features_.empty() && !features_.any_released()) return all;
+  const std::vector<JobId> released = features_.take_released(view, price);
+  all.insert(all.end(), released.begin(), released.end());
+  return all;
 }
 
 void Lineage::come_back(const ClusterView& view, JobId job) {
@@ -174,7 +209,8 @@ void Lineage::begins_to_wait(const ClusterView& view, JobId job) {
 
 void Lineage::follow(const ClusterView& view, const Event& e) {
   follow_queue(view, e);
-  if (e.job.valid() && !jobs_.is_waiting(e.job) && !holder_.asked(e.job)) demand_.remove(view.spec(e.job));
+  if (e.job.valid() && !jobs_.is_waiting(e.job) && !holder_.asked(e.job) && !features_.asked(e.job))
+    demand_.remove(view.spec(e.job));
 }
 
 void Lineage::follow_queue(const ClusterView& view, const Event& e) {
@@ -196,7 +232,8 @@ void Lineage::ask(const ClusterView& view, PlanBuilder& plan) const {
   const Time soonest = view.now + Duration{1};
   if (publisher_.next() != kNever) plan.wake_at(std::max(publisher_.next(), soonest));
   if (sizes_.active() && sizes_.next(view) != kNever) plan.wake_at(sizes_.next(view));
-  if (sizes_.active() ? view.pending().empty() : jobs_.waiting().empty() && holder_.empty()) return;
+  if (sizes_.active() ? view.pending().empty() : jobs_.waiting().empty() && holder_.empty() && features_.empty())
+    return;
   if (young_.next() != kNever) plan.wake_at(std::max(young_.next(), soonest));
   if (promotion_.next() != kNever) plan.wake_at(std::max(promotion_.next(), soonest));
 }

@@ -11,6 +11,7 @@
 #include "policies/transfer/lineage_abort.hpp"
 #include "policies/transfer/lineage_demand.hpp"
 #include "policies/transfer/lineage_elastic.hpp"
+#include "policies/transfer/lineage_features.hpp"
 #include "policies/transfer/lineage_gains.hpp"
 #include "policies/transfer/lineage_hold.hpp"
 #include "policies/transfer/lineage_index.hpp"
@@ -39,7 +40,9 @@ class Lineage final : public Policy {
 
   [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<Lineage>(*this); }
   [[nodiscard]] bool publishes() const override { return options_.publish; }
-  [[nodiscard]] EventMask wakes_on() const override { return Policy::wakes_on() | (options_.learn ? kAssess : 0); }
+  [[nodiscard]] EventMask wakes_on() const override {
+    return Policy::wakes_on() | mask_of(EventKind::features) | (options_.learn ? kAssess : 0);
+  }
   void schedule(const ClusterView& view, PlanBuilder& plan) override;
 
  private:
@@ -55,8 +58,10 @@ class Lineage final : public Policy {
   [[nodiscard]] Rank rank(const ClusterView& view, const StrictPriority::Running& r) const;
 
   [[nodiscard]] LineagePrices prices(const ClusterView& view, const PlanBuilder& plan) const;
-  // Whether the job, whose turn it is, waits for a later version of a parent.
+  // Whether the job, whose turn it is, waits for a later version of a parent, or for features.
   [[nodiscard]] bool is_held(const ClusterView& view, JobId job, PlanBuilder& plan);
+  [[nodiscard]] bool waits_for_version(const ClusterView& view, JobId job, PlanBuilder& plan);
+  [[nodiscard]] bool waits_for_features(const ClusterView& view, JobId job, PlanBuilder& plan);
   [[nodiscard]] std::vector<JobId> lapsed(const ClusterView& view, const PlanBuilder& plan);
   void come_back(const ClusterView& view, JobId job);
 
@@ -83,11 +88,13 @@ class Lineage final : public Policy {
   LineageIndex index_;
   LineageSizes sizes_;
   LineageHolder holder_;
+  LineageFeatures features_;
   LineagePublisher publisher_;
   LineagePromotion promotion_;
   LineageYoung young_;
   StrictPriority jobs_;
   LineageDemand demand_;
+  double price_ = 0;         // of a GPU, before the decision at hand
   std::vector<JobId> held_;  // by the decision at hand
 };
 
