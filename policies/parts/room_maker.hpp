@@ -3,6 +3,8 @@
 // path of every policy that serves jobs by rank.
 #pragma once
 
+#include <functional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -28,18 +30,25 @@ class RoomMaker {
   [[nodiscard]] bool kept(std::size_t i) const { return kept_[i] != 0; }
   void keep(std::size_t i) { kept_[i] = 1; }
 
+  // Jobs on the same GPUs that are stopped with a job, and stay with it.
+  using Companions = std::function<std::span<const JobId>(JobId)>;
   // Tries to start `job` by preempting the i-th and later ones, the last first; those that still fit where they were
   // stay. On failure nothing has changed.
-  bool start(JobId job, std::size_t from, const ClusterView& view, PlanBuilder& plan, Placement& placement);
+  bool start(JobId job, std::size_t from, const ClusterView& view, PlanBuilder& plan, Placement& placement,
+             const Companions& companions = {});
 
  private:
+  using Targets = std::vector<std::pair<JobId, Target>>;
+  static void preempt(JobId job, PlanBuilder& plan, const Companions& companions);
+  static Targets targets(JobId job, const PlanBuilder& plan, const Companions& companions);
+  static bool put_back(const Targets& before, PlanBuilder& plan);
   struct Item {
     JobId job{};
     std::int32_t gpus = 0;
   };
   std::vector<Item> jobs_;
   std::vector<char> kept_;
-  std::vector<std::pair<std::size_t, Allocation>> victims_;  // index in jobs_, where it was
+  std::vector<std::pair<std::size_t, Targets>> victims_;  // index in jobs_, where it was
 };
 
 }  // namespace orrery

@@ -156,8 +156,13 @@ void StrictPriority::walk_counting(const ClusterView& view, const PlanBuilder& p
   ranked_.pass(walk, nullptr, preempt);
 }
 
-void StrictPriority::apply(const ClusterView& view, PlanBuilder& plan, Placement& placement) {
-  for (const JobId job : result_.preempted) plan.preempt(job);
+void StrictPriority::apply(const ClusterView& view, PlanBuilder& plan, Placement& placement,
+                           const Companions& companions) {
+  for (const JobId job : result_.preempted) {
+    plan.preempt(job);
+    if (!companions) continue;
+    for (const JobId other : companions(job)) plan.preempt(other);
+  }
   for (const JobId job : result_.started) {
     const bool placed = plan.start(job, placement);
     ORRERY_ASSERT(placed, "{} could not place job {} at {} ns, though enough GPUs are free", placement.name(),
@@ -165,9 +170,17 @@ void StrictPriority::apply(const ClusterView& view, PlanBuilder& plan, Placement
   }
 }
 
+// One that may be merged with others may be so wherever it is.
+void StrictPriority::stays_merged(const ClusterView& view, JobId job, PlanBuilder& plan) {
+  const Target* before = view.target(job);
+  if (before == nullptr || before->sharing != Sharing::merged) return;
+  const Allocation gpus = *plan.planned(job);
+  plan.run(job, gpus, before->config, before->sharing, before->group);
+}
+
 // Any placement, any demand: candidates are placed for real, running jobs stay where they are if they can.
 void StrictPriority::walk_general(const ClusterView& view, PlanBuilder& plan, Placement& placement,
-                                  const Admits& admits) {
+                                  const Admits& admits, const Companions& companions) {
   in_order_.clear();
   room_.clear();
   ranked_.each([this](const RankedRunning::Item& item) {
@@ -183,7 +196,7 @@ void StrictPriority::walk_general(const ClusterView& view, PlanBuilder& plan, Pl
         scan_.take();
         continue;
       }
-      if (!room_.start(job, i, view, plan, placement)) {
+      if (!room_.start(job, i, view, plan, placement, companions)) {
         scan_.drop_class();
         continue;
       }
@@ -193,16 +206,21 @@ void StrictPriority::walk_general(const ClusterView& view, PlanBuilder& plan, Pl
     }
     const std::size_t visited = i++;
     if (room_.kept(visited)) continue;
-    // Displaced by a job of higher rank: it moves, or it waits.
-    if (room_.start(in_order_[visited].job, i, view, plan, placement))
+    // Displaced by a job of higher rank: it moves, or it waits. With companions it waits.
+    const JobId job = in_order_[visited].job;
+    const bool alone = !companions || companions(job).empty();
+    if (alone && room_.start(job, i, view, plan, placement, companions)) {
       room_.keep(visited);
-    else
-      result_.preempted.push_back(in_order_[visited].job);
+      stays_merged(view, job, plan);
+    } else {
+      result_.preempted.push_back(job);
+    }
   }
 }
 
 const StrictPriority::Result& StrictPriority::fill(const ClusterView& view, PlanBuilder& plan, Placement& placement,
-                                                   bool sticky_ranks, const Admits& admits) {
+                                                   bool sticky_ranks, const Admits& admits,
+                                                   const Companions& companions) {
   result_.started.clear();
   result_.preempted.clear();
   const bool counting = placement.counting() && plain_only_;
@@ -214,9 +232,9 @@ const StrictPriority::Result& StrictPriority::fill(const ClusterView& view, Plan
   full_walk_ = false;
   if (counting) {
     walk_counting(view, plan, admits);
-    apply(view, plan, placement);
+    apply(view, plan, placement, companions);
   } else {
-    walk_general(view, plan, placement, admits);
+    walk_general(view, plan, placement, admits, companions);
   }
   for (const JobId job : result_.started) {
     const JobSpec& spec = view.spec(job);

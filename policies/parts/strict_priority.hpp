@@ -94,9 +94,12 @@ class StrictPriority {
   // The same, asking `admits(job)` of every waiting job that comes so far in the order that it would be started if it
   // fits; one that is not admitted goes on waiting, with its rank. Whoever answers otherwise next time says so by
   // rank_changed().
+  // `companions(job)`: jobs that are no running ones of this object, hold the same GPUs as a running one, and are
+  // preempted when that is; the caller puts them among those that wait.
   using Admits = std::function<bool(JobId)>;
+  using Companions = RoomMaker::Companions;
   const Result& fill(const ClusterView& view, PlanBuilder& plan, Placement& placement, bool sticky_ranks,
-                     const Admits& admits);
+                     const Admits& admits, const Companions& companions = {});
 
  private:
   struct Place {
@@ -108,8 +111,10 @@ class StrictPriority {
   Place& place(JobId job);
   [[nodiscard]] bool some_arrival_can_run(const ClusterView& view, const PlanBuilder& plan) const;
   void walk_counting(const ClusterView& view, const PlanBuilder& plan, const Admits& admits);
-  void walk_general(const ClusterView& view, PlanBuilder& plan, Placement& placement, const Admits& admits);
-  void apply(const ClusterView& view, PlanBuilder& plan, Placement& placement);
+  void walk_general(const ClusterView& view, PlanBuilder& plan, Placement& placement, const Admits& admits,
+                    const Companions& companions);
+  void apply(const ClusterView& view, PlanBuilder& plan, Placement& placement, const Companions& companions);
+  static void stays_merged(const ClusterView& view, JobId job, PlanBuilder& plan);
   void to_waiting(const JobSpec& job, Rank rank);
   void to_running(const JobSpec& job, Rank rank);
   void drop_running(JobId job);

@@ -47,13 +47,13 @@ class Matcher {
     std::size_t from = kNone, to = kNone;  // vertices
   };
   struct Node {
-    std::size_t parent = kNone;        // the blossom that it is directly in
-    std::size_t base = kNone;          // vertex
-    std::vector<std::size_t> kids{};   // of a blossom: round the cycle, the one with the base first
-    std::vector<Link> links{};         // [i] from kids[i] to the next one; matched are [1], [3], ...
-    std::int64_t dual = 0;             // of a blossom
-    Side side = Side::none;            // of an outer node, while a search lasts
-    Link via{};                        // of an odd one: from the even node by which it was reached
+    std::size_t parent = kNone;       // the blossom that it is directly in
+    std::size_t base = kNone;         // vertex
+    std::vector<std::size_t> kids{};  // of a blossom: round the cycle, the one with the base first
+    std::vector<Link> links{};        // [i] from kids[i] to the next one; matched are [1], [3], ...
+    std::int64_t dual = 0;            // of a blossom
+    Side side = Side::none;           // of an outer node, while a search lasts
+    Link via{};                       // of an odd one: from the even node by which it was reached
     bool alive = true;
   };
 
@@ -199,9 +199,7 @@ class Matcher {
 
   // ---- blossoms
 
-  [[nodiscard]] bool is_outer_blossom(std::size_t b) const {
-    return nodes_[b].alive && nodes_[b].parent == kNone;
-  }
+  [[nodiscard]] bool is_outer_blossom(std::size_t b) const { return nodes_[b].alive && nodes_[b].parent == kNone; }
   [[nodiscard]] std::size_t kid_with(std::size_t b, std::size_t v) const {
     std::size_t node = v;
     while (nodes_[node].parent != b) node = nodes_[node].parent;

@@ -17,6 +17,9 @@ std::unique_ptr<Policy> make_lineage(PolicySetup setup, OptionReader& options) {
   o.index = on("index");
   o.hold = on("hold");
   o.sizes.on = on("elastic");
+  o.groups.on = on("groups");
+  o.groups.k_max = options.integer("k_max");
+  o.groups.sigma_per_mille = options.decimal("sigma_max");
   o.publish = on("publish");
   o.learn = on("learn");
   o.abort = on("abort");
@@ -52,8 +55,16 @@ const PolicyInfo lineage_policy = {
           "version where that pays; elastic: elastic jobs get the GPUs that save most; publish: it says when parents "
           "publish; learn: what a parent is worth is learned from children that finished "
           "or whose first epoch was compared; abort: with learn, children that are slower than from their base begin "
-          "anew",
-          {"index", "hold", "elastic", "publish", "learn", "abort"}},
+          "anew; groups: children of one version are merged into one gang where that pays",
+          {"index", "hold", "elastic", "publish", "learn", "abort", "groups"}},
+         {"k_max", "integer", "8", "groups: most members of a gang", {}, 1, 32},
+         {"sigma_max",
+          "decimal",
+          "1.25",
+          "groups: how long a member's step in a gang may be, over its step alone",
+          {},
+          1,
+          kMany},
          {"marginal",
           "choice",
           "share",
@@ -83,7 +94,7 @@ const PolicyInfo lineage_policy = {
           0,
           kMany}},
     .conserves = Conserves::held,
-    .capabilities = {.preempts = true, .elastic = true, .needs_estimates = true},
+    .capabilities = {.preempts = true, .elastic = true, .shares = true, .needs_estimates = true},
 };
 
 }  // namespace orrery

@@ -23,7 +23,7 @@ namespace orrery {
 // The test; in epochs.
 [[nodiscard]] bool slower_than_base(double worth, double error);
 
-// Who begins anew. A child that was told to, and whose launch then failed or was put off, is told again whenever it
+// Who begins anew; nobody who is merged with others, whose backbone is that version's. A child that was told to, and whose launch then failed or was put off, is told again whenever it
 // starts.
 class LineageAbort {
  public:
@@ -36,13 +36,15 @@ class LineageAbort {
   // Tells those who run to begin anew where they are; who was told.
   const std::vector<JobId>& apply(const ClusterView& view, PlanBuilder& plan, LineageGains& gains);
 
+  // It is to begin anew, or does so as it starts.
+  [[nodiscard]] bool drops(JobId job) const { return dropping_.contains(job); }
+
  private:
   void assessed(const ClusterView& view, const Event& e, LineageGains& gains);
   void started(const ClusterView& view, const Event& e, LineageGains& gains);
   void told(JobId job, Time at) {
     if (on_) told_[job] = at;
   }
-  [[nodiscard]] bool drops(JobId job) const { return dropping_.contains(job); }
   // What it then starts from: a parent that helped others, else its base checkpoint.
   [[nodiscard]] static RunConfig anew(const ClusterView& view, const JobSpec& spec, const LineageGains& gains);
   [[nodiscard]] Duration restart() const;

@@ -218,6 +218,7 @@ void LineageGains::follow(const ClusterView& view, const Event& e) {
     finished(view, e.job);
     failed_.erase(e.job);
     spared_.erase(e.job);
+    slowed_.erase(e.job);
   } else if (e.kind() == EventKind::failed) {  // it waits now: what it has is in a checkpoint
     const JobView v = view.job(e.job);
     failed_[e.job] = {v.done, ran_as_asked(v)};
@@ -239,13 +240,16 @@ void LineageGains::note_features(const ClusterView& view, const Event& e) {
   changed_.insert(changed_.end(), at->second.begin(), at->second.end());
 }
 
-// The run time of a job that has finished, without what it did twice, and with what features spared it.
+// The run time of a job that has finished, had it been alone, done nothing twice and found no features.
 Duration LineageGains::took(const JobView& job) const {
-  const auto found = spared_.find(job.id());
-  const Duration spared = found == spared_.end() ? Duration{} : found->second;
+  const auto of = [&job](const std::map<JobId, Duration>& times) {
+    const auto at = times.find(job.id());
+    return at == times.end() ? Duration{} : at->second;
+  };
+  const Duration ran = ran_as_asked(job) - of(slowed_) + of(spared_);
   const auto at = failed_.find(job.id());
-  if (at == failed_.end()) return ran_as_asked(job) + spared;
-  return Duration{at->second.kept.ns} + ran_as_asked(job) - at->second.ran + spared;
+  if (at == failed_.end()) return ran;
+  return Duration{at->second.kept.ns} + ran - at->second.ran;
 }
 
 void LineageGains::finished(const ClusterView& view, JobId job) {

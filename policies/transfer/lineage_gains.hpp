@@ -59,6 +59,8 @@ class LineageGains {
     changed_.push_back(job);
   }
   void began_anew(const ClusterView& view, JobId job);
+  // The job, whose end comes next, was so much slower than alone, because it shared its GPUs.
+  void slowed(JobId job, Duration by) { slowed_[job] = by; }
   // The job was told to start so.
   void starts(const ClusterView& view, JobId job, const RunConfig& config);
 
@@ -130,6 +132,7 @@ class LineageGains {
   std::map<JobId, Failed> failed_;
   std::map<JobId, Duration> spared_;                  // by features that a job found
   std::map<std::uint32_t, std::vector<JobId>> need_;  // [set] children that need such features
+  std::map<JobId, Duration> slowed_;
   Sum claim_;
   double claim_squares_ = 0;
   std::vector<JobId> changed_;

@@ -23,10 +23,12 @@ Lineage::Lineage(std::unique_ptr<Placement> placement, const LineageOptions& opt
       features_(options.hold),
       publisher_(options.publish),
       promotion_(options.rho_max),
-      young_(options.min_run) {}
+      young_(options.min_run),
+      groups_(options.groups) {}
 
 void Lineage::schedule(const ClusterView& view, PlanBuilder& plan) {
   for (const Event& e : view.since_last) {
+    groups_.follow(view, e, gains_);
     gains_.follow(view, e);
     abort_.follow(view, e, gains_);
     if (options_.index) index_.follow(view, e, gains_);
@@ -44,17 +46,21 @@ void Lineage::schedule(const ClusterView& view, PlanBuilder& plan) {
     for (const JobId job : believed) index_.believed_anew(job);
   const std::vector<JobId>& changed = options_.index ? index_.update(view, gains_) : believed;
   publisher_.update(view, gains_, prices(view, plan), plan);
+  for (const JobId job : abort_.apply(view, plan, gains_)) {
+    young_.begins(job, view.now);
+    groups_.drops(view, plan, job);
+  }
   for (const Event& e : view.since_last) sizes_.follow(view, e);
   if (sizes_.active())
     serve_sized(view, plan);
   else
     serve_in_order(view, plan, changed);
-  for (const JobId job : abort_.apply(view, plan, gains_)) young_.begins(job, view.now);
   ask(view, plan);
 }
 
 void Lineage::serve_in_order(const ClusterView& view, PlanBuilder& plan, const std::vector<JobId>& changed) {
   for (const Event& e : view.since_last) follow(view, e);
+  follow_gangs(view);
   for (const JobId job : changed) rerank(view, job);
   for (const JobId job : promotion_.update(view)) {
     holder_.doubt(job);
@@ -66,13 +72,25 @@ void Lineage::serve_in_order(const ClusterView& view, PlanBuilder& plan, const s
   jobs_.rerank_all_running([&](const StrictPriority::Running& r) { return rank(view, r); });
   price_ = demand_.price(*view.topology, plan.free().free_gpus());
   const auto admits = [&](JobId job) { return !is_held(view, job, plan); };
-  const StrictPriority::Result& result = jobs_.fill(view, plan, *placement_, true, admits);
+  fill(view, plan, admits);
+  if (merge(view, plan, admits)) fill(view, plan, admits);
+  for (const JobId job : std::exchange(held_, {})) jobs_.remove(job);  // aside, until it is to be asked again
+}
+
+void Lineage::fill(const ClusterView& view, PlanBuilder& plan, const StrictPriority::Admits& admits) {
+  const auto companions = [this](JobId job) { return groups_.companions(job); };
+  const StrictPriority::Result& result = jobs_.fill(view, plan, *placement_, true, admits, companions);
   for (const JobId job : result.started) {
     starts(view, job, plan);
     refresh(view, job);
   }
-  for (const JobId job : result.preempted) begins_to_wait(view, job);
-  for (const JobId job : std::exchange(held_, {})) jobs_.remove(job);  // aside, until it is to be asked again
+  for (const JobId job : result.preempted) {
+    begins_to_wait(view, job);
+    for (const JobId other : groups_.preempted(job, view.now)) {
+      waits(view, other);
+      jobs_.add_waiting(view.job(other), rank(view, other, remaining(view, other)));
+    }
+  }
 }
 
 void Lineage::serve_sized(const ClusterView& view, PlanBuilder& plan) {
@@ -116,7 +134,14 @@ void Lineage::starts(const ClusterView& view, JobId job, PlanBuilder& plan) {
   holder_.starts(job);
   features_.starts(view, job, LineageFeatures::key_of(view, job, gains_));
   young_.begins(job, view.now);
-  if (const RunConfig config = abort_.start(view, job, gains_); config != RunConfig{}) plan.configure(job, config);
+  RunConfig config = abort_.start(view, job, gains_);
+  const bool alone = sizes_.active() || abort_.drops(job);
+  if (const GroupId group = alone ? kNoGroup : groups_.begins(view, plan, job, config); group != kNoGroup) {
+    const Allocation gpus = *plan.planned(job);
+    plan.run(job, gpus, config, Sharing::merged, group);
+  } else if (config != RunConfig{}) {
+    plan.configure(job, config);
+  }
 }
 
 Rank Lineage::rank(const ClusterView& view, JobId job, Duration left) const {
@@ -126,7 +151,10 @@ Rank Lineage::rank(const ClusterView& view, JobId job, Duration left) const {
 
 Rank Lineage::rank(const ClusterView& view, const StrictPriority::Running& r) const {
   if (young_.is_young(r.job, view.now) && !promotion_.promoted(r.job)) return kYoung;
-  return rank(view, r.job, StrictPriority::remaining_at(r, view.now));
+  Rank best = rank(view, r.job, StrictPriority::remaining_at(r, view.now));
+  for (const JobId other : groups_.companions(r.job))  // a gang is served as the first of its members is
+    best = std::min(best, young_.is_young(other, view.now) ? kYoung : rank(view, other, remaining(view, other)));
+  return best;
 }
 
 LineagePrices Lineage::prices(const ClusterView& view, const PlanBuilder& plan) const {
@@ -185,6 +213,36 @@ void Lineage::come_back(const ClusterView& view, JobId job) {
   jobs_.rank_changed();
 }
 
+bool Lineage::merge(const ClusterView& view, PlanBuilder& plan, const StrictPriority::Admits& admits) {
+  const auto settled = [&](JobId job) { return young_.is_young(job, view.now); };
+  bool freed = false;
+  const auto joins = [&](JobId job) { return !abort_.drops(job) && admits(job); };
+  const LineageGroups::Opinion of{gains_, jobs_, prices(view, plan).gpu, joins, settled};
+  for (const LineageGroups::Merged& m : groups_.regroup(view, plan, of)) {
+    jobs_.remove(m.job);
+    if (m.waited) {
+      demand_.remove(view.spec(m.job));
+      promotion_.runs(m.job);
+      holder_.starts(m.job);
+      features_.starts(view, m.job, LineageFeatures::key_of(view, m.job, gains_));
+      if (view.job(m.job).done.ns == 0) gains_.starts(view, m.job, m.config);
+    } else {
+      freed = true;
+    }
+    young_.begins(m.job, view.now);
+  }
+  follow_gangs(view);
+  if (freed) jobs_.rank_changed();
+  return freed;
+}
+
+void Lineage::follow_gangs(const ClusterView& view) {
+  for (const JobId leader : groups_.take_changed()) {
+    if (jobs_.find_running(leader) == nullptr) jobs_.add_running(view.job(leader), 0);
+    refresh(view, leader);
+  }
+}
+
 Duration Lineage::remaining(const ClusterView& view, JobId job) const {
   return gains_.remaining(view, view.job(job));
 }
@@ -218,7 +276,10 @@ void Lineage::follow_queue(const ClusterView& view, const Event& e) {
     case StrictPriority::Fate::waits:
       waits(view, e.job);
       return jobs_.add_waiting(view.job(e.job), rank(view, e.job, remaining(view, e.job)));
-    case StrictPriority::Fate::runs: jobs_.add_running(view.job(e.job), 0); return refresh(view, e.job);
+    case StrictPriority::Fate::runs:
+      if (groups_.follows(e.job)) return;
+      jobs_.add_running(view.job(e.job), 0);
+      return refresh(view, e.job);
     case StrictPriority::Fate::ended: return;
     case StrictPriority::Fate::unchanged: break;
   }
@@ -232,6 +293,7 @@ void Lineage::ask(const ClusterView& view, PlanBuilder& plan) const {
   const Time soonest = view.now + Duration{1};
   if (publisher_.next() != kNever) plan.wake_at(std::max(publisher_.next(), soonest));
   if (sizes_.active() && sizes_.next(view) != kNever) plan.wake_at(sizes_.next(view));
+  if (groups_.next() != kNever) plan.wake_at(std::max(groups_.next(), soonest));
   if (sizes_.active() ? view.pending().empty() : jobs_.waiting().empty() && holder_.empty() && features_.empty())
     return;
   if (young_.next() != kNever) plan.wake_at(std::max(young_.next(), soonest));

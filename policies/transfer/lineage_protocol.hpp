@@ -13,6 +13,7 @@
 #include "policies/transfer/lineage_elastic.hpp"
 #include "policies/transfer/lineage_features.hpp"
 #include "policies/transfer/lineage_gains.hpp"
+#include "policies/transfer/lineage_groups.hpp"
 #include "policies/transfer/lineage_hold.hpp"
 #include "policies/transfer/lineage_index.hpp"
 #include "policies/transfer/lineage_promotion.hpp"
@@ -30,8 +31,9 @@ struct LineageOptions {
   bool publish = true;       // rule R6
   std::int64_t alpha = 500;  // per mille
   Duration min_run{};
-  std::int64_t rho_max = 5000;    // per mille
-  LineageSizes::Options sizes{};  // rule R3
+  std::int64_t rho_max = 5000;      // per mille
+  LineageSizes::Options sizes{};    // rule R3
+  LineageGroups::Options groups{};  // rule R4, as long as no job is elastic
 };
 
 class Lineage final : public Policy {
@@ -67,6 +69,10 @@ class Lineage final : public Policy {
 
   [[nodiscard]] Duration remaining(const ClusterView& view, JobId job) const;
   void refresh(const ClusterView& view, JobId job);
+  void fill(const ClusterView& view, PlanBuilder& plan, const StrictPriority::Admits& admits);
+  // Rule R4: who joins a gang, or goes on in another one; true: GPUs are free that were not.
+  bool merge(const ClusterView& view, PlanBuilder& plan, const StrictPriority::Admits& admits);
+  void follow_gangs(const ClusterView& view);
 
   // A waiting job whose rank has changed; those that run are ranked anew at every decision.
   void rerank(const ClusterView& view, JobId job);
@@ -92,6 +98,7 @@ class Lineage final : public Policy {
   LineagePublisher publisher_;
   LineagePromotion promotion_;
   LineageYoung young_;
+  LineageGroups groups_;
   StrictPriority jobs_;
   LineageDemand demand_;
   double price_ = 0;         // of a GPU, before the decision at hand
