@@ -40,9 +40,7 @@ Merging merging_of(const CatalogueJob& job, SizeName size, int gpus, const Train
 
 void set_merging(const Scenario& s, const Catalogue* catalogue, Workload& workload) {
   if (catalogue == nullptr && (s.live || s.merging.gamma_per_mille < 0)) return;
-  const SizeName size = s.workload.generate ? s.workload.generate->size
-                        : s.live            ? SizeName::live
-                                            : SizeName::cluster;
+  const SizeName size = s.workload.generate ? s.workload.generate->size : s.live ? SizeName::live : SizeName::cluster;
   const TrainingDevice device = training_device(s.cluster.groups);
   std::map<std::pair<std::string, int>, Merging> known;
   for (JobSpec& spec : workload.specs) {

@@ -132,7 +132,8 @@ struct FeaturesConfig {
   std::string folder{};  // absolute; live runs; empty = in the run's folder
 };
 
-// What jobs on one frozen backbone save by being merged; -1 = as the catalogue's cost model says, nothing without one.
+// What jobs on one frozen backbone save by being merged; -1 = as the catalogue's cost model says, nothing without
+// one.
 struct MergingConfig {
   std::int64_t gamma_per_mille = -1;  // of a step alone: what is done once for all of them
 };

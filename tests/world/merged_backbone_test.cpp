@@ -63,7 +63,9 @@ MergedPart part(std::int64_t step_s, std::int32_t shared, std::uint32_t version 
 // Thousandths of a nanosecond. Two of 10 s that share 0.8 take 12 s; a third on another backbone adds its own 10 s.
 TEST_CASE("merged: what is shared of a step is done once for all on one backbone", "[exec][merged][backbone]") {
   constexpr std::int64_t kS = 1'000'000'000'000;
-  const auto step = [](const std::vector<MergedPart>& parts) { return static_cast<std::int64_t>(merged_step(parts)); };
+  const auto step = [](const std::vector<MergedPart>& parts) {
+    return static_cast<std::int64_t>(merged_step(parts));
+  };
   CHECK(step({part(10, 800)}) == 10 * kS);
   CHECK(step({part(10, 800), part(10, 800)}) == 12 * kS);
   CHECK(step({part(10, 800), part(10, 800), part(10, 800), part(10, 800)}) == 16 * kS);
@@ -113,8 +115,7 @@ TEST_CASE("merged: children of one version run together as the law says", "[exec
 // and 1 take 2.2 together: all end at 10 + 132 s.
 TEST_CASE("merged: children of other parents add their whole steps", "[exec][merged][backbone]") {
   MergesChildren policy;
-  const RunResult r =
-      play(lineage({{0, 1, 10}, {0, 1, 10}, {0, 1, 60}, {0, 1, 60}, {0, 1, 60}}, 2, 800), policy);
+  const RunResult r = play(lineage({{0, 1, 10}, {0, 1, 10}, {0, 1, 60}, {0, 1, 60}, {0, 1, 60}}, 2, 800), policy);
   for (std::size_t j = 2; j < 5; ++j) CHECK(r.jobs[j].finish_s == Approx(142).epsilon(1e-6));
 }
 
