@@ -248,7 +248,8 @@ void LiveExecutor::said(Gang& g, const FromWorker& message, Time at) {
     g.published_at = std::max(g.published_at, progress_of(g));
     if (g.phase == Phase::running) happen(g, event::Published{published->version, progress_of(g)});
   } else if (const auto* seen = std::get_if<Assessed>(&message)) {
-    if (g.phase == Phase::running && g.heir_of.valid()) happen(g, event::Assessed{g.heir_of, seen->worth, seen->error});
+    if (g.phase == Phase::running && g.heir_of.valid())
+      happen(g, event::Assessed{g.heir_of, seen->worth, seen->error});
   } else if (const auto* config = std::get_if<Reconfigured>(&message)) {
     g.config.batch = config->batch;
     g.config.accumulation = static_cast<std::int32_t>(config->accumulation);

@@ -283,10 +283,9 @@ class Matcher {
   }
 
   std::size_t n_;
-  std::vector<std::int64_t> weight_;  // [u * n + v]; 0 = no edge
-  std::vector<std::int64_t> price_;   // [vertex]
-  std::vector<std::size_t> mate_;     // [vertex]
-  std::vector<std::size_t> outer_;    // [vertex]
+  std::vector<std::int64_t> weight_;       // [u * n + v]; 0 = no edge
+  std::vector<std::int64_t> price_;        // [vertex]
+  std::vector<std::size_t> mate_, outer_;  // [vertex]
   std::vector<Node> nodes_;
 };
 

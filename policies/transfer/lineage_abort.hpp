@@ -23,8 +23,8 @@ namespace orrery {
 // The test; in epochs.
 [[nodiscard]] bool slower_than_base(double worth, double error);
 
-// Who begins anew; nobody who is merged with others, whose backbone is that version's. A child that was told to, and whose launch then failed or was put off, is told again whenever it
-// starts.
+// Who begins anew; nobody who is merged with others, whose backbone is that version's. A child that was told to, and
+// whose launch then failed or was put off, is told again whenever it starts.
 class LineageAbort {
  public:
   explicit LineageAbort(bool on) : on_(on) {}

@@ -9,49 +9,24 @@
 namespace orrery {
 namespace {
 
-constexpr double kPairSpread = 0.5;        // standard deviation of l between the targets of a kind of parent
-constexpr double kFamilyDoubt = 4;         // a family's mean counts as if so many more had been seen, at 0
-constexpr double kClaimDoubt = 8;          // so does the spread of claims,
-constexpr double kClaimVariance = 0.1;     // at this
-constexpr double kLeastVariance = 0.0004;  // of what one child shows
-constexpr double kBoldness = 0.5;          // standard deviations that not knowing is worth
-constexpr double kMostLog = 3;             // of what one child may show, down
-constexpr double kMostSaved = 0.95;        // and up
-constexpr double kLeastShare = 0.05;       // of a finished parent's gain that an early version gives
-constexpr std::int32_t kStep = 10;         // per mille, of a derivative
-constexpr double kTold = 0.02;             // a belief that moved by less changes nobody's order
-
-double ratio_log(Duration a, Duration b) {
-  return portable_log(static_cast<double>(std::max<std::int64_t>(a.ns, 1)) /
-                      static_cast<double>(std::max<std::int64_t>(b.ns, 1)));
-}
+constexpr double kPairSpread = 0.5;     // standard deviation of l between the targets of a kind of parent
+constexpr double kFamilyDoubt = 4;      // a family's mean counts as if so many more had been seen, at 0
+constexpr double kClaimDoubt = 8;       // so does the spread of claims,
+constexpr double kClaimVariance = 0.1;  // at this
+constexpr double kBoldness = 0.5;       // standard deviations that not knowing is worth
+constexpr std::int32_t kStep = 10;      // per mille, of a derivative
 
 double share_at(std::int32_t per_mille) {
   return static_cast<double>(transfer_share(per_mille)) / 1e9;
 }
 
-std::size_t edge_to(const JobSpec& spec, JobId parent) {
+}  // namespace
+
+std::size_t LineageGains::edge_to(const JobSpec& spec, JobId parent) {
   const auto at =
       std::find_if(spec.after.begin(), spec.after.end(), [&](const auto& d) { return d.parent == parent; });
   return static_cast<std::size_t>(at - spec.after.begin());
 }
-
-// What the finished parent would have saved, of what a version at that progress did: l, and how much l moves with
-// what is given.
-std::pair<double, double> at_the_end(double l, std::int32_t per_mille) {
-  const double share = std::max(share_at(per_mille), kLeastShare);
-  const double left = portable_exp(-std::clamp(l, -kMostLog, kMostLog));
-  const double whole = std::min((1 - left) / share, kMostSaved);
-  return {std::max(-portable_log(1 - whole), -kMostLog), left / share / (1 - whole)};
-}
-
-// Time that it ran on as many GPUs as it asks for.
-Duration ran_as_asked(const JobView& job) {
-  if (job.spec->min_gpus == job.spec->max_gpus || job.gpus() == 0) return job.ran;
-  return {static_cast<std::int64_t>(job.attained.milli_gpu_ns / (std::int64_t{job.gpus()} * kMilliPerGpu))};
-}
-
-}  // namespace
 
 double gain_per_progress(std::int32_t per_mille) {
   const double step = 0.001 * kStep;
@@ -156,15 +131,6 @@ void LineageGains::begins(const JobSpec& spec, Child& c) {
   c.assessed = false;
 }
 
-// What it did before counts as what a failure undid.
-void LineageGains::began_anew(const ClusterView& view, JobId job) {
-  Child& c = children_[job.index()];
-  c.drops = false;
-  begins(view.spec(job), c);
-  failed_[job] = {Work{}, ran_as_asked(view.job(job))};
-  changed_.push_back(job);
-}
-
 Duration LineageGains::whole_from(const JobView& job, std::uint32_t pair, std::int32_t per_mille) const {
   const Duration claimed = job.estimate->total;
   const double saved = (1 - portable_exp(-belief(pair).mean)) * share_at(per_mille);
@@ -205,101 +171,6 @@ Duration LineageGains::inherits(const ClusterView& view, const JobView& job) con
   if (now.edge != kNoEdge) return whole_from(job, now.edge, now.per_mille);
   const Dependency& d = spec.after.front();  // nothing is there yet: as far as it waits for
   return whole_from(job, std::size_t{0}, d.hard && view.versions(d.parent).empty() ? d.progress_per_mille : 0);
-}
-
-void LineageGains::follow(const ClusterView& view, const Event& e) {
-  if (on_ && e.kind() == EventKind::features) note_features(view, e);
-  if (!on_ || !e.job.valid()) return;
-  const JobSpec& spec = view.spec(e.job);
-  if (!spec.after.empty() && child(e.job).pairs.empty()) enter(view, spec);
-  if (e.kind() == EventKind::assessed) {
-    assessed(view, e);
-  } else if (e.kind() == EventKind::finished) {
-    finished(view, e.job);
-    failed_.erase(e.job);
-    spared_.erase(e.job);
-    slowed_.erase(e.job);
-  } else if (e.kind() == EventKind::failed) {  // it waits now: what it has is in a checkpoint
-    const JobView v = view.job(e.job);
-    failed_[e.job] = {v.done, ran_as_asked(v)};
-  }
-}
-
-// What a hit spares a job says nothing of its parent. Features that are there now, or not any more, change what is
-// believed of those that wait for such.
-void LineageGains::note_features(const ClusterView& view, const Event& e) {
-  const event::Features& says = e.get<event::Features>();
-  if (says.use == FeatureUse::miss || says.use == FeatureUse::unkept) return;
-  if (says.use == FeatureUse::hit) {
-    spared_[e.job] = says.time;
-    return;
-  }
-  const auto at = need_.find(says.set);
-  if (at == need_.end()) return;
-  std::erase_if(at->second, [&](JobId j) { return is_final(view.state(j)) || children_[j.index()].began; });
-  changed_.insert(changed_.end(), at->second.begin(), at->second.end());
-}
-
-// The run time of a job that has finished, had it been alone, done nothing twice and found no features.
-Duration LineageGains::took(const JobView& job) const {
-  const auto of = [&job](const std::map<JobId, Duration>& times) {
-    const auto at = times.find(job.id());
-    return at == times.end() ? Duration{} : at->second;
-  };
-  const Duration ran = ran_as_asked(job) - of(slowed_) + of(spared_);
-  const auto at = failed_.find(job.id());
-  if (at == failed_.end()) return ran;
-  return Duration{at->second.kept.ns} + ran - at->second.ran;
-}
-
-void LineageGains::finished(const ClusterView& view, JobId job) {
-  const JobView v = view.job(job);
-  if (!v.estimate || v.estimate->total == kForever || v.ran.ns <= 0) return;
-  const double shown = ratio_log(v.estimate->total, took(v));
-  const Child& c = child(job);
-  if (!c.parent.valid()) {
-    claim_.sum += shown;
-    claim_.count += 1;
-    claim_squares_ += shown * shown;
-    return;
-  }
-  learn(view, c.pairs[edge_to(*v.spec, c.parent)], at_the_end(shown - claims().first, c.per_mille).first);
-}
-
-// A first epoch was worth so many from the base. It is one look at the pair; a child is looked at once.
-void LineageGains::assessed(const ClusterView& view, const Event& e) {
-  Child& c = children_[e.job.index()];
-  const auto& [parent, worth, error] = e.get<event::Assessed>();
-  if (c.drops || c.assessed || c.parent != parent) return;
-  c.assessed = true;
-  const double epochs = std::max(static_cast<double>(worth) / 1e6, kLeastShare);
-  const auto [l, slope] = at_the_end(portable_log(epochs), c.per_mille);
-  const double sd = std::max(static_cast<double>(error) / 1e6 / epochs * slope, std::sqrt(kLeastVariance));
-  const std::uint32_t id = c.pairs[edge_to(view.spec(e.job), parent)];
-  Pair& pair = pairs_[id];
-  const double before = belief(id).mean;
-  pair.precision += 1 / (sd * sd);
-  pair.weighted += l / (sd * sd);
-  ++pair.assessed;
-  families_[pair.family].sum += l;
-  families_[pair.family].count += 1;
-  changed(view, pair, before, belief(id).mean);
-}
-
-void LineageGains::learn(const ClusterView& view, std::uint32_t pair, double l) {
-  const double before = belief(pair).mean;
-  Pair& own = pairs_[pair];
-  for (Sum* sum : {&own.shown, &families_[own.family]}) {
-    sum->sum += l;
-    sum->count += 1;
-  }
-  changed(view, own, before, belief(pair).mean);
-}
-
-void LineageGains::changed(const ClusterView& view, Pair& pair, double before, double now) {
-  if (std::abs(now - before) < kTold) return;
-  std::erase_if(pair.waiting, [&](JobId j) { return is_final(view.state(j)) || children_[j.index()].began; });
-  changed_.insert(changed_.end(), pair.waiting.begin(), pair.waiting.end());
 }
 
 }  // namespace orrery

@@ -110,6 +110,10 @@ class LineageGains {
     Duration ran{};  // on as many GPUs as it asks for
   };
 
+  static constexpr double kLeastVariance = 0.0004;  // of what one child shows
+
+  // The edge to a parent; their number where there is none.
+  [[nodiscard]] static std::size_t edge_to(const JobSpec& spec, JobId parent);
   void enter(const ClusterView& view, const JobSpec& spec);
   void note_features(const ClusterView& view, const Event& e);
   [[nodiscard]] Duration inherits(const ClusterView& view, const JobView& job) const;

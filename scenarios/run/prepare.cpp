@@ -160,9 +160,10 @@ std::vector<std::string> trace_notes(const Prepared& p, const Trace& trace) {
                                 jobs == 1 ? "1 job asks" : fmt::format("{} jobs ask", jobs), type,
                                 joined(p.topology->gpu_types(), ", ")));
   if (const LostParents lost = lost_parents(trace); lost.cells > 0)
-    notes.push_back(fmt::format("trace: {} left out, of parents that are not in it, such as `{}` of `{}`",
-                                lost.cells == 1 ? "1 edge or gain is" : fmt::format("{} edges and gains are", lost.cells),
-                                lost.parent, lost.child));
+    notes.push_back(
+        fmt::format("trace: {} left out, of parents that are not in it, such as `{}` of `{}`",
+                    lost.cells == 1 ? "1 edge or gain is" : fmt::format("{} edges and gains are", lost.cells),
+                    lost.parent, lost.child));
   return notes;
 }
 

@@ -5,9 +5,9 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <initializer_list>
 #include <limits>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>

@@ -159,9 +159,11 @@ TEST_CASE("measure: written back, and part of what makes a result", "[app][measu
 // Found by a reviewer: these errors named no line.
 TEST_CASE("what a scenario asks for and cannot have is shown at its key", "[app]") {
   const auto where = [](const std::string& extra, const std::string& workload) {
-    const auto s = read_scenario_text("/d/s.yaml",
-                                      "version: 1\ncluster:\n  groups:\n    - { name: n, count: 2, gpus_per_node: 4 }\n"
-                                      "workload:\n  " + workload + "\n" + extra + "policy: { name: fifo }\n");
+    const auto s =
+        read_scenario_text("/d/s.yaml",
+                           "version: 1\ncluster:\n  groups:\n    - { name: n, count: 2, gpus_per_node: 4 }\n"
+                           "workload:\n  " +
+                               workload + "\n" + extra + "policy: { name: fifo }\n");
     REQUIRE(s.has_value());
     const auto p = prepare(*s);
     REQUIRE_FALSE(p.has_value());
