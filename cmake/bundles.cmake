@@ -1,6 +1,6 @@
-# A source of ours takes most of its compile time to read headers. So some fifty neighbours are compiled at once, as
+# A source of ours takes most of its compile time to read headers. So some forty neighbours are compiled at once, as
 # one source that includes them: the whole tree in half of the time, for the sanitizers in less. The price: private
-# names of a library must differ (scripts/tidy looks), and a change compiles its neighbours again
+# names of a folder must differ (scripts/tidy looks), and a change compiles its neighbours again
 # (-DORRERY_BUNDLE=OFF: each file alone).
 option(ORRERY_BUNDLE "Compile several sources of a folder at once" ON)
 

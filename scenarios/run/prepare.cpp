@@ -10,7 +10,6 @@
 #include "scenarios/run/checkpoint_costs.hpp"
 #include "scenarios/run/emulated.hpp"
 #include "scenarios/run/feature_passes.hpp"
-#include "scenarios/run/heap.hpp"
 #include "scenarios/run/input_digest.hpp"
 #include "scenarios/run/job_merging.hpp"
 #include "scenarios/run/measured_jobs.hpp"
@@ -85,9 +84,6 @@ Expected<SourceTrace> read_source(const Scenario& s, const Cluster& c) {
   std::string sha256 = sha256_hex(canonical_text(*trace));  // what is run depends on the catalogue, too
   return SourceTrace{*std::move(trace), std::move(sha256)};
 }
-
-// What tables of a run hold of a job, at the least: specification, record, metrics, checker.
-constexpr std::size_t kBytesOfJob = 1000;
 
 // Known outages: those that the scenario lists, and those of a recording of capacity.
 struct KnownOutages {
@@ -260,7 +256,6 @@ Expected<Prepared> prepare(Scenario scenario, std::uint64_t seed, Trace* keep) {
                Error(Diagnostic(fmt::format("workload.slice leaves no jobs: the trace has {}, skip is {}", trace_jobs,
                                             s.workload.skip)))));
   if (keep != nullptr) *keep = trace;
-  expect_heap(trace.jobs.size() * kBytesOfJob);
   auto p = assemble(s, *std::move(cluster), trace);
   if (!p) return p;
   auto inputs = inputs_sha256(s);
