@@ -206,8 +206,8 @@ TEST_CASE("a job that began anew does not get its old work back when its control
     std::ofstream(dir.file("script")) << "0s p run n0:0\n0s c run n0:1\n40s c run n0:1 anew from base\n";
     std::ofstream(dir.file("s.yaml"))
         << "version: 1\nname: anew\ncluster: { groups: [{ name: s, count: 1, gpus_per_node: 4, gpu: cpu }] }\n"
-           "workload: { trace: t.csv }\npolicy: { name: scripted, file: script }\n"
-           "checkpoints: { every: 5s, cost: 500ms }\nlive: { time_scale: 20, step: 20ms, lease: 10s }\n";
+        << "workload: { trace: " << dir.file("t.csv") << " }\npolicy: { name: scripted, file: " << dir.file("script")
+        << " }\ncheckpoints: { every: 5s, cost: 500ms }\nlive: { time_scale: 20, step: 20ms, lease: 10s }\n";
     RandomStream rng = stream(seed, "tests/live/anew-kills");
     const std::string run = dir.file("run"), log = dir.file("log");
     std::vector<std::string> words{"live", "run", dir.file("s.yaml"), "-o", run};
