@@ -30,6 +30,12 @@ bool in_use(const std::string& path) {
   return file && ::flock(file.get(), LOCK_EX | LOCK_NB) != 0;
 }
 
+// Removes it unless it is in use. The lock is held until it is gone: whoever waits for it then sees that it is.
+bool remove_unused(const std::string& path) {
+  const live::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  return file && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0 && ::unlink(path.c_str()) == 0;
+}
+
 // A file of one's own that nobody sweeps away while it is written.
 Expected<live::Fd> make_aside(const std::string& path) {
   while (true) {
@@ -105,9 +111,13 @@ bool FeatureStore::make_room(std::int64_t bytes, const std::string& except, std:
     go.push_back(&e);
   }
   if (left > limit_bytes_) return false;
-  for (const Entry* e : go)
-    if (::unlink(path_of(e->key).c_str()) == 0) dropped.push_back(e->key);
-  return true;
+  for (const Entry* e : go) {
+    if (remove_unused(path_of(e->key)))
+      dropped.push_back(e->key);
+    else
+      left += ::access(path_of(e->key).c_str(), F_OK) == 0 ? e->bytes : 0;  // somebody has begun to read it
+  }
+  return left <= limit_bytes_;
 }
 
 // What killed processes left half written.
@@ -115,7 +125,7 @@ void FeatureStore::sweep() const {
   std::error_code error;
   for (fs::directory_iterator at(folder_, error), end; !error && at != end; at.increment(error)) {
     const std::string path = at->path().string();
-    if (at->path().filename().string().starts_with(kAside) && !in_use(path)) ::unlink(path.c_str());
+    if (at->path().filename().string().starts_with(kAside)) (void)remove_unused(path);
   }
 }
 

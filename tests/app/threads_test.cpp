@@ -106,7 +106,7 @@ struct Files : test::TempFolder {
              "failures: { node_mtbf: 5d, repair: 4h, outages: [ { node: 3, from: 0s, to: 12h } ], stragglers: { "
              "node_mtbs: 2d }, lemons: { share: 0.2, rate: 4 } }\n"
              "checkpoints: { every: 1h, cost: { by: checkpoint, bandwidth: 2GB/s } }\n"
-             "measure: { from: 10% }\npublish: { every: 0.1, cost: 60s }\n"
+             "measure: { from: 10% }\npublish: { every: 0.1, cost: 60s }\nfeatures: { limit: 20GB }\n"
              "compare: { policies: [fifo, easy, srtf, drf] }\n"},
         {"history",
          "version: 1\n" + two +
