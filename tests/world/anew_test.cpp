@@ -227,3 +227,31 @@ TEST_CASE("anew: under chaos nothing is dropped twice, and nothing comes back", 
     for (const JobRecord& r : controller.state().records()) CHECK(r.state == JobState::finished);
   }
 }
+
+// Of what the control plane knows at 150 s, in the middle of the first epoch: it ends at 200 s all the same, and what
+// is begun anew at 250 s starts from the base.
+TEST_CASE("a world that begins in the middle of a first epoch goes on as the other would have",
+          "[exec][anew][lineage]") {
+  const TempFolder dir;
+  std::ofstream(dir.file("script"))
+      << "0s j0 run n0:0\n0s j1 run n0:1\n150s j0 preempt\n250s j1 run n0:1 anew from base\n";
+  const auto policy = make_policy({"scripted", "count", {{"file", dir.file("script")}}});
+  const Workload w = slower_child();
+  const Topology topology(cluster(1, 4));
+  const IdealModel speed;
+  SimExecutor executor(topology, w, speed, no_error());
+  JobSource source(w.specs, [](const JobSpec& s) { return s.user_estimate; });
+  Controller controller(executor, *policy, source, w.specs, w.demands, speed, {}, {});
+  controller.begin();
+  while (executor.now() < at_seconds(150) && controller.step()) {
+  }
+  WorldState state = controller.world();
+  const auto goes_on = policy->clone();
+  SimExecutor middle(topology, w, speed, no_error(), state.cluster, state.now);
+  AnewSaid said;
+  ControllerOptions options;
+  options.check_views = true;
+  Controller twin(middle, *goes_on, state, options, {&said});
+  CHECK(twin.run().status == RunStatus::completed);
+  CHECK(said.text == "200 j1 worth 666667 +- 1 beside j0\n250 j1 anew\n1250 j1 done\n");
+}
