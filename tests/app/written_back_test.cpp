@@ -74,10 +74,10 @@ Text random_text(std::uint64_t seed) {
         "workload:\n  generate:\n    jobs: {}\n    model: lineage\n    zipf: {}\n    size: {}\n"
         "    gains: {{ positive: 0.3, negative: 0.2, mean_log_ratio: {}, mean_loss: {}, own_modality: {} }}\n"
         "    grids: {}\n    parents: {}\n    children: {}\n    edges: {}\n    independent: {}\n    elastic: {}\n"
-        "    tenants: {}\n  catalogue: /c.yaml\n  format: auto\n",
+        "    epochs: {}\n    tenants: {}\n  catalogue: /c.yaml\n  format: auto\n",
         d.number(), d.share(), size, d.share(), d.share(), d.number(), d.share(),
         d.one_of({"natural", "burst", "staggered"}), d.share(), d.one_of({"true", "false"}), d.one_of({"0", "0.25"}),
-        size == "live" ? "0" : d.share(), d.number());
+        size == "live" ? "0" : d.share(), d.number(), d.number());
   }
   t.workload += fmt::format("  slice: {{ skip: {}, jobs: {} }}\n  load: {}\n  estimates: {}\n", d.number(),
                             d.number(), d.share(), d.one_of({"auto", "user", "history", "oracle", "none"}));

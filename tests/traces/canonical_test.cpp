@@ -66,6 +66,22 @@ TEST_CASE("a canonical trace reads back as itself", "[traces]") {
   CHECK(text.substr(0, 12) == "# a comment\n");
 }
 
+TEST_CASE("epochs reach the truths, and are written back", "[traces]") {
+  NodeGroup g;
+  g.name = "n";
+  g.count = 1;
+  g.gpus_per_node = 1;
+  const auto t = read_trace_text("t.csv", "job_id,submit_s,gpus,duration_s,epochs\na,0,1,10,4\nb,0,1,10,\n");
+  REQUIRE(t);
+  const auto w = to_workload(*t, Topology({g}));
+  REQUIRE(w);
+  CHECK(w->truths[0].epochs == 4);
+  CHECK(w->truths[1].epochs == 0);
+  CHECK(canonical_text(*t).find("duration_s,epochs\na,0,1,10,4\n") != std::string::npos);
+  const auto bad = read_trace_text("t.csv", "job_id,submit_s,gpus,duration_s,epochs\na,0,1,10,-1\n");
+  CHECK_FALSE(bad);
+}
+
 TEST_CASE("dependencies, GPU types and fractions reach the specs", "[traces]") {
   NodeGroup g;
   g.name = "n";

@@ -26,13 +26,13 @@ const std::vector<Sample>& samples() {
   static const std::vector<Sample> table{
       {"canonical",
        {"job_id,submit_s,gpus,duration_s,tenant,kind,model,min_gpus,max_gpus,gpu_fraction,gpu_type,cpus,mem_bytes,"
-        "estimate_s,deadline_s,weight,batch,after,iterations,iteration_s,samples,gain,tflop",
-        "a,0,1,10,u,pretrain,vit,1,2,0.5,A100,2,1000,20,100,2,32,,5,2,7,,3",
-        "b,5,1,10,u,transfer,vit,1,1,1,A100,2,1000,20,100,2,32,a@soft,5,2,7,a:0.5,3"},
+        "estimate_s,deadline_s,weight,batch,after,iterations,iteration_s,samples,gain,epochs,tflop",
+        "a,0,1,10,u,pretrain,vit,1,2,0.5,A100,2,1000,20,100,2,32,,5,2,7,,4,3",
+        "b,5,1,10,u,transfer,vit,1,1,1,A100,2,1000,20,100,2,32,a@soft,5,2,7,a:0.5,4,3"},
        // A run time may follow from the profile of the model; the others are optional.
        {"duration_s", "tenant",     "kind",        "model",      "min_gpus",   "max_gpus", "gpu_fraction",
         "gpu_type",   "cpus",       "mem_bytes",   "estimate_s", "deadline_s", "weight",   "batch",
-        "after",      "iterations", "iteration_s", "samples",    "gain",       "tflop"}},
+        "after",      "iterations", "iteration_s", "samples",    "gain",       "epochs",   "tflop"}},
       {"muri",
        {"job_id,num_gpu,submit_time,iterations,model_name,batch_size,duration,interval,iteration_time",
         "1,2,1000,100,vgg16,16,200000,7,50", "2,4,2000,100,bert,16,100000,7,50"}},
