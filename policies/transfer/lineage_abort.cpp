@@ -31,7 +31,7 @@ Duration LineageAbort::restart() const {
 
 void LineageAbort::assessed(const ClusterView& view, const Event& e, LineageGains& gains) {
   const auto& [parent, worth, error] = e.get<event::Assessed>();
-  if (view.state(e.job) != JobState::running || drops(e.job) || view.gang(e.job).size() > 1) return;
+  if (view.state(e.job) != JobState::running || drops(e.job)) return;
   if (!slower_than_base(static_cast<double>(worth) / kMillion, static_cast<double>(error) / kMillion)) return;
   const JobView v = view.job(e.job);
   if (!v.estimate || v.estimate->total == kForever) return;

@@ -170,13 +170,15 @@ std::vector<JobId> LineageGroups::preempted(JobId leader, Time now) {
   return {members.begin() + 1, members.end()};
 }
 
-void LineageGroups::drops(const ClusterView& view, PlanBuilder& plan, JobId job) {
-  if (members_.count(job) == 0) return;
+bool LineageGroups::drops(const ClusterView& view, PlanBuilder& plan, JobId job) {
+  if (members_.count(job) == 0) return false;
   const Target t = *plan.target(job);
   leave(view, job, view.now);
   lost_.erase(job);
   began_.erase(job);
-  plan.run(job, t.gpus, t.config);
+  if (plan.run(job, t.gpus, t.config)) return false;
+  plan.preempt(job);
+  return true;
 }
 
 }  // namespace orrery

@@ -48,8 +48,9 @@ class LineageGroups {
   // The leader was preempted, and so are its companions, which are returned.
   [[nodiscard]] std::vector<JobId> preempted(JobId leader, Time now);
 
-  // A job that is alone in its gang begins anew, from something else: it is planned to go on outside of it.
-  void drops(const ClusterView& view, PlanBuilder& plan, JobId job);
+  // A job that runs is told to begin anew, from something else: it leaves its gang, and is planned to go on where it
+  // is, outside of it. True: others go on there, so it is planned to be preempted.
+  [[nodiscard]] bool drops(const ClusterView& view, PlanBuilder& plan, JobId job);
 
   // What the rest of the protocol says.
   struct Opinion {

@@ -48,7 +48,7 @@ void Lineage::schedule(const ClusterView& view, PlanBuilder& plan) {
   publisher_.update(view, gains_, prices(view, plan), plan);
   for (const JobId job : abort_.apply(view, plan, gains_)) {
     young_.begins(job, view.now);
-    groups_.drops(view, plan, job);
+    leave_gang(view, plan, job);
   }
   for (const Event& e : view.since_last) sizes_.follow(view, e);
   if (sizes_.active())
@@ -183,6 +183,17 @@ bool Lineage::merge(const ClusterView& view, PlanBuilder& plan, const StrictPrio
   follow_gangs(view);
   if (freed) jobs_.rank_changed();
   return freed;
+}
+
+void Lineage::leave_gang(const ClusterView& view, PlanBuilder& plan, JobId job) {
+  if (groups_.drops(view, plan, job)) {
+    jobs_.remove(job);
+    waits(view, job);
+    jobs_.add_waiting(view.job(job), rank(view, job, remaining(view, job)));
+  } else if (!sizes_.active() && jobs_.find_running(job) == nullptr) {  // it has followed another one until now
+    jobs_.add_running(view.job(job), 0);
+    refresh(view, job);
+  }
 }
 
 void Lineage::follow_gangs(const ClusterView& view) {

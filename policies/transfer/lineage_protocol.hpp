@@ -72,6 +72,8 @@ class Lineage final : public Policy {
   void fill(const ClusterView& view, PlanBuilder& plan, const StrictPriority::Admits& admits);
   // Rule R4: who joins a gang, or goes on in another one; true: GPUs are free that were not.
   bool merge(const ClusterView& view, PlanBuilder& plan, const StrictPriority::Admits& admits);
+  // Of one that begins anew: where it is, or later.
+  void leave_gang(const ClusterView& view, PlanBuilder& plan, JobId job);
   void follow_gangs(const ClusterView& view);
 
   // A waiting job whose rank has changed; those that run are ranked anew at every decision.

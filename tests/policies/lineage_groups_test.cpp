@@ -277,7 +277,28 @@ TEST_CASE("lineage does not take a merged child's slow steps for a bad parent", 
   CHECK_FALSE(starts.from_base);
 }
 
+// Of 1000 s each from their base, 1500 s from the parent, in epochs of 100 s: both have done one at 10 + 110 s, when
+// both are found to be slower. One goes on there, anew and alone, to 1120 s; the other waits for it.
+TEST_CASE("lineage: merged children that begin anew leave their gang", "[policies][lineage][groups]") {
+  const std::vector<TinyJob> jobs{{0, 1, 10},   {1, 1, 50000}, {1, 1, 1000}, {1, 1, 1000},
+                                  {5, 1, 2000}, {5, 1, 2000},  {5, 1, 2000}, {5, 1, 2000}};
+  Workload w = family(jobs, 1, 900, {1, 4, 5, 6, 7});
+  for (const std::size_t child : {2U, 3U}) {
+    w.truths[child].sources.front().gain_per_mille = -500;
+    w.truths[child].epochs = 10;
+  }
+  SimOptions sim;
+  sim.assess.error = 0;
+  Seen seen;
+  const RunResult r = play(cluster(1, 1), w, seen, "[index, learn, abort, groups]", sim);
+  CHECK(seen.widest == 2);
+  CHECK(std::min(r.jobs[2].finish_s, r.jobs[3].finish_s) == Approx(1120).epsilon(1e-6));
+  CHECK(std::max(r.jobs[2].finish_s, r.jobs[3].finish_s) == Approx(2120).epsilon(1e-6));
+}
+
 namespace {
+
+constexpr const char* kRules = "[index, hold, publish, learn, abort, groups]";
 
 struct GroupWorld {
   ChaosWorld world;
@@ -302,6 +323,11 @@ GroupWorld group_world(std::uint64_t seed) {
                     1 + lasts * static_cast<std::int64_t>(70 + uniform_below(rng, 100)) / 100});
   }
   g.world.workload = family(jobs, 2, g.shared, beside);
+  for (JobTruth& t : g.world.workload.truths) {
+    if (t.sources.empty()) continue;
+    t.sources.front().gain_per_mille = static_cast<std::int32_t>(uniform_below(rng, 1000)) - 600;
+    t.epochs = static_cast<std::int32_t>(uniform_below(rng, 12));
+  }
   return g;
 }
 
@@ -315,8 +341,7 @@ TEST_CASE("lineage groups: random worlds keep every promise, and gangs their bou
     SimOptions sim = chaos_sim_options();
     if (seed % 2 == 0) sim.failures.outages = {{NodeId(0), at_seconds(700), at_seconds(900)}};
     Seen seen;
-    const RunResult r =
-        play(g.world.groups, g.world.workload, seen, "[index, hold, publish, learn, groups]", sim, g.world.placement);
+    const RunResult r = play(g.world.groups, g.world.workload, seen, kRules, sim, g.world.placement);
     CHECK(r.outcome.unfinished == 0);
     // gamma + (1 - gamma) k <= 1.25
     const std::int32_t own = 1000 - g.shared;
@@ -334,9 +359,7 @@ TEST_CASE("lineage groups: bad luck and replays", "[policies][lineage][groups]")
   for (std::uint64_t seed = 1; seed <= 40; ++seed) {
     INFO("seed " << seed);
     const GroupWorld g = group_world(seed);
-    const auto make = [&] {
-      return make_policy({"lineage", g.world.placement, {{"rules", "[index, hold, publish, learn, groups]"}}});
-    };
+    const auto make = [&] { return make_policy({"lineage", g.world.placement, {{"rules", kRules}}}); };
     const Topology topology(g.world.groups);
     const IdealModel model;
     Chaos chaos(seed);
@@ -367,8 +390,7 @@ TEST_CASE("lineage groups: a fork goes on as the run does", "[policies][lineage]
     const auto estimate = [](const JobSpec& s) { return s.user_estimate; };
     SimExecutor executor(topology, w, speed, chaos_sim_options());
     JobSource source(w.specs, estimate);
-    const auto policy =
-        make_policy({"lineage", g.world.placement, {{"rules", "[index, hold, publish, learn, groups]"}}});
+    const auto policy = make_policy({"lineage", g.world.placement, {{"rules", kRules}}});
     Controller controller(executor, *policy, source, w.specs, w.demands, speed, {}, {});
     const auto ends_of = [](const ClusterState& state) {
       std::vector<std::pair<std::int64_t, std::uint32_t>> ends;
