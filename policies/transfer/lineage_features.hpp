@@ -25,6 +25,8 @@ class LineageFeatures {
   void follow(const ClusterView& view, const Event& e);
   // The job, which is told to start so, computes what it needs unless it is there.
   void starts(const ClusterView& view, JobId job, const FeatureKey& key);
+  // It does not start after all.
+  void withdraw(JobId job) { forget(job); }
   // What a job that has nothing yet needs when it starts so.
   [[nodiscard]] static FeatureKey key_of(const ClusterView& view, JobId job, const LineageGains& gains);
 

@@ -1,4 +1,6 @@
 // Who is held, by the protocol as a whole: a child for a version, a probe for features.
+#include <utility>
+
 #include "policies/transfer/lineage_protocol.hpp"
 
 namespace orrery {
@@ -31,12 +33,21 @@ bool Lineage::waits_for_features(const ClusterView& view, JobId job, PlanBuilder
   const LineageHolder::Price price{price_, demand_.share(*view.topology, spec)};
   const LineageWorth worth{spec.weight + index_.waiting_weight(view, job), price.of_others() * spec.demand.gpus};
   const Time promoted = promotion_.next_of(job);
-  const auto why = features_.waits(view, job, LineageFeatures::key_of(view, job, gains_), worth,
-                                   promoted == kNever ? kForever : promoted - view.now);
-  if (!why) return false;
+  const FeatureKey key = LineageFeatures::key_of(view, job, gains_);
+  const auto why = features_.waits(view, job, key, worth, promoted == kNever ? kForever : promoted - view.now);
+  if (!why) {  // so that the next one of this decision may wait for it
+    features_.starts(view, job, key);
+    admitted_.push_back(job);
+    return false;
+  }
   plan.reason(*why);
   held_.push_back(job);
   return true;
+}
+
+void Lineage::withdraw_others(const PlanBuilder& plan) {
+  for (const JobId job : std::exchange(admitted_, {}))
+    if (plan.planned(job) == nullptr) features_.withdraw(job);
 }
 
 std::vector<JobId> Lineage::lapsed(const ClusterView& view, const PlanBuilder& plan) {

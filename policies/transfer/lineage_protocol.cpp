@@ -74,6 +74,7 @@ void Lineage::serve_in_order(const ClusterView& view, PlanBuilder& plan, const s
   const auto admits = [&](JobId job) { return !is_held(view, job, plan); };
   fill(view, plan, admits);
   if (merge(view, plan, admits)) fill(view, plan, admits);
+  withdraw_others(plan);
   for (const JobId job : std::exchange(held_, {})) jobs_.remove(job);  // aside, until it is to be asked again
 }
 
@@ -120,6 +121,7 @@ void Lineage::serve_sized(const ClusterView& view, PlanBuilder& plan) {
   const LineageSizes::Result& result = sizes_.decide(view, plan, *placement_, of);
   for (const JobId job : result.started) starts(view, job, plan);
   for (const JobId job : result.preempted) waits(view, job);
+  withdraw_others(plan);
   held_.clear();
 }
 
@@ -253,6 +255,7 @@ void Lineage::ask(const ClusterView& view, PlanBuilder& plan) const {
   const Time soonest = view.now + Duration{1};
   if (publisher_.next() != kNever) plan.wake_at(std::max(publisher_.next(), soonest));
   if (sizes_.active() && sizes_.next(view) != kNever) plan.wake_at(sizes_.next(view));
+  if (features_.any_released()) plan.wake_at(soonest);
   if (groups_.next() != kNever) plan.wake_at(std::max(groups_.next(), soonest));
   if (sizes_.active() ? view.pending().empty() : jobs_.waiting().empty() && holder_.empty() && features_.empty())
     return;

@@ -64,6 +64,8 @@ class Lineage final : public Policy {
   [[nodiscard]] bool is_held(const ClusterView& view, JobId job, PlanBuilder& plan);
   [[nodiscard]] bool waits_for_version(const ClusterView& view, JobId job, PlanBuilder& plan);
   [[nodiscard]] bool waits_for_features(const ClusterView& view, JobId job, PlanBuilder& plan);
+  // Of those who were admitted, who does not start computes nothing.
+  void withdraw_others(const PlanBuilder& plan);
   [[nodiscard]] std::vector<JobId> lapsed(const ClusterView& view, const PlanBuilder& plan);
   void come_back(const ClusterView& view, JobId job);
 
@@ -104,7 +106,8 @@ class Lineage final : public Policy {
   StrictPriority jobs_;
   LineageDemand demand_;
   double price_ = 0;         // of a GPU, before the decision at hand
-  std::vector<JobId> held_;  // by the decision at hand
+  // By the decision at hand: who is held, and probes that would compute their features.
+  std::vector<JobId> held_, admitted_;
 };
 
 }  // namespace orrery

@@ -106,15 +106,9 @@ struct Files : test::TempFolder {
              "failures: { node_mtbf: 5d, repair: 4h, outages: [ { node: 3, from: 0s, to: 12h } ], stragglers: { "
              "node_mtbs: 2d }, lemons: { share: 0.2, rate: 4 } }\n"
              "checkpoints: { every: 1h, cost: { by: checkpoint, bandwidth: 2GB/s } }\n"
-             "measure: { from: 10% }
-publish: { every: 0.1, cost: 60s }
-features: { limit: 20GB }
-"
-             "merging: { gamma: 0.9 }
-compare: { policies: [fifo, easy, srtf, drf, { name: lineage, rules: [index, hold, "
-             "publish, learn, abort, groups] }] }
-"},
-             "compare: { policies: [fifo, easy, srtf, drf] }\n"},
+             "measure: { from: 10% }\npublish: { every: 0.1, cost: 60s }\nfeatures: { limit: 20GB }\n"
+             "merging: { gamma: 0.9 }\ncompare: { policies: [fifo, easy, srtf, drf, { name: lineage, rules: [index, "
+             "hold, publish, learn, abort, groups] }] }\n"},
         {"history",
          "version: 1\n" + two +
              "workload: { generate: { jobs: 80, gpus: { 1: 3, 2: 1, 4: 1 }, law: lognormal, mean: 20m, sigma: "
