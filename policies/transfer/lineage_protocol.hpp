@@ -105,7 +105,7 @@ class Lineage final : public Policy {
   LineageGroups groups_;
   StrictPriority jobs_;
   LineageDemand demand_;
-  double price_ = 0;         // of a GPU, before the decision at hand
+  double price_ = 0;  // of a GPU, before the decision at hand
   // By the decision at hand: who is held, and probes that would compute their features.
   std::vector<JobId> held_, admitted_;
 };

@@ -37,8 +37,8 @@ struct Capabilities {
 enum class Conserves : std::uint8_t {
   work,  // after every decision no waiting job fits, an elastic one not even on its least number of GPUs
   held,  // the same, but for jobs that are said to be held for a later version of a parent (ReasonCode::held)
-  // A job that fits may wait, but while no node fails and no job outlives its estimate only beside another that
-  // does not fit.
+  // A job that fits may wait, but while no node fails and no job outlives its estimate only beside another that does
+  // not fit, or that has a reservation.
   order,
   nothing,  // it does what it is told
 };

@@ -170,7 +170,7 @@ TEST_CASE("what a scenario asks for and cannot have is shown at its key", "[app]
     const SourcePos& at = p.error().items[0].where;
     return fmt::format("{}:{}:{}", at.file, at.line, at.column);
   };
-  const std::string drawn = "generate: { model: philly-like, jobs: 20 }";
-  CHECK(where("measure: { from: 9000h }\n", drawn) == "/d/s.yaml:7:10");
-  CHECK(where("", drawn + "\n  slice: { skip: 20 }") == "/d/s.yaml:7:10");
+  const std::string drawn = "generate: { jobs: 20, gpus: { 1: 1 } }\n  load: 0.5";
+  CHECK(where("measure: { from: 9000h }\n", drawn) == "/d/s.yaml:8:10");
+  CHECK(where("", drawn + "\n  slice: { skip: 20 }") == "/d/s.yaml:8:10");
 }

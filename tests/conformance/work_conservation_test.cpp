@@ -43,7 +43,8 @@ class IdleBesideWork final : public Observer {
       if (fits(*r.spec)) fitting_now.push_back(r.spec);
     }
     waiting += static_cast<std::int64_t>(waiting_now);
-    if (fitting_now.empty() || (conserves_ == Conserves::order && fitting_now.size() < waiting_now)) return;
+    const bool others_first = fitting_now.size() < waiting_now || !plan.reservations.empty();
+    if (fitting_now.empty() || (conserves_ == Conserves::order && others_first)) return;
     ++fitting;
     for (const JobSpec* s : fitting_now)
       broken += fmt::format("at {} s job {} of {} GPUs, {} of 1000 each, waits and would fit\n", to_seconds(now),
