@@ -111,6 +111,7 @@ TEST_CASE("lineage: what features spare is no gain of a parent", "[lineage][feat
     target.gpus.add({.node = NodeId(0), .gpus = GpuMask::one(static_cast<int>(job))});
     Plan plan;
     plan.targets.emplace_back(JobId(job), target);
+    state.planned().take(target.gpus, target.sharing, target.group);  // as the maker of a plan does
     state.accept(plan);
     state.launch(JobId(job), at_seconds(s), GangId(job));
   };
