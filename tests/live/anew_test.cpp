@@ -178,6 +178,30 @@ TEST_CASE("live: lineage holds a child until its parent has published, and start
   CHECK(book.when(EventKind::finished, 3) < 46 + 100);
 }
 
+// j1 shows that such parents save 0.8. Children of j2 come every 12 s and start at once: j2 is told to publish, about
+// once a minute, which is what a publication is thought to cost, and later ones start from that.
+TEST_CASE("live: a parent publishes when lineage says so, and children start from that", "[live][anew][lineage]") {
+  LiveWorld w;
+  w.groups = cluster(1, 12);  // for all of them
+  std::vector<TinyJob> jobs{{0, 1, 10}, {0, 1, 50}, {26, 1, 140}};
+  for (std::int64_t at = 30; at < 150; at += 12) jobs.push_back({at, 1, 80});
+  w.workload = make_workload(jobs);
+  child_of(w.workload, 1, 0, true, 800, 0);
+  for (std::size_t c = 3; c < jobs.size(); ++c) child_of(w.workload, c, 2, false, 800, 0);
+  w.policy = {"lineage", "count", {{"min_run", "0s"}, {"rho_max", "0"}, {"rules", "[index, learn, publish]"}}};
+  const Diary book = live_and_again(w);
+  int told = 0;
+  for (const auto& [now, plan] : book.plans)
+    for (const Command& c : plan.commands) told += c.kind == Command::Kind::publish && c.job == JobId(2) ? 1 : 0;
+  CHECK(told >= 1);
+  CHECK(book.count(EventKind::published, 2) >= 1);
+  CHECK(book.count(EventKind::published, 2) <= told);
+  int heirs = 0;
+  for (std::uint32_t c = 3; c < jobs.size(); ++c)
+    for (const double saved_s : seconds_saved(book, c)) heirs += saved_s > 0 ? 1 : 0;
+  CHECK(heirs >= 1);
+}
+
 namespace {
 
 // The launches of a job that began anew, and when it finished, in s.
