@@ -255,7 +255,6 @@ void Lineage::ask(const ClusterView& view, PlanBuilder& plan) const {
   const Time soonest = view.now + Duration{1};
   if (publisher_.next() != kNever) plan.wake_at(std::max(publisher_.next(), soonest));
   if (sizes_.active() && sizes_.next(view) != kNever) plan.wake_at(sizes_.next(view));
-  if (features_.any_released()) plan.wake_at(soonest);
   if (groups_.next() != kNever) plan.wake_at(std::max(groups_.next(), soonest));
   if (sizes_.active() ? view.pending().empty() : jobs_.waiting().empty() && holder_.empty() && features_.empty())
     return;
