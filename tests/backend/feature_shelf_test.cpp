@@ -91,7 +91,7 @@ std::vector<std::string> keys_in(const std::string& folder) {
 Json probe(const Family& family, int seed, const std::string& kind = "shape") {
   Json job = family.labelled("probe", kind, seed);
   job["data"]["make"]["seed"] = 5;
-  job["evaluate"] = job["data"];
+  job["evaluate"]["make"] = job["data"]["make"];
   job["evaluate"]["make"]["seed"] = 6;
   return job;
 }
@@ -129,7 +129,7 @@ TEST_CASE("other parents, data, pictures or precisions have other features", "[t
   from_other["from"] = family.pretrained("other", 8);
   Json other_data = probe(family, 21);
   other_data["data"]["make"]["seed"] = 7;
-  Json text = family.labelled("probe", "shape", 21, "text");
+  Json text = family.labelled("probe", "agreement", 21, "text");
   for (const Json& job : {probe(family, 21), from_other, other_data, text})
     CHECK(train(family, job, folder).said == kMiss);
   CHECK(train(half, probe(half, 21), folder).said == kMiss);
