@@ -8,6 +8,7 @@ list(TRANSFORM _models REPLACE "(.+)" "${_root}/sim/models/training/\\1.cpp")
 
 file(GLOB orrery_trainer_base_sources CONFIGURE_DEPENDS ${_root}/backend/protocol/*.cpp ${_root}/backend/data/*.cpp)
 list(APPEND orrery_trainer_base_sources ${_models} ${_root}/sim/core/assert.cpp ${_root}/sim/core/error.cpp
-     ${_root}/sim/models/lifecycle/feature_store.cpp ${_root}/sim/core/json_box.cpp ${_root}/sim/core/json_text.cpp ${_root}/sim/core/why.cpp)
+     ${_root}/sim/models/lifecycle/feature_store.cpp
+     ${_root}/sim/core/json_box.cpp ${_root}/sim/core/json_text.cpp ${_root}/sim/core/why.cpp)
 file(GLOB orrery_trainer_torch_sources CONFIGURE_DEPENDS ${_root}/backend/trainer/*.cpp ${_root}/backend/models/*.cpp)
 list(FILTER orrery_trainer_torch_sources EXCLUDE REGEX "/backend/trainer/(main|main_cuda|cuda_.*)\\.cpp$")

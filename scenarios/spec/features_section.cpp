@@ -23,14 +23,15 @@ YamlWalk::Keys features_keys(YamlWalk& w, FeaturesConfig& c, const std::string& 
       {"bandwidth", "at which a probe reads or writes features",
        [&](const Place& p) { c.bytes_per_s = w.positive(p, parse_bandwidth); },
        [&](bool) { return format_bandwidth(c.bytes_per_s); }},
-      {"readers", "how many later probes are expected to read what one computes: it is kept where writing and reading it "
-                  "takes less than they would compute",
+      {"readers", "how many later probes are expected to read what one computes: it is kept where writing and "
+                  "reading it takes less than they would compute",
        [&](const Place& p) { c.readers = w.number(p, 0.001, kMostReaders); },
        [&](bool) { return yaml_decimal(c.readers); }},
       {"folder", "live runs: where the store is, for runs that share one; default: in the run's folder",
        [&](const Place& p) {
          std::error_code ignored;
-         c.folder = fs::absolute(fs::path(scenario_file).parent_path() / w.word(p), ignored).lexically_normal().string();
+         const fs::path beside = fs::path(scenario_file).parent_path();
+         c.folder = fs::absolute(beside / w.word(p), ignored).lexically_normal().string();
        },
        [&](bool digest) { return c.folder.empty() || digest ? "" : yaml_scalar(c.folder); }},
   };

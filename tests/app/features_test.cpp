@@ -21,7 +21,7 @@ Prepared lineage(std::vector<Override> with) {
   return std::move(*p);
 }
 
-RunReport run(const Prepared& p, const std::string& policy) {
+RunReport run_lineage(const Prepared& p, const std::string& policy) {
   RunRequest request;
   request.policy.name = policy;
   request.policy.placement = "consolidated";
@@ -79,14 +79,15 @@ TEST_CASE("features: probes of one model and data set need the same, where they 
 }
 
 TEST_CASE("features: a run under the checker counts hits and misses, and ends no later", "[app][features]") {
-  const RunReport without = run(lineage({}), "srsf"), with = run(lineage({{"features", "{}"}}), "srsf");
+  const RunReport without = run_lineage(lineage({}), "srsf"),
+                  with = run_lineage(lineage({{"features", "{}"}}), "srsf");
   const StudySummary &a = without.result.summary.study, &b = with.result.summary.study;
   CHECK_FALSE(a.feature_hits.has_value());
   REQUIRE(b.feature_misses.has_value());
   CHECK(*b.feature_misses > 20);
   CHECK(*b.features_saved_gpu_s >= 0);
   CHECK(with.violations == 0);
-  CHECK(run(lineage({{"features", "{}"}}), "srsf").events == with.events);
+  CHECK(run_lineage(lineage({{"features", "{}"}}), "srsf").events == with.events);
 }
 
 TEST_CASE("features: what cannot be is an error at its key", "[app][features]") {

@@ -21,7 +21,7 @@ using Json = nlohmann::json;
 using test::Family;
 namespace fs = std::filesystem;
 
-constexpr int kSteps = 20;  // of batches of 8, from 48 samples: three epochs and more
+constexpr int kSharedSteps = 20;  // of batches of 8, from 48 samples: three epochs and more
 
 // How often the picture tower has run, in any model of the process.
 class TowerCounter {
@@ -59,7 +59,7 @@ Trained train(Family& family, const Json& job, const live::FeatureFolder& folder
   };
   session->task().look_up();
   hear();
-  for (int i = 0; i < kSteps; ++i) {
+  for (int i = 0; i < kSharedSteps; ++i) {
     t.losses.push_back(session->step(true).loss);
     hear();
   }
@@ -193,7 +193,7 @@ TEST_CASE("merged probes with a store compute each sample once, and train as alo
   }
   const TowerCounter towers;
   std::vector<std::vector<double>> losses(jobs.size());
-  for (int i = 0; i < kSteps; ++i) {
+  for (int i = 0; i < kSharedSteps; ++i) {
     const auto made = gang.step(std::vector<bool>(jobs.size(), true));
     for (std::size_t j = 0; j < jobs.size(); ++j) losses[j].push_back(made[j].report.loss);
   }

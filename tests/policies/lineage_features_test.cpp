@@ -8,7 +8,7 @@ using namespace orrery::test;
 
 namespace {
 
-void probe(Workload& w, std::uint32_t job, std::uint32_t set, std::int64_t pass_s, std::int64_t read_s) {
+void shares(Workload& w, std::uint32_t job, std::uint32_t set, std::int64_t pass_s, std::int64_t read_s) {
   w.specs[job].features = {set, seconds(pass_s), seconds(read_s), 1};
 }
 
@@ -48,7 +48,7 @@ TEST_CASE("lineage: a probe waits for features that another one computes, where 
   // at
   // 75. Without the rule it starts at 50.
   Workload w = make_workload({{0, 1, 70}, {0, 1, 70}, {0, 1, 50}});
-  for (const std::uint32_t j : {0U, 1U}) probe(w, j, 1, 60, 5);
+  for (const std::uint32_t j : {0U, 1U}) shares(w, j, 1, 60, 5);
   const Run held = run(2, w, {"lineage"});
   CHECK(held.result.jobs[2].finish_s == 50);
   CHECK(held.result.jobs[0].finish_s == 70);
@@ -66,7 +66,7 @@ TEST_CASE("lineage: of a grid of probes one computes while others use the GPUs",
   std::vector<TinyJob> jobs(8, TinyJob{0, 1, 100});
   for (int i = 0; i < 4; ++i) jobs.push_back({0, 1, 110});
   Workload w = make_workload(jobs);
-  for (std::uint32_t j = 0; j < 8; ++j) probe(w, j, 1, 80, 2);
+  for (std::uint32_t j = 0; j < 8; ++j) shares(w, j, 1, 80, 2);
   const Run r = run(4, w, {"lineage"});
   CHECK(r.misses == 1);
   CHECK(r.hits == 7);
@@ -80,7 +80,7 @@ TEST_CASE("lineage: who waits for features is not forgotten when nobody computes
           "[lineage][features]") {
   // One node of two GPUs fails at 20: j0, which computes, goes on after it; both end.
   Workload w = make_workload({{0, 1, 70}, {0, 1, 70}, {0, 1, 15}, {0, 1, 40}});
-  for (const std::uint32_t j : {0U, 1U}) probe(w, j, 1, 60, 5);
+  for (const std::uint32_t j : {0U, 1U}) shares(w, j, 1, 60, 5);
   const auto policy = make_policy({"lineage"});
   SimOptions sim;
   sim.features = {true, 1000, 0, 1};
@@ -95,7 +95,7 @@ TEST_CASE("lineage: what features spare is no gain of a parent", "[lineage][feat
   Workload w = make_workload({{0, 1, 100}, {0, 1, 100}, {0, 1, 100}});
   for (const std::uint32_t j : {1U, 2U}) {
     w.specs[j].after = {{JobId(0), true, 1000}};
-    probe(w, j, 1, 80, 5);
+    shares(w, j, 1, 80, 5);
   }
   const IdealModel model;
   ClusterState state(topology, w.specs, w.demands, model, 1);
