@@ -136,7 +136,8 @@ def run_page(steps, orrery, long, traces):
                 continue
             began = time.monotonic()
             problem = run_step(step, here)
-            step.figure = now(time.monotonic() - began, "failed" if problem else "passed")
+            step.figure = (datetime.date.today().isoformat(), commit_of(orrery), f"{time.monotonic() - began:.0f}",
+                           "failed" if problem else "passed")
             print(f"FAIL {step.name()}\n{problem}" if problem else f"ok {step.name()}", flush=True)
             failed += bool(problem)
     return failed
@@ -159,11 +160,11 @@ def run_step(step, here):
     return difference and f"{difference}\nit prints:\n{done.stdout}"
 
 
-def now(seconds, verdict):
-    """The figure of a run that has just ended."""
-    commit = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty", "--abbrev=7"], capture_output=True,
-                            text=True).stdout.strip()
-    return (datetime.date.today().isoformat(), commit, f"{seconds:.0f}", verdict)
+def commit_of(orrery):
+    """The commit that a program was built from, as it says itself."""
+    said = subprocess.run([orrery, "--version"], capture_output=True, text=True).stdout
+    named = re.search(r"\((\w+)", said)
+    return named.group(1)[:7] + ("-dirty" if "-dirty" in said else "") if named else "unknown"
 
 
 def with_figures(text, steps):
