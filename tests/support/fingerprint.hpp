@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <variant>
 
 #include "sim/api/allocation_text.hpp"
@@ -24,7 +25,12 @@ class Fingerprint final : public Observer {
     add(gang.value);
     add(incarnation);
     const auto members = [this](const auto& says) {
-      each(says, [this](auto, std::string_view, const auto& member) { add_member(member); });
+      each(says, [this](auto, std::string_view name, const auto& member) {
+        // It came later: where it says nothing, fingerprints are what they were.
+        if constexpr (std::is_same_v<std::remove_cvref_t<decltype(member)>, bool>)
+          if (name == "anew" && !member) return;
+        add_member(member);
+      });
     };
     std::visit(members, what);
   }
