@@ -19,6 +19,7 @@ void LineageAbort::follow(const ClusterView& view, const Event& e, LineageGains&
   if (!on_ || !e.job.valid()) return;
   if (e.kind() == EventKind::assessed) assessed(view, e, gains);
   if (e.kind() == EventKind::started) started(view, e, gains);
+  if (e.kind() == EventKind::stopped && drops(e.job)) gains.stopped_to_drop(view, e.job);
   if (!is_final(view.state(e.job))) return;
   dropping_.erase(e.job);
   told_.erase(e.job);
@@ -36,7 +37,7 @@ void LineageAbort::assessed(const ClusterView& view, const Event& e, LineageGain
   const JobView v = view.job(e.job);
   if (!v.estimate || v.estimate->total == kForever) return;
   if (gains.remaining(view, v) <= v.estimate->total + restart()) return;
-  dropping_[e.job] = {parent, worth / 1000};
+  dropping_[e.job] = {parent, worth / 1000, e.incarnation};
   asked_.push_back(e.job);
   gains.drops(e.job);
 }
@@ -51,8 +52,7 @@ void LineageAbort::started(const ClusterView& view, const Event& e, LineageGains
     told_.erase(told);
   }
   const auto at = dropping_.find(e.job);
-  if (at == dropping_.end()) return;
-  if (v.committed.ns > 0) return asked_.push_back(e.job);  // its target was changed before it got there
+  if (at == dropping_.end() || e.incarnation <= at->second.in) return;
   gains.began_anew(view, e.job);
   dropping_.erase(at);
 }
@@ -66,10 +66,11 @@ RunConfig LineageAbort::start(const ClusterView& view, JobId job, LineageGains& 
   return config;
 }
 
-RunConfig LineageAbort::anew(const ClusterView& view, const JobSpec& spec, const LineageGains& gains) {
+RunConfig LineageAbort::anew(const ClusterView& view, const JobSpec& spec, const LineageGains& gains) const {
   RunConfig config = gains.choose(view, spec);
   const std::size_t edge = LineageGains::start_of(view, spec, config).edge;
-  const bool helped = edge != LineageGains::kNoEdge && gains.of(spec, edge).seen > 0 && gains.of(spec, edge).mean > 0;
+  const bool other = edge != LineageGains::kNoEdge && spec.after[edge].parent != dropping_.at(spec.id).than;
+  const bool helped = other && gains.of(spec, edge).seen > 0 && gains.of(spec, edge).mean > 0;
   if (!helped) config = RunConfig{.start_version = kFromBase};
   config.anew = true;
   return config;

@@ -7,8 +7,9 @@
 //
 // Of children that lose nothing (b = 1) one in a hundred is taken for one that does; of those whose epoch is worth
 // 1 - 2.326 s - 1.282 s at most, nine in ten are found out. A slower child drops what it has done and begins anew
-// where that is sooner at its end, as is believed then: more work left than from its base, and a restart. So a parent
-// costs no child more than an epoch and a restart beyond what its base would have taken.
+// where that is sooner at its end, as is believed then: more work left than from its base, and a restart. So where
+// the children of a pair gain alike, a parent costs none more than an epoch and a restart beyond what its base would
+// have taken.
 #pragma once
 
 #include <cstdint>
@@ -45,14 +46,15 @@ class LineageAbort {
   void told(JobId job, Time at) {
     if (on_) told_[job] = at;
   }
-  // What it then starts from: a parent that helped others, else its base checkpoint.
-  [[nodiscard]] static RunConfig anew(const ClusterView& view, const JobSpec& spec, const LineageGains& gains);
+  // What it then starts from: another parent that helped others, else its base checkpoint.
+  [[nodiscard]] RunConfig anew(const ClusterView& view, const JobSpec& spec, const LineageGains& gains) const;
   [[nodiscard]] Duration restart() const;
 
   bool on_;
   struct Slower {
     JobId than{};                // the parent that it started from
     std::int64_t per_mille = 0;  // what its first epoch was worth
+    Incarnation in = 0;          // the launch that this was in: all later ones are anew
   };
   std::map<JobId, Slower> dropping_;
   std::vector<JobId> asked_;  // of them, whom to tell now

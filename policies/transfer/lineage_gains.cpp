@@ -54,7 +54,6 @@ void LineageGains::enter(const ClusterView& view, const JobSpec& spec) {
     c.pairs.push_back(p->second);
   }
   pairs_[c.pairs.front()].waiting.push_back(spec.id);
-  if (spec.features.set != 0) need_[spec.features.set].push_back(spec.id);
 }
 
 std::pair<double, double> LineageGains::claims() const {

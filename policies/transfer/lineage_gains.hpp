@@ -58,6 +58,7 @@ class LineageGains {
     children_[job.index()].drops = true;
     changed_.push_back(job);
   }
+  void stopped_to_drop(const ClusterView& view, JobId job);
   void began_anew(const ClusterView& view, JobId job);
   // The job, whose end comes next, was so much slower than alone, because it shared its GPUs.
   void slowed(JobId job, Duration by) { slowed_[job] = by; }
@@ -135,7 +136,7 @@ class LineageGains {
   std::vector<Child> children_;  // [job]
   std::map<JobId, Failed> failed_;
   std::map<JobId, Duration> spared_;                  // by features that a job found
-  std::map<std::uint32_t, std::vector<JobId>> need_;  // [set] children that need such features
+  std::map<std::uint32_t, std::vector<JobId>> need_;  // [set] jobs that need such features
   std::map<JobId, Duration> slowed_;
   Sum claim_;
   double claim_squares_ = 0;

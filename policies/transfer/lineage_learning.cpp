@@ -10,6 +10,7 @@ namespace orrery {
 namespace {
 
 constexpr double kMostLog = 3;        // of what one child may show, down
+constexpr double kMostClaimed = 7;    // of a claim over a run time, either way: a factor of a thousand
 constexpr double kMostSaved = 0.95;   // and up
 constexpr double kLeastShare = 0.05;  // of a finished parent's gain that an early version gives
 constexpr double kTold = 0.02;        // a belief that moved by less changes nobody's order
@@ -37,9 +38,12 @@ Duration ran_as_asked(const JobView& job) {
 }  // namespace
 
 void LineageGains::follow(const ClusterView& view, const Event& e) {
-  if (on_ && e.kind() == EventKind::features) note_features(view, e);
-  if (!on_ || !e.job.valid()) return;
+  if (e.kind() == EventKind::features) note_features(view, e);
+  if (!e.job.valid()) return;
   const JobSpec& spec = view.spec(e.job);
+  if (e.kind() == EventKind::submit && spec.features.set != 0) need_[spec.features.set].push_back(spec.id);
+  if (!on_ && is_final(view.state(e.job))) spared_.erase(e.job);
+  if (!on_) return;
   if (!spec.after.empty() && child(e.job).pairs.empty()) enter(view, spec);
   if (e.kind() == EventKind::assessed) {
     assessed(view, e);
@@ -65,16 +69,21 @@ void LineageGains::note_features(const ClusterView& view, const Event& e) {
   }
   const auto at = need_.find(says.set);
   if (at == need_.end()) return;
-  std::erase_if(at->second, [&](JobId j) { return is_final(view.state(j)) || children_[j.index()].began; });
+  std::erase_if(at->second,
+                [&](JobId j) { return is_final(view.state(j)) || child(j).began || view.job(j).done.ns > 0; });
   changed_.insert(changed_.end(), at->second.begin(), at->second.end());
 }
 
 // What it did before counts as what a failure undid.
+void LineageGains::stopped_to_drop(const ClusterView& view, JobId job) {
+  failed_[job] = {Work{}, ran_as_asked(view.job(job))};
+}
+
 void LineageGains::began_anew(const ClusterView& view, JobId job) {
   Child& c = children_[job.index()];
   c.drops = false;
   begins(view.spec(job), c);
-  failed_[job] = {Work{}, ran_as_asked(view.job(job))};
+  failed_[job].kept = {};
   changed_.push_back(job);
 }
 
@@ -93,7 +102,7 @@ Duration LineageGains::took(const JobView& job) const {
 void LineageGains::finished(const ClusterView& view, JobId job) {
   const JobView v = view.job(job);
   if (!v.estimate || v.estimate->total == kForever || v.ran.ns <= 0) return;
-  const double shown = ratio_log(v.estimate->total, took(v));
+  const double shown = std::clamp(ratio_log(v.estimate->total, took(v)), -kMostClaimed, kMostClaimed);
   const Child& c = child(job);
   if (!c.parent.valid()) {
     claim_.sum += shown;

@@ -63,7 +63,7 @@ std::string_view promise_words(Conserves conserves) {
   switch (conserves) {
     case Conserves::work: return "  leaves nothing free beside a waiting job that fits\n";
     case Conserves::held:
-      return "  leaves nothing free beside a waiting job that fits, unless that waits for a version of a parent\n";
+      return "  leaves nothing free beside a waiting job that fits, unless that is held for a version or features\n";
     case Conserves::order:
     case Conserves::nothing: return "";
   }

@@ -76,7 +76,10 @@ void read_lineage(const Args& args, GenerateSpec& s, const Complain& wrong, cons
   s.edges = args.text("edges") != "false";
   s.independent = decimal("independent", s.independent, 0, 0.99);
   s.elastic = decimal("elastic", s.elastic, 0, 1);
-  s.epochs = static_cast<std::int32_t>(decimal("epochs", 0, 0, 1e6));
+  const double epochs = decimal("epochs", 0, 0, 1e6);
+  s.epochs = static_cast<std::int32_t>(epochs);
+  if (epochs != static_cast<double>(s.epochs))
+    wrong(fmt::format("--epochs is `{}`; it must be whole", args.text("epochs")), "");
   if (s.elastic > 0 && s.size == SizeName::live)
     wrong("--elastic is for jobs of size `cluster`", "what a job of size `live` takes was measured on one number");
 }

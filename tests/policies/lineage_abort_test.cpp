@@ -214,3 +214,25 @@ TEST_CASE("lineage loses less where every parent harms its children and it sees 
   CHECK(ours < 1.05 * from_base);
   CHECK(ours < stays);
 }
+
+// Found by a reviewer: the policy saw a checkpoint of the new start before it saw the start, took it for the old one,
+// and had the child begin anew for as long as other jobs came.
+TEST_CASE("lineage has a child begin anew once, though it is not asked before the next checkpoint",
+          "[policies][lineage][anew]") {
+  std::vector<TinyJob> jobs{{0, 1, 10}, {0, 1, 600}};
+  for (int i = 0; i < 30; ++i) jobs.push_back({130 + 100 * i, 1, 1});
+  Workload w = make_workload(jobs);
+  descends(w, 1, 0, -2000);
+  SimOptions sim = exactly();
+  sim.overheads.launch = seconds(1);
+  sim.overheads.stop = seconds(2);
+  sim.overheads.restart = OverheadModel::Restart::constant;
+  sim.overheads.restart_default = seconds(10);
+  sim.checkpoints.every = seconds(20);
+  sim.checkpoints.cost = milliseconds(500);
+  Plans plans;
+  const RunResult r = lineage_run(2, w, kAll, plans, sim);
+  CHECK(plans.slower.size() == 1);
+  CHECK(r.jobs[1].preemptions == 1);
+  CHECK(r.jobs[1].finish_s < 720);
+}
