@@ -103,41 +103,41 @@ Json parse_object(std::string_view text, std::string& error) {
   return json;
 }
 
-PacedCosts costs_from(const Json* json, std::string& error) {
-  PacedCosts costs;
-  if (json == nullptr) return costs;
-  Keys keys(*json, "costs.");
-  costs.start = {keys.integer("start_ns", 0)};
-  costs.restore = {keys.integer("restore_ns", 0)};
-  costs.save = {keys.integer("save_ns", 0)};
-  costs.stop = {keys.integer("stop_ns", 0)};
+// A section of the object, where there is one: `read` takes its keys.
+template <class T, class Read>
+T section_from(const Json* json, std::string_view path, std::string& error, Read read) {
+  T section;
+  if (json == nullptr) return section;
+  Keys keys(*json, std::string(path));
+  read(keys, section);
   keys.finish();
   if (error.empty()) error = keys.error;
-  return costs;
+  return section;
+}
+
+PacedCosts costs_from(const Json* json, std::string& error) {
+  return section_from<PacedCosts>(json, "costs.", error, [](Keys& keys, PacedCosts& costs) {
+    costs.start = {keys.integer("start_ns", 0)};
+    costs.restore = {keys.integer("restore_ns", 0)};
+    costs.save = {keys.integer("save_ns", 0)};
+    costs.stop = {keys.integer("stop_ns", 0)};
+  });
 }
 
 Fence fence_from(const Json* json, std::string& error) {
-  Fence fence;
-  if (json == nullptr) return fence;
-  Keys keys(*json, "fence.");
-  fence.path = keys.text("path");
-  fence.token = keys.integer("token", 1);
-  keys.finish();
-  if (error.empty()) error = keys.error;
-  return fence;
+  return section_from<Fence>(json, "fence.", error, [](Keys& keys, Fence& fence) {
+    fence.path = keys.text("path");
+    fence.token = keys.integer("token", 1);
+  });
 }
 
 FeatureFolder features_from(const Json* json, std::string& error) {
-  FeatureFolder f;
-  if (json == nullptr) return f;
-  Keys keys(*json, "features.");
-  f.path = keys.text("path");
-  f.limit_bytes = keys.integer("limit_bytes", 1);
-  f.bytes_per_s = keys.integer("bytes_per_s", 1);
-  f.readers_per_mille = keys.integer("readers_per_mille", 1);
-  keys.finish();
-  if (error.empty()) error = keys.error;
-  return f;
+  return section_from<FeatureFolder>(json, "features.", error, [](Keys& keys, FeatureFolder& f) {
+    f.path = keys.text("path");
+    f.limit_bytes = keys.integer("limit_bytes", 1);
+    f.bytes_per_s = keys.integer("bytes_per_s", 1);
+    f.readers_per_mille = keys.integer("readers_per_mille", 1);
+  });
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <tuple>
@@ -114,6 +115,7 @@ class LineageGroups {
   std::map<JobId, RunConfig> began_;  // what jobs that could be merged started from
   std::map<JobId, Duration> lost_;    // of jobs that left a gang and are not done
   std::vector<GroupId> changed_;
+  std::optional<Bucket> after_;  // which the next decision begins, where the last one left some for it
   Time last_{-1};
   Time next_ = kNever;
 };

@@ -11,6 +11,7 @@ constexpr Duration kEvery = seconds(60);   // how often groups are reconsidered
 constexpr double kMoves = 60;              // s: a member stops here and starts there
 constexpr std::size_t kMostVertices = 32;  // of a bucket
 constexpr std::size_t kMostGangs = 24;     // of these, so that some who wait are among them
+constexpr std::size_t kMostAtOnce = 256;   // of all buckets that one decision matches; the others are next
 constexpr std::size_t kMostQueued = 256;   // who are looked at, in order of rank
 
 }  // namespace
@@ -26,7 +27,19 @@ std::vector<LineageGroups::Merged> LineageGroups::regroup(const ClusterView& vie
   }
   last_ = view.now;
   const std::map<Bucket, Candidates> buckets = collect(view, plan, of);
-  for (const auto& [bucket, candidates] : buckets) decide(view, plan, of, candidates, merged);
+  auto at = after_ ? buckets.upper_bound(*after_) : buckets.begin();
+  std::size_t matched = 0, left = buckets.size();
+  for (; left > 0 && matched < kMostAtOnce; --left) {
+    if (at == buckets.end()) at = buckets.begin();
+    const auto& [bucket, c] = *at++;
+    matched += std::min(c.gangs.size() + c.waiting.size(), kMostVertices);
+    decide(view, plan, of, c, merged);
+    after_ = bucket;
+  }
+  if (left > 0)
+    next_ = last_ + kEvery;
+  else
+    after_.reset();
   return merged;
 }
 

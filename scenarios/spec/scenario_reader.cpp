@@ -200,13 +200,15 @@ void read_sections(YamlWalk& w, Scenario& s) {
   }
   if (met.workload.node.is_map()) check_generated(w, met.workload, s);
   if (s.features && s.workload.catalogue.empty())
-    w.complain(w.root(), "`features` needs `workload.catalogue`, which says what probes compute");
+    w.complain_of("features", "`features` needs `workload.catalogue`, which says what probes compute");
   if (s.features && s.emulate != "none")
-    w.complain(w.root(), fmt::format("`emulate: {}` is of a simulator without features; drop `features`", s.emulate));
+    w.complain_of("features",
+                  fmt::format("`emulate: {}` is of a simulator without features; drop `features`", s.emulate));
   if (s.live && s.checkpoints.save)
-    w.complain(w.root(), "`checkpoints.cost` by checkpoint is for simulations; `live` wants a time");
+    w.complain_of("checkpoints.cost", "`checkpoints.cost` by checkpoint is for simulations; `live` wants a time");
   if (s.network && s.emulate != "none")
-    w.complain(w.root(), fmt::format("`emulate: {}` is of a simulator without a network; drop `network`", s.emulate));
+    w.complain_of("network",
+                  fmt::format("`emulate: {}` is of a simulator without a network; drop `network`", s.emulate));
   if (!met.performance.path.empty()) s.performance = read_performance(w, met.performance, s.cluster.groups);
   if (s.performance && s.network)
     w.complain(met.performance,

@@ -184,6 +184,14 @@ void YamlWalk::complain(const Place& at, std::string message, std::string hint, 
   add(std::move(d));
 }
 
+void YamlWalk::complain_of(const std::string& path, std::string message) {
+  const auto at = read_.find(path);
+  if (at == read_.end()) return complain(root(), std::move(message));
+  Diagnostic d = at->second;
+  d.message = std::move(message);
+  add(std::move(d));
+}
+
 Diagnostic YamlWalk::about(const Place& at, std::string message) const {
   Diagnostic d{std::move(message), where(at)};
   if (d.where.file == file_) d.line_text = line_text(d.where.line);

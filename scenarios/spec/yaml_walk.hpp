@@ -113,6 +113,8 @@ class YamlWalk {
   void version_1(const Place& at);
 
   void complain(const Place& at, std::string message, std::string hint = {}, std::vector<std::string> notes = {});
+  // The same of a key that was read, by its path; of the whole document where that was not written down.
+  void complain_of(const std::string& path, std::string message);
   // The key of a value, for what is wrong with that.
   [[nodiscard]] static Place key_of(const Place& value) { return {value.key, value.path}; }
   void missing(const Place& section, std::string_view key, std::string_view what);

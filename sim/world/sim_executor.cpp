@@ -251,29 +251,27 @@ void SimExecutor::reconfigure(SimGang& g, const Due& due) {
   table_.say(g, event::Reconfigured{due.batch, due.accumulation});
 }
 
+// Something that happens to a running job when it has done so much; nothing, or at no speed: never.
+void SimExecutor::plan_at(SimGang& g, DueQueue::Handle& planned, std::optional<Work> done, What what) {
+  if (!done) return;
+  const Duration needed = *done > g.done ? speed_.time_to(g, *done) : Duration{};
+  if (needed == kForever) return;
+  planned = table_.schedule(g, table_.now + needed, Due::kProgressClass, {.what = what});
+}
+
 void SimExecutor::plan_publication(SimGang& g) {
   if (versions_.empty() || g.publish != DueQueue::kNone || !tolls_.empty()) return;
-  const auto at = versions_.next_point(g);
-  const Duration needed = at ? speed_.time_to(g, *at) : kForever;
-  if (needed == kForever) return;
-  g.publish = table_.schedule(g, table_.now + needed, Due::kProgressClass, {.what = What::publication});
+  plan_at(g, g.publish, versions_.next_point(g), What::publication);
 }
 
 void SimExecutor::plan_assessment(SimGang& g) {
   if (versions_.empty() || g.assess != DueQueue::kNone || !tolls_.empty()) return;
-  const auto at = versions_.first_epoch(g);
-  const Duration needed = at ? speed_.time_to(g, *at) : kForever;
-  if (needed == kForever) return;
-  g.assess = table_.schedule(g, table_.now + needed, Due::kProgressClass, {.what = What::assessment});
+  plan_at(g, g.assess, versions_.first_epoch(g), What::assessment);
 }
 
 void SimExecutor::plan_feature_pass(SimGang& g) {
   if (features_.empty() || g.features != DueQueue::kNone || !tolls_.empty()) return;
-  const auto at = features_.pass_end(g);
-  if (!at) return;
-  const Duration needed = *at > g.done ? speed_.time_to(g, *at) : Duration{};
-  if (needed == kForever) return;
-  g.features = table_.schedule(g, table_.now + needed, Due::kProgressClass, {.what = What::feature_pass});
+  plan_at(g, g.features, features_.pass_end(g), What::feature_pass);
 }
 
 // Jobs whose share of the network, or whose neighbours, have changed go on at another speed from now on.

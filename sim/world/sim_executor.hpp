@@ -82,6 +82,7 @@ class SimExecutor : public Executor {
   void fail(SimGang& g, NodeId node);
   void save(SimGang& g, What what);
   void reconfigure(SimGang& g, const Due& due);
+  void plan_at(SimGang& g, DueQueue::Handle& planned, std::optional<Work> done, What what);
   void plan_publication(SimGang& g);
   void plan_assessment(SimGang& g);
   void plan_feature_pass(SimGang& g);

@@ -69,6 +69,10 @@ std::string script(const TempFolder& dir, const std::string& text) {
   return dir.file("script");
 }
 
+PolicyChoice scripted(const TempFolder& dir, const std::string& lines) {
+  return {"scripted", "count", {{"file", script(dir, lines)}}};
+}
+
 }  // namespace
 
 TEST_CASE("a probe that misses computes its features, one that comes later reads them", "[features]") {
@@ -156,10 +160,7 @@ TEST_CASE("a pass that is broken off goes on, or reads what another has computed
   const TempFolder dir;
   Workload w = make_workload({{0, 1, 100}, {0, 1, 100}});
   for (const std::uint32_t j : {0U, 1U}) probe(w, j, 1, 60, 5);
-  const PolicyChoice twice{
-      "scripted",
-      "count",
-      {{"file", script(dir, "0s j0 run n0:0\n0s j1 run n0:1\n30s j0 preempt\n70s j0 run n0:0\n")}}};
+  const PolicyChoice twice = scripted(dir, "0s j0 run n0:0\n0s j1 run n0:1\n30s j0 preempt\n70s j0 run n0:0\n");
   FeaturesSaid said(w);
   CHECK(run(cluster(1, 2), w, store_of(1), said, twice).jobs[0].finish_s == 115);
   CHECK(said.text == "0 miss j0 set 1 60\n0 miss j1 set 1 60\n60 stored j1 set 1 60\n70 hit j0 set 1 25\n");
@@ -168,10 +169,7 @@ TEST_CASE("a pass that is broken off goes on, or reads what another has computed
   // Alone it goes on where it was: 30 s of the pass at 70, which it ends at 100.
   Workload one = make_workload({{0, 1, 100}, {500, 1, 1}});
   probe(one, 0, 1, 60, 5);
-  const PolicyChoice alone{
-      "scripted",
-      "count",
-      {{"file", script(dir, "0s j0 run n0:0\n30s j0 preempt\n70s j0 run n0:0\n500s j1 run n0:0\n")}}};
+  const PolicyChoice alone = scripted(dir, "0s j0 run n0:0\n30s j0 preempt\n70s j0 run n0:0\n500s j1 run n0:0\n");
   FeaturesSaid again(one);
   CHECK(run(cluster(1, 2), one, store_of(1), again, alone).jobs[0].finish_s == 140);
   CHECK(again.text == "0 miss j0 set 1 60\n70 miss j0 set 1 30\n100 stored j0 set 1 60\n");
