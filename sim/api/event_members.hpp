@@ -11,7 +11,7 @@ namespace orrery {
 template <>
 inline constexpr auto kMemberNames<event::Capacity> = member_names("node", "usable");
 template <>
-inline constexpr auto kMemberNames<event::Progress> = member_names("done");
+inline constexpr auto kMemberNames<event::Progress> = member_names("done", "phase");
 template <>
 inline constexpr auto kMemberNames<event::Checkpointed> = member_names("committed", "stood_still");
 template <>
@@ -72,6 +72,8 @@ inline constexpr auto kMemberNames<event::Features> = member_names("use", "set",
 // How many of them, from the first on, a line of the log always has; the others where they are not their defaults.
 template <class T>
 inline constexpr std::size_t kAlways = kMemberNames<T>.size();
+template <>
+inline constexpr std::size_t kAlways<event::Progress> = 1;
 template <>
 inline constexpr std::size_t kAlways<event::Checkpointed> = 1;
 template <>

@@ -14,10 +14,15 @@
 
 namespace orrery {
 
+struct KnownGains;
+
 // What every policy is given besides its own options.
 struct PolicySetup {
   std::unique_ptr<Placement> placement;
   std::uint64_t seed = 1;
+  // What parents are really worth to their children, for a bound: only where the policy has an option `gains` and
+  // that says `oracle`, else null (known_gains.hpp).
+  std::shared_ptr<const KnownGains> gains{};
 };
 
 using PolicyFactory = std::unique_ptr<Policy> (*)(PolicySetup setup, OptionReader& options);

@@ -6,7 +6,14 @@ namespace orrery {
 
 Rate believed_rate(const JobRecord& r, const Predictor& predict) {
   if (r.measured) return r.measured->rate;
-  return r.in_gang ? *r.in_gang : predict.speed(*r.spec, r.held, r.held_config, {}).rate;
+  const Rate rate = r.in_gang ? *r.in_gang : predict.speed(*r.spec, r.held, r.held_config, {}).rate;
+  return r.spec->phases.empty() ? rate : times(rate, phase_speed(*r.spec, r.phase, r.held.gpu_count()));
+}
+
+Rate JobView::pace() const {
+  if (spec->phases.empty() || held == nullptr) return rate;
+  const std::int64_t speed = phase_speed(*spec, phase, held->gpu_count()).per_billion;
+  return Rate{static_cast<std::int64_t>(static_cast<Int128>(rate.per_billion) * kUnitRate.per_billion / speed)};
 }
 
 JobView ClusterView::job(JobId id) const {
@@ -35,6 +42,7 @@ JobView ClusterView::job(JobId id) const {
   v.target = r.has_target ? &r.target : nullptr;
   v.measured = r.measured ? &*r.measured : nullptr;
   v.cpu_per_sample = r.cpu_per_sample;
+  v.phase = r.phase;
   return v;
 }
 

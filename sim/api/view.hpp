@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "sim/api/feature_sets.hpp"
+#include "sim/api/job_phases.hpp"
 #include "sim/api/predictor.hpp"
 #include "sim/core/event.hpp"
 #include "sim/core/id_set.hpp"
@@ -69,6 +70,7 @@ struct JobRecord {
   std::optional<Measured> measured{};
   std::optional<Rate> in_gang{};  // while it makes steps in a merged gang: what is believed of its speed there
   Duration cpu_per_sample{};      // as the job last measured it; 0 = not measured
+  std::int32_t phase = 0;         // of its work, that it said last (event::Progress)
   Allocation held{};
   Sharing held_sharing = Sharing::exclusive;
   GroupId held_group = kNoGroup;
@@ -99,6 +101,7 @@ struct JobView {
   // CPU time of one core that loading and preprocessing a sample takes (c_cpu of a loader's stall, samples * c_cpu
   // / cores in a step), as the job itself last measured it; 0 = not measured, as in every simulation.
   Duration cpu_per_sample{};
+  std::int32_t phase = 0;  // of spec->phases: the one that it makes, or made last, its steps in
 
   [[nodiscard]] JobId id() const { return spec->id; }
   [[nodiscard]] std::int32_t gpus() const { return spec->demand.gpus; }
@@ -106,8 +109,11 @@ struct JobView {
   // job that has outrun its estimate.
   [[nodiscard]] Duration remaining() const {
     if (!estimate) return kForever;
+    if (!spec->phases.empty() && estimate->total != kForever) return rest_by_phases(*spec, estimate->total, done);
     return {estimate->total.ns > done.ns ? estimate->total.ns - done.ns : 1};
   }
+  // Of a job that runs: how fast the time that is left goes by. That is its rate, where all its steps are alike.
+  [[nodiscard]] Rate pace() const;
 };
 
 class ClusterView;

@@ -53,6 +53,7 @@ struct Job {
   std::optional<Measured> measured{};
   Duration cpu_per_sample{};
   std::vector<Version> versions{};
+  std::int32_t phase = 0;
 };
 
 // A decision's line, from Orrery.

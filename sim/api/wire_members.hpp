@@ -21,16 +21,17 @@ inline constexpr auto kMemberNames<Estimate> = member_names("total");
 template <>
 inline constexpr auto kMemberNames<Measured> = member_names("at", "rate");
 template <>
-inline constexpr auto kMemberNames<JobSpec> = member_names("id", "name", "submit", "demand", "demand_class",
-                                                           "min_gpus", "max_gpus", "tenant", "kind", "model",
-                                                           "dataset", "user_estimate", "deadline", "weight", "batch",
-                                                           "tflop", "after", "vcluster", "market", "bid_micro_per_h",
-                                                           "speed_class", "cpu_sensitivity_per_mille",
-                                                           "mem_sensitivity_per_mille", "features", "merging");
+inline constexpr auto kMemberNames<JobSpec> = member_names(
+    "id", "name", "submit", "demand", "demand_class", "min_gpus", "max_gpus", "tenant", "kind", "model", "dataset",
+    "user_estimate", "deadline", "weight", "batch", "tflop", "after", "vcluster", "market", "bid_micro_per_h",
+    "speed_class", "cpu_sensitivity_per_mille", "mem_sensitivity_per_mille", "features", "merging", "phases");
 template <>
 inline constexpr auto kMemberNames<FeaturePass> = member_names("set", "time", "read", "bytes");
 template <>
 inline constexpr auto kMemberNames<Merging> = member_names("step_per_mille", "backbone_bytes", "own_bytes");
+template <>
+inline constexpr auto kMemberNames<JobPhase> = member_names("kind", "from_per_mille", "speed", "serial_per_mille",
+                                                            "cpu_milli");
 template <>
 inline constexpr auto kMemberNames<NodeGroup> = member_names("name", "count", "gpus_per_node", "gpu", "cpu_milli",
                                                              "mem_bytes", "rack_size", "nvlink_bytes_per_s",
@@ -44,7 +45,8 @@ template <>
 inline constexpr auto kMemberNames<wire::Job> = member_names("id", "state", "spec", "ready", "incarnation",
                                                              "restarts", "waited", "ran", "attained", "attained_on",
                                                              "done", "rate", "committed", "estimate", "held",
-                                                             "target", "measured", "cpu_per_sample", "versions");
+                                                             "target", "measured", "cpu_per_sample", "versions",
+                                                             "phase");
 template <>
 inline constexpr auto kMemberNames<wire::Hello> = member_names("seed", "gpu_types", "groups");
 template <>

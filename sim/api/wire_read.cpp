@@ -97,6 +97,7 @@ struct WireReader {
   }
   void value(const Json& j, JobState& v) const { v = named<JobState>(text(j), "state"); }
   void value(const Json& j, JobKind& v) const { v = named<JobKind>(text(j), "kind"); }
+  void value(const Json& j, PhaseKind& v) const { v = named<PhaseKind>(text(j), "kind"); }
   template <class Enum>
   static Enum named(const std::string& name, std::string_view what) {
     return named_value<Enum>(what, name, [](Enum e) { return to_string(e); });

@@ -128,7 +128,7 @@ Job job_of(const ClusterView& view, JobId id, bool with_spec) {
   const JobView v = view.job(id);
   // A member more of a view does not compile before it is sent.
   const auto& [spec, state, ready, incarnation, restarts, waited, ran, attained, done, rate, committed, estimate,
-               held, target, measured, cpu_per_sample] = v;
+               held, target, measured, cpu_per_sample, phase] = v;
   Job job;
   job.id = id;
   job.state = state;
@@ -149,6 +149,7 @@ Job job_of(const ClusterView& view, JobId id, bool with_spec) {
   if (target != nullptr) job.target = *target;
   if (measured != nullptr) job.measured = *measured;
   job.cpu_per_sample = cpu_per_sample;
+  job.phase = phase;
   const auto versions = view.versions(id);
   job.versions.assign(versions.begin(), versions.end());
   return job;

@@ -1,6 +1,7 @@
 #include "sim/control/cluster_state.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "sim/control/gangs.hpp"
 #include "sim/core/assert.hpp"
@@ -134,13 +135,14 @@ bool ClusterState::apply(const Event& event) {
     case EventKind::progress: {
       // Late reports may come after the job was stopped, or after a later one. Its speed is between two reports
       // between which it had one speed.
-      const Work done = event.get<event::Progress>().done;
+      const auto& [done, phase] = event.get<event::Progress>();
       if (r.state != JobState::running || done < r.said) return false;
       if (now > r.said_at && r.done_at == r.said_at) {
         const Int128 rate = static_cast<Int128>((done - r.said).ns) * kUnitRate.per_billion / (now - r.said_at).ns;
         r.measured = Measured{now, Rate{static_cast<std::int64_t>(rate)}};
       }
       hear(r, done, now);
+      if (std::exchange(r.phase, phase) != phase) r.measured.reset();  // it goes on at another speed
       return true;
     }
     case EventKind::checkpointed:

@@ -68,9 +68,12 @@ struct Capacity {
   NodeId node{};
   std::int32_t usable = 0;
 };
+// `phase`: the one of its work that the job makes steps in from now on, from 0 (JobSpec::phases). It is said when
+// that is another one than was said last, too.
 struct Progress {
   static constexpr EventKind kKind = EventKind::progress;
   Work done{};
+  std::int32_t phase = 0;
 };
 // Work is safe in a checkpoint, for which the job stood still so long.
 struct Checkpointed {

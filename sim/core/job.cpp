@@ -29,6 +29,15 @@ std::string_view to_string(JobKind k) {
   return "";
 }
 
+std::string_view to_string(PhaseKind k) {
+  switch (k) {
+    case PhaseKind::full: return "full";
+    case PhaseKind::projector: return "projector";
+    case PhaseKind::frozen_encoder: return "frozen";
+  }
+  return "?";
+}
+
 bool legal_move(JobState from, JobState to) {
   using S = JobState;
   if (to == S::cancelled) return !is_final(from);

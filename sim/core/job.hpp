@@ -52,6 +52,20 @@ struct Merging {
   friend bool operator==(const Merging&, const Merging&) = default;
 };
 
+// What a multimodal job trains in a phase of its work: all of it, what joins an encoder to the language model, or
+// everything but the encoder.
+enum class PhaseKind : std::uint8_t { full, projector, frozen_encoder };
+
+// A part of a job's work in which its steps are alike (docs/lineage.md).
+struct JobPhase {
+  PhaseKind kind = PhaseKind::full;
+  std::int32_t from_per_mille = 0;    // of the job's work: where it begins; the first phase at 0
+  Rate speed = kUnitRate;             // over that of the whole job: shares of work over speeds sum up to 1
+  std::int32_t serial_per_mille = 0;  // of a step on the requested GPUs: what more GPUs do not shorten
+  std::int32_t cpu_milli = 0;         // per GPU: CPUs, in thousandths, that decoding keeps busy at that speed
+  friend bool operator==(const JobPhase&, const JobPhase&) = default;
+};
+
 struct JobSpec {
   JobId id;
   std::string name;  // the trace's job_id
@@ -70,7 +84,7 @@ struct JobSpec {
   std::int64_t batch = 0;  // global batch, samples; 0 = unknown
   std::int64_t tflop = 0;  // model FLOPs of the whole job, in 10^12; 0 = unknown
   std::vector<Dependency> after{};
-  // Room for what policies to come look at; nothing reads these yet.
+  // Room for what policies to come look at; of these only `cpu_sensitivity_per_mille` is read yet.
   std::string vcluster{};            // virtual cluster whose share it counts against; empty = none
   std::string market{};              // market in which its GPUs are bought ("spot"); empty = any
   std::int64_t bid_micro_per_h = 0;  // the most it pays per GPU-hour, millionths of the currency; 0 = any price
@@ -80,6 +94,7 @@ struct JobSpec {
   std::int32_t mem_sensitivity_per_mille = 0;
   FeaturePass features{};
   Merging merging{};
+  std::vector<JobPhase> phases{};  // in order; empty: all steps are alike
 };
 
 enum class JobState : std::uint8_t {
@@ -98,6 +113,8 @@ inline constexpr int kJobStates = 10;
 
 [[nodiscard]] std::string_view to_string(JobState s);
 [[nodiscard]] std::string_view to_string(JobKind k);
+[[nodiscard]] std::string_view to_string(PhaseKind k);
+inline constexpr int kPhaseKinds = 3;
 
 // The legal moves of a job's life, in one place; everything that changes a state asserts against it.
 [[nodiscard]] bool legal_move(JobState from, JobState to);

@@ -50,6 +50,10 @@ class WireDraw : public test::PlanDraw {
     maybe(s.cpu_sensitivity_per_mille, static_cast<std::int32_t>(below(1001)));
     maybe(s.mem_sensitivity_per_mille, static_cast<std::int32_t>(below(1001)));
     if (half()) s.features = {small(), Duration{number()}, Duration{number()}, number()};
+    while (half())
+      s.phases.push_back({static_cast<PhaseKind>(below(kPhaseKinds)), static_cast<std::int32_t>(below(1000)),
+                          Rate{number()}, static_cast<std::int32_t>(below(1000)),
+                          static_cast<std::int32_t>(below(9000))});
     maybe(s.merging, Merging{static_cast<std::int32_t>(below(1001)), number(), number()});
     for (std::int64_t n = below(3); n > 0; --n)
       s.after.push_back({JobId(small()), half(), static_cast<std::int32_t>(below(1000))});

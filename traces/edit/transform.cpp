@@ -12,6 +12,7 @@
 #include "traces/format/canonical.hpp"
 #include "traces/format/formats.hpp"
 #include "traces/format/lineage_cells.hpp"
+#include "traces/format/phase_cells.hpp"
 
 namespace orrery {
 namespace {
@@ -214,6 +215,13 @@ Expected<Workload> to_workload(const Trace& trace, const Topology& topology, con
     s.speed_class = j.speed_class;
     s.cpu_sensitivity_per_mille = j.cpu_sensitivity_per_mille;
     s.mem_sensitivity_per_mille = j.mem_sensitivity_per_mille;
+    if (auto phases = parse_phases(j.phases)) {
+      s.phases = *std::move(phases);
+    } else if (errors.size() < kMostErrors) {
+      Diagnostic bad{fmt::format("`phases` of job `{}` {}", j.job_id, why_no_phases(j.phases)), {file, j.line, 0}};
+      bad.hint = std::string(kPhasesForm);
+      errors.push_back(std::move(bad));
+    }
     JobTruth truth{Work{j.duration.ns}, {}, j.epochs};
     if (!read_lineage(j, ids, s, truth))
       for (const NamingColumn& c : naming_columns())

@@ -11,6 +11,7 @@
 #include "traces/format/decimal.hpp"
 #include "traces/format/formats.hpp"
 #include "traces/format/lineage_cells.hpp"
+#include "traces/format/phase_cells.hpp"
 #include "traces/format/table_reader.hpp"
 #include "traces/format/text_file.hpp"
 
@@ -21,7 +22,7 @@ constexpr std::int64_t kMaxGpus = 1'000'000;
 constexpr std::int64_t kMostSlices = 64;  // of a GPU
 constexpr std::int64_t kMostPasses = 1'000'000;
 constexpr std::int64_t kMostWhole = std::numeric_limits<std::int64_t>::max();
-constexpr std::array<TraceColumn, 32> kColumns{{
+constexpr std::array<TraceColumn, 33> kColumns{{
     {"job_id", "name of the job, once in a trace; required"},
     {"submit_s", "when it is submitted; required"},
     {"gpus", "GPUs that it asks for; 0 where it asks for CPUs only; required"},
@@ -52,8 +53,13 @@ constexpr std::array<TraceColumn, 32> kColumns{{
     {"bid", "the most it pays per GPU-hour, in the currency of a group's `price`; no policy reads it"},
     {"speed_class", "class of jobs for which single GPUs differ alike; no policy reads it"},
     {"mig_slices", "slices of one GPU that it asks for; no policy reads it"},
-    {"cpu_sensitivity", "share of its speed, 0 to 1, that it loses with half of `cpus`; no policy reads it"},
+    {"cpu_sensitivity",
+     "share of its speed, 0 to 1, that it loses with half of the CPUs that it wants for decoding "
+     "(`phases`); no policy reads it"},
     {"mem_sensitivity", "share of its speed, 0 to 1, that it loses with half of `mem_bytes`; no policy reads it"},
+    {"phases",
+     "parts of its work whose steps are alike, KIND@FROM:STEP:CPUS:SERIAL each; see docs/lineage.md: "
+     "projector@0:0.7:3;full@0.3:1"},
 }};
 
 struct Columns {
@@ -165,6 +171,9 @@ void read_canonical(TableReader& rows, Trace& trace) {
     j.tflop = rows.maybe_integer(c["tflop"], 0, kMostWhole).value_or(0);
     read_parents(rows, c, j);
     read_room(rows, c, j);
+    j.phases = rows.text(c["phases"]);
+    if (const std::string why = why_no_phases(j.phases); !why.empty())
+      rows.complain(c["phases"], why, std::string(kPhasesForm));
     check_gpus(rows, c, j);
     if (rows.row_ok()) trace.jobs.push_back(std::move(j));
   }
@@ -255,6 +264,8 @@ const std::array<Column, kColumns.size()>& columns() {
        [](std::string& o, const TraceJob& j) { append_fixed(o, j.cpu_sensitivity_per_mille, 3); }},
       {"mem_sensitivity", [](const TraceJob& j) { return j.mem_sensitivity_per_mille != 0; },
        [](std::string& o, const TraceJob& j) { append_fixed(o, j.mem_sensitivity_per_mille, 3); }},
+      {"phases", [](const TraceJob& j) { return !j.phases.empty(); },
+       [](std::string& o, const TraceJob& j) { append_field(o, j.phases); }},
   }};
   return table;
 }

@@ -59,7 +59,8 @@ struct TraceJob {
   std::int64_t bid_micro_per_h = 0;  // bid
   std::int32_t mig_slices = 0;
   std::int32_t cpu_sensitivity_per_mille = 0, mem_sensitivity_per_mille = 0;
-  int line = 0;  // where the row came from, for messages; 0 = unknown
+  RareText phases;  // phases: "projector@0:0.7:3;full@0.3:1", see phase_cells.hpp
+  int line = 0;     // where the row came from, for messages; 0 = unknown
 };
 
 // What an importer kept and dropped, and why.
