@@ -2,6 +2,7 @@
 #include "backend/trainer/worker_main.hpp"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -31,9 +32,19 @@ std::int64_t number(std::string_view text) {
   return code == std::errc() && end == text.data() + text.size() && n >= 0 && n <= live::kMaxWorld ? n : -1;
 }
 
+// Every step allocates the tensors of the one before. What glibc gave back to the kernel in between would be faulted
+// in, page by page, and zeroed again: more of it the larger the batch (docs/models-and-data.md).
+void keep_memory() {
+  constexpr int kGiB = 1 << 30, kMiB = 1 << 20;
+  if (::mallopt(M_MMAP_THRESHOLD, kGiB) == 0) ::mallopt(M_MMAP_THRESHOLD, 32 * kMiB);
+  ::mallopt(M_TRIM_THRESHOLD, kGiB);
+  ::mallopt(M_TOP_PAD, 64 * kMiB);
+}
+
 }  // namespace
 
 int worker_main(int argc, char** argv, const std::function<Expected<Platform>()>& platform) {
+  keep_memory();
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   std::int64_t rank = -1, world = -1, rendezvous = 60;
   std::string run_folder;
