@@ -20,7 +20,7 @@
 namespace orrery::live {
 namespace {
 
-constexpr std::string_view kHead = "orrery-journal 4\n";
+constexpr std::string_view kHead = "orrery-journal 5\n";
 constexpr std::size_t kFrame = 8;           // length and checksum
 constexpr std::size_t kLongest = 1U << 30;  // of a payload
 constexpr char kIdentity = 'i', kBatch = 'b', kPlan = 'p';
@@ -70,6 +70,7 @@ struct EventWriter {
   void operator()(NodeId v) const { put(*out, v.value); }
   void operator()(Work v) const { put(*out, v.ns); }
   void operator()(Duration v) const { put(*out, v.ns); }
+  void operator()(Rate v) const { put(*out, v.per_billion); }
   void operator()(std::optional<Duration> v) const {
     (*this)(v.has_value());
     (*this)(v.value_or(Duration{}));
@@ -91,6 +92,7 @@ struct EventReader {
   void operator()(NodeId& v) const { v.value = in->take<std::uint32_t>(); }
   void operator()(Work& v) const { v.ns = in->take<std::int64_t>(); }
   void operator()(Duration& v) const { v.ns = in->take<std::int64_t>(); }
+  void operator()(Rate& v) const { v.per_billion = in->take<std::int64_t>(); }
   void operator()(std::optional<Duration>& v) const {
     bool given = false;
     Duration d{};

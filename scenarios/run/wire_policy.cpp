@@ -190,6 +190,13 @@ void WirePolicy::check_sharing(JobId job, const Target& target) {
     refuse(
         fmt::format("its plan runs job {} in group {}, but is not to share: `sharing` is `interleaved` or `merged`",
                     job.value, target.group.value));
+  const bool fills = target.sharing == Sharing::filler;
+  if (fills != target.config.host.valid())
+    refuse(fmt::format("its plan runs job {} with a `host` and `sharing` `filler`, or rather one without the other",
+                       job.value));
+  if (fills && (target.config.fill_per_mille < 1 || target.config.fill_per_mille > 1000))
+    refuse(fmt::format("its plan has job {} fill {} thousandths of its host's bubbles", job.value,
+                       target.config.fill_per_mille));
   if (target.sharing == Sharing::fraction) return;
   for (const NodeSlice& s : target.gpus.slices())
     if (s.gpus.any() && s.milli_per_gpu != kMilliPerGpu)

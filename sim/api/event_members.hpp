@@ -11,7 +11,7 @@ namespace orrery {
 template <>
 inline constexpr auto kMemberNames<event::Capacity> = member_names("node", "usable");
 template <>
-inline constexpr auto kMemberNames<event::Progress> = member_names("done", "phase");
+inline constexpr auto kMemberNames<event::Progress> = member_names("done", "phase", "rate");
 template <>
 inline constexpr auto kMemberNames<event::Checkpointed> = member_names("committed", "stood_still");
 template <>
@@ -41,7 +41,7 @@ inline constexpr auto kMemberNames<event::Timer> = member_names();
 template <>
 inline constexpr auto kMemberNames<event::Decide> = member_names("epoch", "changes");
 template <>
-inline constexpr auto kMemberNames<event::Launch> = member_names("gpus", "anew");
+inline constexpr auto kMemberNames<event::Launch> = member_names("gpus", "anew", "host", "fill_per_mille");
 template <>
 inline constexpr auto kMemberNames<event::Stop> = member_names();
 template <>
@@ -63,7 +63,7 @@ inline constexpr auto kMemberNames<event::Slowed> = member_names("node", "millio
 template <>
 inline constexpr auto kMemberNames<event::Preprocessing> = member_names("cpu_per_sample");
 template <>
-inline constexpr auto kMemberNames<event::Reconfigured> = member_names("batch", "accumulation");
+inline constexpr auto kMemberNames<event::Reconfigured> = member_names("batch", "accumulation", "fill_per_mille");
 template <>
 inline constexpr auto kMemberNames<event::Assessed> = member_names("parent", "worth", "error");
 template <>
@@ -90,6 +90,10 @@ template <>
 inline constexpr std::size_t kAlways<event::Submit> = 0;
 template <>
 inline constexpr std::size_t kAlways<event::Launch> = 0;
+template <>
+inline constexpr std::size_t kAlways<event::CalledOff> = 0;
+template <>
+inline constexpr std::size_t kAlways<event::Reconfigured> = 2;
 template <>
 inline constexpr std::size_t kAlways<event::Features> = 2;
 

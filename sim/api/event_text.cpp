@@ -67,6 +67,8 @@ class EventReading {
       v = NodeId(whole<std::uint32_t>(j));
     } else if constexpr (std::is_same_v<T, Work> || std::is_same_v<T, Duration>) {
       v.ns = whole<std::int64_t>(j);
+    } else if constexpr (std::is_same_v<T, Rate>) {
+      v.per_billion = whole<std::int64_t>(j);
     } else if constexpr (std::is_same_v<T, std::optional<Duration>>) {
       v = Duration{whole<std::int64_t>(j)};
     } else if constexpr (std::is_same_v<T, bool>) {

@@ -39,6 +39,8 @@ void append_event_value(Out& out, const T& v, const JobText& job_text) {
     append_int(out, v.value);
   } else if constexpr (std::is_same_v<T, Work> || std::is_same_v<T, Duration>) {
     append_int(out, v.ns);
+  } else if constexpr (std::is_same_v<T, Rate>) {
+    append_int(out, v.per_billion);
   } else if constexpr (std::is_same_v<T, std::optional<Duration>>) {
     append_int(out, v->ns);
   } else if constexpr (std::is_same_v<T, bool>) {

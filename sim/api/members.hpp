@@ -24,7 +24,7 @@ constexpr std::array<std::string_view, sizeof...(Name)> member_names(Name... nam
 template <class T>
 constexpr auto tie(T& x) {
   constexpr std::size_t count = kMemberNames<std::remove_const_t<T>>.size();
-  static_assert(count <= 27, "add a line here");
+  static_assert(count <= 28, "add a line here");
   if constexpr (count == 0) {
     static_assert(std::is_empty_v<std::remove_const_t<T>>, "a member has no name");
     return std::tuple<>();
@@ -106,9 +106,12 @@ constexpr auto tie(T& x) {
   } else if constexpr (count == 26) {
     auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, y, z, a2] = x;
     return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, y, z, a2);
-  } else {
+  } else if constexpr (count == 27) {
     auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, y, z, a2, b2] = x;
     return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, y, z, a2, b2);
+  } else {
+    auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, y, z, a2, b2, c2] = x;
+    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, y, z, a2, b2, c2);
   }
 }
 

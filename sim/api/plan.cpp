@@ -15,7 +15,12 @@ bool keeps_gpus(const Target& t) {
 
 // What the kind of sharing promises, whoever else is there: only fractions hold less than whole GPUs, and only jobs
 // that share within a group name one.
-void check_contract(JobId job, const Allocation& gpus, Sharing sharing, GroupId group) {
+void check_contract(JobId job, const Allocation& gpus, const RunConfig& config, Sharing sharing, GroupId group) {
+  const bool fills = sharing == Sharing::filler;
+  ORRERY_ASSERT(fills == config.host.valid(), "job {} {}", job.value,
+                fills ? "is to fill bubbles, but names no host" : "names a host, but is not to fill its bubbles");
+  ORRERY_ASSERT(!fills || (config.fill_per_mille >= 1 && config.fill_per_mille <= 1000),
+                "job {} is to fill {} thousandths of its host's bubbles", job.value, config.fill_per_mille);
   const bool grouped = sharing == Sharing::interleaved || sharing == Sharing::merged;
   ORRERY_ASSERT(grouped == group.valid(), "job {} {}", job.value,
                 grouped ? "is to share within a group, but names none" : "names a group, but is to share with none");
@@ -150,7 +155,7 @@ bool PlanBuilder::place(JobId job, Placement& placement, std::size_t asked, cons
 }
 
 bool PlanBuilder::run(JobId job, const Allocation& gpus, const RunConfig& config, Sharing sharing, GroupId group) {
-  check_contract(job, gpus, sharing, group);
+  check_contract(job, gpus, config, sharing, group);
   const Target* before = current(job);
   const bool held = before != nullptr && keeps_gpus(*before);
   if (held) planned_->give(before->gpus, before->sharing, before->group);

@@ -33,7 +33,9 @@ struct Reservation {
 };
 
 struct Command {
-  enum class Kind : std::uint8_t { publish, checkpoint, reconfigure };
+  // fill: a filler that runs uses as much of its host's bubbles as config.fill_per_mille says, from now on; verdict
+  // `reconfigured`.
+  enum class Kind : std::uint8_t { publish, checkpoint, reconfigure, fill };
   JobId job{};
   Kind kind = Kind::checkpoint;
   RunConfig config{};

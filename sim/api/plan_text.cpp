@@ -22,7 +22,8 @@ namespace orrery {
 
 template <>
 inline constexpr auto kMemberNames<RunConfig> = member_names("batch", "accumulation", "execution_plan",
-                                                             "start_version", "start_parent", "anew");
+                                                             "start_version", "start_parent", "anew", "host",
+                                                             "fill_per_mille");
 template <>
 inline constexpr auto kMemberNames<Target> = member_names("act", "gpus", "config", "group", "sharing");
 template <>
@@ -69,6 +70,7 @@ std::string_view word(Sharing s) {
     case Sharing::fraction: return "fraction";
     case Sharing::interleaved: return "interleaved";
     case Sharing::merged: return "merged";
+    case Sharing::filler: return "filler";
   }
   return {};
 }
@@ -78,6 +80,7 @@ std::string_view word(Command::Kind k) {
     case Command::Kind::publish: return "publish";
     case Command::Kind::checkpoint: return "checkpoint";
     case Command::Kind::reconfigure: return "reconfigure";
+    case Command::Kind::fill: return "fill";
   }
   return {};
 }

@@ -29,6 +29,10 @@ struct RunConfig {
   // What it has done before is dropped, and it starts as a job that has done nothing. Holds for one launch: once that
   // has happened, what the job holds and its standing target say `false` again. A job that runs is killed for it.
   bool anew = false;
+  // Valid: it runs in the bubbles of that job (Sharing::filler), and uses so many thousandths of the windows that its
+  // unit of work fits, from 1 on.
+  JobId host{};
+  std::int32_t fill_per_mille = 0;
   // Whether it says another batch, or accumulation, than the job's own.
   [[nodiscard]] bool other_batch() const { return batch != 0 || accumulation != 0; }
   friend bool operator==(const RunConfig&, const RunConfig&) = default;

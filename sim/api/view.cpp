@@ -32,7 +32,7 @@ JobView ClusterView::job(JobId id) const {
   v.estimate = r.estimate;
   if (r.state == JobState::running) {
     v.ran += now - r.since;
-    v.attained += gpu_time(now - r.since, r.held.milli_gpus());
+    v.attained += gpu_time(now - r.since, own_milli_gpus(r));
     v.rate = believed_rate(r, *predict);
     v.done = v.done + work_in(now - r.done_at, v.rate);
   } else if (r.known && (r.state == JobState::pending || r.state == JobState::submitted)) {
@@ -53,7 +53,7 @@ GpuTime ClusterView::attained(JobId id, std::uint32_t type) const {
     if (const std::vector<GpuTime>& before = (*tables_.attained_on)[id.index()]; type < before.size())
       sum = before[type];
   const JobRecord& r = record(id);
-  if (r.state != JobState::running) return sum;
+  if (r.state != JobState::running || r.held_sharing == Sharing::filler) return sum;
   for (const NodeSlice& s : r.held.slices())
     if (topology->node(s.node).type == type) sum += gpu_time(now - r.since, s.milli_gpus());
   return sum;
@@ -64,6 +64,12 @@ std::span<const JobId> ClusterView::gang(JobId id) const {
   if (tables_.merged == nullptr || r.held_sharing != Sharing::merged) return {};
   const auto at = tables_.merged->find(r.held_group);
   return at == tables_.merged->end() ? std::span<const JobId>() : std::span<const JobId>(at->second);
+}
+
+std::span<const JobId> ClusterView::fillers(JobId host) const {
+  if (tables_.fillers == nullptr) return {};
+  const auto at = tables_.fillers->find(host);
+  return at == tables_.fillers->end() ? std::span<const JobId>() : std::span<const JobId>(at->second);
 }
 
 FeatureState ClusterView::features(JobId job, JobId parent, std::uint32_t version) const {

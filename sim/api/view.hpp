@@ -68,15 +68,21 @@ struct JobRecord {
   Work committed{};
   std::optional<Estimate> estimate{};
   std::optional<Measured> measured{};
-  std::optional<Rate> in_gang{};  // while it makes steps in a merged gang: what is believed of its speed there
-  Duration cpu_per_sample{};      // as the job last measured it; 0 = not measured
-  std::int32_t phase = 0;         // of its work, that it said last (event::Progress)
+  // While it makes steps in a merged gang, or fills bubbles: what is believed of its speed there.
+  std::optional<Rate> in_gang{};
+  Duration cpu_per_sample{};  // as the job last measured it; 0 = not measured
+  std::int32_t phase = 0;     // of its work, that it said last (event::Progress)
   Allocation held{};
   Sharing held_sharing = Sharing::exclusive;
   GroupId held_group = kNoGroup;
   RunConfig held_config{};
   Target target{};
 };
+
+// Thousandths of GPUs that a job holds for itself: none of a filler, whose GPUs are its host's.
+[[nodiscard]] inline std::int64_t own_milli_gpus(const JobRecord& r) {
+  return r.held_sharing == Sharing::filler ? 0 : r.held.milli_gpus();
+}
 
 // Of a job that runs: the speed that it reported, else what is believed of it.
 [[nodiscard]] Rate believed_rate(const JobRecord& r, const Predictor& predict);
@@ -171,6 +177,7 @@ struct ViewTables {
   // [job][GPU type]: GPU-time before `since`; empty where all GPUs are of one type.
   const std::vector<std::vector<GpuTime>>* attained_on = nullptr;
   const FeatureSets* features = nullptr;
+  const std::map<JobId, std::vector<JobId>>* fillers = nullptr;  // [host] those that are to fill its bubbles
 };
 
 class ClusterView {
@@ -220,6 +227,8 @@ class ClusterView {
   [[nodiscard]] FeatureState features(JobId job) const;
   // The members of the merged gang that the job is in, or was in last, in order of launch; empty where there is none.
   [[nodiscard]] std::span<const JobId> gang(JobId id) const;
+  // The jobs whose standing targets say that they fill bubbles of this one, in order of the plans that said so.
+  [[nodiscard]] std::span<const JobId> fillers(JobId host) const;
   [[nodiscard]] JobRange pending() const { return {this, tables_.pending}; }
   [[nodiscard]] JobRange blocked() const { return {this, tables_.blocked}; }
   [[nodiscard]] JobRange active() const { return {this, tables_.active}; }

@@ -21,10 +21,13 @@ inline constexpr auto kMemberNames<Estimate> = member_names("total");
 template <>
 inline constexpr auto kMemberNames<Measured> = member_names("at", "rate");
 template <>
-inline constexpr auto kMemberNames<JobSpec> = member_names(
-    "id", "name", "submit", "demand", "demand_class", "min_gpus", "max_gpus", "tenant", "kind", "model", "dataset",
-    "user_estimate", "deadline", "weight", "batch", "tflop", "after", "vcluster", "market", "bid_micro_per_h",
-    "speed_class", "cpu_sensitivity_per_mille", "mem_sensitivity_per_mille", "features", "merging", "phases");
+inline constexpr auto kMemberNames<JobSpec> = member_names("id", "name", "submit", "demand", "demand_class",
+                                                           "min_gpus", "max_gpus", "tenant", "kind", "model",
+                                                           "dataset", "user_estimate", "deadline", "weight", "batch",
+                                                           "tflop", "after", "vcluster", "market", "bid_micro_per_h",
+                                                           "speed_class", "cpu_sensitivity_per_mille",
+                                                           "mem_sensitivity_per_mille", "features", "merging",
+                                                           "phases", "bubbles", "fills");
 template <>
 inline constexpr auto kMemberNames<FeaturePass> = member_names("set", "time", "read", "bytes");
 template <>
@@ -32,6 +35,12 @@ inline constexpr auto kMemberNames<Merging> = member_names("step_per_mille", "ba
 template <>
 inline constexpr auto kMemberNames<JobPhase> = member_names("kind", "from_per_mille", "speed", "serial_per_mille",
                                                             "cpu_milli");
+template <>
+inline constexpr auto kMemberNames<BubbleWindow> = member_names("stage", "times", "length", "free_bytes");
+template <>
+inline constexpr auto kMemberNames<Bubbles> = member_names("step", "stages", "windows");
+template <>
+inline constexpr auto kMemberNames<FillWork> = member_names("unit", "gpu_bytes");
 template <>
 inline constexpr auto kMemberNames<NodeGroup> = member_names("name", "count", "gpus_per_node", "gpu", "cpu_milli",
                                                              "mem_bytes", "rack_size", "nvlink_bytes_per_s",

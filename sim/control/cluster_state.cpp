@@ -1,7 +1,6 @@
 #include "sim/control/cluster_state.hpp"
 
 #include <algorithm>
-#include <utility>
 
 #include "sim/control/gangs.hpp"
 #include "sim/core/assert.hpp"
@@ -36,8 +35,8 @@ void ClusterState::move(JobRecord& r, JobState to, Time now) {
   const Duration spent = now - r.since;
   if (r.state == JobState::running) {
     r.ran_before += spent;
-    r.attained_before += gpu_time(spent, r.held.milli_gpus());
-    if (!attained_on_.empty()) {
+    r.attained_before += gpu_time(spent, own_milli_gpus(r));
+    if (!attained_on_.empty() && r.held_sharing != Sharing::filler) {
       std::vector<GpuTime>& by_type = attained_on_[r.spec->id.index()];
       by_type.resize(topology_->gpu_types().size());
       for (const NodeSlice& s : r.held.slices())
@@ -50,6 +49,7 @@ void ClusterState::move(JobRecord& r, JobState to, Time now) {
   r.state = to;
   r.since = now;
   if (stepped && r.held_sharing == Sharing::merged) share_steps(r, now);
+  if (stepped && r.held_sharing == Sharing::filler) fill_steps(r, now);
 }
 
 void ClusterState::release_held(JobRecord& r) {
@@ -132,19 +132,7 @@ bool ClusterState::apply(const Event& event) {
       hear(r, r.done, now);
       move(r, JobState::running, now);
       return true;
-    case EventKind::progress: {
-      // Late reports may come after the job was stopped, or after a later one. Its speed is between two reports
-      // between which it had one speed.
-      const auto& [done, phase] = event.get<event::Progress>();
-      if (r.state != JobState::running || done < r.said) return false;
-      if (now > r.said_at && r.done_at == r.said_at) {
-        const Int128 rate = static_cast<Int128>((done - r.said).ns) * kUnitRate.per_billion / (now - r.said_at).ns;
-        r.measured = Measured{now, Rate{static_cast<std::int64_t>(rate)}};
-      }
-      hear(r, done, now);
-      if (std::exchange(r.phase, phase) != phase) r.measured.reset();  // it goes on at another speed
-      return true;
-    }
+    case EventKind::progress: return note_progress(r, event.get<event::Progress>(), now);
     case EventKind::checkpointed:
       if (r.state != JobState::running && r.state != JobState::stopping) return false;
       r.committed = event.get<event::Checkpointed>().committed;
@@ -229,10 +217,13 @@ void ClusterState::accept(const Plan& plan) {
         break;
     }
   }
+  for (const auto& [job, target] : plan.targets)
+    if (target.sharing == Sharing::filler) check_filler(job);
 }
 
 // The jobs of a group that are to be merged are to hold the same GPUs.
 void ClusterState::join_group(JobId job, const Target& t) {
+  if (t.sharing == Sharing::filler) return join_host(job, t.config.host);
   if (t.sharing != Sharing::merged) return;
   auto& [gpus, members] = groups_[t.group];
   ORRERY_ASSERT(members == 0 || same_gpus(gpus, t.gpus),
@@ -243,6 +234,7 @@ void ClusterState::join_group(JobId job, const Target& t) {
 }
 
 void ClusterState::leave_group(const JobRecord& r) {
+  if (r.has_target && r.target.sharing == Sharing::filler) return leave_host(r);
   if (!r.has_target || r.target.sharing != Sharing::merged) return;
   const auto group = groups_.find(r.target.group);
   if (--group->second.members == 0) groups_.erase(group);
@@ -291,8 +283,8 @@ void ClusterState::call_off(JobId job) {
 }
 
 ClusterView ClusterState::view(Time now, std::uint64_t epoch, std::span<const Event> since_last) const {
-  ClusterView v(
-      ViewTables{&records_, &pending_, &blocked_, &active_, &published_, &merged_, &attained_on_, &features_});
+  ClusterView v(ViewTables{&records_, &pending_, &blocked_, &active_, &published_, &merged_, &attained_on_,
+                           &features_, &fillers_});
   v.now = now;
   v.epoch = epoch;
   v.topology = topology_;
@@ -339,6 +331,7 @@ void ClusterState::check_groups() const {
 
 void ClusterState::check_against_rebuild() const {
   check_groups();
+  check_hosts();
   Inventory physical(*topology_);
   Inventory planned(*topology_);
   std::size_t unfinished = 0;

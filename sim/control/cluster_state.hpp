@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <vector>
 
 #include "sim/api/plan.hpp"
@@ -50,6 +51,11 @@ class ClusterState {
     const auto at = merged_.find(group);
     return at == merged_.end() ? nullptr : &at->second;
   }
+  // The jobs whose standing targets say that they fill its bubbles; empty where there are none.
+  [[nodiscard]] std::span<const JobId> fillers(JobId host) const {
+    const auto at = fillers_.find(host);
+    return at == fillers_.end() ? std::span<const JobId>() : std::span<const JobId>(at->second);
+  }
   // Of a job that started from a version of a parent: whose, and what of its work that spares it, as it said itself.
   [[nodiscard]] event::Inherited inherited(JobId job) const {
     return inherited_.empty() ? event::Inherited{} : inherited_[job.index()];
@@ -78,12 +84,19 @@ class ClusterState {
   void end(JobRecord& r, JobState how, Time now);
   void publish(JobId job, std::int32_t progress_per_mille, Time now);
   static void begin_anew(JobRecord& r, Time now);
+  static bool note_progress(JobRecord& r, const event::Progress& says, Time now);
   void reconfigure(JobRecord& r, const event::Reconfigured& to, Time now);
   void share_steps(JobRecord& of, Time now);
   static void hear(JobRecord& r, Work done, Time now);
   void join_group(JobId job, const Target& t);
   void leave_group(const JobRecord& r);
   void check_groups() const;
+  // Fillers, in fillers.cpp.
+  void join_host(JobId job, JobId host);
+  void leave_host(const JobRecord& r);
+  void check_filler(JobId job) const;
+  void check_hosts() const;
+  void fill_steps(JobRecord& filler, Time now);
 
   const JobSpec* specs_;  // by JobId
   const Topology* topology_;
@@ -106,6 +119,7 @@ class ClusterState {
   };
   std::map<GroupId, Group> groups_;
   std::map<GroupId, std::vector<JobId>> merged_;   // those that hold GPUs, in order of launch
+  std::map<JobId, std::vector<JobId>> fillers_;    // [host] those that are to fill its bubbles
   std::vector<std::vector<GpuTime>> attained_on_;  // [job][GPU type], before `since`; empty where there is one type
   FeatureSets features_{};
   std::vector<NodeId> freed_;

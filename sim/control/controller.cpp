@@ -141,6 +141,7 @@ void Controller::emit(const Event& event) {
     since_last_.push_back(event);
     settle_ended(event.job, false, event.at);
   }
+  if (event.kind() == EventKind::stop || event.kind() == EventKind::suspend) call_off_fillers(event.job, event.at);
 }
 
 void Controller::apply(Event event) {
@@ -158,10 +159,14 @@ void Controller::apply(Event event) {
     case EventKind::published:
       source_->published(event.at, event.job, event.get<event::Published>().per_mille, arrivals_);
       break;
-    case EventKind::finished: settle_ended(event.job, true, event.at); break;
+    case EventKind::finished:
+      call_off_fillers(event.job, event.at);
+      settle_ended(event.job, true, event.at);
+      break;
     case EventKind::failed:
     case EventKind::launch_failed:
     case EventKind::stopped:
+      call_off_fillers(event.job, event.at);
       if (is_final(state_.record(event.job).state))
         settle_ended(event.job, false, event.at);
       else if (state_.record(event.job).cancelling)
@@ -192,14 +197,22 @@ void Controller::call_off_launches(NodeId node, Time now) {
     const bool reached = holds_gpus(r.state) && r.target.gpus == r.held;
     if (!reached && r.target.gpus.touches(node)) lost.push_back(job);
   }
-  for (const JobId job : lost) {
-    state_.call_off(job);
-    const Event e{.at = now, .job = job, .what = event::CalledOff{node}};
-    emit(e);
-    since_last_.push_back(e);
-    wake_ = wake_ || (mask_ & mask_of(e.kind())) != 0;
-    reconciler_.job_changed(job);
-  }
+  for (const JobId job : lost) call_off(job, node, now);
+}
+
+// A host that ceases to run where it is: its bubbles are gone, and who fills them is the policy's again.
+void Controller::call_off_fillers(JobId host, Time now) {
+  const std::span<const JobId> all = state_.fillers(host);
+  for (const JobId job : std::vector<JobId>(all.begin(), all.end())) call_off(job, NodeId{}, now);
+}
+
+void Controller::call_off(JobId job, NodeId node, Time now) {
+  state_.call_off(job);
+  const Event e{.at = now, .job = job, .what = event::CalledOff{node}};
+  emit(e);
+  since_last_.push_back(e);
+  wake_ = wake_ || (mask_ & mask_of(e.kind())) != 0;
+  reconciler_.job_changed(job);
 }
 
 // Nothing will ever start any more: everything that could run is idle on a cluster that is all there, the policy has

@@ -62,7 +62,9 @@ class Controller {
   void look_ahead();
   void settle_ended(JobId job, bool finished, Time now);
   void cancel(JobId job, Time now);
+  void call_off(JobId job, NodeId node, Time now);
   void call_off_launches(NodeId node, Time now);
+  void call_off_fillers(JobId host, Time now);
   [[nodiscard]] bool at_rest() const;
   [[nodiscard]] bool breaks();
 

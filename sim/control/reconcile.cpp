@@ -110,7 +110,7 @@ void Reconciler::launch_if_possible(JobId job, Time now) {
   }
   const RunConfig config = r.target.config;
   state_->launch(job, now, there != nullptr ? state_->record(there->front()).gang : GangId(next_gang_++));
-  record(job, now, event::Launch{&r.held, config.anew});
+  record(job, now, event::Launch{&r.held, config.anew, config.host, config.fill_per_mille});
   const Member one{job, r.incarnation, config};
   LaunchRequest request;
   request.gang = r.gang;
@@ -129,6 +129,14 @@ void Reconciler::pass_on(const Command& command, Time now) {
 }
 
 void Reconciler::act(Time now) {
+  do {  // a host that stops takes its fillers with it
+    act_once(now);
+  } while (!work_.empty());
+  for (const Command& c : commands_) pass_on(c, now);
+  commands_.clear();
+}
+
+void Reconciler::act_once(Time now) {
   for (const auto& [job, act] : endings_) {
     const JobState state = state_->record(job).state;
     if (is_final(state)) continue;
@@ -158,8 +166,6 @@ void Reconciler::act(Time now) {
   for (const JobId job : round_) stop_if_needed(job, now);
   for (const JobId job : round_) launch_if_possible(job, now);
   round_.clear();
-  for (const Command& c : commands_) pass_on(c, now);
-  commands_.clear();
 }
 
 }  // namespace orrery

@@ -37,6 +37,7 @@ class Reconciler {
   [[nodiscard]] Pending pending() const { return {work_, endings_, commands_, waiting_on_, next_gang_}; }
 
  private:
+  void act_once(Time now);
   void stop_if_needed(JobId job, Time now);
   void launch_if_possible(JobId job, Time now);
   void stop(JobId job, Time now, StopHow how, bool by_policy);

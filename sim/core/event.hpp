@@ -69,11 +69,13 @@ struct Capacity {
   std::int32_t usable = 0;
 };
 // `phase`: the one of its work that the job makes steps in from now on, from 0 (JobSpec::phases). It is said when
-// that is another one than was said last, too.
+// that is another one than was said last, too. `rate`: its own measure of its speed since what it does, or who fills
+// its bubbles, last changed; 0 = it does not measure: its speed is that between two reports.
 struct Progress {
   static constexpr EventKind kKind = EventKind::progress;
   Work done{};
   std::int32_t phase = 0;
+  Rate rate{};
 };
 // Work is safe in a checkpoint, for which the job stood still so long.
 struct Checkpointed {
@@ -145,6 +147,9 @@ struct Launch {
   static constexpr EventKind kKind = EventKind::launch;
   const Allocation* gpus = nullptr;
   bool anew = false;  // what the job has done before is dropped (RunConfig::anew)
+  // Valid: it fills bubbles of that job, whose GPUs these are; and so much of them (RunConfig::fill_per_mille).
+  JobId host{};
+  std::int32_t fill_per_mille = 0;
 };
 // The reconciler asks a gang to stop, to stand still, to go on.
 struct Stop {
@@ -169,7 +174,8 @@ struct WaitReason {
   ReasonCode code = ReasonCode::none;
   std::int64_t argument = 0;
 };
-// A launch that waited for GPUs of a node that went down: the job has no target any more.
+// The job has no target any more: it waited for GPUs of a node that went down, or (no node) it fills bubbles, or was
+// to fill some, of a job that does not run there any longer. One that runs is asked to stop.
 struct CalledOff {
   static constexpr EventKind kKind = EventKind::called_off;
   NodeId node{};
@@ -193,11 +199,13 @@ struct Preprocessing {
   static constexpr EventKind kKind = EventKind::preprocessing;
   Duration cpu_per_sample{};
 };
-// It makes its steps with another global batch and accumulation from now on, as it was told to; 0 = its own.
+// It makes its steps with another global batch and accumulation from now on, as it was told to; 0 = its own. Of a
+// filler also: how much of its host's bubbles it uses.
 struct Reconfigured {
   static constexpr EventKind kKind = EventKind::reconfigured;
   std::int64_t batch = 0;
   std::int32_t accumulation = 0;
+  std::int32_t fill_per_mille = 0;
 };
 // A child that started from what `parent` published has done its first epoch, and its progress was compared with that
 // of such a job that starts from its base checkpoint: the epoch was worth so many of that one's, with a standard

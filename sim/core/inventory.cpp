@@ -1,6 +1,7 @@
 #include "sim/core/inventory.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "sim/core/assert.hpp"
 
@@ -9,6 +10,11 @@ namespace {
 
 bool over_subscribes(Sharing s) {
   return s == Sharing::interleaved || s == Sharing::merged;
+}
+
+// Of a filler's GPUs nothing is taken: they are its host's.
+GpuMask taken(const NodeSlice& s, Sharing sharing) {
+  return sharing == Sharing::filler ? GpuMask() : s.gpus;
 }
 
 // Whole GPUs held alone take the fast path; everything else is accounted per GPU.
@@ -76,7 +82,7 @@ bool Inventory::can_take(const Allocation& a, Sharing sharing, GroupId group) co
     if ((s.gpus & ~GpuMask::first(topology_->node(s.node).gpus)).any()) return false;
     if (node.cpu_modelled && s.cpu_milli > node.cpu_milli) return false;
     if (node.mem_modelled && s.mem_bytes > node.mem_bytes) return false;
-    GpuMask rest = s.gpus & ~node.free;
+    GpuMask rest = taken(s, sharing) & ~node.free;
     if (!rest.any()) continue;
     if (whole(s, sharing)) return false;
     for (; rest.any(); rest.drop_lowest()) {
@@ -97,28 +103,28 @@ void Inventory::take(const Allocation& a, Sharing sharing, GroupId group) {
     Node& node = nodes_[s.node.index()];
     node.cpu_milli -= s.cpu_milli;
     node.mem_bytes -= s.mem_bytes;
+    const GpuMask gpus = taken(s, sharing);
     if (!whole(s, sharing)) {
-      for (GpuMask rest = s.gpus; rest.any(); rest.drop_lowest()) {
+      for (GpuMask rest = gpus; rest.any(); rest.drop_lowest()) {
         Shared& gpu = share(s.node, rest.lowest());
         gpu.holders += 1;
         gpu.group = group;
         gpu.used_milli = over_subscribes(sharing) ? kMilliPerGpu : gpu.used_milli + s.milli_per_gpu;
       }
     }
-    if (s.gpus.any()) set_free(s.node, node.free & ~s.gpus);
+    if (gpus.any()) set_free(s.node, node.free & ~gpus);
   }
 }
 
 void Inventory::give(const Allocation& a, Sharing sharing, GroupId group) {
   for (const NodeSlice& s : a.slices()) {
     Node& node = nodes_[s.node.index()];
-    ORRERY_ASSERT(!(s.gpus & node.free).any(), "{} given back but already free", a.to_string());
+    GpuMask freed = taken(s, sharing);
+    ORRERY_ASSERT(!(freed & node.free).any(), "{} given back but already free", a.to_string());
     node.cpu_milli += s.cpu_milli;
     node.mem_bytes += s.mem_bytes;
-    GpuMask freed = s.gpus;
     if (!whole(s, sharing)) {
-      freed = {};
-      for (GpuMask rest = s.gpus; rest.any(); rest.drop_lowest()) {
+      for (GpuMask rest = std::exchange(freed, {}); rest.any(); rest.drop_lowest()) {
         const int i = rest.lowest();
         ORRERY_ASSERT(shared(s.node, i) != nullptr && shared(s.node, i)->group == group, "{} given back but not held",
                       a.to_string());

@@ -16,8 +16,9 @@
 namespace orrery {
 
 // How several jobs may hold one GPU. Only jobs of one group may over-subscribe it (interleaved, merged);
-// fractions never add up to more than one GPU.
-enum class Sharing : std::uint8_t { exclusive, fraction, interleaved, merged };
+// fractions never add up to more than one GPU. A filler runs in the bubbles of the job that holds the GPUs
+// (RunConfig::host): it takes CPUs and memory, and no GPU of an inventory.
+enum class Sharing : std::uint8_t { exclusive, fraction, interleaved, merged, filler };
 
 class Inventory {
  public:

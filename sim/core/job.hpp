@@ -66,6 +66,31 @@ struct JobPhase {
   friend bool operator==(const JobPhase&, const JobPhase&) = default;
 };
 
+// Where GPUs of a job idle in each of its steps, though it holds them: a window of one of its stages.
+struct BubbleWindow {
+  std::int32_t stage = 0;       // from 0
+  std::int32_t times = 1;       // so many alike in a step
+  Duration length{};            // of one, on an undisturbed step
+  std::int64_t free_bytes = 0;  // of each of the stage's GPUs, left for others; 0 = not known: as much as is asked
+  friend bool operator==(const BubbleWindow&, const BubbleWindow&) = default;
+};
+// What a job lets others fill (sim/api/bubbles.hpp): pipelines warm up and drain, towers wait for the slowest, ranks
+// for all-reduces. Its GPUs, in the order of its allocation, are shared out evenly among its stages, block by block.
+struct Bubbles {
+  Duration step{};  // alone on its requested allocation; 0 = it advertises none
+  std::int32_t stages = 1;
+  std::vector<BubbleWindow> windows{};  // by stage
+  [[nodiscard]] bool any() const { return step.ns > 0; }
+  friend bool operator==(const Bubbles&, const Bubbles&) = default;
+};
+
+// What a job needs to run in the bubbles of another.
+struct FillWork {
+  Duration unit{};             // its shortest piece of work that cannot be broken off, alone; 0 = it cannot fill
+  std::int64_t gpu_bytes = 0;  // of each GPU's memory; 0 = not known: fits
+  friend bool operator==(const FillWork&, const FillWork&) = default;
+};
+
 struct JobSpec {
   JobId id;
   std::string name;  // the trace's job_id
@@ -95,6 +120,8 @@ struct JobSpec {
   FeaturePass features{};
   Merging merging{};
   std::vector<JobPhase> phases{};  // in order; empty: all steps are alike
+  Bubbles bubbles{};
+  FillWork fills{};
 };
 
 enum class JobState : std::uint8_t {

@@ -12,6 +12,8 @@ std::string_view to_string(ReasonCode c) {
     case ReasonCode::held: return "held";
     case ReasonCode::slower: return "slower";
     case ReasonCode::merged: return "merged";
+    case ReasonCode::fills: return "fills";
+    case ReasonCode::throttled: return "throttled";
   }
   return "?";
 }

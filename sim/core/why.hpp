@@ -17,6 +17,9 @@ enum class ReasonCode : std::uint8_t {
   held,         // for a later version of a parent; argument = seconds of run time saved per 100 s of waiting
   slower,       // begins anew: slower than from its base; argument = what its first epoch was worth, per mille
   merged,       // with another job (about) in its gang; argument = GPU-seconds saved
+  fills,        // the bubbles of another job (about); argument = share of its speed alone, per mille
+  throttled,    // it fills less: argument = slow-down measured of its host (about), millionths; per_mille = its new
+                // rate
 };
 [[nodiscard]] std::string_view to_string(ReasonCode c);
 

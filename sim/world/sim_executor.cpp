@@ -8,6 +8,15 @@
 #include "sim/core/fetch.hpp"
 
 namespace orrery {
+namespace {
+
+// Why a gang cannot fill so much of its host's bubbles.
+Refusal fill_refusal(const SimGang& g, std::int32_t per_mille) {
+  if (!g.fills) return Refusal::impossible;
+  return per_mille < 1 || per_mille > kWholeFill ? Refusal::out_of_range : Refusal::none;
+}
+
+}  // namespace
 
 SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, const PerformanceModel& model,
                          SimOptions options)
@@ -16,7 +25,7 @@ SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, con
       model_(&model),
       options_(std::move(options)),
       table_(workload.specs.size()),
-      speed_(topology, workload, model, options_.network, options_.rule),
+      speed_(topology, workload, model, options_.network, options_.rule, options_.fill_cost),
       faults_(topology, options_.failures),
       versions_(options_.publishes, options_.assess, workload),
       features_(options_.features, workload),
@@ -56,12 +65,17 @@ void SimExecutor::run_from_now(SimGang& g) {
   g.saving = false;
   speed_.start(g);
   speed_.plan_end(table_, g);
-  if (options_.progress_every.ns > 0)
-    g.report = table_.schedule(g, table_.now + options_.progress_every, Due::kProgressClass, {.what = What::report});
+  plan_report(g);
   saves_.plan(table_, g, speed_);
   plan_publication(g);
   plan_assessment(g);
   plan_feature_pass(g);
+}
+
+void SimExecutor::plan_report(SimGang& g) {
+  Duration every = options_.progress_every;
+  if (every.ns <= 0 && g.has_bubbles) every = options_.bubble_report;
+  if (every.ns > 0) g.report = table_.schedule(g, table_.now + every, Due::kProgressClass, {.what = What::report});
 }
 
 void SimExecutor::cease(SimGang& g) {
@@ -110,6 +124,7 @@ void SimExecutor::resume(GangId gang, const Member& member) {
 Refusal SimExecutor::refusal(const SimGang& g, const Command& command) const {
   if (command.kind == Command::Kind::publish && versions_.empty()) return Refusal::impossible;
   if (g.phase != Phase::running) return Refusal::not_running;
+  if (command.kind == Command::Kind::fill) return fill_refusal(g, command.config.fill_per_mille);
   if (g.saving || g.publishes_now) return Refusal::busy;
   return command.kind == Command::Kind::reconfigure ? speed_.refusal(g, command.config) : Refusal::none;
 }
@@ -121,6 +136,10 @@ void SimExecutor::command(GangId gang, const Member& member, const Command& comm
   const auto at_once = [&](const Due& due) { return table_.schedule(*g, table_.now, Due::kProgressClass, due); };
   if (const Refusal why = refusal(*g, command); why != Refusal::none) {
     at_once({.what = What::refusal, .why = why});
+    return;
+  }
+  if (command.kind == Command::Kind::fill) {
+    at_once({.what = What::reconfiguration, .fill_per_mille = command.config.fill_per_mille});
     return;
   }
   if (command.kind == Command::Kind::reconfigure) {
@@ -177,8 +196,7 @@ void SimExecutor::happen_to(SimGang& g, const Due& due) {
       return table_.say(g, event::Stopped{due.work, due.stood_still});
     case What::report:
       speed_.settle(g, table_.now);
-      g.report =
-          table_.schedule(g, table_.now + options_.progress_every, Due::kProgressClass, {.what = What::report});
+      plan_report(g);
       return table_.say(g, event::Progress{g.done});
     case What::stretch_end:  // it reports as its speed changes
       speed_.end_stretch(table_, g);
@@ -244,11 +262,17 @@ void SimExecutor::save(SimGang& g, What what) {
 void SimExecutor::reconfigure(SimGang& g, const Due& due) {
   if (g.phase != Phase::running) return table_.say(g, event::CommandFailed{Refusal::not_running});
   speed_.settle(g, table_.now);
-  g.config.batch = due.batch;
-  g.config.accumulation = due.accumulation;
+  if (due.fill_per_mille > 0) {
+    g.config.fill_per_mille = due.fill_per_mille;
+  } else {
+    g.config.batch = due.batch;
+    g.config.accumulation = due.accumulation;
+  }
   speed_.reconfigured(g);
+  if (g.fills) g.rate = speed_.present(g);
   if (!g.saving) plan_anew(g);
-  table_.say(g, event::Reconfigured{due.batch, due.accumulation});
+  const RunConfig& c = g.config;
+  table_.say(g, event::Reconfigured{c.batch, c.accumulation, g.fills ? c.fill_per_mille : 0});
 }
 
 // Something that happens to a running job when it has done so much; nothing, or at no speed: never.

@@ -35,6 +35,9 @@ struct SimOptions {
   PublishModel publishes{};
   AssessModel assess{};
   FeatureStoreModel features{};
+  FillCost fill_cost{};  // of hosts whose bubbles are filled
+  Duration bubble_report =
+      seconds(120);  // cadence of `progress` events of jobs with bubbles, where there is no other
   const NetworkModel* network = nullptr;  // set: running jobs share its links; outlives the executor
   Duration progress_every{};              // cadence of `progress` events of running jobs; 0 = none
   const ProgressRule* rule = nullptr;     // of a simulator that is emulated; outlives the executor
@@ -86,6 +89,7 @@ class SimExecutor : public Executor {
   void plan_publication(SimGang& g);
   void plan_assessment(SimGang& g);
   void plan_feature_pass(SimGang& g);
+  void plan_report(SimGang& g);
   void change_rates();
   void change_rate(SimGang& g, Rate healthy, std::int64_t turns);
   void plan_anew(SimGang& g);

@@ -1,15 +1,22 @@
 #include "sim/world/sim_speed.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "sim/api/emulation.hpp"
+#include "sim/api/job_phases.hpp"
 #include "sim/models/speed/colocation.hpp"
 
 namespace orrery {
 
 SimSpeed::SimSpeed(const Topology& topology, const Workload& workload, const PerformanceModel& model,
-                   const NetworkModel* network, const ProgressRule* rule)
-    : topology_(&topology), workload_(&workload), model_(&model), rule_(rule), in_stretches_(model.in_stretches()) {
+                   const NetworkModel* network, const ProgressRule* rule, const FillCost& fill_cost)
+    : topology_(&topology),
+      workload_(&workload),
+      model_(&model),
+      rule_(rule),
+      in_stretches_(model.in_stretches()),
+      fill_cost_(fill_cost) {
   if (network != nullptr) contention_.emplace(*network);
   if (model.minds_neighbours()) neighbours_.emplace(topology, workload.specs.size(), model.places());
 }
@@ -32,25 +39,39 @@ void SimSpeed::enter(SimTable& t, SimGang& g, const LaunchRequest& request, cons
   g.turns = 1;
   g.in_group = request.sharing == Sharing::interleaved && !model_->knows_sharing();
   if (g.in_group && !neighbours_) neighbours_.emplace(*topology_, workload_->specs.size());
-  if (!in_stretches_ && !contention_ && !neighbours_ && !g.merged) return;
+  g.fills = config.host.valid();
+  g.has_bubbles = spec(g.job).bubbles.any();
+  if (g.fills) g.stage = stage_of(spec(config.host).bubbles, std::as_const(t.gangs)[config.host].gpus, *request.gpus);
+  if (!in_stretches_ && !contention_ && !neighbours_ && !g.merged && !g.fills && !g.has_bubbles) return;
   g.gpus = *request.gpus;
   g.config = config;
 }
 
 void SimSpeed::start(const SimGang& g) {
   if (contention_) contention_->start(g.job, g.gpus, g.merged ? std::optional(g.id.value) : std::nullopt);
-  if (neighbours_ && (g.in_group || model_->minds_neighbours())) neighbours_->start(g.job, g.gpus);
+  if (g.fills) filled_.start(g.job, g.config.host, loss_of(g));
+  if (neighbours_ && !g.fills && (g.in_group || model_->minds_neighbours())) neighbours_->start(g.job, g.gpus);
   if (g.merged) merged_.start(g.id, g.job, model_->merged_part(spec(g.job), g.gpus, g.config));
 }
 
 void SimSpeed::stop(const SimGang& g) {
   if (contention_) contention_->stop(g.job);
   if (neighbours_) neighbours_->stop(g.job);
+  if (g.fills) filled_.stop(g.job, g.config.host);
   if (g.merged) merged_.stop(g.id, g.job);
+}
+
+StageUse SimSpeed::use_of(const SimGang& filler) const {
+  return stage_use(spec(filler.config.host).bubbles, filler.stage, spec(filler.job).fills);
+}
+
+std::int64_t SimSpeed::loss_of(const SimGang& filler) const {
+  return fill_loss_ppm(spec(filler.config.host).bubbles, use_of(filler), filler.config.fill_per_mille, fill_cost_);
 }
 
 // Of the merged its steps take another time, for the others as well.
 void SimSpeed::reconfigured(const SimGang& g) {
+  if (g.fills && g.phase == SimGang::Phase::running) filled_.start(g.job, g.config.host, loss_of(g));
   if (!g.merged) return;
   merged_.stop(g.id, g.job);
   merged_.start(g.id, g.job, model_->merged_part(spec(g.job), g.gpus, g.config));
@@ -68,8 +89,11 @@ Rate SimSpeed::beside(SimTable& t, const SimGang& g) {
 }
 
 Rate SimSpeed::present(const SimGang& g) const {
-  const Rate alone = in_turns(g.healthy, g.turns);
-  return slowed(g.merged ? merged_.in_gang(g.id, g.job, alone) : alone, g.slowdown);
+  Rate rate = in_turns(g.healthy, g.turns);
+  if (g.merged) rate = merged_.in_gang(g.id, g.job, rate);
+  if (g.fills) rate = times(rate, fill_rate(spec(g.config.host).bubbles, use_of(g), g.config.fill_per_mille));
+  if (g.has_bubbles) rate = after_loss(rate, filled_.loss_ppm(g.job));
+  return slowed(rate, g.slowdown);
 }
 
 void SimSpeed::settle(SimGang& g, Time now) const {

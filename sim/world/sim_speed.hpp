@@ -7,8 +7,10 @@
 #include <span>
 #include <vector>
 
+#include "sim/api/bubbles.hpp"
 #include "sim/core/truth.hpp"
 #include "sim/models/network/network_model.hpp"
+#include "sim/world/filled_steps.hpp"
 #include "sim/world/merged_steps.hpp"
 #include "sim/world/neighbours.hpp"
 #include "sim/world/sim_table.hpp"
@@ -20,9 +22,9 @@ struct ProgressRule;
 class SimSpeed {
  public:
   // All must outlive this; `network` may be null: then jobs share no links; `rule` is of a simulator that is
-  // emulated.
+  // emulated; `fill_cost`: what filling bubbles costs hosts.
   SimSpeed(const Topology& topology, const Workload& workload, const PerformanceModel& model,
-           const NetworkModel* network, const ProgressRule* rule);
+           const NetworkModel* network, const ProgressRule* rule, const FillCost& fill_cost);
 
   [[nodiscard]] bool in_stretches() const { return in_stretches_; }
   // A launch: its speed while nobody is in the way; what it depends on is kept.
@@ -35,7 +37,8 @@ class SimSpeed {
   // Calls change(gang, healthy, turns) for those whose others have changed since the last call.
   template <class Change>
   void update(SimTable& t, Change change);
-  // `healthy`, as it is with others in turns, merged with others, on slow nodes.
+  // `healthy`, as it is with others in turns, merged with others, in bubbles or with others in its own, on slow
+  // nodes.
   [[nodiscard]] Rate present(const SimGang& g) const;
 
   // Progress up to now is added to the job's work done.
@@ -57,6 +60,8 @@ class SimSpeed {
   [[nodiscard]] Rate speed_of(SimTable& t, const SimGang& g, const Allocation& gpus, const RunConfig& config,
                               std::span<const JobId> with) const;
   [[nodiscard]] Rate beside(SimTable& t, const SimGang& g);
+  [[nodiscard]] StageUse use_of(const SimGang& filler) const;
+  [[nodiscard]] std::int64_t loss_of(const SimGang& filler) const;
 
   const Topology* topology_;
   const Workload* workload_;
@@ -66,6 +71,8 @@ class SimSpeed {
   std::optional<NetworkContention> contention_;
   std::optional<Neighbours> neighbours_;  // where the model minds them; else, from the first group on, of groups
   MergedSteps merged_;
+  FillCost fill_cost_;
+  FilledSteps filled_;
   std::vector<JobId> apart_;
 };
 
@@ -83,6 +90,8 @@ void SimSpeed::update(SimTable& t, Change change) {
         change(g, beside(t, g), std::int64_t{1});
     }
   for (const auto& [gang, job] : merged_.changed()) change(gangs[job], gangs[job].healthy, gangs[job].turns);
+  for (const JobId host : filled_.changed())
+    if (SimGang* const g = gangs.look(host)) change(*g, g->healthy, g->turns);
 }
 
 }  // namespace orrery

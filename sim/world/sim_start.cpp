@@ -37,7 +37,7 @@ SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, con
       model_(&model),
       options_(std::move(options)),
       table_(workload.specs.size()),
-      speed_(topology, workload, model, options_.network, options_.rule),
+      speed_(topology, workload, model, options_.network, options_.rule, options_.fill_cost),
       faults_(topology, options_.failures),
       versions_(options_.publishes, options_.assess, workload),
       features_(options_.features, workload),

@@ -47,10 +47,11 @@ struct Due {
   JobId job{};
   Incarnation incarnation = 0;
   NodeId node{};
-  Work work{};                     // stop, saved: what is kept
-  Duration stood_still{};          // suspension, stop: for a save that is broken off
-  Slowdown slowdown = kFullSpeed;  // slow_spell, spell_end
-  std::int64_t batch = 0;          // reconfiguration
+  std::int32_t fill_per_mille = 0;  // reconfiguration: of a filler, the windows that it uses; 0 = of another batch
+  Work work{};                      // stop, saved: what is kept
+  Duration stood_still{};           // suspension, stop: for a save that is broken off
+  Slowdown slowdown = kFullSpeed;   // slow_spell, spell_end
+  std::int64_t batch = 0;           // reconfiguration
 };
 using DueQueue = EventQueue<Due>;
 
@@ -61,9 +62,12 @@ struct SimGang : GangMember {
   bool saving = false;                  // stands still for a checkpoint or a publication
   bool publishes_now = false;           // asked for at this instant: another save must not push it aside
   bool assessed = false;                // its first epoch was told of, since it began with a version of `source`
+  bool fills = false;                   // the bubbles of config.host
+  bool has_bubbles = false;             // that others may fill
   bool in_group = false;                // others of its group may be on its GPUs; the model knows nothing of it
   Rate rate{};                          // where speed comes in stretches: the share of theirs
   Rate healthy{};                       // what `rate` is, or would be, on nodes at full speed, nobody taking turns
+  std::int32_t stage = -1;              // fills: of its host; -1 = of none
   std::int64_t turns = 1;               // jobs that take turns on one of its GPUs, itself included
   Slowdown slowdown = kFullSpeed;       // of the slowest of its nodes
   Time since{};                         // running: progress counted up to here; saving: since then

@@ -24,11 +24,17 @@ class Fingerprint final : public Observer {
     add(job.value);
     add(gang.value);
     add(incarnation);
-    const auto members = [this](const auto& says) {
+    const auto members = [this]<class Says>(const Says& says) {
       each(says, [this](auto, std::string_view name, const auto& member) {
-        // It came later: where it says nothing, fingerprints are what they were.
+        // Members that came later: where they say nothing, fingerprints are what they were.
         if constexpr (std::is_same_v<std::remove_cvref_t<decltype(member)>, bool>)
           if (name == "anew" && !member) return;
+        constexpr bool kGrew = Says::kKind == EventKind::launch || Says::kKind == EventKind::reconfigured ||
+                               Says::kKind == EventKind::progress;
+        if constexpr (kGrew) {
+          const bool later = name == "host" || name == "fill_per_mille" || name == "phase" || name == "rate";
+          if (later && member == std::remove_cvref_t<decltype(member)>{}) return;
+        }
         add_member(member);
       });
     };
@@ -48,6 +54,7 @@ class Fingerprint final : public Observer {
   void add_member(NodeId v) { add(v.value); }
   void add_member(Work v) { add(v.ns); }
   void add_member(Duration v) { add(v.ns); }
+  void add_member(Rate v) { add(v.per_billion); }
   void add_member(std::optional<Duration> v) { add(v ? v->ns : -1); }
   void add_member(const Allocation* gpus) {
     if (gpus == nullptr) return;

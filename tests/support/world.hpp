@@ -100,6 +100,7 @@ inline InvariantOptions watched(const Workload& w, const PerformanceModel& speed
   for (const Duration cost : sim.checkpoints.costs) o.world.longest_save = std::max(o.world.longest_save, cost);
   o.world.prompt = true;
   o.world.rule = sim.rule;
+  o.world.fill_cost = sim.fill_cost;
   return o;
 }
 

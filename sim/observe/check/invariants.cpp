@@ -138,6 +138,7 @@ void InvariantChecker::launch(const Event& e) {
     if ((usable == 0 && context_.topology->node(s.node).gpus > 0) || physical_->held_on(s.node) > usable)
       report(e.at, e.job, "down-node", fmt::format("node {} has {} usable GPUs", s.node.value, usable));
   }
+  begin_fill(e, *gpus);
   if (!options_.true_work) return;
   if (e.get<event::Launch>().anew) j.committed = Work{};
   if (j.committed.ns == 0) j.saved = Work{};  // it says so again
@@ -150,6 +151,7 @@ void InvariantChecker::release(const Event& e) {
   if (options_.true_work) work_.leave(e.job, e.at);
   if (j.held != kNone) unbook(*physical_, j.held);
   j.held = kNone;
+  end_fill(e.job);
 }
 
 void InvariantChecker::end(const Event& e, JobState to) {

@@ -5,11 +5,12 @@
 // (the names in Violation::rule):
 //   time, unknown-job, illegal-move, ended-twice, record-mismatch, stale-incarnation, incarnation, clairvoyant,
 //   bounds, overbooked, sharing, down-node, demand, off-target, work, plan-duplicate, plan-bounds, plan-overbooked,
-//   plan-sharing, left-over, unfinished
+//   plan-sharing, filler, left-over, unfinished
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -75,6 +76,7 @@ class InvariantChecker : public Observer {
     std::uint32_t planned = kNone;  // slot of what its standing target holds
     Work committed{};               // what it would keep, as it last said
     Work saved{};                   // what it inherited, and features that it found, spare it
+    JobId host{};                   // whose bubbles it fills
   };
   struct Booking {
     Allocation gpus;
@@ -89,6 +91,10 @@ class InvariantChecker : public Observer {
   void launch(const Event& e);
   void check_demand(const Event& e, const Allocation& gpus);
   void release(const Event& e);
+  // Fillers, in invariants_fillers.cpp.
+  void begin_fill(const Event& e, const Allocation& gpus);
+  void end_fill(JobId job);
+  void check_hosts(Time now);
   void end(const Event& e, JobState to);
   void check_sharing(const Event& e, const Ledger& ledger, const Allocation& gpus, Sharing sharing, GroupId group,
                      const char* rule);
@@ -114,6 +120,7 @@ class InvariantChecker : public Observer {
   std::optional<Ledger> physical_;
   std::optional<Ledger> planned_;
   WorkBook work_;
+  std::map<JobId, std::vector<JobId>> fillers_;  // [host] that hold its GPUs
   std::vector<JobId> touched_;
   std::vector<Violation> violations_;
   std::uint64_t count_ = 0;

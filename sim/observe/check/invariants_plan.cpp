@@ -22,6 +22,7 @@ void InvariantChecker::settle_touched(Time now) {
 
 void InvariantChecker::on_batch_end(Time now) {
   if (options_.true_work) work_.pass(now);
+  if (!fillers_.empty()) check_hosts(now);
   settle_touched(now);
 }
 

@@ -13,6 +13,10 @@ bool grouped(Sharing s) {
 bool takes_whole(const NodeSlice& s, Sharing sharing) {
   return s.milli_per_gpu == kMilliPerGpu && !grouped(sharing);
 }
+// A filler has no GPUs of its own.
+GpuMask own(const NodeSlice& s, Sharing sharing) {
+  return sharing == Sharing::filler ? GpuMask() : s.gpus;
+}
 
 }  // namespace
 
@@ -45,13 +49,13 @@ std::string Ledger::bounds(const Allocation& a) const {
 
 std::string Ledger::conflict(const NodeSlice& s, Sharing sharing, GroupId group) const {
   const Node& n = nodes_[s.node.index()];
-  if (const GpuMask both = s.gpus & n.whole; both.any())
+  if (const GpuMask both = own(s, sharing) & n.whole; both.any())
     return fmt::format("GPU {} of node {} is held by another job", both.lowest(), s.node.value);
   if (n.cpu_modelled && s.cpu_milli > n.cpu_milli) return fmt::format("node {} has no such CPUs left", s.node.value);
   if (n.mem_modelled && s.mem_bytes > n.mem_bytes)
     return fmt::format("node {} has no such memory left", s.node.value);
   if (n.shared == 0) return {};
-  for (GpuMask rest = s.gpus; rest.any(); rest.drop_lowest()) {
+  for (GpuMask rest = own(s, sharing); rest.any(); rest.drop_lowest()) {
     const Share& share = shares_[row(n, rest.lowest())];
     if (share.holders == 0) continue;
     const bool same_group =
@@ -76,7 +80,7 @@ std::string Ledger::take(const Allocation& a, Sharing sharing, GroupId group) {
     n.cpu_milli -= s.cpu_milli;
     n.mem_bytes -= s.mem_bytes;
     if (takes_whole(s, sharing)) {
-      n.whole |= s.gpus;
+      n.whole |= own(s, sharing);
       continue;
     }
     for (GpuMask rest = s.gpus; rest.any(); rest.drop_lowest()) {
@@ -99,7 +103,7 @@ void Ledger::give(const Allocation& a, Sharing sharing, GroupId group) {
     n.cpu_milli += s.cpu_milli;
     n.mem_bytes += s.mem_bytes;
     if (takes_whole(s, sharing)) {
-      n.whole &= ~s.gpus;
+      n.whole &= ~own(s, sharing);
       continue;
     }
     for (GpuMask rest = s.gpus; rest.any(); rest.drop_lowest()) {

@@ -97,7 +97,7 @@ void WorkBook::resolve() {
 void WorkBook::find_rate(Launch& l) {
   const PerformanceModel* model = world_.speed;
   const bool minds = model != nullptr && model->minds_neighbours();
-  if (!minds && !l.takes_turns) return;
+  if ((!minds && !l.takes_turns) || l.host.valid()) return;
   with_.clear();
   std::size_t most = 1;
   for_places(l.gpus, [&](const auto& there) {
@@ -192,8 +192,9 @@ void WorkBook::launch(JobId job, const Allocation& gpus, const RunConfig& config
   if (model != nullptr && !stretches) e.now.rate = model->speed(spec(job), gpus, config, {}).rate;
   const bool merged = sharing == Sharing::merged;
   const bool takes_turns = group.valid() && !merged && (model == nullptr || !model->knows_sharing());
-  const bool changes = stretches || takes_turns || merged || links_ || world_.slow_nodes ||
-                       (model != nullptr && model->minds_neighbours());
+  const bool fills = config.host.valid();
+  const bool changes = stretches || takes_turns || merged || links_ || world_.slow_nodes || fills ||
+                       spec(job).bubbles.any() || (model != nullptr && model->minds_neighbours());
   if (!changes) return;
   e.slot = launches_.take();
   Launch& l = launches_[e.slot];
@@ -204,6 +205,12 @@ void WorkBook::launch(JobId job, const Allocation& gpus, const RunConfig& config
   l.base = e.now.rate;
   l.total = total;
   l.takes_turns = takes_turns;
+  if (fills) {
+    const Launch* const host = launch_of(entries_[config.host.index()]);
+    const Bubbles& bubbles = spec(config.host).bubbles;
+    l.host = config.host;
+    l.use = stage_use(bubbles, host != nullptr ? stage_of(bubbles, host->gpus, gpus) : -1, spec(job).fills);
+  }
   if (merged) {
     l.merged = group;
     l.part = model != nullptr ? model->merged_part(spec(job), gpus, config)
@@ -230,6 +237,7 @@ void WorkBook::meet(const Launch& l, bool comes) {
     for (const std::uint32_t other : gang) mark(launches_[other]);
     if (gang.empty()) merged_.erase(l.merged);
   }
+  if (l.host.valid()) return fill(l, comes);
   if (!l.takes_turns && (world_.speed == nullptr || !world_.speed->minds_neighbours())) return;
   for_places(l.gpus, [&](auto& there) {
     if (!comes) there.erase(std::find(there.begin(), there.end(), l.job));

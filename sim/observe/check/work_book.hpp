@@ -11,6 +11,7 @@
 #include <optional>
 #include <vector>
 
+#include "sim/api/bubbles.hpp"
 #include "sim/control/observer.hpp"
 #include "sim/core/fetch.hpp"
 #include "sim/core/slots.hpp"
@@ -32,6 +33,7 @@ struct WorldModel {
   // Stops take hold when they are asked for, and what jobs report is exact: a simulation without chaos.
   bool prompt = false;
   const ProgressRule* rule = nullptr;  // of a simulator that is emulated
+  FillCost fill_cost{};                // of hosts whose bubbles are filled
 };
 
 class WorkBook {
@@ -101,6 +103,9 @@ class WorkBook {
     bool takes_turns = false, dirty = false, fresh = false;
     GroupId merged = kNoGroup;        // with the others of that group
     MergedPart part{};                // of one that is merged
+    JobId host{};                     // whose bubbles it fills
+    StageUse use{};                   // likewise: what of them fits
+    std::int64_t loss_ppm = 0;        // of one whose bubbles are filled
     SmallVector<Segment, 4> history;  // before the present one, where saves take time
   };
   using Launches = Slots<Launch, std::deque<Launch>>;
@@ -115,6 +120,8 @@ class WorkBook {
   void remember(Entry& e, Launch& l);
   void mark(Launch& l);
   void meet(const Launch& l, bool comes);
+  void fill(const Launch& filler, bool comes);
+  [[nodiscard]] Rate in_bubbles(const Launch& l, Rate rate) const;
   void find_rate(Launch& l);
   [[nodiscard]] Rate present_rate(const Launch& l) const;
   [[nodiscard]] Launch* launch_of(const Entry& e) { return e.slot == kNone ? nullptr : &launches_[e.slot]; }
@@ -144,7 +151,8 @@ class WorkBook {
   std::vector<std::size_t> place_of_;              // [GPU]; empty: one of its own
   std::vector<SmallVector<JobId, 2>> on_place_;
   std::vector<JobId> with_;
-  std::map<GroupId, std::vector<std::uint32_t>> merged_;  // launches that run, by the group that they are merged in
+  std::map<GroupId, std::vector<std::uint32_t>> merged_;    // launches that run, by the group that they are merged in
+  std::map<JobId, std::map<JobId, std::int64_t>> fillers_;  // [host][filler that runs] loss of the host's
   std::vector<Pause> pauses_;
   std::vector<std::uint32_t> pause_of_;  // [job]
   Duration last_dt_{};

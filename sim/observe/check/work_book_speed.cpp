@@ -1,6 +1,7 @@
 // The book's jobs at other speeds than before: merged with others, with another batch, on nodes that are slow.
 #include <algorithm>
 
+#include "sim/api/job_phases.hpp"
 #include "sim/models/speed/colocation.hpp"
 #include "sim/observe/check/work_book.hpp"
 
@@ -10,7 +11,7 @@ namespace orrery {
 Rate WorkBook::present_rate(const Launch& l) const {
   const Rate alone = in_turns(l.base, l.turns);
   const auto gang = merged_.find(l.merged);
-  if (!l.merged.valid() || gang == merged_.end()) return slowed(alone, l.slowdown);
+  if (!l.merged.valid() || gang == merged_.end()) return slowed(in_bubbles(l, alone), l.slowdown);
   std::vector<MergedPart> parts;
   std::optional<std::size_t> own;
   for (const std::uint32_t slot : gang->second) {
@@ -18,6 +19,26 @@ Rate WorkBook::present_rate(const Launch& l) const {
     parts.push_back(launches_[slot].part);
   }
   return slowed(own ? merged_speed(alone, *own, parts) : alone, l.slowdown);  // it may stand
+}
+
+// In the bubbles of its host, with others in its own.
+Rate WorkBook::in_bubbles(const Launch& l, Rate rate) const {
+  if (l.host.valid()) rate = times(rate, fill_rate(spec(l.host).bubbles, l.use, l.config.fill_per_mille));
+  return after_loss(rate, l.loss_ppm);
+}
+
+// A filler begins or ceases to run, or fills more or less.
+void WorkBook::fill(const Launch& filler, bool comes) {
+  std::map<JobId, std::int64_t>& all = fillers_[filler.host];
+  all.erase(filler.job);
+  const Bubbles& bubbles = spec(filler.host).bubbles;
+  if (comes) all[filler.job] = fill_loss_ppm(bubbles, filler.use, filler.config.fill_per_mille, world_.fill_cost);
+  if (Launch* const host = launch_of(entries_[filler.host.index()])) {
+    host->loss_ppm = 0;
+    for (const auto& [job, loss] : all) host->loss_ppm = std::max(host->loss_ppm, loss);
+    mark(*host);
+  }
+  if (all.empty()) fillers_.erase(filler.host);
 }
 
 void WorkBook::refresh(Entry& e, Launch& l) {
@@ -45,7 +66,8 @@ void WorkBook::reconfigure(JobId job, const RunConfig& config) {
   Launch* l = launch_of(entries_[job.index()]);
   if (l == nullptr) return;
   l->config = config;
-  if (!in_stretches()) l->base = world_.speed->speed(spec(job), l->gpus, config, {}).rate;
+  if (l->host.valid() && entries_[job.index()].runs) fill(*l, true);
+  if (!in_stretches() && world_.speed != nullptr) l->base = world_.speed->speed(spec(job), l->gpus, config, {}).rate;
   l->fresh = true;
   mark(*l);
   const auto gang = merged_.find(l->merged);

@@ -87,8 +87,8 @@ void MetricsFold::advance(Time now) {
 void MetricsFold::take(Job& j, const Event& e) {
   j.slot = held_.take();
   Held& h = held_[j.slot];
-  const Allocation* taken = e.get<event::Launch>().gpus;
-  h.gpus = taken != nullptr ? *taken : Allocation{};
+  const auto& [taken, anew, host, fill] = e.get<event::Launch>();
+  h.gpus = taken != nullptr && !host.valid() ? *taken : Allocation{};  // a filler's are its host's
   h.milli = h.gpus.milli_gpus();
   held_meter_.count(h.gpus, 1, adds_to(now_.gpus_held_milli));
 }

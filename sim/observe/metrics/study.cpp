@@ -116,8 +116,8 @@ void StudyFold::change_contention(int by_jobs, std::int64_t by_gpus) {
 void StudyFold::hold(Job& j, const Event& e) {
   Live& l = live_[j.live];
   static const Allocation kNothing;
-  const Allocation* const taken = e.get<event::Launch>().gpus;
-  const Allocation& gpus = taken != nullptr ? *taken : kNothing;
+  const auto& [taken, anew, host, fill] = e.get<event::Launch>();
+  const Allocation& gpus = taken != nullptr && !host.valid() ? *taken : kNothing;  // a filler's are its host's
   if (j.launches > 0 && (*table_)[e.job.index()].measured) {
     ++restarts_;
     if (!(gpus == l.held)) ++migrations_;
