@@ -18,6 +18,8 @@ std::string member_text(const T& m) {
     return std::to_string(m.value);
   else if constexpr (std::is_same_v<T, Work> || std::is_same_v<T, Duration>)
     return std::to_string(m.ns);
+  else if constexpr (std::is_same_v<T, Rate>)
+    return std::to_string(m.per_billion);
   else if constexpr (std::is_same_v<T, std::optional<Duration>>)
     return m ? std::to_string(m->ns) : "none";
   else if constexpr (std::is_same_v<T, const Allocation*>)

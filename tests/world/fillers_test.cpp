@@ -63,7 +63,7 @@ class Fills : public Policy {
   std::size_t planned_ = 0;
 };
 
-RunResult play(const Workload& w, Policy& policy, const SimOptions& sim = {}) {
+RunResult play_hosted(const Workload& w, Policy& policy, const SimOptions& sim = {}) {
   const IdealModel speed;
   InvariantChecker checker(watched(w, speed, sim));
   RunResult r = run_world(cluster(2, 4), w, policy, sim, true, {&checker});
@@ -117,7 +117,7 @@ TEST_CASE("fillers run in their host's windows and slow it down", "[exec][bubble
   Fills policy;
   SimOptions sim;
   sim.fill_cost = {seconds(1), 150'000};  // 10 % of a step, and 15 %
-  const RunResult r = play(w, policy, sim);
+  const RunResult r = play_hosted(w, policy, sim);
   CHECK(r.jobs[1].start_s == 0);
   CHECK(r.jobs[1].finish_s == 100);
   CHECK(r.jobs[0].finish_s == 1020);
@@ -130,7 +130,7 @@ TEST_CASE("of several fillers the worst counts", "[exec][bubbles]") {
   Fills policy;
   SimOptions sim;
   sim.fill_cost.interference_ppm = 250'000;
-  const RunResult r = play(w, policy, sim);
+  const RunResult r = play_hosted(w, policy, sim);
   CHECK(r.jobs[1].finish_s == 100);
   CHECK(r.jobs[2].finish_s == 200);
   CHECK(r.jobs[0].finish_s == 1040);  // 200 s at 0.8
@@ -152,7 +152,7 @@ TEST_CASE("a filler is told to use less of the windows while it runs", "[exec][b
   };
   SimOptions sim;
   sim.fill_cost.interference_ppm = 100'000;
-  const RunResult r = play(w, policy, sim);
+  const RunResult r = play_hosted(w, policy, sim);
   CHECK(r.jobs[1].finish_s == 150);
   CHECK(rates == std::vector<std::int64_t>{300'000'000, 300'000'000, 150'000'000});
   // 50 s at 1 / 1.1 and 100 s at 1 / 1.05
@@ -170,7 +170,7 @@ TEST_CASE("only fillers are told how much to fill", "[exec][bubbles]") {
       if (const auto* says = e.get_if<event::CommandFailed>()) failed.emplace_back(to_string(says->why));
     if (view.now < at_seconds(5)) plan.wake_at(at_seconds(5));
   };
-  play(w, policy);
+  play_hosted(w, policy);
   CHECK(failed == std::vector<std::string>{"impossible"});
 }
 
@@ -178,7 +178,7 @@ TEST_CASE("only fillers are told how much to fill", "[exec][bubbles]") {
 TEST_CASE("a filler goes back to the queue with its work when its host ends", "[exec][bubbles]") {
   const Workload w = hosted({{0, 4, 100}, {0, 1, 60}}, 1500);
   Fills policy;
-  const RunResult r = play(w, policy);
+  const RunResult r = play_hosted(w, policy);
   CHECK(r.jobs[0].finish_s == 100);
   CHECK(policy.heard == std::vector<std::string>{"1@100"});
   CHECK(r.jobs[1].finish_s == 130);
@@ -223,8 +223,8 @@ TEST_CASE("a filler fails with the node of its host", "[exec][bubbles]") {
   const Workload w = hosted({{0, 4, 100}, {0, 1, 60}}, 1500);
   Fills policy;
   SimOptions sim;
-  sim.failures.outages.push_back({.nodes = {NodeId(0)}, .from = at_seconds(50), .until = at_seconds(60)});
-  const RunResult r = play(w, policy, sim);
+  sim.failures.outages.push_back({NodeId(0), at_seconds(50), at_seconds(60)});
+  const RunResult r = play_hosted(w, policy, sim);
   CHECK(r.jobs[0].finish_s == 160);
   CHECK(r.jobs[1].finish_s == Approx(160 + 60 - 30).epsilon(1e-9));  // from 60 to 160 s at 0.3, then alone
 }
@@ -239,7 +239,7 @@ TEST_CASE("a filler holds no GPUs and attains nothing", "[control][bubbles]") {
     if (view.now < at_seconds(60)) plan.wake_at(at_seconds(60));
     if (view.now == at_seconds(60)) CHECK(view.job(JobId(1)).done.ns == seconds(18).ns);
   };
-  play(w, policy);
+  play_hosted(w, policy);
 }
 
 TEST_CASE("a plan that fills what is not there is refused", "[control][bubbles]") {
