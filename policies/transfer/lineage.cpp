@@ -24,6 +24,7 @@ std::unique_ptr<Policy> make_lineage(PolicySetup setup, OptionReader& options) {
   o.learn = on("learn");
   o.abort = on("abort");
   o.alpha = options.decimal("alpha");
+  o.beside = options.decimal("beside");
   o.min_run = options.time("min_run");
   o.rho_max = options.decimal("rho_max");
   o.sizes.seconds = options.choice("marginal") == "seconds";
@@ -85,6 +86,14 @@ const PolicyInfo lineage_policy = {
           1,
           kMostTime},
          {"alpha", "decimal", "0.5", "how GPUs count in service: 1 as in srsf, 0 not at all", {}, 0, 1},
+         {"beside",
+          "decimal",
+          "1",
+          "what the weight of a job is multiplied by that waits for nobody and that nobody waits for: above 1 such "
+          "jobs wait less, and lineages more",
+          {},
+          0.001,
+          kMany},
          {"min_run", "time", "300s", "for how long a job that has begun is not preempted", {}, 0, kMostTime},
          {"rho_max",
           "decimal",

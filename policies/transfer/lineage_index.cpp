@@ -262,6 +262,8 @@ Rank LineageIndex::rank(const JobSpec& spec, Duration left) const {
   if (spec.id.index() < nodes_.size() && !nodes_[spec.id.index()].children.empty()) {
     const Node& n = nodes_[spec.id.index()];
     block = n.tail.led_by(segment(spec, n, 0, left));
+  } else if (spec.after.empty()) {
+    block.weight = weight_units(spec.weight * beside_);
   }
   if (block.weight == 0) return kNothingGained;
   return block.service * (kWeightUnit / kFactorUnit) / block.weight;

@@ -28,7 +28,9 @@ struct LineageWaiter {
 class LineageIndex {
  public:
   // `alpha` from 0 to 1, in thousandths: where nobody waits for anybody 1000 gives the order of srsf, 0 that of srtf.
-  explicit LineageIndex(std::int64_t alpha_per_mille) : alpha_(alpha_per_mille) {}
+  // A job without edges, for which nobody waits, counts `beside` thousandths of its weight.
+  LineageIndex(std::int64_t alpha_per_mille, std::int64_t beside_per_mille)
+      : alpha_(alpha_per_mille), beside_(static_cast<double>(beside_per_mille) / 1000) {}
 
   // Every event of the run, in order.
   void follow(const ClusterView& view, const Event& e, const LineageGains& gains);
@@ -78,6 +80,7 @@ class LineageIndex {
   [[nodiscard]] std::int64_t factor(std::int32_t gpus) const;
 
   std::int64_t alpha_;
+  double beside_;
   mutable std::vector<std::int64_t> factors_;  // [GPUs]: GPUs^alpha in 1024ths; 0 = not worked out yet
   std::vector<Node> nodes_;                    // [job]
   std::vector<JobId> stale_, roots_, tree_;

@@ -17,7 +17,7 @@ Lineage::Lineage(std::unique_ptr<Placement> placement, const LineageOptions& opt
       options_(options),
       gains_(options.learn),
       abort_(options.learn && options.abort),
-      index_(options.alpha),
+      index_(options.alpha, options.beside),
       sizes_(options.sizes),
       holder_(options.hold),
       features_(options.hold),

@@ -24,12 +24,13 @@
 namespace orrery {
 
 struct LineageOptions {
-  bool index = true;         // rule R1; without it a job counts for itself alone
-  bool learn = true;         // rule R7; without it claims are believed and the first parent is the source
-  bool abort = true;         // likewise, of children that run
-  bool hold = true;          // rule R2
-  bool publish = true;       // rule R6
-  std::int64_t alpha = 500;  // per mille
+  bool index = true;           // rule R1; without it a job counts for itself alone
+  bool learn = true;           // rule R7; without it claims are believed and the first parent is the source
+  bool abort = true;           // likewise, of children that run
+  bool hold = true;            // rule R2
+  bool publish = true;         // rule R6
+  std::int64_t alpha = 500;    // per mille
+  std::int64_t beside = 1000;  // per mille
   Duration min_run{};
   std::int64_t rho_max = 5000;      // per mille
   LineageSizes::Options sizes{};    // rule R3

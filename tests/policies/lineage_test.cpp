@@ -184,6 +184,22 @@ TEST_CASE("lineage serves a parent before a shorter job when enough waits for it
   CHECK(r.jobs[1].finish_s == 100);
 }
 
+TEST_CASE("lineage serves a job beside lineages earlier where it counts more often", "[policies][lineage]") {
+  // The jobs of above. j3 counts twice: 2 in 50 s, before 2 in 60 s. One and a half times, 1.5 in 50 s, is too
+  // little.
+  Workload w = make_workload({{0, 1, 100}, {0, 1, 10}, {0, 1, 10}, {0, 1, 50}});
+  for (std::size_t i : {1U, 2U}) w.specs[i].after = {{JobId(0), true, 400}};
+  std::map<std::string, std::string> options = kIndexAlone;
+  options["beside"] = "1.5";
+  CHECK(run(cluster(1, 1), w, {"lineage", "count", options}).jobs[3].finish_s == 110);
+  options["beside"] = "2";
+  const RunResult r = run(cluster(1, 1), w, {"lineage", "count", options});
+  CHECK(r.jobs[3].finish_s == 50);
+  CHECK(r.jobs[1].finish_s == 100);
+  CHECK(r.jobs[2].finish_s == 110);
+  CHECK(r.jobs[0].finish_s == 170);
+}
+
 TEST_CASE("lineage counts a job with two unmet edges at the parent that is farther away", "[policies][lineage]") {
   // j4 (1 s) needs j0 (30 s) and j1 (20 s); j2 (25 s) and j3 (18 s) stand alone. It hangs below j0 while that has
   // more to do, so j0 counts 2 in 31 s and goes first, though j3 and j1 are shorter.
