@@ -26,7 +26,8 @@ int live_validate_action(const std::vector<std::string>& arguments) {
       "gate", taking<double>(),
       "gate in percent (default: 1; 3 where raised priority is refused or CPU pressure is above 60 %, and for jobs "
       "that really train)")("profile", taking<std::string>(),
-                            "table of `live calibrate`: what the simulation from profiles believes");
+                            "table of `live calibrate`: what the simulation from profiles believes")(
+      "json", "print an array of objects, one per policy; what is for people goes to stderr");
   args.within("gate", 0, 1000);
   add_scenario_options(args);
   if (const auto done = read_arguments(args, arguments)) return *done;
@@ -59,6 +60,7 @@ int live_validate_action(const std::vector<std::string>& arguments) {
     return report_error(ok.error());
   const bool real = may_train(*prepared);
   std::vector<report::Fidelity> all;
+  std::vector<Validated> through;
   bool passed = true, failed = false;
   double gate = 0;
   const report::Gated gated = real ? report::Gated::replayed : report::Gated::profiled;
@@ -89,8 +91,9 @@ int live_validate_action(const std::vector<std::string>& arguments) {
                    all.size(), policies->size(), policy_label(policy));
         return kInterrupted;
       }
-      if (attempt > 1) all.pop_back();
+      if (attempt > 1) all.pop_back(), through.pop_back();
       all.push_back(v->fidelity);
+      through.push_back(*v);
       const double allowed = args.has("gate") ? args.get<double>("gate") : v->gate_pct;
       gate = std::max(gate, allowed);
       const report::Judgement judged = report::judge(v->fidelity, allowed, gated, v->others_cpu_pct);
@@ -107,7 +110,9 @@ int live_validate_action(const std::vector<std::string>& arguments) {
     passed = passed && good;
   }
   progress.end();
-  if (!print(headline(*prepared) + "\n" + report::render_fidelity(all, gate, gated) + verdict)) return kRunFailed;
+  const std::string text = headline(*prepared) + "\n" + report::render_fidelity(all, gate, gated) + verdict;
+  if (args.has("json")) fmt::print(stderr, "{}", text);
+  if (!print(args.has("json") ? validated_json(through) : text)) return kRunFailed;
   return failed ? kFailedPoints : passed ? kOk : kGateFailed;
 }
 

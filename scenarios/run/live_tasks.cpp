@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <map>
 
 #include "backend/protocol/files.hpp"
 #include "sim/core/joined.hpp"
@@ -84,6 +85,13 @@ Expected<std::optional<JobFile>> trained_job(const Prepared& prepared, const Job
   return fail(std::move(d));
 }
 
+const JobFile* grid_member(const Prepared& prepared, const std::string& model, std::size_t number) {
+  if (!prepared.catalogue || (prepared.scenario.live && prepared.scenario.live->models.contains(model)))
+    return nullptr;
+  const auto grid = prepared.catalogue->grids.find(model);
+  return grid == prepared.catalogue->grids.end() ? nullptr : &grid->second[number % grid->second.size()];
+}
+
 Expected<std::optional<JobFile>> trained_job(const Prepared& prepared, const std::string& model) {
   JobSpec spec;
   spec.model = model;
@@ -101,11 +109,13 @@ Expected<std::vector<live::LiveTask>> live_tasks(const Prepared& prepared, const
   const std::string root = fs::absolute(folder, ignored).string();
   const auto folder_of = [&root](JobId job) { return fmt::format("{}/jobs/{}", root, job.value); };
   tasks.resize(prepared.workload.specs.size());
+  std::map<std::string, std::size_t> of_model;  // jobs so far
   for (const JobSpec& spec : prepared.workload.specs) {
     auto trained = trained_job(prepared, spec);
     if (!trained) return tl::make_unexpected(std::move(trained.error()));
     std::optional<JobFile> job = *std::move(trained);
     if (!job) continue;
+    if (const JobFile* const member = grid_member(prepared, spec.model, of_model[spec.model]++)) job = *member;
     std::string from = job->from;
     if (!spec.after.empty()) {
       from.clear();  // the executor names the version at its launch

@@ -25,6 +25,10 @@ namespace orrery::app {
 // The same of a model alone.
 [[nodiscard]] Expected<std::optional<JobFile>> trained_job(const Prepared& prepared, const std::string& model);
 
+// What the job of a model trains that is its `number`th in the trace, from 0 on, where the catalogue says that jobs
+// of this model are a grid (`live.grid`): its members in turn. nullptr: they are none.
+[[nodiscard]] const JobFile* grid_member(const Prepared& prepared, const std::string& model, std::size_t number);
+
 // What keeps the scenario's jobs from being run on this machine, found before anything starts: a cluster of more
 // nodes than there are, models that nobody names, folders of data that are not there. Relative ones are beside the
 // jobs' own folders, in `beside`.

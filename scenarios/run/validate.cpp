@@ -99,6 +99,12 @@ std::optional<Validated> validated_of(const Json& j) {
 
 }  // namespace
 
+std::string validated_json(const std::vector<Validated>& all) {
+  Json rows = Json::array();
+  for (const Validated& v : all) rows.push_back(json_of(v));
+  return json_text(rows, 1) + "\n";
+}
+
 Expected<Validated> validate_policy(const Prepared& prepared, const LiveRequest& request,
                                     const MeasuredTimes* promised) {
   auto live = run_live(prepared, request);

@@ -30,6 +30,10 @@ struct Validated {
 [[nodiscard]] Expected<Validated> validate_policy(const Prepared& prepared, const LiveRequest& request,
                                                   const MeasuredTimes* promised);
 
+// An array of objects, one per policy: the live run, both simulations and how far they were from it (errors in
+// percent), decisions and how many of them were replayed, the gate, and the share of the cores that others used.
+[[nodiscard]] std::string validated_json(const std::vector<Validated>& all);
+
 // What must be equal for a validation to go on where another stopped: of `profile`, a file or empty, the contents.
 [[nodiscard]] std::string what_is_validated(const Prepared& prepared, const std::vector<PolicyConfig>& policies,
                                             std::uint64_t seed, const std::string& worker,

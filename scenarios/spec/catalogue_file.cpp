@@ -171,7 +171,8 @@ class Reader {
                                    places.file.path, task.is_string() ? task.get<std::string>() : task.type_name()));
     const std::size_t before = walk_.errors().size();
     JobFile live = *loaded, cluster = *std::move(loaded);
-    read_size(places.live, SizeName::live, job, live);
+    std::vector<JobFile> grid;
+    read_size(places.live, SizeName::live, job, live, &grid);
     inherit_towers(job, *cluster.config);
     read_size(places.cluster, SizeName::cluster, job, cluster);
     if (walk_.errors().size() > before) return;
@@ -181,6 +182,7 @@ class Reader {
                                                                                      : job.name;
     check_pair(places, job);
     out_->live.emplace(job.name, std::move(live));
+    if (!grid.empty()) out_->grids.emplace(job.name, std::move(grid));
   }
 
   // A child's towers at size `cluster` are its parents', whatever its file says.
@@ -199,19 +201,22 @@ class Reader {
     }
   }
 
+  // `grid`: of size `live` only.
   // clang-format off
-  void read_size(const Place& at, SizeName name, CatalogueJob& job, JobFile& file) {
+  void read_size(const Place& at, SizeName name, CatalogueJob& job, JobFile& file,
+                 std::vector<JobFile>* grid = nullptr) {
     CatalogueSize& size = name == SizeName::live ? job.live : job.cluster;
     size.where = walk_.where(at);
     size.gpus.emplace_back(1, 1.0);
     const std::size_t before = walk_.errors().size();
-    Place set{}, gpus{};
+    Place set{}, gpus{}, members{};
     YamlWalk::ReadKeys keys{
         {"gpus", [&](const Place& p) { gpus = p; size.gpus = read_gpus(p); }},
         {"set", [&](const Place& p) { set = p; read_set(p, file); }},
     };
     if (name == SizeName::live) {
       keys.push_back({"step", [&](const Place& p) { size.step = walk_.positive(p, parse_duration); }});
+      keys.push_back({"grid", [&](const Place& p) { members = p; }});
     } else {
       keys.push_back({"mfu", [&](const Place& p) {
         size.run.utilisation = walk_.number(p);
@@ -226,6 +231,8 @@ class Reader {
     if (walk_.errors().size() > before) return;
     if (name == SizeName::live && size.step.ns == 0)
       walk_.missing(at, "step", "what a step takes on one of this machine's slots, such as 50ms");
+    if (!members.path.empty()) *grid = read_grid(members, file);
+    if (walk_.errors().size() > before) return;
     read_run(set.path.empty() ? at : set, size, file);
     if (walk_.errors().size() == before && name == SizeName::cluster) check_gpus(gpus.path.empty() ? at : gpus, job);
   }
@@ -246,11 +253,27 @@ class Reader {
 
   // Keys of the job file that are otherwise at this size; null takes one away.
   void read_set(const Place& at, JobFile& file) {
+    change(at, {"steps", "global_batch", "micro_batch", "seed", "precision", "threads", "report_every", "save_every",
+                "evaluate_every", "assess", "bucket_bytes", "optimizer", "model", "data", "evaluate"}, file);
+  }
+
+  // The members of a grid: the job as `set` makes it, but for what they try. Backbone, data and steps stay, so that
+  // they may share a gang, features and run times.
+  std::vector<JobFile> read_grid(const Place& at, const JobFile& file) {
+    std::vector<JobFile> members;
+    walk_.each(at, [&](const Place& p) {
+      members.push_back(file);
+      change(p, {"optimizer", "seed"}, members.back());
+    });
+    if (at.node.is_list() && members.empty())
+      walk_.complain(at, fmt::format("`{}` has no members", at.path));
+    return members;
+  }
+
+  void change(const Place& at, const std::vector<const char*>& allowed, JobFile& file) {
     const auto any = [](const Place&) {};
     YamlWalk::ReadKeys keys;
-    for (const char* key : {"steps", "global_batch", "micro_batch", "seed", "precision", "threads", "report_every",
-                            "save_every", "evaluate_every", "bucket_bytes", "optimizer", "model", "data", "evaluate"})
-      keys.push_back({key, any});
+    for (const char* key : allowed) keys.push_back({key, any});
     const std::size_t before = walk_.errors().size();
     walk_.section(at, keys);
     if (walk_.errors().size() > before) return;
@@ -259,8 +282,9 @@ class Reader {
       for (Diagnostic& d : patch.error().items) walk_.add(std::move(d));
       return;
     }
-    file.config->merge_patch(*patch);
-    if (auto again = job_of(file.config, file.path)) file = *std::move(again);
+    JsonBox config = file.config;
+    config->merge_patch(*patch);
+    if (auto again = job_of(std::move(config), file.path)) file = *std::move(again);
     else pass_on(at, again.error().items.front());
   }
   // clang-format on

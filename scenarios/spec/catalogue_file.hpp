@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "scenarios/spec/job_file.hpp"
 #include "sim/core/topology.hpp"
@@ -19,6 +20,7 @@ struct CatalogueFile {
   Catalogue catalogue;
   std::map<std::string, JobFile>
       live;  // [name] what a trainer reads at size `live`; the file's path, its keys merged
+  std::map<std::string, std::vector<JobFile>> grids{};  // [name] the same of the members of its grid, in order
 };
 
 using JobLoader = std::function<Expected<JobFile>(const std::string& path)>;

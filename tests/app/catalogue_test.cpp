@@ -23,6 +23,7 @@ namespace fs = std::filesystem;
 
 const std::string kSimulated = std::string(ORRERY_SOURCE_DIR) + "/scenarios/studies/lineage.yaml";
 const std::string kLive = std::string(ORRERY_SOURCE_DIR) + "/scenarios/live/lineage.yaml";
+const std::string kStudy = std::string(ORRERY_SOURCE_DIR) + "/scenarios/live/lineage-study.yaml";
 
 // A scenario with the catalogue of another folder; empty = its own.
 Prepared prepared_with(const std::string& file, const std::string& catalogue = {}) {
@@ -194,6 +195,81 @@ TEST_CASE("catalogue: what does not fit the memory of a GPU is an error", "[cata
   CHECK(said.find("`jobs.pairs.cluster.gpus`: on 64 GPUs each has to hold") != std::string::npos);
   CHECK(said.find("catalogue.yaml:") != std::string::npos);
   CHECK(read_catalogue(test::kShippedCatalogue, &kH200Node).has_value());
+}
+
+TEST_CASE("catalogue: members of a grid differ in what they try, and in nothing else", "[catalogue][grid]") {
+  const auto with = [](const std::string& live) {
+    std::string text = test::kSmallCatalogue;
+    const std::string plain = "live: { step: 20ms }";
+    return test::read_small(text.replace(text.find(plain), plain.size(), "live: " + live));
+  };
+  // `set` holds for all members, wherever it stands.
+  const auto read = with(
+      "{ step: 20ms, grid: [ { optimizer: { lr: 0.01 } }, { optimizer: { lr: 0.1 }, seed: 7 }, {} ],\n"
+      "            set: { steps: 30, optimizer: { lr: 0.5, warmup: 4 } } }");
+  if (!read) FAIL(render(read.error()));
+  REQUIRE((*read)->grids.size() == 1);
+  const std::vector<JobFile>& grid = (*read)->grids.at("tune");
+  REQUIRE(grid.size() == 3);
+  const double rates[] = {0.01, 0.1, 0.5};
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK(grid[i].steps == 30);
+    CHECK((*grid[i].config)["optimizer"]["lr"] == rates[i]);
+    CHECK((*grid[i].config)["optimizer"]["warmup"] == 4);
+    CHECK(grid[i].config->value("seed", 1) == (i == 1 ? 7 : 1));
+    CHECK((*grid[i].config)["model"] == (*(*read)->live.at("tune").config)["model"]);
+  }
+  CHECK((*(*read)->live.at("tune").config)["optimizer"]["lr"] == 0.5);
+
+  const auto said = [&with](const std::string& live) {
+    const auto refused = with(live);
+    return refused ? std::string() : render(refused.error());
+  };
+  CHECK(said("{ step: 20ms, grid: [ { steps: 10 } ] }").find("unknown key `steps`") != std::string::npos);
+  CHECK(said("{ step: 20ms, grid: [] }").find("`jobs.tune.live.grid` has no members") != std::string::npos);
+  CHECK(said("{ step: 20ms, grid: [ { optimizer: { lr: fast } } ] }").find("jobs.tune.live.grid") !=
+        std::string::npos);
+  CHECK(said("{ step: 20ms, grid: 3 }").find("jobs.tune.live.grid") != std::string::npos);
+  // Only what is trained live has learning rates.
+  std::string cluster = test::kSmallCatalogue;
+  const std::string plain = "cluster: { gpus: 2 }";
+  const auto refused =
+      test::read_small(cluster.replace(cluster.find(plain), plain.size(), "cluster: { grid: [ {} ] }"));
+  REQUIRE_FALSE(refused);
+  CHECK(render(refused.error()).find("unknown key `grid`") != std::string::npos);
+}
+
+TEST_CASE("catalogue: the live study's grids, lineages and foretold gain", "[catalogue][grid][lineage]") {
+  const Prepared study = prepared_with(kStudy);
+  std::map<std::string, std::size_t> of_model;
+  std::map<std::string, std::set<double>> rates;
+  int descendants = 0;
+  for (const JobSpec& spec : study.workload.specs) {
+    descendants += spec.after.empty() ? 0 : 1;
+    const JobFile* const member = grid_member(study, spec.model, of_model[spec.model]++);
+    REQUIRE((member != nullptr) == (spec.kind == JobKind::hpo));
+    if (member != nullptr) rates[spec.model].insert((*member->config)["optimizer"]["lr"].get<double>());
+  }
+  CHECK(descendants >= 16);
+  REQUIRE(rates.size() == 2);
+  for (const auto& [model, tried] : rates) CHECK(tried.size() == 6);
+  // In turn: the seventh job of a grid of six is its first member again.
+  CHECK(grid_member(study, "shape-lora", 6) == grid_member(study, "shape-lora", 0));
+  CHECK(grid_member(study, "pairs", 0) == nullptr);
+
+  std::map<std::string, double> mean_jct_s;
+  for (const PolicyConfig& policy : study.scenario.compare_policies) {
+    RunRequest request;
+    request.policy = policy;
+    const auto report = simulate(study, request);
+    if (!report) FAIL(render(report.error()));
+    CHECK(report->violations == 0);
+    CHECK(report->result.summary.finished == static_cast<std::int64_t>(study.workload.specs.size()));
+    CHECK(report->result.summary.makespan_s < 480);
+    mean_jct_s[policy.name] = report->result.summary.mean_jct_s;
+  }
+  CHECK(mean_jct_s.size() == 3);
+  CHECK(mean_jct_s.at("lineage") < 0.9 * mean_jct_s.at("srsf"));
 }
 
 }  // namespace
