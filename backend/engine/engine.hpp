@@ -39,6 +39,7 @@ struct GangSpec {
   Start start;                    // said to every rank as soon as it runs; the engine sets world, lease and fence
   std::vector<RankPlace> ranks;   // [rank]: within EngineOptions::nodes
   bool shared = false;            // other gangs run on these GPUs at the same time
+  bool idle = false;              // its ranks get only what others leave of the cores
 };
 
 // A process, also after this controller's death; what is in it is the engine's affair. One line of text, whose first

@@ -17,7 +17,8 @@ constexpr std::int64_t kTick = 2'000'000;                                     //
 constexpr std::size_t kBacklog = 256 * 1024;                                  // beyond this, step reports wait
 constexpr std::int64_t kFlush = 2 * kSecond;                                  // for the last words
 constexpr std::int64_t kShortestWait = 2'000'000, kLongestWait = 50'000'000;  // while it works, see listen()
-constexpr std::int64_t kStopPatience = 10 * kSecond;                          // with silent peers, once asked to stop
+constexpr std::int64_t kSignOfLife = 5 * kSecond;     // between the words of a filler that rests
+constexpr std::int64_t kStopPatience = 10 * kSecond;  // with silent peers, once asked to stop
 
 }  // namespace
 
@@ -106,21 +107,26 @@ void Worker::restore() {
 }
 
 void Worker::do_steps() {
+  if (job_.start.fill == 0) rest({});
   while (job_.done < job_.start.total_work) {
+    slow_down();
     const Work part = std::min(job_.start.step_work, job_.start.total_work - job_.done);
+    const Duration step{scaled(job_.start.step_time, Work{1'000'000 + slowed_.value_or(0)}, Work{1'000'000})};
+    const Duration takes{scaled(step, part, job_.start.step_work)};
     const std::int64_t began = monotonic_ns(), paused = paused_;
     // What kept the rank from running for so long will not be made up for by a race.
-    if (began - anchor_ > std::max(kSecond, add_ns(job_.start.step_time.ns, job_.start.step_time.ns))) {
+    if (began - anchor_ > std::max(kSecond, add_ns(step.ns, step.ns))) {
       log_->note(fmt::format("{} ms late after step {}: not made up for", (began - anchor_) / 1'000'000, job_.step));
       anchor_ = began;
     }
-    anchor_ = add_ns(anchor_, scaled(job_.start.step_time, part, job_.start.step_work));
+    anchor_ = add_ns(anchor_, takes.ns);
     rest_until(anchor_);
     const std::int64_t word = agree(wanted());
     ++job_.step;
     job_.done = job_.done + part;
-    job_.spent += Duration{monotonic_ns() - began - (paused_ - paused)};
+    job_.spent += slowed_ ? takes : Duration{monotonic_ns() - began - (paused_ - paused)};
     after_step(word);
+    rest(takes);
   }
   publish();
   wire_.say(live::Done{job_.step});
@@ -194,6 +200,53 @@ void Worker::reconfigure() {
   job_.start.step_work = wanted->step_work;
   log_->note(fmt::format("batch {}, accumulation {} after step {}", wanted->batch, wanted->accumulation, job_.step));
   wire_.say(live::Reconfigured{wanted->batch, wanted->accumulation});
+}
+
+// Only rank 0 hears of it, as of the other speeds.
+void Worker::slow_down() {
+  const auto said = std::exchange(wire_.wants().slow, std::nullopt);
+  if (!said) return;
+  slowed_ = said->millionths;
+  log_->note(fmt::format("slowed by {} millionths after step {}", *slowed_, job_.step));
+}
+
+void Worker::note_fill() {
+  const auto wanted = std::exchange(wire_.wants().fill, std::nullopt);
+  if (!wanted || !job_.start.fill) return;
+  job_.start.fill = wanted->per_mille;
+  log_->note(fmt::format("{} per mille of the time after step {}", wanted->per_mille, job_.step));
+  wire_.say(live::Filling{wanted->per_mille});
+}
+
+// How long a filler rests after a step; for ever while it is to make none.
+std::int64_t Worker::rest_after(Duration step) const {
+  const std::int64_t fill = job_.start.fill.value_or(live::kFillAlways);
+  if (fill == 0) return kNever.ns;
+  return scaled(step, Work{live::kFillAlways - fill}, Work{fill});
+}
+
+// Rank 0 knows for how long; what it is told in between may end it.
+void Worker::rest(Duration step) {
+  if (!job_.start.fill || job_.done >= job_.start.total_work) return;
+  std::int64_t said = monotonic_ns();
+  while (true) {
+    note_fill();
+    const worker::Wants& wants = wire_.wants();
+    const bool wanted = wants.save || wants.publish > 0 || !wants.members.empty();
+    const std::int64_t until = add_ns(anchor_, rest_after(step)), now = monotonic_ns();
+    const bool over = options_.rank != 0 || wanted || now >= until;
+    const std::int64_t word = agree(!wants.stop.empty() ? kStop : over ? kGoOn : kRest);
+    if (word == kStop) stop();
+    if (word == kGoOn) {
+      anchor_ = options_.rank == 0 ? std::min(until, now) : now;
+      return;
+    }
+    if (options_.rank != 0) continue;
+    rest_until(std::min(until, add_ns(now, kLongestWait)));
+    if (monotonic_ns() - said < kSignOfLife || wire_.backlog() > kBacklog) continue;
+    said = monotonic_ns();
+    wire_.say(live::Step{job_.step, job_.done, std::exchange(job_.spent, Duration{})});
+  }
 }
 
 void Worker::conduct() {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "backend/paced/gang.hpp"
@@ -50,6 +51,10 @@ class Worker {
   [[noreturn]] void stop();
   void report(bool last);
   void reconfigure();
+  void slow_down();
+  void note_fill();
+  [[nodiscard]] std::int64_t rest_after(Duration step) const;
+  void rest(Duration step);
   // From the first step's end on after which there is a member more, until the gang's end.
   [[noreturn]] void conduct();
   [[noreturn]] void follow();
@@ -58,6 +63,7 @@ class Worker {
   // What the rank offers at the end of a step: the largest one of the gang is what all do. After kConduct, rank 0
   // alone knows what comes: it offers how long the next step takes, and from then on no word means anything else.
   enum Word : std::int64_t { kGoOn = 0, kSave = 1, kStop = 2, kConduct = 3 };
+  static constexpr std::int64_t kRest = 1;  // after a step of a filler, instead of kSave: not yet the next one
   static constexpr std::int64_t kEndDone = 0, kEndStopped = 1, kBeat = 2, kWish = std::int64_t{1} << 62;
   [[nodiscard]] Word wanted();
   std::int64_t agree(std::int64_t word);
@@ -77,6 +83,8 @@ class Worker {
   std::int64_t anchor_ = 0;  // when the current phase ends or ended, by plan
   std::int64_t awake_;       // when the rank last was seen not to have been suspended
   std::int64_t paused_ = 0;  // ns for which the process was suspended, so far
+  // What fillers cost it, in millionths of a step; nothing: nobody has said, and steps are reported as they are.
+  std::optional<std::int64_t> slowed_{};
 };
 
 }  // namespace orrery::paced

@@ -171,6 +171,9 @@ struct Formatter {
   }
   std::string operator()(const Join& m) const { return "join " + start_to_json(m.start); }
   std::string operator()(Drop) const { return "drop"; }
+  std::string operator()(Fill m) const { return fmt::format("fill {}", m.per_mille); }
+  std::string operator()(Slow m) const { return fmt::format("slow {}", m.millionths); }
+  std::string operator()(Filling m) const { return fmt::format("filling {}", m.per_mille); }
   std::string operator()(const ToMember& m) const {
     return fmt::format("of {} {}", m.job, std::visit(*this, m.what));
   }
@@ -298,6 +301,8 @@ Expected<ToWorker> parse_to_worker(std::string_view line) {
   if (verb == "publish") return fields.finish<ToWorker>(Publish{});
   if (verb == "stop") return fields.finish<ToWorker>(Stop{});
   if (verb == "reconfigure") return fields.finish<ToWorker>(reconfigure_from(fields));
+  if (verb == "fill") return fields.finish<ToWorker>(Fill{fields.number("per_mille", 0, kFillAlways)});
+  if (verb == "slow") return fields.finish<ToWorker>(Slow{fields.number("millionths", 0, kMaxSlow)});
   if (verb == "of") {
     ToMember m{std::string(fields.word("job")), {}};
     const std::string_view what = fields.word("what");
@@ -309,7 +314,7 @@ Expected<ToWorker> parse_to_worker(std::string_view line) {
       fields.complain("a member knows save, publish, stop, drop, reconfigure");
     return fields.finish<ToWorker>(std::move(m));
   }
-  fields.complain("a worker knows start, save, publish, stop, lease, reconfigure, join, of");
+  fields.complain("a worker knows start, save, publish, stop, lease, reconfigure, fill, slow, join, of");
   return fields.fail();
 }
 
@@ -340,11 +345,12 @@ Expected<FromWorker> parse_from_worker(std::string_view line) {
           "assessed, left");
     return fields.finish<FromWorker>(std::move(m));
   }
+  if (verb == "filling") return fields.finish<FromWorker>(Filling{fields.number("per_mille", 0, kFillAlways)});
   FromWorker m;
   if (!take_report(verb, fields, m))
     fields.complain(
         "a controller knows hello, ready, step, saving, saved, published, done, error, reconfigured, refused, "
-        "features, assessed, of");
+        "features, assessed, filling, of");
   return fields.finish<FromWorker>(std::move(m));
 }
 

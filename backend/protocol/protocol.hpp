@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -21,6 +22,8 @@ inline constexpr std::int64_t kProtocolVersion = 2;              // 2: members o
 inline constexpr std::size_t kMaxLineBytes = 64 * 1024;          // of one line, without its newline
 inline constexpr std::int64_t kMaxLeaseSeconds = 1'000'000'000;  // about 30 years
 inline constexpr std::int64_t kMaxWorld = 1'000'000;
+inline constexpr std::int64_t kFillAlways = 1000;        // Fill: as many steps as it can
+inline constexpr std::int64_t kMaxSlow = 1'000'000'000;  // Slow: a thousand times as long
 
 // What a worker's exit status means, whoever the worker is.
 inline constexpr int kExitDone = 0;   // all work is done; `done` was said
@@ -66,6 +69,7 @@ struct Start {
   Fence fence{};             // of the controller; fenced off, a rank neither obeys nor commits
   std::int64_t batch = 0, accumulation = 0;  // as in Reconfigure, from the first step on
   FeatureFolder features{};
+  std::optional<std::int64_t> fill{};  // as in Fill, from the first step on: of a filler; nothing: it is none
   friend bool operator==(const Start&, const Start&) = default;
 };
 struct Save {
@@ -88,6 +92,18 @@ struct Reconfigure {
   Work step_work{1};
   friend bool operator==(const Reconfigure&, const Reconfigure&) = default;
 };
+// To a filler, which runs where another gang does, its host: it is to make steps for so many thousandths of the time,
+// in between it rests. 0: it rests until it is told otherwise. From the step that it makes on.
+struct Fill {
+  std::int64_t per_mille = kFillAlways;
+  friend bool operator==(Fill, Fill) = default;
+};
+// To a paced gang: how much longer its steps take for its fillers, in millionths, from the next one on. It then says
+// of steps how long they take by plan (Step::spent), so what is measured of it is exact on a busy machine, too.
+struct Slow {
+  std::int64_t millionths = 0;
+  friend bool operator==(Slow, Slow) = default;
+};
 // A member more: what a gang of its own would be started with. Its `world` and `lease_s` are the gang's.
 struct Join {
   Start start;
@@ -103,7 +119,7 @@ struct ToMember {
   std::variant<Save, Publish, Stop, Drop, Reconfigure> what;
   friend bool operator==(const ToMember&, const ToMember&) = default;
 };
-using ToWorker = std::variant<Start, Save, Publish, Stop, Lease, Reconfigure, Join, ToMember>;
+using ToWorker = std::variant<Start, Save, Publish, Stop, Lease, Reconfigure, Join, ToMember, Fill, Slow>;
 
 // --- from the worker ----------------------------------------------------------------------------------------------
 
@@ -175,6 +191,11 @@ struct FeaturesUsed {
   std::string key;  // a word
   friend bool operator==(const FeaturesUsed&, const FeaturesUsed&) = default;
 };
+// A filler makes steps for so many thousandths of the time from now on, as it was told to.
+struct Filling {
+  std::int64_t per_mille = kFillAlways;
+  friend bool operator==(Filling, Filling) = default;
+};
 // The member is none any more: it was told to stop, and what it has done is in its newest checkpoint, or to drop.
 struct Left {
   friend bool operator==(Left, Left) = default;
@@ -188,7 +209,7 @@ struct FromMember {
   friend bool operator==(const FromMember&, const FromMember&) = default;
 };
 using FromWorker = std::variant<Hello, Ready, Step, Saving, Saved, Published, Done, WorkerError, Reconfigured,
-                                Refused, FeaturesUsed, Assessed, FromMember>;
+                                Refused, FeaturesUsed, Assessed, FromMember, Filling>;
 
 // The message in one line (without its newline). Errors have one diagnostic, which quotes the line, shortened: no
 // UTF-8, control characters, more than kMaxLineBytes, an unknown verb, missing or extra fields, a number that is

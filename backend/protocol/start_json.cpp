@@ -173,6 +173,7 @@ tl::expected<Start, std::string> start_from_json(std::string_view text) {
   if (keys.has("batch")) s.batch = keys.integer("batch", 1);
   if (keys.has("accumulation")) s.accumulation = keys.integer("accumulation", 1);
   if (keys.has("features")) s.features = features_from(keys.object("features"), keys.error);
+  if (keys.has("fill")) s.fill = keys.integer("fill", 0, kFillAlways);
   s.costs = costs_from(keys.object("costs"), keys.error);
   keys.finish();
   if (!keys.error.empty()) return tl::make_unexpected(keys.error);
@@ -209,6 +210,7 @@ std::string start_to_json(const Start& s) {
                         {"limit_bytes", s.features.limit_bytes},
                         {"bytes_per_s", s.features.bytes_per_s},
                         {"readers_per_mille", s.features.readers_per_mille}};
+  if (s.fill) json["fill"] = *s.fill;
   return json_line(json);
 }
 

@@ -127,6 +127,10 @@ void Wire::obey(const live::ToWorker& message) {
     ++wants_.publish;
   } else if (const auto* reconfigure = std::get_if<live::Reconfigure>(&message); reconfigure && speaks_) {
     wants_.reconfigure = *reconfigure;
+  } else if (const auto* fill = std::get_if<live::Fill>(&message); fill && speaks_) {
+    wants_.fill = *fill;
+  } else if (const auto* slow = std::get_if<live::Slow>(&message); slow && speaks_) {
+    wants_.slow = *slow;
   } else if (const auto* join = std::get_if<live::Join>(&message); join && speaks_) {
     wants_.members.push_back({*join, monotonic_ns()});
   } else if (const auto* member = std::get_if<live::ToMember>(&message); member && speaks_) {

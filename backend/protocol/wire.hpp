@@ -30,6 +30,8 @@ struct Wants {
   int publish = 0;
   std::vector<MemberWish> members{};  // in the order of the lines
   std::optional<live::Reconfigure> reconfigure{};
+  std::optional<live::Fill> fill{};
+  std::optional<live::Slow> slow{};
   std::string stop{};        // why; empty = nobody wants that
   std::int64_t stop_ns = 0;  // since when (CLOCK_MONOTONIC)
   bool continued = false;    // the process has been stopped and continued (SIGSTOP, SIGCONT)

@@ -125,6 +125,10 @@ void TrainerJob::say_ready() {
   say(live::Ready{session_->steps_done(), done_});
 }
 
+void TrainerJob::say_resting() {
+  say(live::Step{session_->steps_done(), done_, std::exchange(spent_, Duration{})});
+}
+
 void TrainerJob::say_features() {
   for (const live::FeaturesUsed& use : session_->task().features_used()) say(use);
 }

@@ -49,6 +49,8 @@ class TrainerJob {
 
   void say(const decltype(live::FromMember::what)& what) const;
   void say_ready();
+  // A sign of life: where it is, once more.
+  void say_resting();
 
   // Whether somebody wants the numbers of the next step.
   [[nodiscard]] bool wants_report() const;

@@ -17,8 +17,9 @@ namespace {
 using worker::monotonic_ns;
 
 constexpr std::int64_t kSecond = 1'000'000'000;
-constexpr std::int64_t kTick = 2'000'000;     // between two looks at the rendezvous
-constexpr std::int64_t kFlush = 2 * kSecond;  // for the last words
+constexpr std::int64_t kTick = 2'000'000;                               // between two looks at the rendezvous
+constexpr std::int64_t kFlush = 2 * kSecond;                            // for the last words
+constexpr std::int64_t kNap = kSecond / 10, kSignOfLife = 5 * kSecond;  // of a filler that rests, see rest()
 
 std::string first_line(const std::string& text) {
   return text.substr(0, text.find('\n'));
@@ -81,6 +82,7 @@ void TrainerWorker::await_start() {
   TrainerJob job(place_, start, true);
   if (auto ok = job.read_task(); !ok) fail(sentence(ok.error()), live::kExitUsage);
   first_name_ = start.job;
+  fill_ = start.fill;
   log_->note(fmt::format("job {} incarnation {} generation {}: rank {} of {}", start.job, start.incarnation,
                          start.generation, options_.rank, options_.world));
 }
@@ -135,6 +137,7 @@ void TrainerWorker::do_steps() {
     ended(*jobs_.front(), live::kExitDone, true);
   }
   let_go();
+  if (fill_ == 0) rest(0);
   while (!jobs_.empty()) {
     const std::int64_t began = monotonic_ns();
     std::vector<MergedGang::Outcome> made = step();
@@ -156,10 +159,41 @@ void TrainerWorker::do_steps() {
     let_go();
     for (live::Start& start : std::exchange(joining_, {}))
       if (!jobs_.empty()) join(std::move(start));
+    if (!jobs_.empty()) rest(monotonic_ns() - began);
   }
   if (status_ != live::kExitStopped) return;
   (void)control_->max(kGoOn);  // the others leave when the checkpoint is there, not before
   throw Exit{live::kExitStopped};
+}
+
+void TrainerWorker::note_fill() {
+  const auto wanted = std::exchange(wire_.wants().fill, std::nullopt);
+  if (!wanted || !fill_) return;
+  fill_ = wanted->per_mille;
+  log_->note(fmt::format("{} per mille of the time after step {}", *fill_, steps_done_));
+  wire_.say(live::Filling{*fill_});
+}
+
+// A filler rests so long that it has worked for its share of the time. Rank 0 knows for how long, and what it is told
+// in between may end it; the others wait for its word, of which there is one at least every kNap.
+void TrainerWorker::rest(std::int64_t worked_ns) {
+  if (!fill_) return;
+  const std::int64_t began = monotonic_ns();
+  std::int64_t said = began;
+  while (true) {
+    note_fill();
+    const worker::Wants& wants = wire_.wants();
+    const bool wanted = !wants.stop.empty() || wants.save || wants.publish > 0 || !wants.members.empty();
+    const std::int64_t share = *fill_, now = monotonic_ns();
+    const std::int64_t until = share == 0 ? kNever.ns : began + worked_ns / share * (live::kFillAlways - share);
+    const bool over = options_.rank != 0 || wanted || now >= until;
+    if (control_->max(over ? 0 : 1) == 0) return;
+    if (options_.rank != 0) continue;
+    listen(std::min(until, now + kNap));
+    if (now - said < kSignOfLife) continue;
+    said = now;
+    for (const auto& job : jobs_) job->say_resting();
+  }
 }
 
 std::vector<MergedGang::Outcome> TrainerWorker::step() {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,8 @@ class TrainerWorker {
   [[nodiscard]] std::vector<MergedGang::Outcome> step();
   void after_step(TrainerJob& job, std::int64_t word);
   void reconfigure_first();
+  void note_fill();
+  void rest(std::int64_t worked_ns);
   [[nodiscard]] std::int64_t wanted();
   // Members, in trainer_members.cpp.
   void hear_of_members();
@@ -86,9 +89,10 @@ class TrainerWorker {
   std::vector<const TrainerJob*> gone_{};  // let go at the end of the step
   std::string first_name_{};
   bool ready_ = false;
-  int status_ = live::kExitDone;  // of the last one that left
-  bool about_members_ = false;    // a line about members was heard: who leaves says so
-  std::int64_t steps_done_ = 0;   // of whoever made the last one
+  int status_ = live::kExitDone;        // of the last one that left
+  bool about_members_ = false;          // a line about members was heard: who leaves says so
+  std::int64_t steps_done_ = 0;         // of whoever made the last one
+  std::optional<std::int64_t> fill_{};  // of a filler: its share of the time, in thousandths
 };
 
 }  // namespace orrery::trainer

@@ -39,15 +39,19 @@ TEST_CASE("every message of the worker protocol survives its line", "[live]") {
   Start training = start;
   training.task = "/a b/task.json";
   CHECK(format(start).find("task") == std::string::npos);  // what paced workers hear has not changed
+  CHECK(format(start).find("fill") == std::string::npos);
   training.batch = 64;
   training.accumulation = 2;
   training.features = {"/f f", 5, 6, 7};
+  Start filler = start;
+  filler.fill = 0;
   Start member = start;
   member.job = "7";
   const Reconfigure reconfigure{64, 3, Duration{4}, Work{5}};
-  for (const ToWorker& m : std::vector<ToWorker>{
-           start, training, Save{}, Publish{}, Stop{}, Lease{30}, reconfigure, Join{member}, ToMember{"7", Save{}},
-           ToMember{"7", Publish{}}, ToMember{"7", Stop{}}, ToMember{"7", Drop{}}, ToMember{"7", reconfigure}}) {
+  for (const ToWorker& m :
+       std::vector<ToWorker>{start, training, filler, Save{}, Publish{}, Stop{}, Lease{30}, reconfigure, Fill{0},
+                             Fill{1000}, Slow{100'000}, Join{member}, ToMember{"7", Save{}}, ToMember{"7", Publish{}},
+                             ToMember{"7", Stop{}}, ToMember{"7", Drop{}}, ToMember{"7", reconfigure}}) {
     const auto again = parse_to_worker(bare(format(m)));
     REQUIRE(again);
     CHECK(*again == m);
@@ -65,6 +69,7 @@ TEST_CASE("every message of the worker protocol survives its line", "[live]") {
                                                      Refused{Refusal::busy, "x y"},
                                                      FeaturesUsed{FeatureUse::hit, Duration{5}, "ab12"},
                                                      Assessed{583'804, 100'000},
+                                                     Filling{500},
                                                      FromMember{"7", Assessed{0, 1}},
                                                      FromMember{"7", FeaturesUsed{FeatureUse::dropped, {}, "k"}},
                                                      FromMember{"7", Ready{7, Work{8}}},
@@ -113,6 +118,8 @@ TEST_CASE("a malformed line of the worker protocol is one error that says why", 
                        Bad{"features hit 1", "<key> is missing"},
                        Bad{"assessed 1", "<error> is missing"},
                        Bad{"assessed -1 1", "whole number"},
+                       Bad{"filling 1001", "within 0 to 1000"},
+                       Bad{"of 7 filling 1", "a member says"},
                        Bad{"ready 1", "<done_work_ns> is missing"},
                        Bad{"ready 1  2", "one space"},
                        Bad{"ready 01 2", "whole number"},

@@ -91,6 +91,7 @@ ProcessSpec LocalEngine::process_spec(const GangSpec& spec, int rank) const {
     for (const int c : cores_of_slot(cores_, slot, first_slot_.back())) p.cores.push_back(c);
   p.log_path = fmt::format("{}/logs/rank-{}.err", spec.start.run_folder, rank);
   p.piped_stdout = rank == 0;
+  p.idle = spec.idle;
   return p;
 }
 

@@ -1,5 +1,6 @@
 #include "backend/engine/local/priority.hpp"
 
+#include <sched.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@ namespace orrery::live {
 namespace {
 
 constexpr int kRaised = -15;  // nice value
+constexpr int kLeast = 19;
 
 }  // namespace
 
@@ -18,6 +20,11 @@ RaisedPriority::RaisedPriority(bool wanted) : before_(::getpriority(PRIO_PROCESS
 
 RaisedPriority::~RaisedPriority() {
   if (granted_) (void)::setpriority(PRIO_PROCESS, 0, before_);
+}
+
+void become_idle() {
+  const sched_param none{};
+  if (::sched_setscheduler(0, SCHED_IDLE, &none) != 0) (void)::setpriority(PRIO_PROCESS, 0, kLeast);
 }
 
 bool may_raise_priority() {

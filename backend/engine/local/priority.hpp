@@ -1,5 +1,6 @@
-// Raised priority of the thread that asks and of the threads and processes it starts afterwards, while this lives:
-// paced workers sleep nearly always, but when they wake they should not have to wait for a core.
+// Priorities other than the usual one. Raised: of the thread that asks and of the threads and processes it starts
+// afterwards, while this lives: paced workers sleep nearly always, but when they wake they should not have to wait
+// for a core.
 #pragma once
 
 namespace orrery::live {
@@ -19,5 +20,9 @@ class RaisedPriority {
 
 // Whether this user may raise priority.
 [[nodiscard]] bool may_raise_priority();
+
+// From now on the calling process gets only what others leave of the cores: SCHED_IDLE, or, where that is refused,
+// the least nice value. Only system calls, so that it may stand between vfork and exec.
+void become_idle();
 
 }  // namespace orrery::live

@@ -19,6 +19,8 @@
 #include <string_view>
 #include <utility>
 
+#include "backend/engine/local/priority.hpp"
+
 namespace orrery::live {
 namespace {
 
@@ -80,6 +82,7 @@ struct Child {
   int report;  // where errno goes when it cannot
   const cpu_set_t* cores;
   const char* directory;  // null: ours
+  bool idle;
   bool dies_with_parent;
 };
 
@@ -88,6 +91,7 @@ struct Child {
   (void)::setpgid(0, 0);
   bool ok = ::dup2(c.in, STDIN_FILENO) >= 0 && ::dup2(c.out, STDOUT_FILENO) >= 0 && ::dup2(c.log, STDERR_FILENO) >= 0;
   if (ok && c.cores != nullptr) (void)::sched_setaffinity(0, sizeof *c.cores, c.cores);  // a wish, not a condition
+  if (c.idle) become_idle();
   ok = ok && (c.directory == nullptr || ::chdir(c.directory) == 0);
   if (c.dies_with_parent) (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
   for (const int s : {SIGPIPE, SIGXFSZ, SIGINT, SIGTERM, SIGHUP, SIGCHLD}) (void)::signal(s, SIG_DFL);
@@ -172,7 +176,7 @@ Expected<Process> spawn(const ProcessSpec& spec) {
   const pid_t pid =
       start({program.c_str(), argv.data(), envp.data(), in->read.get(), out.write ? out.write.get() : log.get(),
              log.get(), report->write.get(), spec.cores.empty() ? nullptr : &cores,
-             spec.directory.empty() ? nullptr : spec.directory.c_str(), spec.dies_with_parent});
+             spec.directory.empty() ? nullptr : spec.directory.c_str(), spec.idle, spec.dies_with_parent});
   if (pid < 0) return fail_errno("start", program);
   (void)::setpgid(pid, pid);  // whoever of the two comes first
   report->write.reset();

@@ -36,6 +36,7 @@ struct ProcessSpec {
   std::string log_path;                  // stderr, and stdout where it is not piped, are appended there
   bool piped_stdout = true;
   std::string directory{};        // it runs there; empty = where we run
+  bool idle = false;              // it gets only what others leave of the cores (become_idle() of priority.hpp)
   bool dies_with_parent = false;  // it is killed when the thread that starts it ends, however that ends
 };
 
