@@ -97,11 +97,14 @@ void LiveExecutor::launch(const LaunchRequest& request, const Member& member) {
   g.told_cpu = {};
   g.asked_at = 0;
   g.saving = g.joins = g.freezes = false;
+  g.filling = 0;
+  if (fills(g)) hosts_[g.config.host].fillers.push_back(g.job);
   g.saved_before = g.broken_save = {};
   g.began = now_;
   g.launch = launches_.size();
   launches_.push_back({.job = member.job, .incarnation = member.incarnation, .launched = now_});
   launches_.back().ranks = std::max(1, request.gpus->gpu_count());
+  launches_.back().host = member.config.host;
   launches_.back().shared = request.sharing != Sharing::exclusive;
   launches_.back().rebatched = member.config.other_batch();
   choose_source(g, member.config);
@@ -134,6 +137,7 @@ void LiveExecutor::stop(GangId gang, const Member& member, StopHow how, Duration
   if (g->phase == Phase::running) launch_of(*g).ran += now_ - g->began;
   g->phase = Phase::stopping;
   g->began = now_;
+  if (fills(*g)) fillers_changed(g->config.host);
   io_.tell([handle, patience = std::max(wall(grace), kLeastGrace)](Engine& e) { e.stop(handle, patience); });
 }
 
@@ -224,6 +228,7 @@ void LiveExecutor::said(Gang& g, const FromWorker& message, Time at) {
     // Not where it was told to go on, or to stop: frozen, it would never hear that.
     const bool freezes = std::exchange(g.freezes, false) && g.phase == Phase::suspended;
     if (freezes) io_.tell([handle = g.handle](Engine& e) { e.freeze(handle); });
+    if (g.phase == Phase::running) makes_steps(g);
     if (g.phase != Phase::starting) return;  // it was asked to stop meanwhile, or taken over
     g.phase = Phase::running;
     g.joins = false;
@@ -232,12 +237,15 @@ void LiveExecutor::said(Gang& g, const FromWorker& message, Time at) {
     if (std::exchange(g.inherits, false))
       happen(g, event::Inherited{g.heir_of, workload_->truths[g.job.index()].work - g.total});
     happen(g, event::Started{});
+    makes_steps(g);
   } else if (const auto* step = std::get_if<Step>(&message)) {
+    const Rate rate = measure(g, *step);
     g.done = step->done;
     stepped(launch_of(g), *step);
     tell_cpu(g, false);
     ask_for_versions(g);
-    if (options_.progress_every.ns > 0 && g.phase == Phase::running) happen(g, event::Progress{g.done});
+    if ((options_.progress_every.ns > 0 || rate.per_billion > 0) && g.phase == Phase::running)
+      happen(g, event::Progress{.done = g.done, .rate = rate});
     assess(g);
   } else if (std::holds_alternative<Saving>(message)) {
     g.saving = true;
@@ -254,7 +262,13 @@ void LiveExecutor::said(Gang& g, const FromWorker& message, Time at) {
     g.config.batch = config->batch;
     g.config.accumulation = static_cast<std::int32_t>(config->accumulation);
     launch_of(g).rebatched = true;
-    if (g.phase == Phase::running) happen(g, event::Reconfigured{g.config.batch, g.config.accumulation});
+    if (g.phase == Phase::running)
+      happen(g, event::Reconfigured{g.config.batch, g.config.accumulation, g.config.fill_per_mille});
+    makes_steps(g);
+  } else if (const auto* filling = std::get_if<Filling>(&message)) {
+    refilled(g, filling->per_mille);
+  } else if (std::holds_alternative<Slowed>(message)) {
+    if (const auto host = hosts_.find(g.job); host != hosts_.end()) host->second.meter.restart();
   } else if (const auto* no = std::get_if<Refused>(&message)) {
     if (options_.on_failure)
       options_.on_failure(fmt::format("job {} refused: {}", workload_->specs[g.job.index()].name, no->text));
@@ -314,6 +328,7 @@ void LiveExecutor::ended(Gang& g, int verdict, const std::string& why, Time at) 
   if (finished) note_finished(g.job);
   if (was != Phase::killing && !finished) g.done = g.committed;
   l.done = g.committed - g.at_start;
+  if (fills(g)) leave_host(g);
   tell_cpu(g, true);
   if (finished && was == Phase::suspended) happen(g, event::Resumed{});  // it was too late for that
   if (finished) return happen(g, event::Finished{});

@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "backend/live/io_thread.hpp"
+#include "backend/live/slowdown_meter.hpp"
+#include "sim/api/bubbles.hpp"
 #include "sim/control/cluster_state.hpp"
 #include "sim/control/executor.hpp"
 #include "sim/control/gangs.hpp"
@@ -40,6 +42,7 @@ struct LiveOptions {
   OverheadModel overheads{};         // paced workers take these, in seconds of the run
   CheckpointModel checkpoints{};
   AssessModel assess{};       // how paced children's first epochs are measured
+  FillCost fill_cost{};       // what fillers cost paced hosts; of others that is measured
   PublishModel publishes{};   // when parents are asked to publish; what that costs is measured, not set
   Duration progress_every{};  // cadence of step reports, in seconds of the run; 0 = every ten steps
   // What each job has already done and committed; of a run that is resumed. Empty: nothing.
@@ -102,7 +105,8 @@ class LiveExecutor final : public Executor {
     Work done{};            // by it
     std::string failure{};  // why it failed, if it did
     std::int32_t ranks = 1;
-    bool shared = false;     // had GPUs, or a part of one, beside others
+    JobId host{};            // valid: it filled bubbles of that job
+    bool shared = false;     // had GPUs, or a part of one, beside others, or in its bubbles, or in those of others
     bool rebatched = false;  // made steps of another batch or accumulation than the job's own
     // As it reported: steps, how long they took in all, the square of how long one of each report took times its
     // steps (s^2; for the spread), checkpoints while it ran; times of the wall clock.
@@ -113,6 +117,7 @@ class LiveExecutor final : public Executor {
     // said so.
     Int128 cpu_ns = 0;
     std::int64_t cpu_steps = 0;
+    std::optional<MeasuredSlowdown> slowdown{};  // by fillers of its bubbles, as last measured
     // Their mean; 0 = not measured.
     [[nodiscard]] Duration cpu_per_sample() const {
       return {cpu_steps == 0 ? 0 : static_cast<std::int64_t>(cpu_ns / cpu_steps)};
@@ -151,6 +156,7 @@ class LiveExecutor final : public Executor {
     Duration told_cpu{};   // of this launch: the last `preprocessing` event
     // Per mille of its work: at the last version; when this launch was last asked for one.
     std::int32_t published_at = 0, asked_at = 0;
+    std::int32_t filling = 0;  // of a filler: as it said itself
   };
 
   [[nodiscard]] const LiveTask* task_of(JobId job) const;
@@ -192,6 +198,17 @@ class LiveExecutor final : public Executor {
   // Which version of which parent that folder is; of no parent where it is none of the job's.
   [[nodiscard]] FeatureKey feature_key(const Gang& g) const;
   void used_features(const Gang& g, const FeaturesUsed& said);
+  // Fillers and their hosts, in live_fillers.cpp.
+  [[nodiscard]] static bool fills(const Gang& g) { return g.config.host.valid(); }
+  [[nodiscard]] static std::int64_t report_steps(const JobSpec& spec, Duration step, std::int64_t usual);
+  [[nodiscard]] StageUse use_of(const Gang& filler) const;
+  [[nodiscard]] Duration step_in_windows(const Gang& filler, Duration step) const;
+  void makes_steps(Gang& g);
+  void fillers_changed(JobId host);
+  void leave_host(const Gang& filler);
+  [[nodiscard]] Rate measure(const Gang& g, const Step& report);
+  void refill(const Gang& g, std::int32_t per_mille);
+  void refilled(Gang& g, std::int64_t per_mille);
   void happen(const Gang& g, const event::Payload& what);
   [[nodiscard]] Duration wall(Duration run) const { return {run.ns / options_.time_scale}; }
   void beat();
@@ -220,6 +237,11 @@ class LiveExecutor final : public Executor {
   std::vector<Patience> patience_{};
   // [job] where it publishes, per mille of its work; empty where no job has parents
   std::vector<std::vector<std::int32_t>> points_;
+  struct Host {
+    std::vector<JobId> fillers{};  // that are there, in order of launch
+    SlowdownMeter meter{};
+  };
+  std::map<JobId, Host> hosts_{};                 // jobs with bubbles that have made steps
   std::map<std::string, FeatureKey> features_{};  // what the store's keys are of, as far as jobs have said
   std::vector<Launch> launches_{};
   std::uint64_t handles_ = 0;  // given out

@@ -44,10 +44,13 @@ Start LiveExecutor::start_of(const Gang& g) const {
   s.restore = g.incarnation > 1 || g.committed.ns > 0;
   s.total_work = total_of(g.job);
   s.step_time = std::max(wall(step), Duration{1});
+  if (fills(g)) s.fill = g.config.fill_per_mille;
+  if (fills(g) && task == nullptr) s.step_time = step_in_windows(g, s.step_time);
   s.step_work = task != nullptr ? task->step_work : std::max(work_in(step, rate), Work{1});
   s.save_every_steps = options_.checkpoints.every.ns > 0 ? in_steps(options_.checkpoints.every, step) : 0;
   s.report_every_steps =
       options_.progress_every.ns > 0 ? in_steps(options_.progress_every, step) : in_steps(kReport, s.step_time);
+  s.report_every_steps = report_steps(spec, s.step_time, s.report_every_steps);
   if (task != nullptr) s.task = task->path;
   if (task != nullptr) s.from = g.source;
   if (task != nullptr && spec.features.set != 0) s.features = options_.features;
@@ -69,6 +72,7 @@ void LiveExecutor::begin(Gang& g) {
   processes_[g.handle] = {{g.job}, starting};
   spec.ranks = places_of(g.gpus);
   spec.shared = g.sharing != Sharing::exclusive;
+  spec.idle = fills(g);
   io_.tell([handle = g.handle, spec = std::move(spec)](Engine& e) { e.launch(handle, spec); });
 }
 
@@ -81,6 +85,7 @@ void LiveExecutor::command(GangId gang, const Member& member, const Command& com
   if (g->phase != Phase::running) return refuse(Refusal::not_running);
   if (command.kind == Command::Kind::checkpoint) return say(*g, Save{});
   if (command.kind == Command::Kind::publish) return say(*g, Publish{});
+  if (command.kind == Command::Kind::fill) return refill(*g, command.config.fill_per_mille);
   const RunConfig& to = command.config;
   const JobSpec& spec = workload_->specs[g->job.index()];
   Reconfigure r{.batch = to.batch, .accumulation = to.accumulation};

@@ -21,6 +21,7 @@ LiveExecutor::LiveExecutor(const Topology& topology, const Workload& workload, c
   for (std::uint32_t n = 0; n < topology.node_count(); ++n)
     if (const NodeId node(n); known.physical().is_down(node))
       verdicts_.push_back(Event{.what = event::Capacity{node, topology.node(node).gpus}});
+  std::vector<const JobRecord*> fillers;  // what they get is known when their hosts are there
   for (const JobRecord& r : known.records()) {
     const JobId job = r.spec->id;
     Gang& g = gangs_[job];
@@ -40,8 +41,12 @@ LiveExecutor::LiveExecutor(const Topology& topology, const Workload& workload, c
       g.published_at = versions.back().progress_per_mille;
     if (task_of(job) != nullptr) g.published_at = std::min(g.published_at, progress_of(g));
     lay_down(g, r.incarnation);
-    if (holds_gpus(r.state)) take_up(g, r);
+    if (r.held_sharing == Sharing::filler && holds_gpus(r.state))
+      fillers.push_back(&r);
+    else if (holds_gpus(r.state))
+      take_up(g, r);
   }
+  for (const JobRecord* const r : fillers) take_up(gangs_[r->spec->id], *r);
 }
 
 // What the newest checkpoint of a job holds.

@@ -48,6 +48,8 @@ class SlowdownMeter {
   void forget();
   // Fillers came, went, or use more or less of the bubbles; whether any is at work now.
   void changed(bool beside);
+  // As if what they do had changed: the job was told of it only now.
+  void restart() { changed(beside_); }
   // So many steps of the job took so long. The time of a step as it is now, where that is to be told.
   [[nodiscard]] std::optional<StepTime> report(std::int64_t steps, Duration spent);
   // The last mean of steps beside fillers against all that is known of steps alone; nothing without either.

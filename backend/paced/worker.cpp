@@ -207,6 +207,7 @@ void Worker::slow_down() {
   const auto said = std::exchange(wire_.wants().slow, std::nullopt);
   if (!said) return;
   slowed_ = said->millionths;
+  wire_.say(live::Slowed{*slowed_});
   log_->note(fmt::format("slowed by {} millionths after step {}", *slowed_, job_.step));
 }
 

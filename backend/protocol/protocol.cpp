@@ -173,6 +173,7 @@ struct Formatter {
   std::string operator()(Drop) const { return "drop"; }
   std::string operator()(Fill m) const { return fmt::format("fill {}", m.per_mille); }
   std::string operator()(Slow m) const { return fmt::format("slow {}", m.millionths); }
+  std::string operator()(Slowed m) const { return fmt::format("slowed {}", m.millionths); }
   std::string operator()(Filling m) const { return fmt::format("filling {}", m.per_mille); }
   std::string operator()(const ToMember& m) const {
     return fmt::format("of {} {}", m.job, std::visit(*this, m.what));
@@ -346,11 +347,12 @@ Expected<FromWorker> parse_from_worker(std::string_view line) {
     return fields.finish<FromWorker>(std::move(m));
   }
   if (verb == "filling") return fields.finish<FromWorker>(Filling{fields.number("per_mille", 0, kFillAlways)});
+  if (verb == "slowed") return fields.finish<FromWorker>(Slowed{fields.number("millionths", 0, kMaxSlow)});
   FromWorker m;
   if (!take_report(verb, fields, m))
     fields.complain(
         "a controller knows hello, ready, step, saving, saved, published, done, error, reconfigured, refused, "
-        "features, assessed, filling, of");
+        "features, assessed, filling, slowed, of");
   return fields.finish<FromWorker>(std::move(m));
 }
 

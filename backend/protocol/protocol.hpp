@@ -196,6 +196,11 @@ struct Filling {
   std::int64_t per_mille = kFillAlways;
   friend bool operator==(Filling, Filling) = default;
 };
+// Steps of a paced gang take so many millionths longer from the next one on, as it was told.
+struct Slowed {
+  std::int64_t millionths = 0;
+  friend bool operator==(Slowed, Slowed) = default;
+};
 // The member is none any more: it was told to stop, and what it has done is in its newest checkpoint, or to drop.
 struct Left {
   friend bool operator==(Left, Left) = default;
@@ -209,7 +214,7 @@ struct FromMember {
   friend bool operator==(const FromMember&, const FromMember&) = default;
 };
 using FromWorker = std::variant<Hello, Ready, Step, Saving, Saved, Published, Done, WorkerError, Reconfigured,
-                                Refused, FeaturesUsed, Assessed, FromMember, Filling>;
+                                Refused, FeaturesUsed, Assessed, FromMember, Filling, Slowed>;
 
 // The message in one line (without its newline). Errors have one diagnostic, which quotes the line, shortened: no
 // UTF-8, control characters, more than kMaxLineBytes, an unknown verb, missing or extra fields, a number that is

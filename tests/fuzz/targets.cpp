@@ -199,7 +199,7 @@ std::vector<std::string> worker_line_seeds() {
       "of 7 ready 0 0\nof 7 step 1 2 3\nof 7 saving 1\nof 7 saved 1 2 p\nof 7 published 1 1 p\nof 7 left\n"
       "of 7 done 3\nof 7 error no\nreconfigured 64 3\nrefused busy it saves\nof 7 refused impossible x\n"
       "features hit 5 ab\nfeatures miss 0 ab\nof 7 features dropped 0 c\nassessed 583804 100000\nof 7 assessed 0 1\n"
-      "filling 500\n",
+      "filling 500\nslowed 100000\n",
       "hello 2 paced\nready 0 0\nstep 10 1000 2000\nstep 11 1100 200 31000\n"
       "saving 10\nsaved 10 1000 a/step-10\npublished 1 10 a/version-1\ndone 12\nerror no room\n",
       "hello 1 paced\n",

@@ -70,6 +70,7 @@ TEST_CASE("every message of the worker protocol survives its line", "[live]") {
                                                      FeaturesUsed{FeatureUse::hit, Duration{5}, "ab12"},
                                                      Assessed{583'804, 100'000},
                                                      Filling{500},
+                                                     Slowed{100'000},
                                                      FromMember{"7", Assessed{0, 1}},
                                                      FromMember{"7", FeaturesUsed{FeatureUse::dropped, {}, "k"}},
                                                      FromMember{"7", Ready{7, Work{8}}},
