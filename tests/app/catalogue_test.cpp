@@ -254,7 +254,7 @@ TEST_CASE("catalogue: the live study's grids, lineages and foretold gain", "[cat
   REQUIRE(rates.size() == 2);
   for (const auto& [model, tried] : rates) CHECK(tried.size() == 6);
   // In turn: the seventh job of a grid of six is its first member again.
-  CHECK(grid_member(study, "shape-lora", 6) == grid_member(study, "shape-lora", 0));
+  CHECK(grid_member(study, "count-lora", 6) == grid_member(study, "count-lora", 0));
   CHECK(grid_member(study, "pairs", 0) == nullptr);
 
   std::map<std::string, double> mean_jct_s;
