@@ -9,6 +9,7 @@
 #include "scenarios/app/scenario_args.hpp"
 #include "scenarios/report/table.hpp"
 #include "scenarios/run/ended_badly.hpp"
+#include "scenarios/run/filled_text.hpp"
 #include "scenarios/run/live_folder.hpp"
 #include "scenarios/run/live_run.hpp"
 #include "scenarios/run/live_status.hpp"
@@ -40,10 +41,11 @@ int run_and_tell(const Prepared& prepared, const LiveRequest& request) {
                                                           human_duration(m.makespan_s));
   const std::string out = fmt::format(
       "{}\n{} (live): {} of {} jobs finished, {} failed{}{}, GPU use {:.1f} %, {} "
-      "preemptions, {} launches\n{}decision replay: {} of {} equal\n-> {} (digest {})\n",
+      "preemptions, {} launches\n{}{}decision replay: {} of {} equal\n-> {} (digest {})\n",
       headline(prepared), policy_label(request.run.policy), m.finished, m.jobs, m.failed, rejected, times,
       100 * m.gpu_util_ratio, m.preemptions, m.launches, ended_badly(prepared, report->run),
-      report->decisions_replayed, report->decisions, *request.run.folder, report->run.result_digest.substr(0, 16));
+      filled_text(prepared.workload.specs, report->launches), report->decisions_replayed, report->decisions,
+      *request.run.folder, report->run.result_digest.substr(0, 16));
   return print(out) ? exit_code_of(m) : kRunFailed;
 }
 
