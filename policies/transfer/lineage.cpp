@@ -92,7 +92,7 @@ const PolicyInfo lineage_policy = {
           "what the weight of a job is multiplied by that waits for nobody and that nobody waits for: above 1 such "
           "jobs wait less, and lineages more",
           {},
-          0.001,
+          0,
           kMany},
          {"min_run", "time", "300s", "for how long a job that has begun is not preempted", {}, 0, kMostTime},
          {"rho_max",
