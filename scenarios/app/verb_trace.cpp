@@ -88,6 +88,20 @@ int import_trace(const std::vector<std::string>& arguments) {
   return print(report_text(trace->report) + fmt::format("wrote {}\n", out)) ? kOk : kRunFailed;
 }
 
+// Edges of parents that are not there do not count: a slice has left them out, or a name is misspelt.
+std::string lost_text(const Trace& trace) {
+  const LostParents lost = lost_parents(trace);
+  if (lost.cells == 0) return {};
+  constexpr std::size_t kShown = 10;
+  std::string names;
+  for (std::size_t i = 0; i < std::min(lost.parents.size(), kShown); ++i)
+    names += fmt::format("{}`{}`", i > 0 ? ", " : "", lost.parents[i]);
+  if (lost.parents.size() > kShown) names += fmt::format(" and {} more", lost.parents.size() - kShown);
+  return fmt::format("  {} left out, of parents that are not in the trace: {}\n",
+                     lost.cells == 1 ? "1 edge or gain is" : fmt::format("{} edges and gains are", lost.cells),
+                     names);
+}
+
 int check_trace(const std::vector<std::string>& arguments) {
   Args args("orrery trace check FILE", {"file"});
   add_read_options(args);
@@ -101,7 +115,7 @@ int check_trace(const std::vector<std::string>& arguments) {
   if (const std::int64_t untimed = trace_stats(*trace).untimed_jobs; untimed > 0)
     said += fmt::format("  {} of {} jobs have no run time: it follows from profiles (`performance` in a scenario)\n",
                         untimed, trace->jobs.size());
-  return print(said + "ok\n") ? kOk : kRunFailed;
+  return print(said + lost_text(*trace) + "ok\n") ? kOk : kRunFailed;
 }
 
 int show_stats(const std::vector<std::string>& arguments) {

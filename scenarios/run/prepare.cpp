@@ -159,7 +159,7 @@ std::vector<std::string> trace_notes(const Prepared& p, const Trace& trace) {
     notes.push_back(
         fmt::format("trace: {} left out, of parents that are not in it, such as `{}` of `{}`",
                     lost.cells == 1 ? "1 edge or gain is" : fmt::format("{} edges and gains are", lost.cells),
-                    lost.parent, lost.child));
+                    lost.parents.front(), lost.child));
   return notes;
 }
 

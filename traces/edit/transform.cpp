@@ -103,15 +103,14 @@ std::map<std::string, std::int64_t> absent_types(const Trace& trace, const Topol
 
 LostParents lost_parents(const Trace& trace) {
   LostParents lost;
-  std::unordered_set<std::string_view> names;
+  std::unordered_set<std::string_view> names, seen;
   const auto miss = [&](const TraceJob& j, const auto& item) {
     if (!item) return;
     if (names.empty())
       for (const TraceJob& k : trace.jobs) names.insert(k.job_id);
     if (names.count(item->parent) > 0) return;
-    if (lost.cells++ > 0) return;
-    lost.parent = item->parent;
-    lost.child = j.job_id;
+    if (lost.cells++ == 0) lost.child = j.job_id;
+    if (seen.insert(item->parent).second) lost.parents.emplace_back(item->parent);
   };
   for (const TraceJob& j : trace.jobs) {
     for (std::string_view rest = j.after; !rest.empty();) miss(j, parse_edge(next_item(rest)));
@@ -227,6 +226,13 @@ Expected<Workload> to_workload(const Trace& trace, const Topology& topology, con
       for (const NamingColumn& c : naming_columns())
         if (const auto item = malformed_item(c, j.*c.cell); item && errors.size() < kMostErrors)
           errors.push_back(malformed(c, j, *item, file));
+    for (const NamingColumn& c : naming_columns())
+      if (const auto parent = repeated_parent(c, j.*c.cell); parent && errors.size() < kMostErrors) {
+        Diagnostic bad{fmt::format("`{}` of job `{}` names `{}` twice", c.name, j.job_id, *parent),
+                       {file, j.line, 0}};
+        bad.hint = "each parent has one item";
+        errors.push_back(std::move(bad));
+      }
     if (j.duration.ns <= 0 && errors.size() < 20) {
       Diagnostic bad{fmt::format("job `{}` has no run time", j.job_id)};
       bad.where = {file, j.line, 0};

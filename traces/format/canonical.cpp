@@ -79,6 +79,8 @@ void read_parents(TableReader& rows, const Columns& c, TraceJob& j) {
     if (const auto item = malformed_item(naming, j.*naming.cell))
       rows.complain(c[naming.name], fmt::format("has `{}`, which is no {}", *item, naming.noun),
                     std::string(naming.form));
+    else if (const auto parent = repeated_parent(naming, j.*naming.cell))
+      rows.complain(c[naming.name], fmt::format("names `{}` twice", *parent), "each parent has one item");
   }
 }
 

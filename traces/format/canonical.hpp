@@ -156,10 +156,11 @@ void slice_trace(Trace& trace, std::int64_t skip, std::int64_t jobs);
 [[nodiscard]] std::map<std::string, std::int64_t> absent_types(const Trace& trace, const Topology& topology);
 
 // Edges and gains that name a parent that is not in the trace (a slice has left it out, or it is misspelt): they do
-// not count. The first of them.
+// not count. All such parents, each once, in order of appearance; the child of the first.
 struct LostParents {
   std::int64_t cells = 0;
-  std::string parent, child;
+  std::vector<std::string> parents{};
+  std::string child{};
 };
 [[nodiscard]] LostParents lost_parents(const Trace& trace);
 

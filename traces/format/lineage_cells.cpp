@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <vector>
+
 #include "sim/core/quantity.hpp"
 #include "sim/models/lifecycle/transfer.hpp"
 
@@ -59,6 +61,17 @@ std::optional<std::string_view> malformed_item(const NamingColumn& column, std::
   while (!cell.empty()) {
     const std::string_view item = next_item(cell);
     if (!column.parent(item)) return item;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string_view> repeated_parent(const NamingColumn& column, std::string_view cell) {
+  std::vector<std::string_view> named;
+  while (!cell.empty()) {
+    const auto parent = column.parent(next_item(cell));
+    if (!parent) continue;
+    if (std::find(named.begin(), named.end(), *parent) != named.end()) return parent;
+    named.push_back(*parent);
   }
   return std::nullopt;
 }

@@ -47,6 +47,8 @@ struct NamingColumn {
 
 // The first malformed item of a cell.
 [[nodiscard]] std::optional<std::string_view> malformed_item(const NamingColumn& column, std::string_view cell);
+// The first job that a well-formed cell names a second time: what would hold of it is anybody's guess.
+[[nodiscard]] std::optional<std::string_view> repeated_parent(const NamingColumn& column, std::string_view cell);
 // What is wrong with the first such cell of a trace, with its line; nothing when all are well formed.
 [[nodiscard]] std::optional<Diagnostic> malformed_cell(const Trace& trace, const std::string& file = {});
 // The same of one job, for each of its cells.
