@@ -75,7 +75,7 @@ void StrictPriority::refresh(const ClusterView& view, JobId job, Duration remain
   if (r == nullptr) return;
   r->remaining = remaining;
   r->anchor = view.now;
-  r->rate = view.job(job).rate;
+  r->rate = view.job(job).pace();
 }
 
 Duration StrictPriority::remaining_at(const Running& r, Time now) {

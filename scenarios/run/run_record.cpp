@@ -73,6 +73,7 @@ void RunRecord::watch_work(const PerformanceModel& truth, const SimOptions& worl
   w.speed = &truth;
   w.network = world.network;
   w.slow_nodes = world.failures.stragglers.active();
+  w.cpus = world.cpus;
   w.longest_save = std::max(world.checkpoints.cost, world.publishes.cost);
   for (const Duration cost : world.checkpoints.costs) w.longest_save = std::max(w.longest_save, cost);
   w.prompt = true;

@@ -27,6 +27,7 @@ SimOptions options_of(const Prepared& p, const RunRequest& request, bool command
   o.checkpoints = checkpoint_model(p);
   o.publishes = publish_model(p, commanded);
   o.assess.seed = request.seed;
+  o.cpus = p.scenario.decoding.contend;
   o.features = feature_store(p.scenario);
   o.overheads = overhead_model(p);
   if (p.emulation != nullptr && p.emulation->progress != nullptr) o.rule = p.emulation->progress(request.policy.name);

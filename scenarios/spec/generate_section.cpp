@@ -5,6 +5,7 @@
 
 #include "scenarios/spec/scenario_sections.hpp"
 #include "scenarios/spec/yaml_text.hpp"
+#include "traces/format/phase_cells.hpp"
 #include "traces/synth/generators.hpp"
 
 namespace orrery::app {
@@ -59,6 +60,21 @@ ParentArrivals read_arrivals(YamlWalk& w, const Place& at) {
   const auto& names = parent_arrivals();
   const auto found = std::find(names.begin(), names.end(), w.choice(at, names));
   return found == names.end() ? ParentArrivals::natural : static_cast<ParentArrivals>(found - names.begin());
+}
+
+void read_phases(YamlWalk& w, const Place& at, GenerateSpec& g) {
+  w.section(at, {}, [&](const std::string& kind, const Place& cell) {
+    g.phases[kind] = w.word(cell);
+    if (const std::string why = why_no_phases(g.phases[kind]); !why.empty())
+      w.complain(cell, fmt::format("`{}` {}", cell.path, why), std::string(kPhasesForm));
+  });
+}
+
+std::string phases_text(const GenerateSpec& g) {
+  std::string text;
+  for (const auto& [kind, cell] : g.phases)
+    text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", kind, yaml_item(cell));
+  return text.empty() ? "" : "{ " + text + " }";
 }
 
 YamlWalk::Keys generate_keys(YamlWalk& w, GenerateSpec& g, OwnKeys& given) {
@@ -147,6 +163,10 @@ YamlWalk::Keys generate_keys(YamlWalk& w, GenerateSpec& g, OwnKeys& given) {
           [&](const Place& p) { g.epochs = static_cast<std::int32_t>(w.integer(p, 0, 1'000'000)); },
           [&] { return fmt::format("{}", g.epochs); },
           [&] { return g.epochs == 0; }),
+      own("phases", "lineage: by kind of job, the parts of its work whose steps are alike, as in the column `phases`",
+          [&](const Place& p) { read_phases(w, p, g); },
+          [&] { return phases_text(g); },
+          [&] { return g.phases.empty(); }),
       own("deadlines", "gavel: jobs have deadlines",
           [&, flag](const Place& p) { g.deadlines = flag(p); },
           [&] { return fmt::format("{}", g.deadlines != 0); }),

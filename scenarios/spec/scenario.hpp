@@ -138,6 +138,11 @@ struct MergingConfig {
   std::int64_t gamma_per_mille = -1;  // of a step alone: what is done once for all of them
 };
 
+// Whether jobs that decode compete for the CPUs of their nodes.
+struct DecodingConfig {
+  bool contend = false;
+};
+
 // What jobs send over the cluster's links; without it, placement and neighbours do not matter.
 struct NetworkConfig {
   StepTraffic step;  // of jobs whose model has no row in `models`
@@ -189,6 +194,7 @@ struct Scenario {
   PublishConfig publish;
   std::optional<FeaturesConfig> features;
   MergingConfig merging;
+  DecodingConfig decoding;
   MeasureConfig measure;
   std::optional<NetworkConfig> network;
   std::optional<LiveConfig> live;

@@ -30,6 +30,7 @@ overheads: { restart: { by: checkpoint, bandwidth: 1GB/s } }
 publish: { every: 0.1 }
 features: {}
 merging: { gamma: 0.5 }
+decoding: { contend: true }
 )"};
 
 // The scalars of a document and the text of their values, by path; items of lists are called N.

@@ -53,6 +53,9 @@ void read_features(YamlWalk& w, const Place& at, const std::string& scenario_fil
 void read_merging(YamlWalk& w, const Place& at, MergingConfig& c);
 [[nodiscard]] std::string write_merging(MergingConfig c, bool digest);
 
+void read_decoding(YamlWalk& w, const Place& at, DecodingConfig& c);
+[[nodiscard]] std::string write_decoding(DecodingConfig c, bool digest);
+
 void read_measure(YamlWalk& w, const Place& at, MeasureConfig& c);
 [[nodiscard]] std::string write_measure(MeasureConfig c, bool digest);
 

@@ -29,6 +29,7 @@ SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, con
       faults_(topology, options_.failures),
       versions_(options_.publishes, options_.assess, workload),
       features_(options_.features, workload),
+      phases_(topology, workload, options_.cpus),
       saves_(options_.checkpoints, options_.publishes) {
   make_tolls();
   faults_.plan(table_, nullptr);
@@ -49,7 +50,7 @@ void SimExecutor::launch(const LaunchRequest& request, const Member& member) {
   SimGang& g = table_.gangs.enter(request, member);
   g.phase = Phase::starting;
   if (member.config.anew) g.done = g.committed = Work{};
-  speed_.enter(table_, g, request, member);
+  speed_.enter(table_, g, request, member, phases_.minds(workload_->specs[g.job.index()]));
   features_.enter(g, versions_.inherit(g, member.config));
   const JobSpec& spec = workload_->specs[g.job.index()];
   const Time start =
@@ -64,12 +65,14 @@ void SimExecutor::run_from_now(SimGang& g) {
   g.since = table_.now;
   g.saving = false;
   speed_.start(g);
+  if (phases_.enter(g)) g.rate = speed_.present(g);
   speed_.plan_end(table_, g);
   plan_report(g);
   saves_.plan(table_, g, speed_);
   plan_publication(g);
   plan_assessment(g);
   plan_feature_pass(g);
+  plan_phase(g);
 }
 
 void SimExecutor::plan_report(SimGang& g) {
@@ -80,7 +83,9 @@ void SimExecutor::plan_report(SimGang& g) {
 
 void SimExecutor::cease(SimGang& g) {
   speed_.stop(g);  // whatever ends its steps comes by here
-  for (DueQueue::Handle* h : {&g.next, &g.report, &g.save, &g.publish, &g.assess, &g.features}) table_.cancel(*h);
+  phases_.leave(g);
+  for (DueQueue::Handle* h : {&g.next, &g.report, &g.save, &g.publish, &g.assess, &g.features, &g.phase_end})
+    table_.cancel(*h);
   g.saving = g.publishes_now = false;
 }
 
@@ -185,8 +190,12 @@ void SimExecutor::happen_to(SimGang& g, const Due& due) {
       if (due.what == What::start)
         if (const auto told = features_.begin(g, table_.now)) table_.say(g, *told);
       run_from_now(g);
-      if (due.what == What::start) return table_.say(g, event::Started{});
-      return table_.say(g, event::Resumed{});
+      if (due.what == What::start)
+        table_.say(g, event::Started{});
+      else
+        table_.say(g, event::Resumed{});
+      if (const auto told = SimPhases::tell(g)) table_.say(g, *told);
+      return;
     case What::finish: return finish(g);
     case What::suspension: g.next = DueQueue::kNone; return table_.say(g, event::Suspended{due.stood_still});
     case What::stop:
@@ -197,13 +206,15 @@ void SimExecutor::happen_to(SimGang& g, const Due& due) {
     case What::report:
       speed_.settle(g, table_.now);
       plan_report(g);
-      return table_.say(g, event::Progress{g.done});
+      return table_.say(g, event::Progress{g.done, g.in_phase});
     case What::stretch_end:  // it reports as its speed changes
       speed_.end_stretch(table_, g);
       plan_publication(g);
       plan_assessment(g);
       plan_feature_pass(g);
-      return table_.say(g, event::Progress{g.done});
+      plan_phase(g);
+      return table_.say(g, event::Progress{g.done, g.in_phase});
+    case What::phase: g.phase_end = DueQueue::kNone; return enter_phase(g);
     case What::checkpoint:
     case What::publication: return save(g, due.what);
     case What::assessment: g.assess = DueQueue::kNone; return table_.say(g, versions_.assess(g));
@@ -255,6 +266,7 @@ void SimExecutor::save(SimGang& g, What what) {
   }
   plan_publication(g);
   plan_feature_pass(g);
+  plan_phase(g);
   if (!publishes) saves_.plan(table_, g, speed_);
 }
 
@@ -275,31 +287,9 @@ void SimExecutor::reconfigure(SimGang& g, const Due& due) {
   table_.say(g, event::Reconfigured{c.batch, c.accumulation, g.fills ? c.fill_per_mille : 0});
 }
 
-// Something that happens to a running job when it has done so much; nothing, or at no speed: never.
-void SimExecutor::plan_at(SimGang& g, DueQueue::Handle& planned, std::optional<Work> done, What what) {
-  if (!done) return;
-  const Duration needed = *done > g.done ? speed_.time_to(g, *done) : Duration{};
-  if (needed == kForever) return;
-  planned = table_.schedule(g, table_.now + needed, Due::kProgressClass, {.what = what});
-}
-
-void SimExecutor::plan_publication(SimGang& g) {
-  if (versions_.empty() || g.publish != DueQueue::kNone || !tolls_.empty()) return;
-  plan_at(g, g.publish, versions_.next_point(g), What::publication);
-}
-
-void SimExecutor::plan_assessment(SimGang& g) {
-  if (versions_.empty() || g.assess != DueQueue::kNone || !tolls_.empty()) return;
-  plan_at(g, g.assess, versions_.first_epoch(g), What::assessment);
-}
-
-void SimExecutor::plan_feature_pass(SimGang& g) {
-  if (features_.empty() || g.features != DueQueue::kNone || !tolls_.empty()) return;
-  plan_at(g, g.features, features_.pass_end(g), What::feature_pass);
-}
-
-// Jobs whose share of the network, or whose neighbours, have changed go on at another speed from now on.
+// Jobs whose share of the network, of CPUs, or whose neighbours, have changed go on at another speed from now on.
 void SimExecutor::change_rates() {
+  phases_.update(table_, [this](SimGang& g) { change_rate(g, g.healthy, g.turns); });
   speed_.update(table_, [this](SimGang& g, Rate healthy, std::int64_t turns) { change_rate(g, healthy, turns); });
 }
 
@@ -320,10 +310,12 @@ void SimExecutor::plan_anew(SimGang& g) {
   if (!g.publishes_now) table_.cancel(g.publish);
   table_.cancel(g.assess);
   table_.cancel(g.features);
+  table_.cancel(g.phase_end);
   speed_.plan_end(table_, g);
   plan_publication(g);
   plan_assessment(g);
   plan_feature_pass(g);
+  plan_phase(g);
   if (g.save == DueQueue::kNone) saves_.plan(table_, g, speed_);
 }
 
@@ -334,7 +326,7 @@ void SimExecutor::take_tolls(Duration elapsed) {
     g.done = g.done + Work{std::max<std::int64_t>(elapsed.ns - tolls_[g.job.index()].ns, 0)};
     g.since = table_.now;
     table_.queue.reschedule(g.next, table_.now + time_for(g.total - g.done, kUnitRate));
-    table_.say(g, event::Progress{g.done});
+    table_.say(g, event::Progress{g.done, g.in_phase});
   });
 }
 

@@ -20,6 +20,7 @@
 #include "sim/models/speed/performance.hpp"
 #include "sim/world/sim_faults.hpp"
 #include "sim/world/sim_features.hpp"
+#include "sim/world/sim_phases.hpp"
 #include "sim/world/sim_saves.hpp"
 #include "sim/world/sim_speed.hpp"
 #include "sim/world/sim_versions.hpp"
@@ -37,7 +38,8 @@ struct SimOptions {
   FeatureStoreModel features{};
   FillCost fill_cost{};  // of hosts whose bubbles are filled
   Duration bubble_report =
-      seconds(120);  // cadence of `progress` events of jobs with bubbles, where there is no other
+      seconds(120);   // cadence of `progress` events of jobs with bubbles, where there is no other
+  bool cpus = false;  // jobs that decode share the CPUs of their nodes
   const NetworkModel* network = nullptr;  // set: running jobs share its links; outlives the executor
   Duration progress_every{};              // cadence of `progress` events of running jobs; 0 = none
   const ProgressRule* rule = nullptr;     // of a simulator that is emulated; outlives the executor
@@ -90,6 +92,8 @@ class SimExecutor : public Executor {
   void plan_assessment(SimGang& g);
   void plan_feature_pass(SimGang& g);
   void plan_report(SimGang& g);
+  void plan_phase(SimGang& g);
+  void enter_phase(SimGang& g);
   void change_rates();
   void change_rate(SimGang& g, Rate healthy, std::int64_t turns);
   void plan_anew(SimGang& g);
@@ -106,6 +110,7 @@ class SimExecutor : public Executor {
   SimFaults faults_;
   SimVersions versions_;
   SimFeatures features_;
+  SimPhases phases_;
   SimSaves saves_;
 };
 

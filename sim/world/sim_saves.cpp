@@ -10,7 +10,7 @@ void SimSaves::plan(SimTable& t, SimGang& g, const SimSpeed& speed) const {
 
 void SimSaves::begin(SimTable& t, SimGang& g, Due::What what) const {
   g.saving = true;
-  for (DueQueue::Handle* h : {&g.next, &g.save, &g.publish, &g.assess, &g.features}) t.cancel(*h);
+  for (DueQueue::Handle* h : {&g.next, &g.save, &g.publish, &g.assess, &g.features, &g.phase_end}) t.cancel(*h);
   DueQueue::Handle& end = what == Due::What::publication ? g.publish : g.save;
   end = t.schedule(g, t.now + cost(g, what), Due::kProgressClass, {.what = what});
 }

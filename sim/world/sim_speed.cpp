@@ -29,7 +29,7 @@ Rate SimSpeed::speed_of(SimTable& t, const SimGang& g, const Allocation& gpus, c
   return speed.rate;
 }
 
-void SimSpeed::enter(SimTable& t, SimGang& g, const LaunchRequest& request, const Member& member) {
+void SimSpeed::enter(SimTable& t, SimGang& g, const LaunchRequest& request, const Member& member, bool keeps) {
   const RunConfig& config = member.config;
   if (config.other_batch() && t.broken.empty() &&
       model_->refusal(spec(g.job), *request.gpus, config) == Refusal::out_of_range)
@@ -42,7 +42,7 @@ void SimSpeed::enter(SimTable& t, SimGang& g, const LaunchRequest& request, cons
   g.fills = config.host.valid();
   g.has_bubbles = spec(g.job).bubbles.any();
   if (g.fills) g.stage = stage_of(spec(config.host).bubbles, std::as_const(t.gangs)[config.host].gpus, *request.gpus);
-  if (!in_stretches_ && !contention_ && !neighbours_ && !g.merged && !g.fills && !g.has_bubbles) return;
+  if (!in_stretches_ && !contention_ && !neighbours_ && !g.merged && !g.fills && !g.has_bubbles && !keeps) return;
   g.gpus = *request.gpus;
   g.config = config;
 }
@@ -89,7 +89,7 @@ Rate SimSpeed::beside(SimTable& t, const SimGang& g) {
 }
 
 Rate SimSpeed::present(const SimGang& g) const {
-  Rate rate = in_turns(g.healthy, g.turns);
+  Rate rate = times(times(in_turns(g.healthy, g.turns), g.at_speed), g.decodes);
   if (g.merged) rate = merged_.in_gang(g.id, g.job, rate);
   if (g.fills) rate = times(rate, fill_rate(spec(g.config.host).bubbles, use_of(g), g.config.fill_per_mille));
   if (g.has_bubbles) rate = after_loss(rate, filled_.loss_ppm(g.job));

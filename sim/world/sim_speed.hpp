@@ -27,8 +27,8 @@ class SimSpeed {
            const NetworkModel* network, const ProgressRule* rule, const FillCost& fill_cost);
 
   [[nodiscard]] bool in_stretches() const { return in_stretches_; }
-  // A launch: its speed while nobody is in the way; what it depends on is kept.
-  void enter(SimTable& t, SimGang& g, const LaunchRequest& request, const Member& member);
+  // A launch: its speed while nobody is in the way; what it depends on is kept, or in any case what it holds.
+  void enter(SimTable& t, SimGang& g, const LaunchRequest& request, const Member& member, bool keeps);
   // The job begins, or ceases, to make steps. Stopping one that makes none does nothing.
   void start(const SimGang& g);
   void stop(const SimGang& g);
@@ -37,8 +37,8 @@ class SimSpeed {
   // Calls change(gang, healthy, turns) for those whose others have changed since the last call.
   template <class Change>
   void update(SimTable& t, Change change);
-  // `healthy`, as it is with others in turns, merged with others, in bubbles or with others in its own, on slow
-  // nodes.
+  // `healthy`, as it is in its phase, short of CPUs, with others in turns, merged with others, in bubbles or with
+  // others in its own, on slow nodes.
   [[nodiscard]] Rate present(const SimGang& g) const;
 
   // Progress up to now is added to the job's work done.

@@ -41,6 +41,7 @@ SimExecutor::SimExecutor(const Topology& topology, const Workload& workload, con
       faults_(topology, options_.failures),
       versions_(options_.publishes, options_.assess, workload),
       features_(options_.features, workload),
+      phases_(topology, workload, options_.cpus),
       saves_(options_.checkpoints, options_.publishes) {
   table_.now = now;
   make_tolls();
@@ -76,6 +77,7 @@ void SimExecutor::take_up(const ClusterView& view, const JobRecord& r, const Clu
     features_.know(g, known.features());
   }
   g.committed = r.committed;
+  g.said_phase = r.phase;
   g.done = holds_gpus(r.state) ? std::min(view.job(g.job).done, g.total) : r.done;
   if (!holds_gpus(r.state)) return;
   if (r.state == JobState::starting) {

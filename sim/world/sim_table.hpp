@@ -30,6 +30,7 @@ struct Due {
     publication,   // begins, or ends
     assessment,    // its first epoch is over
     feature_pass,  // ends
+    phase,         // of its work: the next one begins
     reconfiguration,
     refusal,  // of a command
     node_down,
@@ -59,32 +60,37 @@ using DueQueue = EventQueue<Due>;
 struct SimGang : GangMember {
   enum class Phase : std::uint8_t { idle, starting, running, suspended, stopping };
   Phase phase = Phase::idle;
-  bool saving = false;                  // stands still for a checkpoint or a publication
-  bool publishes_now = false;           // asked for at this instant: another save must not push it aside
-  bool assessed = false;                // its first epoch was told of, since it began with a version of `source`
-  bool fills = false;                   // the bubbles of config.host
-  bool has_bubbles = false;             // that others may fill
-  bool in_group = false;                // others of its group may be on its GPUs; the model knows nothing of it
-  Rate rate{};                          // where speed comes in stretches: the share of theirs
-  Rate healthy{};                       // what `rate` is, or would be, on nodes at full speed, nobody taking turns
-  std::int32_t stage = -1;              // fills: of its host; -1 = of none
-  std::int64_t turns = 1;               // jobs that take turns on one of its GPUs, itself included
-  Slowdown slowdown = kFullSpeed;       // of the slowest of its nodes
-  Time since{};                         // running: progress counted up to here; saving: since then
-  Work total{};                         // until it finishes: of a child, from the version it starts from
-  Work spared{};                        // not in `total`: features that it found spare it that
-  JobId heir_of{};                      // starting: inherits from this job
-  JobId source{};                       // what it has done began with a version of this job
-  Duration broken_save{};               // stopping: how long it had stood still for one when it was asked to
-  Allocation gpus;                      // kept where something depends on them: see SimSpeed, SimFaults
-  RunConfig config{};                   // likewise
-  PerformanceModel::Stretch stretch{};  // the present one: `left` counts from `since`
-  DueQueue::Handle next = DueQueue::kNone;      // its start, finish or stop
-  DueQueue::Handle report = DueQueue::kNone;    // its next progress report
-  DueQueue::Handle save = DueQueue::kNone;      // begin or end of its next checkpoint
-  DueQueue::Handle publish = DueQueue::kNone;   // begin or end of its next publication
-  DueQueue::Handle assess = DueQueue::kNone;    // end of its first epoch
-  DueQueue::Handle features = DueQueue::kNone;  // end of its pass for features
+  bool saving = false;         // stands still for a checkpoint or a publication
+  bool publishes_now = false;  // asked for at this instant: another save must not push it aside
+  bool assessed = false;       // its first epoch was told of, since it began with a version of `source`
+  bool fills = false;          // the bubbles of config.host
+  bool has_bubbles = false;    // that others may fill
+  bool in_group = false;       // others of its group may be on its GPUs; the model knows nothing of it
+  Rate rate{};                 // where speed comes in stretches: the share of theirs
+  Rate healthy{};              // what `rate` is, or would be, on nodes at full speed, nobody taking turns
+  std::int32_t stage = -1;     // fills: of its host; -1 = of none
+  Rate at_speed = kUnitRate;   // of its phase, over its model's
+  Rate decodes = kUnitRate;    // of the CPUs that it gets, over that of all that it wants
+  std::int32_t in_phase = 0;   // of its work, and the one that it said last
+  std::int32_t said_phase = 0;
+  std::int64_t turns = 1;                        // jobs that take turns on one of its GPUs, itself included
+  Slowdown slowdown = kFullSpeed;                // of the slowest of its nodes
+  Time since{};                                  // running: progress counted up to here; saving: since then
+  Work total{};                                  // until it finishes: of a child, from the version it starts from
+  Work spared{};                                 // not in `total`: features that it found spare it that
+  JobId heir_of{};                               // starting: inherits from this job
+  JobId source{};                                // what it has done began with a version of this job
+  Duration broken_save{};                        // stopping: how long it had stood still for one when it was asked to
+  Allocation gpus;                               // kept where something depends on them: see SimSpeed, SimFaults
+  RunConfig config{};                            // likewise
+  PerformanceModel::Stretch stretch{};           // the present one: `left` counts from `since`
+  DueQueue::Handle next = DueQueue::kNone;       // its start, finish or stop
+  DueQueue::Handle report = DueQueue::kNone;     // its next progress report
+  DueQueue::Handle save = DueQueue::kNone;       // begin or end of its next checkpoint
+  DueQueue::Handle publish = DueQueue::kNone;    // begin or end of its next publication
+  DueQueue::Handle assess = DueQueue::kNone;     // end of its first epoch
+  DueQueue::Handle features = DueQueue::kNone;   // end of its pass for features
+  DueQueue::Handle phase_end = DueQueue::kNone;  // of its present phase
 
   [[nodiscard]] bool there() const { return phase != Phase::idle; }
 };

@@ -74,10 +74,11 @@ Text random_text(std::uint64_t seed) {
         "workload:\n  generate:\n    jobs: {}\n    model: lineage\n    zipf: {}\n    size: {}\n"
         "    gains: {{ positive: 0.3, negative: 0.2, mean_log_ratio: {}, mean_loss: {}, own_modality: {} }}\n"
         "    grids: {}\n    parents: {}\n    children: {}\n    edges: {}\n    independent: {}\n    elastic: {}\n"
-        "    epochs: {}\n    tenants: {}\n  catalogue: /c.yaml\n  format: auto\n",
+        "    epochs: {}\n    phases: {{ pairs: 'projector@0:0.5:3;full@0.{}:1' }}\n    tenants: {}\n"
+        "  catalogue: /c.yaml\n  format: auto\n",
         d.number(), d.share(), size, d.share(), d.share(), d.number(), d.share(),
         d.one_of({"natural", "burst", "staggered"}), d.share(), d.one_of({"true", "false"}), d.one_of({"0", "0.25"}),
-        size == "live" ? "0" : d.share(), d.number(), d.number());
+        size == "live" ? "0" : d.share(), d.number(), d.number(), d.number());
   }
   t.workload += fmt::format("  slice: {{ skip: {}, jobs: {} }}\n  load: {}\n  estimates: {}\n", d.number(),
                             d.number(), d.share(), d.one_of({"auto", "user", "history", "oracle", "none"}));
@@ -120,7 +121,7 @@ Text random_text(std::uint64_t seed) {
   if (kind == 3)  // it has a catalogue
     t.checkpoints += fmt::format("features:\n  limit: {}GiB\n  bandwidth: {}GB/s\n  readers: {}\n  folder: /f\n",
                                  d.number(), d.number(), d.number());
-  t.checkpoints += fmt::format("merging:\n  gamma: {}\n", d.share());
+  t.checkpoints += fmt::format("merging:\n  gamma: {}\ndecoding:\n  contend: true\n", d.share());
   if (live)
     t.live = fmt::format(
         "live:\n  engine: local\n  time_scale: {}\n  step: {}\n  lease: {}\n  watchdog: {}\n  gpus: {}\n{}  models:\n"
@@ -192,6 +193,7 @@ TEST_CASE("every key that the reader of scenarios knows is one that is written b
                                 "publish",
                                 "features",
                                 "merging",
+                                "decoding",
                                 "measure",
                                 "network",
                                 "network.step",

@@ -11,6 +11,7 @@
 #include "policies/placement/placements.hpp"
 #include "policies/reference/emulations.hpp"
 #include "policies/registry.hpp"
+#include "sim/api/known_gains.hpp"
 #include "sim/control/controller.hpp"
 #include "sim/observe/check/invariants.hpp"
 #include "sim/world/sim_executor.hpp"
@@ -46,6 +47,7 @@ struct PolicyChoice {
   std::string placement = "count";
   std::map<std::string, std::string> options{};
   std::string emulate = "none";
+  std::shared_ptr<const KnownGains> gains{};  // for one that says `gains: oracle`
 };
 
 // `placement`, when wanted, is the policy's own: valid as long as the policy.
@@ -53,6 +55,7 @@ inline std::unique_ptr<Policy> make_policy(const PolicyChoice& choice, const Pla
   const PolicyInfo* info = find_policy(choice.name);
   REQUIRE(info != nullptr);
   PolicySetup setup;
+  setup.gains = choice.gains;
   setup.placement = make_placement(choice.placement, 1);
   REQUIRE(setup.placement != nullptr);
   if (placement != nullptr) *placement = setup.placement.get();
@@ -95,6 +98,7 @@ inline InvariantOptions watched(const Workload& w, const PerformanceModel& speed
   o.true_work = [&w](JobId id) -> std::optional<Work> { return w.truths[id.index()].work; };
   o.world.speed = &speed;
   o.world.network = sim.network;
+  o.world.cpus = sim.cpus;
   o.world.slow_nodes = sim.failures.stragglers.active();
   o.world.longest_save = std::max(sim.checkpoints.cost, sim.publishes.cost);
   for (const Duration cost : sim.checkpoints.costs) o.world.longest_save = std::max(o.world.longest_save, cost);

@@ -20,7 +20,8 @@ const std::vector<Generator>& generators() {
       {"acme", "jobs as in Acme's Kalos (LLM development), 2023", {}, generate_acme},
       {"lineage",
        "pretraining jobs that publish, and the transfer jobs, grids and evaluations that descend from them",
-       {"zipf", "size", "gains", "grids", "parents", "children", "edges", "independent", "elastic", "epochs"},
+       {"zipf", "size", "gains", "grids", "parents", "children", "edges", "independent", "elastic", "epochs",
+        "phases"},
        generate_lineage},
   };
   return table;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -41,7 +42,9 @@ struct GenerateSpec : PoissonSpec {
   bool edges = true;    // lineage: false = the same jobs, none of which descends from another
   double independent = 0;   // lineage: share of all GPU-time in jobs beside the lineages, in [0, 1)
   std::int32_t epochs = 0;  // lineage: passes over its data that a transfer job makes from its base; 0 = unknown
-  double elastic = 0;       // lineage: share of the jobs of each kind that may have other numbers of GPUs
+  // lineage: [kind of job] the column `phases` of its jobs; others have none
+  std::map<std::string, std::string> phases{};
+  double elastic = 0;  // lineage: share of the jobs of each kind that may have other numbers of GPUs
   // gavel: steps per second, from which `iterations` follow (steps = run time x that on V100s); null =
   // no steps, and run times are those on whatever type work is counted on
   std::shared_ptr<const ThroughputSet> throughputs{};

@@ -190,6 +190,7 @@ class Maker {
     const double ms = std::min(c.seconds * factor * 1e3, static_cast<double>(kMaxTraceNs) / 1e6);
     j.duration = Duration{std::max<std::int64_t>(1, std::llround(ms)) * 1'000'000};
     j.tflop = std::llround(std::min(c.flops * factor / 1e12, 1e18));
+    if (const auto cell = spec_.phases.find(j.model); cell != spec_.phases.end()) j.phases = cell->second;
     return j;
   }
 
@@ -308,6 +309,9 @@ Expected<Trace> generate_lineage(const GenerateSpec& spec) {
     return fail("the generator `lineage` draws its jobs from a catalogue, and there is none");
   if (spec.size == SizeName::cluster && !(spec.device.peak_flops > 0))
     return fail("the generator `lineage` computes run times from the speed of a GPU, which is not known");
+  for (const auto& [kind, cell] : spec.phases)
+    if (spec.catalogue->find(kind) == nullptr)
+      return fail(fmt::format("`phases` are of `{}`, which is not in the catalogue", kind));
   return Maker(spec).make();
 }
 

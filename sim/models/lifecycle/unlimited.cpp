@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "sim/api/job_phases.hpp"
+
 namespace orrery {
 namespace {
 
@@ -85,7 +87,7 @@ class Unlimited {
     const Work total = work_at(job, ready);
     Run run{ready + overheads_.start_cost(spec, Incarnation{1}).ns, 0, 0};
     if (!points_.empty()) publish_all(job, total, run);
-    advance(job, total.ns, run);
+    advance(job, total, total.ns, run);
     finish_[job] = std::min(run.at_ns, kTooLate);
     if (!points_.empty()) versions_[job].push_back({1000, finish_[job]});
   }
@@ -97,9 +99,9 @@ class Unlimited {
   };
 
   // Runs on to that much work, with the checkpoints by the clock that come before it.
-  void advance(std::size_t job, std::int64_t until_ns, Run& run) const {
-    const std::int64_t left = until_ns - run.done_ns;
-    if (left <= 0) return;
+  void advance(std::size_t job, Work total, std::int64_t until_ns, Run& run) const {
+    if (until_ns <= run.done_ns) return;
+    const std::int64_t left = phases_time(workload_.specs[job], total, Work{run.done_ns}, Work{until_ns}).ns;
     run.at_ns += left;
     run.done_ns = until_ns;
     const std::int64_t every = checkpoints_.every.ns;
@@ -115,7 +117,7 @@ class Unlimited {
       if (point <= have) continue;
       const auto at = static_cast<std::int64_t>((static_cast<Int128>(total.ns) * point + 999) / 1000);
       if (at >= total.ns) return;
-      advance(job, at, run);
+      advance(job, total, at, run);
       run.at_ns += publish_cost_.ns;
       if (publish_cost_.ns > 0) run.unsaved_ns = 0;
       have = std::max(have, static_cast<std::int32_t>(static_cast<Int128>(at) * 1000 / total.ns));

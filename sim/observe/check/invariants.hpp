@@ -106,6 +106,7 @@ class InvariantChecker : public Observer {
   void check_saved(const Event& e);
   void check_broken_save(const Event& e, Duration stood);
   void check_progress(const Event& e);
+  void check_phase(const Event& e, Work done, std::int32_t phase);
   void check_finish(const Event& e);
   void settle_touched(Time now);
   void drop_planned(Job& j);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "sim/api/job_phases.hpp"
 #include "sim/observe/check/invariants.hpp"
 
 namespace orrery {
@@ -88,11 +89,21 @@ void InvariantChecker::check_broken_save(const Event& e, Duration stood) {
 void InvariantChecker::check_progress(const Event& e) {
   if (!options_.true_work(e.job)) return;
   const Work done = e.get<event::Progress>().done;
+  check_phase(e, done, e.get<event::Progress>().phase);
   check_most(e, done, "progress");
   const WorkBook::Reckoned r = work_.done(e.job, e.at);
   // While it stands still to save it has done less than can be known from outside.
   if (work_.prompt() && !work_.saves_take_time() && done.ns < r.done.ns - r.slack_ns)
     report(e.at, e.job, "work", fmt::format("progress of {} ns of work, {} done", done.ns, r.done.ns));
+}
+
+// A phase begins at exactly so much work.
+void InvariantChecker::check_phase(const Event& e, Work done, std::int32_t phase) {
+  const JobSpec& spec = *(*context_.records)[e.job.index()].spec;
+  const std::optional<Work> all = total(e.job);
+  if (all && !spec.phases.empty() && phase != phase_at(spec, *all, done))
+    report(e.at, e.job, "work", fmt::format("in phase {} after {} of {} ns of work", phase, done.ns, all->ns));
+  work_.enter_phase(e.job, phase);
 }
 
 // What a stop or failure says it leaves behind cannot be more than there was; nor, of a stop, less, unless the job

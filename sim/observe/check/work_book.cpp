@@ -13,6 +13,7 @@ void WorkBook::begin(const RunContext& context, WorldModel world) {
   entries_.assign(context.records->size(), Entry{});
   const Topology& t = *context.topology;
   if (world_.network != nullptr) links_.emplace(*world_.network);
+  if (world_.cpus) cpus_.emplace(t);
   if (world_.slow_nodes) {
     slowdown_.assign(t.node_count(), kFullSpeed);
     there_.resize(t.node_count());
@@ -49,7 +50,7 @@ void WorkBook::for_places(const Allocation& gpus, Do act) {
 
 void WorkBook::pass(Time now) {
   if (now <= now_) return;
-  if (!dirty_.empty() || links_) resolve();
+  if (!dirty_.empty() || links_ || cpus_) resolve();
   if (!pauses_.empty()) pause(now);
   now_ = now;
   if (!in_stretches() || !world_.prompt) return;
@@ -80,6 +81,12 @@ void WorkBook::resolve() {
     for (const auto& [job, rate] : links_->update()) {
       Launch& l = *launch_of(entries_[job.index()]);
       l.base = rate;
+      mark(l);
+    }
+  if (cpus_)
+    for (const auto& [job, speed] : cpus_->update()) {
+      Launch& l = *launch_of(entries_[job.index()]);
+      l.decodes = speed;
       mark(l);
     }
   for (std::size_t i = 0; i < dirty_.size(); ++i) {
@@ -193,7 +200,8 @@ void WorkBook::launch(JobId job, const Allocation& gpus, const RunConfig& config
   const bool merged = sharing == Sharing::merged;
   const bool takes_turns = group.valid() && !merged && (model == nullptr || !model->knows_sharing());
   const bool fills = config.host.valid();
-  const bool changes = stretches || takes_turns || merged || links_ || world_.slow_nodes || fills ||
+  const bool in_phases = !spec(job).phases.empty() || (cpus_ && spec(job).demand.cpu_milli > 0);
+  const bool changes = stretches || takes_turns || merged || links_ || world_.slow_nodes || fills || in_phases ||
                        spec(job).bubbles.any() || (model != nullptr && model->minds_neighbours());
   if (!changes) return;
   e.slot = launches_.take();
@@ -259,6 +267,7 @@ void WorkBook::run(JobId job, Time now) {
   if (l == nullptr) return;
   l->fresh = true;
   l->history.clear();
+  in_phase(*l, (*context_.records)[job.index()].phase, true);
   mark(*l);
   meet(*l, true);
   if (links_) links_->start(job, l->gpus, l->merged.valid() ? std::optional(l->merged.value) : std::nullopt);
@@ -274,6 +283,8 @@ void WorkBook::stand(JobId job, Time now) {
   if (l != nullptr) {
     remember(e, *l);
     if (links_) links_->stop(job);
+    if (cpus_) cpus_->leave(job);
+    l->decodes = kUnitRate;
     meet(*l, false);
   }
   if (!pauses_.empty()) {

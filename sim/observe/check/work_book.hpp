@@ -18,6 +18,7 @@
 #include "sim/core/small_vector.hpp"
 #include "sim/models/lifecycle/failures.hpp"
 #include "sim/models/network/network_model.hpp"
+#include "sim/models/speed/cpu_shares.hpp"
 #include "sim/models/speed/performance.hpp"
 
 namespace orrery {
@@ -29,6 +30,7 @@ struct WorldModel {
   const PerformanceModel* speed = nullptr;  // null: unit rate, wherever a job runs
   const NetworkModel* network = nullptr;    // set: running jobs share its links
   bool slow_nodes = false;                  // `slowed` events may come
+  bool cpus = false;                        // jobs that decode share the CPUs of their nodes
   Duration longest_save{};                  // how long a job may stand still to save or publish
   // Stops take hold when they are asked for, and what jobs report is exact: a simulation without chaos.
   bool prompt = false;
@@ -51,6 +53,8 @@ class WorkBook {
   // From now on it makes its steps in another way.
   void reconfigure(JobId job, const RunConfig& config);
   void set_total(JobId job, Work total);
+  // It makes steps of another phase of its work from now on.
+  void enter_phase(JobId job, std::int32_t phase);
   // The job makes steps from now on, or no longer; both do nothing when that is so already.
   void run(JobId job, Time now);
   void stand(JobId job, Time now);
@@ -97,6 +101,7 @@ class WorkBook {
     Allocation gpus;
     RunConfig config{};
     Rate base = kUnitRate;
+    Rate phase = kUnitRate, decodes = kUnitRate;
     std::int64_t turns = 1;
     Slowdown slowdown = kFullSpeed;
     Work total{};
@@ -124,6 +129,7 @@ class WorkBook {
   [[nodiscard]] Rate in_bubbles(const Launch& l, Rate rate) const;
   void find_rate(Launch& l);
   [[nodiscard]] Rate present_rate(const Launch& l) const;
+  void in_phase(Launch& l, std::int32_t phase, bool runs);
   [[nodiscard]] Launch* launch_of(const Entry& e) { return e.slot == kNone ? nullptr : &launches_[e.slot]; }
   [[nodiscard]] const Launch* launch_of(const Entry& e) const {
     return e.slot == kNone ? nullptr : &launches_[e.slot];
@@ -145,6 +151,7 @@ class WorkBook {
   Launches launches_;           // by slot; those that exist stay where they are
   std::vector<std::uint32_t> dirty_;
   std::optional<NetworkContention> links_;
+  std::optional<CpuShares> cpus_;
   std::vector<Slowdown> slowdown_;                 // [node]
   std::vector<std::vector<std::uint32_t>> there_;  // [node] launches, where nodes are slow
   std::vector<std::size_t> first_gpu_;             // [node]

@@ -9,7 +9,7 @@ namespace orrery {
 
 // One step of each of those that are merged, and so on.
 Rate WorkBook::present_rate(const Launch& l) const {
-  const Rate alone = in_turns(l.base, l.turns);
+  const Rate alone = times(times(in_turns(l.base, l.turns), l.phase), l.decodes);
   const auto gang = merged_.find(l.merged);
   if (!l.merged.valid() || gang == merged_.end()) return slowed(in_bubbles(l, alone), l.slowdown);
   std::vector<MergedPart> parts;
@@ -74,6 +74,20 @@ void WorkBook::reconfigure(JobId job, const RunConfig& config) {
   if (!l->merged.valid() || gang == merged_.end()) return;
   l->part = world_.speed->merged_part(spec(job), l->gpus, config);
   for (const std::uint32_t other : gang->second) mark(launches_[other]);
+}
+
+void WorkBook::in_phase(Launch& l, std::int32_t phase, bool runs) {
+  const JobSpec& s = spec(l.job);
+  l.phase = phase_speed(s, phase, l.gpus.gpu_count());
+  if (cpus_ && runs && (!s.phases.empty() || s.demand.cpu_milli > 0)) cpus_->enter(s, l.gpus, decode_cpus(s, phase));
+}
+
+void WorkBook::enter_phase(JobId job, std::int32_t phase) {
+  Entry& e = entries_[job.index()];
+  Launch* l = launch_of(e);
+  if (l == nullptr || spec(job).phases.empty()) return;
+  in_phase(*l, phase, e.runs);
+  mark(*l);
 }
 
 void WorkBook::slow(NodeId node, Slowdown slowdown) {
