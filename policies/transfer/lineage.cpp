@@ -21,8 +21,16 @@ std::unique_ptr<Policy> make_lineage(PolicySetup setup, OptionReader& options) {
   o.groups.k_max = options.integer("k_max");
   o.groups.sigma_per_mille = options.decimal("sigma_max");
   o.publish = on("publish");
+  o.phases = on("phases");
   o.learn = on("learn");
   o.abort = on("abort");
+  if (o.abort && !o.learn)
+    options.refuse("rules", "`abort` is on and `learn` is not: nobody knows then which start is worse than another",
+                   "add `learn`, or leave `abort` out");
+  if (options.choice("gains") == "oracle") {
+    if (!o.learn) options.refuse("gains", "`gains` is `oracle`, but `learn`, which uses them, is off", "add `learn`");
+    o.gains = std::move(setup.gains);
+  }
   o.alpha = options.decimal("alpha");
   o.beside = options.decimal("beside");
   o.min_run = options.time("min_run");
@@ -56,8 +64,14 @@ const PolicyInfo lineage_policy = {
           "version where that pays; elastic: elastic jobs get the GPUs that save most; publish: it says when parents "
           "publish; learn: what a parent is worth is learned from children that finished "
           "or whose first epoch was compared; abort: with learn, children that are slower than from their base begin "
-          "anew; groups: children of one version are merged into one gang where that pays",
-          {"index", "hold", "elastic", "publish", "learn", "abort", "groups"}},
+          "anew; groups: children of one version are merged into one gang where that pays; phases: jobs that decode "
+          "are spread over nodes, and decisions are made anew where a job's phase begins",
+          {"index", "hold", "elastic", "publish", "learn", "abort", "groups", "phases"}},
+         {"gains",
+          "choice",
+          "learned",
+          "what parents are worth; oracle: it is told the truth, as the bound of what can be learned",
+          {"learned", "oracle"}},
          {"k_max", "integer", "8", "groups: most members of a gang", {}, 1, 32},
          {"sigma_max",
           "decimal",

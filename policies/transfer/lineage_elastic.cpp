@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "policies/parts/marginal_gain.hpp"
+#include "policies/transfer/lineage_phases.hpp"
 
 namespace orrery {
 namespace {
@@ -82,13 +83,14 @@ std::optional<Work> LineageSizes::left(const ClusterView& view, const JobView& v
 double LineageSizes::gain(const ClusterView& view, const Job& j, const LineageOpinion& of) const {
   if (j.gpus >= j.most) return 0;
   const JobView v = view.job(j.id);
-  const auto saves = [&](Work work) {
-    const Duration now = view.time_for(v, work, j.gpus);
-    const double saved = saved_s(now, view.time_for(v, work, j.gpus + 1));
-    return options_.seconds ? saved : saved / std::max(to_seconds(now), kLeastTime);
-  };
   const auto rest = left(view, v, of);
   if (!rest) return 0;
+  const Work whole = v.done + *rest;
+  const auto saves = [&](Work work) {
+    const Duration now = time_by_phases(view, v, whole, work, j.gpus);
+    const double saved = saved_s(now, time_by_phases(view, v, whole, work, j.gpus + 1));
+    return options_.seconds ? saved : saved / std::max(to_seconds(now), kLeastTime);
+  };
   double sum = j.weight * saves(*rest);
   for (const LineageWaiter& w : j.waiters) {
     const auto at = static_cast<std::int64_t>(static_cast<Int128>((v.done + *rest).ns) * w.per_mille / 1000);
@@ -101,7 +103,10 @@ bool LineageSizes::pays(const ClusterView& view, const Job& j, const LineageOpin
   const JobView v = view.job(j.id);
   const double restart = (kFirstRestart + restart_s_) / static_cast<double>(1 + restarts_);
   const auto rest = left(view, v, of);
-  return rest && saved_s(view.time_for(v, *rest, j.before), view.time_for(v, *rest, j.gpus)) >= kPays * restart;
+  if (!rest) return false;
+  const Work whole = v.done + *rest;
+  return saved_s(time_by_phases(view, v, whole, *rest, j.before), time_by_phases(view, v, whole, *rest, j.gpus)) >=
+         kPays * restart;
 }
 
 void LineageSizes::give(const ClusterView& view, std::int64_t left, const LineageOpinion& of) {
@@ -124,6 +129,7 @@ void LineageSizes::apply(const ClusterView& view, PlanBuilder& plan, Placement& 
       if (j.before > 0) known(j.id).resized = view.now;
     }
     if (j.gpus > 0 && j.before == 0) result_.started.push_back(j.id);
+    if (j.gpus > 0 && j.before > 0) result_.resized.push_back(j.id);
     if (j.gpus == 0 && j.before > 0) result_.preempted.push_back(j.id);
   }
 }
@@ -143,6 +149,7 @@ void LineageSizes::start_waiting(const ClusterView& view, PlanBuilder& plan, Pla
 const LineageSizes::Result& LineageSizes::decide(const ClusterView& view, PlanBuilder& plan, Placement& placement,
                                                  const LineageOpinion& of) {
   result_.started.clear();
+  result_.resized.clear();
   result_.preempted.clear();
   if (!std::exchange(began_, true))  // who came before the first elastic job
     for (const JobId id : view.pending().ids()) starter_.set_waiting(view.spec(id), true, of.rank(id));

@@ -37,6 +37,7 @@ class LineageSizes {
  public:
   struct Result {
     std::vector<JobId> started;
+    std::vector<JobId> resized;    // stopped and started again
     std::vector<JobId> preempted;  // and not started again
   };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "sim/api/known_gains.hpp"
 #include "sim/api/transfer_share.hpp"
 #include "sim/core/random.hpp"
 
@@ -76,7 +77,16 @@ LineageGain LineageGains::belief(std::uint32_t pair) const {
   return g;
 }
 
+// Whoever is told has seen all of it.
+LineageGain LineageGains::as_told(const JobSpec& spec, std::size_t edge) const {
+  std::int32_t per_mille = 0;
+  for (const KnownGain& k : told_->of[spec.id.index()])
+    if (k.parent == spec.after[edge].parent) per_mille = k.gain_per_mille;
+  return {-portable_log(1 - static_cast<double>(per_mille) / 1000), 0, 1};
+}
+
 LineageGain LineageGains::of(const JobSpec& spec, std::size_t edge) const {
+  if (told_ != nullptr && edge < spec.after.size()) return as_told(spec, edge);
   const Child& c = child(spec.id);
   return edge < c.pairs.size() ? belief(c.pairs[edge]) : LineageGain{0, kPairSpread * kPairSpread, 0};
 }
@@ -130,18 +140,13 @@ void LineageGains::begins(const JobSpec& spec, Child& c) {
   c.assessed = false;
 }
 
-Duration LineageGains::whole_from(const JobView& job, std::uint32_t pair, std::int32_t per_mille) const {
-  const Duration claimed = job.estimate->total;
-  const double saved = (1 - portable_exp(-belief(pair).mean)) * share_at(per_mille);
-  const auto left = static_cast<std::int64_t>(static_cast<double>(claimed.ns) * (1 - saved));
-  return {std::max<std::int64_t>(left, 1)};
-}
-
 Duration LineageGains::whole_from(const JobView& job, std::size_t edge, std::int32_t per_mille) const {
   if (!job.estimate || job.estimate->total == kForever) return kForever;
-  const Child& c = child(job.id());
-  if (edge >= c.pairs.size() || per_mille <= 0) return job.estimate->total;
-  return whole_from(job, c.pairs[edge], per_mille);
+  const Duration claimed = job.estimate->total;
+  if (edge >= child(job.id()).pairs.size() || per_mille <= 0) return claimed;
+  const double saved = (1 - portable_exp(-of(*job.spec, edge).mean)) * share_at(per_mille);
+  const auto left = static_cast<std::int64_t>(static_cast<double>(claimed.ns) * (1 - saved));
+  return {std::max<std::int64_t>(left, 1)};
 }
 
 Duration LineageGains::whole(const ClusterView& view, const JobView& job) const {

@@ -13,6 +13,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,6 +21,8 @@
 #include "sim/api/view.hpp"
 
 namespace orrery {
+
+struct KnownGains;
 
 // Normal, of l at the finished parent.
 struct LineageGain {
@@ -34,8 +37,9 @@ struct LineageGain {
 
 class LineageGains {
  public:
-  // Not `on`: claims are believed, and everybody starts from what the executor chooses.
-  explicit LineageGains(bool on) : on_(on) {}
+  // Not `on`: claims are believed, and everybody starts from what the executor chooses. `told`: what is true, where
+  // somebody says so; then nothing is learned (the bound of what learning can be worth).
+  explicit LineageGains(bool on, std::shared_ptr<const KnownGains> told = {}) : on_(on), told_(std::move(told)) {}
 
   // Every event of the run, in order.
   void follow(const ClusterView& view, const Event& e);
@@ -73,6 +77,7 @@ class LineageGains {
   }
   [[nodiscard]] static Duration left_of(Duration whole, const JobView& job) {
     if (whole == kForever) return whole;
+    if (!job.spec->phases.empty()) return rest_by_phases(*job.spec, whole, job.done);
     return {whole.ns > job.done.ns ? whole.ns - job.done.ns : 1};
   }
   // The same if it started from a version of the parent of an edge, with `per_mille` of that one's work.
@@ -123,7 +128,7 @@ class LineageGains {
   static void begins(const JobSpec& spec, Child& c);
   [[nodiscard]] const Child& child(JobId job) const;
   [[nodiscard]] LineageGain belief(std::uint32_t pair) const;
-  [[nodiscard]] Duration whole_from(const JobView& job, std::uint32_t pair, std::int32_t per_mille) const;
+  [[nodiscard]] LineageGain as_told(const JobSpec& spec, std::size_t edge) const;
   void finished(const ClusterView& view, JobId job);
   void assessed(const ClusterView& view, const Event& e);
   void learn(const ClusterView& view, std::uint32_t pair, double l);
@@ -142,6 +147,7 @@ class LineageGains {
   double claim_squares_ = 0;
   std::vector<JobId> changed_;
   bool on_;
+  std::shared_ptr<const KnownGains> told_;
 };
 
 }  // namespace orrery

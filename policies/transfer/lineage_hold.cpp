@@ -107,12 +107,13 @@ std::optional<LineageVersion> LineageHolder::best(const ClusterView& view, const
   };
   const auto when = [&](std::int32_t per_mille) {
     const Work at{static_cast<std::int64_t>(static_cast<Int128>(whole.ns) * per_mille / 1000)};
-    return time_for(at - parent.done, parent.rate);
+    return time_for(Work{phases_time(*parent.spec, Work{whole.ns}, parent.done, at).ns}, parent.pace());
   };
   if (const auto named = thresholds_.find(parent.id()); named != thresholds_.end())
     for (auto at = named->second.upper_bound(have); at != named->second.end(); ++at) may_come(*at, when(*at));
   if (const Time next = k.publisher.next_of(parent.id()); next != kNever && next > view.now) {
-    const Int128 then = static_cast<Int128>((parent.done + work_in(next - view.now, parent.rate)).ns);
+    const Duration gone{work_in(next - view.now, parent.pace()).ns};
+    const Int128 then = static_cast<Int128>(phases_work(*parent.spec, Work{whole.ns}, parent.done, gone).ns);
     const auto per_mille = static_cast<std::int32_t>(std::min(then * 1000 / whole.ns, Int128{1000}));
     may_come(per_mille, next - view.now);
   }

@@ -37,6 +37,12 @@ Duration share_of(Duration whole, std::int32_t per_mille) {
   return Duration{static_cast<std::int64_t>(static_cast<Int128>(whole.ns) * per_mille / 1000)};
 }
 
+// Of the job's run time, from one share of its work done to another.
+Duration between(const JobSpec& spec, Duration whole, std::int32_t from, std::int32_t to) {
+  if (spec.phases.empty()) return share_of(whole, to - from);
+  return time_until(spec, whole, to) - time_until(spec, whole, from);
+}
+
 Duration no_longer_than_most(Duration d) {
   return std::min(d, Duration{kLongest});
 }
@@ -95,7 +101,8 @@ void LineageIndex::hang(const ClusterView& view, JobId child, const LineageGains
     if (node(d.parent).seen) {
       const JobView parent = view.job(d.parent);
       const Duration whole = no_longer_than_most(gains.whole(view, parent));
-      away = Duration{std::max<std::int64_t>(share_of(whole, d.progress_per_mille).ns - parent.done.ns, 0)};
+      const Work at{share_of(whole, d.progress_per_mille).ns};
+      away = phases_time(*parent.spec, Work{whole.ns}, parent.done, at);
     }
     if (away <= farthest) continue;
     farthest = away;
@@ -246,8 +253,8 @@ void LineageIndex::take_blocks(Node& n, std::size_t& next, std::int32_t threshol
 // version is not out yet.
 LineageBlock LineageIndex::segment(const JobSpec& spec, const Node& n, std::size_t i, Duration left) const {
   const std::int32_t from = i == 0 ? 0 : n.cuts[i - 1];
-  const std::int64_t to_its_end = no_longer_than_most(left).ns - share_of(n.whole, 1000 - n.cuts[i]).ns;
-  const std::int64_t length = i == 0 ? to_its_end : std::min(to_its_end, share_of(n.whole, n.cuts[i] - from).ns);
+  const std::int64_t to_its_end = no_longer_than_most(left).ns - between(spec, n.whole, n.cuts[i], 1000).ns;
+  const std::int64_t length = i == 0 ? to_its_end : std::min(to_its_end, between(spec, n.whole, from, n.cuts[i]).ns);
   LineageBlock block = alone(spec, Duration{std::max<std::int64_t>(length, 1)});
   if (i + 1 < n.cuts.size()) block.weight = 0;
   return block;

@@ -117,7 +117,7 @@ void LineageGains::finished(const ClusterView& view, JobId job) {
 void LineageGains::assessed(const ClusterView& view, const Event& e) {
   Child& c = children_[e.job.index()];
   const auto& [parent, worth, error] = e.get<event::Assessed>();
-  if (c.drops || c.assessed || c.parent != parent) return;
+  if (told_ != nullptr || c.drops || c.assessed || c.parent != parent) return;
   c.assessed = true;
   const double epochs = std::max(static_cast<double>(worth) / 1e6, kLeastShare);
   const auto [l, slope] = at_the_end(portable_log(epochs), c.per_mille);
@@ -134,6 +134,7 @@ void LineageGains::assessed(const ClusterView& view, const Event& e) {
 }
 
 void LineageGains::learn(const ClusterView& view, std::uint32_t pair, double l) {
+  if (told_ != nullptr) return;
   const double before = belief(pair).mean;
   Pair& own = pairs_[pair];
   for (Sum* sum : {&own.shown, &families_[own.family]}) {

@@ -15,13 +15,14 @@ constexpr Rank kYoung = -(static_cast<Rank>(1) << 100);
 Lineage::Lineage(std::unique_ptr<Placement> placement, const LineageOptions& options)
     : placement_(std::move(placement)),
       options_(options),
-      gains_(options.learn),
+      gains_(options.learn, options.gains),
       abort_(options.learn && options.abort),
       index_(options.alpha, options.beside),
       sizes_(options.sizes),
       holder_(options.hold),
       features_(options.hold),
       publisher_(options.publish),
+      phases_(options.phases),
       promotion_(options.rho_max),
       young_(options.min_run),
       groups_(options.groups) {}
@@ -36,6 +37,7 @@ void Lineage::schedule(const ClusterView& view, PlanBuilder& plan) {
     publisher_.follow(view, e, gains_);
     holder_.follow(view, e);
     features_.follow(view, e);
+    phases_.follow(view, e);
   }
   const std::vector<JobId> believed = gains_.take_changed();
   for (const JobId job : believed) {
@@ -81,6 +83,8 @@ void Lineage::serve_in_order(const ClusterView& view, PlanBuilder& plan, const s
 void Lineage::fill(const ClusterView& view, PlanBuilder& plan, const StrictPriority::Admits& admits) {
   const auto companions = [this](JobId job) { return groups_.companions(job); };
   const StrictPriority::Result& result = jobs_.fill(view, plan, *placement_, true, admits, companions);
+  for (const JobId job : result.preempted) phases_.leaves(job);
+  phases_.spread(view, plan, result.started, placement_->counting());
   for (const JobId job : result.started) {
     starts(view, job, plan);
     refresh(view, job);
@@ -88,6 +92,7 @@ void Lineage::fill(const ClusterView& view, PlanBuilder& plan, const StrictPrior
   for (const JobId job : result.preempted) {
     begins_to_wait(view, job);
     for (const JobId other : groups_.preempted(job, view.now)) {
+      phases_.leaves(other);
       waits(view, other);
       jobs_.add_waiting(view.job(other), rank(view, other, remaining(view, other)));
     }
@@ -119,6 +124,11 @@ void Lineage::serve_sized(const ClusterView& view, PlanBuilder& plan) {
   of.whole = [&](JobId job) { return gains_.whole(view, view.job(job)); };
   of.waiters = [&](JobId job) { return index_.waiters(view, job); };
   const LineageSizes::Result& result = sizes_.decide(view, plan, *placement_, of);
+  for (const JobId job : result.preempted) phases_.leaves(job);
+  for (const JobId job : result.resized) phases_.leaves(job);
+  placed_ = result.started;
+  placed_.insert(placed_.end(), result.resized.begin(), result.resized.end());
+  phases_.spread(view, plan, placed_, placement_->counting());
   for (const JobId job : result.started) starts(view, job, plan);
   for (const JobId job : result.preempted) waits(view, job);
   withdraw_others(plan);

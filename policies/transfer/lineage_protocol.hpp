@@ -16,6 +16,7 @@
 #include "policies/transfer/lineage_groups.hpp"
 #include "policies/transfer/lineage_hold.hpp"
 #include "policies/transfer/lineage_index.hpp"
+#include "policies/transfer/lineage_phases.hpp"
 #include "policies/transfer/lineage_promotion.hpp"
 #include "policies/transfer/lineage_publish.hpp"
 #include "policies/transfer/lineage_young.hpp"
@@ -29,12 +30,14 @@ struct LineageOptions {
   bool abort = true;           // likewise, of children that run
   bool hold = true;            // rule R2
   bool publish = true;         // rule R6
+  bool phases = false;         // rule R8
   std::int64_t alpha = 500;    // per mille
   std::int64_t beside = 1000;  // per mille
   Duration min_run{};
-  std::int64_t rho_max = 5000;      // per mille
-  LineageSizes::Options sizes{};    // rule R3
-  LineageGroups::Options groups{};  // rule R4, as long as no job is elastic
+  std::int64_t rho_max = 5000;                // per mille
+  std::shared_ptr<const KnownGains> gains{};  // what is true, for a bound; null: it is learned
+  LineageSizes::Options sizes{};              // rule R3
+  LineageGroups::Options groups{};            // rule R4, as long as no job is elastic
 };
 
 class Lineage final : public Policy {
@@ -44,7 +47,8 @@ class Lineage final : public Policy {
   [[nodiscard]] std::unique_ptr<Policy> clone() const override { return std::make_unique<Lineage>(*this); }
   [[nodiscard]] bool publishes() const override { return options_.publish; }
   [[nodiscard]] EventMask wakes_on() const override {
-    return Policy::wakes_on() | mask_of(EventKind::features) | (options_.learn ? kAssess : 0);
+    return Policy::wakes_on() | mask_of(EventKind::features) | mask_of(EventKind::command_failed) |
+           (options_.learn ? kAssess : 0) | (options_.phases ? kProgress : 0);
   }
   void schedule(const ClusterView& view, PlanBuilder& plan) override;
 
@@ -101,6 +105,7 @@ class Lineage final : public Policy {
   LineageHolder holder_;
   LineageFeatures features_;
   LineagePublisher publisher_;
+  LineagePhases phases_;
   LineagePromotion promotion_;
   LineageYoung young_;
   LineageGroups groups_;
@@ -108,7 +113,7 @@ class Lineage final : public Policy {
   LineageDemand demand_;
   double price_ = 0;  // of a GPU, before the decision at hand
   // By the decision at hand: who is held, and probes that would compute their features.
-  std::vector<JobId> held_, admitted_;
+  std::vector<JobId> held_, admitted_, placed_;
 };
 
 }  // namespace orrery

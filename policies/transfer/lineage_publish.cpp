@@ -76,6 +76,7 @@ void LineagePublisher::follow(const ClusterView& view, const Event& e, const Lin
       Parent& p = parent(e.job);
       ++p.checkpoints;
       p.stood_still_s = to_seconds(e.get<event::Checkpointed>().stood_still);
+      if (p.runs && p.publishes != kNever && p.publishes < e.at) look_at(e.job, e.at);  // it was refused meanwhile
       return;
     }
     case EventKind::published: {  // behind its checkpoint
@@ -90,6 +91,10 @@ void LineagePublisher::follow(const ClusterView& view, const Event& e, const Lin
       if (p.runs) look_at(e.job, e.at);
       return;
     }
+    case EventKind::command_failed:  // it stands still to save: as soon as it does not
+      if (e.get<event::CommandFailed>().why != Refusal::busy || !parent(e.job).runs) return;
+      parent(e.job).publishes = e.at;
+      return look_at(e.job, e.at + Duration{static_cast<std::int64_t>(cost_s() * 1e9)});
     case EventKind::finished:
     case EventKind::stopped:
     case EventKind::suspended:
@@ -99,6 +104,10 @@ void LineagePublisher::follow(const ClusterView& view, const Event& e, const Lin
   }
 }
 
+double LineagePublisher::cost_s() const {
+  return (kFirstCost + cost_s_) / static_cast<double>(1 + published_);
+}
+
 std::optional<double> LineagePublisher::interval(const ClusterView& view, JobId job, const LineageGains& gains,
                                                  const LineagePrices& prices) const {
   const Parent& p = parents_[job.index()];
@@ -106,7 +115,7 @@ std::optional<double> LineagePublisher::interval(const ClusterView& view, JobId 
   const Duration whole = gains.whole(view, v);
   if (whole == kForever) return std::nullopt;
   LineagePublishing rates;
-  rates.cost_s = (kFirstCost + cost_s_) / static_cast<double>(1 + published_);
+  rates.cost_s = cost_s();
   rates.worth = prices.gpu * v.gpus() + v.spec->weight + prices.waiting(job);
   if (!p.saves() && node_failures_ > 0 && v.held != nullptr) {
     const double node_s = static_cast<double>(view.topology->node_count()) * to_seconds(view.now);
@@ -119,7 +128,8 @@ std::optional<double> LineagePublisher::interval(const ClusterView& view, JobId 
     const double n = p.started;
     const auto q = static_cast<std::int32_t>(std::clamp<std::int64_t>(
         static_cast<std::int64_t>(static_cast<Int128>(v.done.ns) * 1000 / whole.ns), 0, 999));
-    const double per_second = gain_per_progress(q) / to_seconds(whole);
+    const double speed = static_cast<double>(phase_speed(*v.spec, v.phase, v.gpus()).per_billion) * 1e-9;
+    const double per_second = gain_per_progress(q) * speed / to_seconds(whole);
     rates.staleness = std::max(p.saved_s / n * per_second * (p.weight + prices.gpu * p.gpus) / n, 0.0);
   }
   return publish_interval(rates);

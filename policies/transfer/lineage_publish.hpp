@@ -76,6 +76,7 @@ class LineagePublisher {
   };
   [[nodiscard]] Parent& parent(JobId job);
   void look_at(JobId job, Time at);
+  [[nodiscard]] double cost_s() const;  // that a publication takes, as seen
   void begins(const ClusterView& view, JobId child, Time at, const LineageGains& gains);
   [[nodiscard]] std::optional<double> interval(const ClusterView& view, JobId job, const LineageGains& gains,
                                                const LineagePrices& prices) const;

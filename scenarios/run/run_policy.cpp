@@ -12,6 +12,7 @@
 #include "scenarios/run/wire_policy.hpp"
 #include "scenarios/spec/make_policy.hpp"
 #include "scenarios/spec/outside_policy.hpp"
+#include "sim/api/known_gains.hpp"
 
 namespace orrery::app {
 namespace {
@@ -30,6 +31,15 @@ Expected<std::unique_ptr<Conversation>> conversation_of(const PolicyConfig& conf
   return std::unique_ptr<Conversation>(std::move(*started));
 }
 
+// What is true, for a policy that is to be the bound of what can be learned.
+std::shared_ptr<const KnownGains> known_gains(const Workload& workload) {
+  auto known = std::make_shared<KnownGains>();
+  known->of.resize(workload.truths.size());
+  for (std::size_t job = 0; job < workload.truths.size(); ++job)
+    for (const SourceGain& s : workload.truths[job].sources) known->of[job].push_back({s.parent, s.gain_per_mille});
+  return known;
+}
+
 }  // namespace
 
 RunPolicy::RunPolicy() = default;
@@ -42,7 +52,8 @@ Expected<RunPolicy> RunPolicy::make(const Prepared& prepared, const PolicyConfig
   RunPolicy p;
   p.name_ = policy_label(config);
   if (!is_external(config) && !is_of_library(config)) {
-    auto made = make_policy(config, prepared.scenario.emulate, seed);
+    auto made = make_policy(config, prepared.scenario.emulate, seed,
+                            wants_gains(config) ? known_gains(prepared.workload) : nullptr);
     if (!made) return tl::make_unexpected(std::move(made.error()));
     p.policy_ = std::move(*made);
     p.capabilities_ = find_policy(config.name)->capabilities;

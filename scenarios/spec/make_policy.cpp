@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "policies/placement/placements.hpp"
 #include "policies/reference/emulations.hpp"
@@ -12,6 +13,8 @@
 
 namespace orrery::app {
 namespace {
+
+constexpr std::string_view kOracle = "oracle";
 
 SourcePos where_of(const PolicyConfig& config, const std::string& key) {
   const auto it = config.where.find(key);
@@ -35,7 +38,7 @@ std::string placement_of(const PolicyConfig& config, const std::string& emulate)
 }
 
 Expected<std::unique_ptr<Policy>> make_policy(const PolicyConfig& config, const std::string& emulate,
-                                              std::uint64_t seed) {
+                                              std::uint64_t seed, std::shared_ptr<const KnownGains> gains) {
   std::vector<Diagnostic> errors;
   const PolicyInfo* info = find_policy(config.name);
   if (info == nullptr) {
@@ -46,6 +49,7 @@ Expected<std::unique_ptr<Policy>> make_policy(const PolicyConfig& config, const 
   }
   PolicySetup setup;
   setup.seed = seed;
+  if (wants_gains(config)) setup.gains = std::move(gains);
   setup.placement = make_placement(placement_of(config, emulate), seed);
   if (setup.placement == nullptr) {
     errors.push_back(unknown_placement(config));
@@ -63,6 +67,15 @@ Expected<std::unique_ptr<Policy>> make_policy(const PolicyConfig& config, const 
   return policy;
 }
 
+bool wants_gains(const PolicyConfig& config) {
+  const auto given = config.options.find("gains");
+  if (given == config.options.end() || given->second != kOracle) return false;
+  const PolicyInfo* info = find_policy(config.name);
+  return info != nullptr && std::any_of(info->options.begin(), info->options.end(), [](const OptionSpec& o) {
+           return o.name == "gains" && std::count(o.choices.begin(), o.choices.end(), kOracle) > 0;
+         });
+}
+
 std::map<std::string, SourcePos> option_places(const PolicyConfig& config, const std::vector<OptionSpec>& specs) {
   std::map<std::string, SourcePos> places = config.where;
   for (const auto& [name, place] : config.keys)
@@ -78,7 +91,8 @@ Diagnostic unknown_placement(const PolicyConfig& config) {
 }
 
 std::string policy_label(const PolicyConfig& config) {
-  return config.label.empty() ? config.name : config.label;
+  if (!config.label.empty()) return config.label;
+  return wants_gains(config) ? fmt::format("{}-{}", config.name, kOracle) : config.name;
 }
 
 }  // namespace orrery::app

@@ -97,18 +97,20 @@ struct Files : test::TempFolder {
                         file("script") + "' } ] }\n"},
         {"lineage",
          fmt::format(
-             "version: 1\ncluster: {{ groups: [ {{ name: h, count: 16, gpus_per_node: 8, gpu: h200, gpu_memory: "
-             "141GB, rack_size: 8, nvlink: 900GB/s, nic: 400Gb/s, peak_tflops: 989 }} ] }}\n"
+             "version: 1\ncluster: {{ groups: [ {{ name: h, count: 16, gpus_per_node: 8, gpu: h200, cpus: 96, "
+             "gpu_memory: 141GB, rack_size: 8, nvlink: 900GB/s, nic: 400Gb/s, peak_tflops: 989 }} ] }}\n"
              "workload: {{ catalogue: '{}/scenarios/jobs/catalogue.yaml', generate: {{ model: lineage, jobs: "
-             "60, tenants: 3 }}, load: 0.8 }}\n",
+             "60, tenants: 3, phases: {{ pairs: 'projector@0:2:9;full@0.3:3', shape-lora: 'full@0:1:24' }} }}, "
+             "load: 0.8 }}\n",
              ORRERY_SOURCE_DIR) +
              "overheads: { launch: 10s, restart: { by: checkpoint, bandwidth: 2GB/s }, stop: 20s }\n"
              "failures: { node_mtbf: 5d, repair: 4h, outages: [ { node: 3, from: 0s, to: 12h } ], stragglers: { "
              "node_mtbs: 2d }, lemons: { share: 0.2, rate: 4 } }\n"
              "checkpoints: { every: 1h, cost: { by: checkpoint, bandwidth: 2GB/s } }\n"
              "measure: { from: 10% }\npublish: { every: 0.1, cost: 60s }\nfeatures: { limit: 20GB }\n"
-             "merging: { gamma: 0.9 }\ncompare: { policies: [fifo, easy, srtf, drf, { name: lineage, rules: [index, "
-             "hold, publish, learn, abort, groups] }] }\n"},
+             "merging: { gamma: 0.9 }\ndecoding: { contend: true }\n"
+             "compare: { policies: [fifo, easy, srtf, drf, { name: lineage, rules: [index, hold, "
+             "publish, learn, abort, groups, phases] }] }\n"},
         {"history",
          "version: 1\n" + two +
              "workload: { generate: { jobs: 80, gpus: { 1: 3, 2: 1, 4: 1 }, law: lognormal, mean: 20m, sigma: "
