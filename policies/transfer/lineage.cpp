@@ -20,6 +20,8 @@ std::unique_ptr<Policy> make_lineage(PolicySetup setup, OptionReader& options) {
   o.groups.on = on("groups");
   o.groups.k_max = options.integer("k_max");
   o.groups.sigma_per_mille = options.decimal("sigma_max");
+  o.bubbles.on = on("bubbles");
+  o.bubbles.epsilon_ppm = options.decimal("epsilon") * 1000;
   o.publish = on("publish");
   o.phases = on("phases");
   o.learn = on("learn");
@@ -64,9 +66,10 @@ const PolicyInfo lineage_policy = {
           "version where that pays; elastic: elastic jobs get the GPUs that save most; publish: it says when parents "
           "publish; learn: what a parent is worth is learned from children that finished "
           "or whose first epoch was compared; abort: with learn, children that are slower than from their base begin "
-          "anew; groups: children of one version are merged into one gang where that pays; phases: jobs that decode "
-          "are spread over nodes, and decisions are made anew where a job's phase begins",
-          {"index", "hold", "elastic", "publish", "learn", "abort", "groups", "phases"}},
+          "anew; groups: children of one version are merged into one gang where that pays; bubbles: who waits runs "
+          "in the bubbles that running jobs advertise; phases: jobs that decode are spread over nodes, and decisions "
+          "are made anew where a job's phase begins",
+          {"index", "hold", "elastic", "publish", "learn", "abort", "groups", "bubbles", "phases"}},
          {"gains",
           "choice",
           "learned",
@@ -80,6 +83,7 @@ const PolicyInfo lineage_policy = {
           {},
           1,
           kMany},
+         {"epsilon", "decimal", "0.02", "bubbles: how much slower a job may be for what fills its bubbles", {}, 0, 1},
          {"marginal",
           "choice",
           "share",

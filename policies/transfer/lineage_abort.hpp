@@ -40,6 +40,9 @@ class LineageAbort {
   // It is to begin anew, or does so as it starts.
   [[nodiscard]] bool drops(JobId job) const { return dropping_.contains(job); }
 
+  // What restarts were seen to take, in the mean.
+  [[nodiscard]] Duration restart() const;
+
  private:
   void assessed(const ClusterView& view, const Event& e, LineageGains& gains);
   void started(const ClusterView& view, const Event& e, LineageGains& gains);
@@ -48,7 +51,6 @@ class LineageAbort {
   }
   // What it then starts from: another parent that helped others, else its base checkpoint.
   [[nodiscard]] RunConfig anew(const ClusterView& view, const JobSpec& spec, const LineageGains& gains) const;
-  [[nodiscard]] Duration restart() const;
 
   bool on_;
   struct Slower {

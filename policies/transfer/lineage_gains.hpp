@@ -64,8 +64,8 @@ class LineageGains {
   }
   void stopped_to_drop(const ClusterView& view, JobId job);
   void began_anew(const ClusterView& view, JobId job);
-  // The job, whose end comes next, was so much slower than alone, because it shared its GPUs.
-  void slowed(JobId job, Duration by) { slowed_[job] = by; }
+  // The job took so much longer than alone, because it shared its GPUs.
+  void slowed(JobId job, Duration by) { slowed_[job] += by; }
   // The job was told to start so.
   void starts(const ClusterView& view, JobId job, const RunConfig& config);
 

@@ -55,6 +55,7 @@ void LineageGains::follow(const ClusterView& view, const Event& e) {
   } else if (e.kind() == EventKind::failed) {  // it waits now: what it has is in a checkpoint
     const JobView v = view.job(e.job);
     failed_[e.job] = {v.done, ran_as_asked(v)};
+    slowed_.erase(e.job);
   }
 }
 

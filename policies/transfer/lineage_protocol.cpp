@@ -25,11 +25,13 @@ Lineage::Lineage(std::unique_ptr<Placement> placement, const LineageOptions& opt
       phases_(options.phases),
       promotion_(options.rho_max),
       young_(options.min_run),
-      groups_(options.groups) {}
+      groups_(options.groups),
+      bubbles_(options.bubbles) {}
 
 void Lineage::schedule(const ClusterView& view, PlanBuilder& plan) {
   for (const Event& e : view.since_last) {
     groups_.follow(view, e, gains_);
+    bubbles_.follow(view, e, gains_);
     gains_.follow(view, e);
     abort_.follow(view, e, gains_);
     if (options_.index) index_.follow(view, e, gains_);
@@ -73,9 +75,13 @@ void Lineage::serve_in_order(const ClusterView& view, PlanBuilder& plan, const s
   if (young_.grow_up(view.now)) jobs_.rank_changed();
   jobs_.rerank_all_running([&](const StrictPriority::Running& r) { return rank(view, r); });
   price_ = demand_.price(*view.topology, plan.free().free_gpus());
-  const auto admits = [&](JobId job) { return !is_held(view, job, plan); };
+  const auto admits = [&](JobId job) {
+    return bubbles_.fills(job) ? leaves_bubbles(view, plan, job) : !is_held(view, job, plan);
+  };
+  bubbles_.adjust(view, plan);
   fill(view, plan, admits);
   if (merge(view, plan, admits)) fill(view, plan, admits);
+  fill_bubbles(view, plan);
   withdraw_others(plan);
   for (const JobId job : std::exchange(held_, {})) jobs_.remove(job);  // aside, until it is to be asked again
 }
@@ -136,11 +142,13 @@ void Lineage::serve_sized(const ClusterView& view, PlanBuilder& plan) {
 }
 
 void Lineage::waits(const ClusterView& view, JobId job) {
+  bubbles_.waits(view.spec(job));
   demand_.add(view.spec(job));
   promotion_.waits(view.job(job));
 }
 
 void Lineage::starts(const ClusterView& view, JobId job, PlanBuilder& plan) {
+  bubbles_.starts(view.spec(job), view.now, gains_);
   demand_.remove(view.spec(job));
   promotion_.runs(job);
   holder_.starts(job);
@@ -177,11 +185,12 @@ LineagePrices Lineage::prices(const ClusterView& view, const PlanBuilder& plan) 
 bool Lineage::merge(const ClusterView& view, PlanBuilder& plan, const StrictPriority::Admits& admits) {
   const auto settled = [&](JobId job) { return young_.is_young(job, view.now); };
   bool freed = false;
-  const auto joins = [&](JobId job) { return !abort_.drops(job) && admits(job); };
+  const auto joins = [&](JobId job) { return !abort_.drops(job) && !bubbles_.fills(job) && admits(job); };
   const LineageGroups::Opinion of{gains_, jobs_, prices(view, plan).gpu, joins, settled};
   for (const LineageGroups::Merged& m : groups_.regroup(view, plan, of)) {
     jobs_.remove(m.job);
     if (m.waited) {
+      bubbles_.starts(view.spec(m.job), view.now, gains_);
       demand_.remove(view.spec(m.job));
       promotion_.runs(m.job);
       holder_.starts(m.job);
@@ -198,6 +207,7 @@ bool Lineage::merge(const ClusterView& view, PlanBuilder& plan, const StrictPrio
 }
 
 void Lineage::leave_gang(const ClusterView& view, PlanBuilder& plan, JobId job) {
+  if (bubbles_.fills(job)) return;
   if (groups_.drops(view, plan, job)) {
     jobs_.remove(job);
     waits(view, job);

@@ -9,6 +9,7 @@
 
 #include "policies/parts/strict_priority.hpp"
 #include "policies/transfer/lineage_abort.hpp"
+#include "policies/transfer/lineage_bubbles.hpp"
 #include "policies/transfer/lineage_demand.hpp"
 #include "policies/transfer/lineage_elastic.hpp"
 #include "policies/transfer/lineage_features.hpp"
@@ -38,6 +39,7 @@ struct LineageOptions {
   std::shared_ptr<const KnownGains> gains{};  // what is true, for a bound; null: it is learned
   LineageSizes::Options sizes{};              // rule R3
   LineageGroups::Options groups{};            // rule R4, as long as no job is elastic
+  LineageBubbles::Options bubbles{};          // rule R5, likewise
 };
 
 class Lineage final : public Policy {
@@ -48,7 +50,7 @@ class Lineage final : public Policy {
   [[nodiscard]] bool publishes() const override { return options_.publish; }
   [[nodiscard]] EventMask wakes_on() const override {
     return Policy::wakes_on() | mask_of(EventKind::features) | mask_of(EventKind::command_failed) |
-           (options_.learn ? kAssess : 0) | (options_.phases ? kProgress : 0);
+           (options_.learn ? kAssess : 0) | (options_.phases || options_.bubbles.on ? kProgress : 0);
   }
   void schedule(const ClusterView& view, PlanBuilder& plan) override;
 
@@ -79,6 +81,11 @@ class Lineage final : public Policy {
   void fill(const ClusterView& view, PlanBuilder& plan, const StrictPriority::Admits& admits);
   // Rule R4: who joins a gang, or goes on in another one; true: GPUs are free that were not.
   bool merge(const ClusterView& view, PlanBuilder& plan, const StrictPriority::Admits& admits);
+  // Rule R5, in lineage_fill.cpp: who waits fills bubbles meanwhile; and of one that does, whose turn has come,
+  // whether it moves to GPUs of its own.
+  void fill_bubbles(const ClusterView& view, PlanBuilder& plan);
+  [[nodiscard]] bool leaves_bubbles(const ClusterView& view, PlanBuilder& plan, JobId job);
+  void stay_in_bubbles(PlanBuilder& plan);
   // Of one that begins anew: where it is, or later.
   void leave_gang(const ClusterView& view, PlanBuilder& plan, JobId job);
   void follow_gangs(const ClusterView& view);
@@ -109,11 +116,13 @@ class Lineage final : public Policy {
   LineagePromotion promotion_;
   LineageYoung young_;
   LineageGroups groups_;
+  LineageBubbles bubbles_;
   StrictPriority jobs_;
   LineageDemand demand_;
   double price_ = 0;  // of a GPU, before the decision at hand
   // By the decision at hand: who is held, and probes that would compute their features.
   std::vector<JobId> held_, admitted_, placed_;
+  std::vector<std::pair<JobId, Target>> moving_;  // fillers that are to have GPUs of their own, and where they are
 };
 
 }  // namespace orrery

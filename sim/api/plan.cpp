@@ -179,6 +179,8 @@ void PlanBuilder::configure(JobId job, const RunConfig& config) {
   ORRERY_ASSERT(before != nullptr && keeps_gpus(*before), "job {} has no GPUs to run on", job.value);
   Target t = *before;
   t.config = config;
+  t.config.host = before->config.host;
+  t.config.fill_per_mille = before->config.fill_per_mille;
   set(job, std::move(t));
 }
 

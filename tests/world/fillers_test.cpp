@@ -50,7 +50,8 @@ class Fills : public Policy {
         RunConfig config;
         config.host = JobId(0);
         config.fill_per_mille = rate;
-        plan.run(job.id(), gpus(0, gpu, gpu + 1), config, Sharing::filler);
+        const std::uint32_t node = view.held(JobId(0))->slices().front().node.value;
+        plan.run(job.id(), gpus(node, gpu, gpu + 1), config, Sharing::filler);
       } else if (is_final(view.state(JobId(0)))) {
         plan.run(job.id(), gpus(1, 0, 1));
       }
@@ -204,14 +205,7 @@ TEST_CASE("a filler stops when its host is preempted, suspended or moved", "[exe
   };
   SimOptions sim;
   sim.overheads.stop = seconds(2);
-  const IdealModel speed;
-  const RunResult r = [&] {
-    if (how == "move") policy.rate = 1000;
-    InvariantChecker checker(watched(w, speed, sim));
-    RunResult result = run_world(cluster(2, 4), w, policy, sim, true, {&checker});
-    check_clean(checker);
-    return result;
-  }();
+  const RunResult r = play_hosted(w, policy, sim);
   REQUIRE_FALSE(policy.heard.empty());
   CHECK(policy.heard.front() == "1@40");
   CHECK(r.jobs[0].state == JobState::finished);
