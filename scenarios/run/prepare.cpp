@@ -11,6 +11,7 @@
 #include "scenarios/run/emulated.hpp"
 #include "scenarios/run/feature_passes.hpp"
 #include "scenarios/run/input_digest.hpp"
+#include "scenarios/run/job_bubbles.hpp"
 #include "scenarios/run/job_merging.hpp"
 #include "scenarios/run/measured_jobs.hpp"
 #include "scenarios/run/prepared.hpp"
@@ -193,6 +194,7 @@ Expected<Prepared> assemble(Scenario scenario, Cluster cluster, Trace& trace) {
   if (!emulated) return tl::make_unexpected(std::move(emulated.error()));
   share_features(s, cluster.catalogue.get(), *emulated);
   set_merging(s, cluster.catalogue ? &cluster.catalogue->catalogue : nullptr, *emulated);
+  set_bubbles(s, *emulated);
   auto costs = checkpoint_costs(s, *cluster.topology, cluster.catalogue.get(), *emulated);
   if (!costs) return tl::make_unexpected(std::move(costs.error()));
   auto outages = known_outages(s);

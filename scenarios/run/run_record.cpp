@@ -78,6 +78,7 @@ void RunRecord::watch_work(const PerformanceModel& truth, const SimOptions& worl
   for (const Duration cost : world.checkpoints.costs) w.longest_save = std::max(w.longest_save, cost);
   w.prompt = true;
   w.rule = world.rule;
+  w.fill_cost = world.fill_cost;
   const std::vector<JobTruth>& truths = prepared_->workload.truths;
   checker_.watch_work([&truths](JobId id) -> std::optional<Work> { return truths[id.index()].work; }, std::move(w));
 }

@@ -143,6 +143,20 @@ struct DecodingConfig {
   bool contend = false;
 };
 
+// Bubbles of pretraining jobs that others fill (docs/lineage.md). Without it nobody advertises any.
+struct BubblesConfig {
+  Duration step = seconds(1);
+  std::int64_t share_per_mille = 250;
+  std::int32_t stages = 1;
+  std::int32_t micro_batches = 0;
+  std::int64_t free_bytes = 0;
+  Duration unit = milliseconds(50);
+  std::int64_t need_bytes = 0;
+  Duration switch_time{};
+  std::int64_t interference_ppm = 0;
+  Duration report = seconds(120);
+};
+
 // What jobs send over the cluster's links; without it, placement and neighbours do not matter.
 struct NetworkConfig {
   StepTraffic step;  // of jobs whose model has no row in `models`
@@ -195,6 +209,7 @@ struct Scenario {
   std::optional<FeaturesConfig> features;
   MergingConfig merging;
   DecodingConfig decoding;
+  std::optional<BubblesConfig> bubbles;
   MeasureConfig measure;
   std::optional<NetworkConfig> network;
   std::optional<LiveConfig> live;

@@ -31,6 +31,7 @@ publish: { every: 0.1 }
 features: {}
 merging: { gamma: 0.5 }
 decoding: { contend: true }
+bubbles: {}
 )"};
 
 // The scalars of a document and the text of their values, by path; items of lists are called N.

@@ -55,6 +55,8 @@ void read_merging(YamlWalk& w, const Place& at, MergingConfig& c);
 
 void read_decoding(YamlWalk& w, const Place& at, DecodingConfig& c);
 [[nodiscard]] std::string write_decoding(DecodingConfig c, bool digest);
+void read_bubbles(YamlWalk& w, const Place& at, BubblesConfig& c);
+[[nodiscard]] std::string write_bubbles(BubblesConfig c, bool digest);
 
 void read_measure(YamlWalk& w, const Place& at, MeasureConfig& c);
 [[nodiscard]] std::string write_measure(MeasureConfig c, bool digest);

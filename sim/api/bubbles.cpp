@@ -5,7 +5,7 @@
 namespace orrery {
 namespace {
 
-constexpr std::int64_t kMillion = 1'000'000;
+constexpr std::int64_t kPpm = 1'000'000;
 
 // Calls act(number of the GPU, slice, GPU) for all GPUs, in order.
 template <class Act>
@@ -82,13 +82,13 @@ Rate fill_rate(const Bubbles& bubbles, const StageUse& use, std::int32_t fill_pe
 std::int64_t fill_loss_ppm(const Bubbles& bubbles, const StageUse& use, std::int32_t fill_per_mille,
                            const FillCost& cost) {
   if (!bubbles.any() || use.windows == 0) return 0;
-  const Int128 switches = static_cast<Int128>(use.windows) * cost.switch_time.ns * kMillion / bubbles.step.ns;
+  const Int128 switches = static_cast<Int128>(use.windows) * cost.switch_time.ns * kPpm / bubbles.step.ns;
   return static_cast<std::int64_t>((switches + cost.interference_ppm) * fill_per_mille / kWholeFill);
 }
 
 Rate after_loss(Rate rate, std::int64_t loss_ppm) {
   if (loss_ppm <= 0) return rate;
-  return {static_cast<std::int64_t>(static_cast<Int128>(rate.per_billion) * kMillion / (kMillion + loss_ppm))};
+  return {static_cast<std::int64_t>(static_cast<Int128>(rate.per_billion) * kPpm / (kPpm + loss_ppm))};
 }
 
 }  // namespace orrery

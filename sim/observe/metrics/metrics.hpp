@@ -78,6 +78,7 @@ struct StudySummary {
   std::optional<double> cpu_per_sample_s;
   std::optional<double> first_child_s, transfer_saved_gpu_s, transfer_saved_ratio, child_saved_ratio;
   std::optional<double> feature_hits, feature_misses, features_saved_gpu_s;
+  std::optional<double> bubble_gpu_s, filled_ratio, bubble_slowdown_ratio;
   std::optional<double> negative_transfer_ratio, lineage_makespan_s, lineage_makespan_max_s;
   std::optional<double> avoidable_delay_s, gpu_h_per_target, independent_jct_s;
   std::vector<StudyGroup> by_kind, by_tenant;  // by name

@@ -58,6 +58,7 @@ StudyInputs make_study_inputs(const std::vector<JobSpec>& specs, const Topology&
     j.deadline = s.deadline;
     j.tflop = s.tflop;
     for (const Dependency& d : s.after) j.parents.push_back(d.parent);
+    j.filling = {s.bubbles, s.fills};
     in.jobs.push_back(std::move(j));
   }
   in.shapes = typical_shapes(specs);
@@ -278,6 +279,7 @@ void StudyFold::on_event(const Event& e) {
   if (!e.job.valid() || e.job.index() >= jobs_.size()) return;
   Job& j = jobs_[e.job.index()];
   if (j.ended) return;
+  bubbles_.note(e, [this](JobId job) -> const BubbleJob& { return in_.jobs[job.index()].filling; });
   if (j.live == kNone) {
     j.live = live_.take();
     live_[j.live] = Live{};

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "sim/core/slots.hpp"
+#include "sim/observe/metrics/bubble_meter.hpp"
 #include "sim/observe/metrics/fold.hpp"
 #include "sim/observe/metrics/fragmentation.hpp"
 #include "sim/observe/metrics/gpu_meter.hpp"
@@ -37,6 +38,7 @@ struct StudyJob {
   std::optional<Time> deadline;
   std::int64_t tflop = 0;  // of the work that `exclusive` is; 0 = unknown
   std::vector<JobId> parents;
+  BubbleJob filling{};  // what it lets others fill, and needs to fill
 };
 
 // What the events do not say. Owned by the caller.
@@ -134,6 +136,7 @@ class StudyFold : public Observer {
   void add_economy(StudySummary& s, const MetricsFold& base) const;
   void add_transfer(StudySummary& s) const;
   void add_features(StudySummary& s) const;
+  void add_bubbles(StudySummary& s) const;
   void add_lineages(StudySummary& s, const MetricsFold& base) const;
   void add_delays(StudySummary& s, const MetricsFold& base) const;
   void add_groups(StudySummary& s, const MetricsFold& base) const;
@@ -164,6 +167,7 @@ class StudyFold : public Observer {
   std::int64_t restarts_ = 0, migrations_ = 0;
   std::int64_t feature_hits_ = 0, feature_misses_ = 0;
   Int128 features_saved_ = 0;  // milli-GPU x ns
+  BubbleMeter bubbles_;
   Time first_submit_ = kNever, last_finish_{};
 };
 

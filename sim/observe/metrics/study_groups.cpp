@@ -44,6 +44,14 @@ void StudyFold::add_features(StudySummary& s) const {
   s.features_saved_gpu_s = to_gpu_seconds(GpuTime{features_saved_});
 }
 
+void StudyFold::add_bubbles(StudySummary& s) const {
+  const BubbleMeter::Totals t = bubbles_.totals(now_);
+  if (t.idle == 0) return;
+  s.bubble_gpu_s = to_gpu_seconds(GpuTime{t.idle});
+  s.filled_ratio = static_cast<double>(t.used) / static_cast<double>(t.idle);
+  s.bubble_slowdown_ratio = bubbles_.slowdown();
+}
+
 void StudyFold::add_lineages(StudySummary& s, const MetricsFold& base) const {
   const auto has_parents = [](const StudyJob& j) { return !j.parents.empty(); };
   if (std::none_of(in_.jobs.begin(), in_.jobs.end(), has_parents)) return;

@@ -221,6 +221,7 @@ StudySummary StudyFold::summary(const MetricsFold& base) const {
   add_economy(s, base);
   add_transfer(s);
   add_features(s);
+  add_bubbles(s);
   add_lineages(s, base);
   add_delays(s, base);
   add_groups(s, base);

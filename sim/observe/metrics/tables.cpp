@@ -231,6 +231,14 @@ const std::vector<MetricDefinition>& metric_definitions() {
        "Run time that features which were found spared their probes, reading them deducted, at the GPUs that "
        "these held.",
        study_of<&StudySummary::features_saved_gpu_s>, false, false},
+      {"bubble_gpu_s", "bubbles", "GPU s", "GPU-time that jobs that run idle in the bubbles which they advertise.",
+       study_of<&StudySummary::bubble_gpu_s>, false, false},
+      {"filled_ratio", "filled", "1", "Share of that GPU-time in which jobs that fill bubbles compute.",
+       study_of<&StudySummary::filled_ratio>, false, false},
+      {"bubble_slowdown_ratio", "slowed by fillers", "1",
+       "How much longer jobs took beside fillers for what they did then, over what it takes at the speed that they "
+       "reported alone.",
+       study_of<&StudySummary::bubble_slowdown_ratio>, false, true},
       {"lineage_makespan_s", "lineage makespan", "s",
        "Mean over jobs without parents that others depend on of the time from their submit to the last "
        "finish of a descendant.",

@@ -1,0 +1,57 @@
+// The section `bubbles` of a scenario: where the GPUs of pretraining jobs idle in each step, what others need to run
+// there meanwhile, and what that costs.
+#include "scenarios/spec/scenario_sections.hpp"
+#include "scenarios/spec/yaml_text.hpp"
+
+namespace orrery::app {
+namespace {
+
+// clang-format off
+YamlWalk::Keys bubbles_keys(YamlWalk& w, BubblesConfig& c) {
+  return {
+      {"step", "how long a step of a pretraining job takes",
+       [&](const Place& p) { c.step = w.positive(p, parse_duration); },
+       [&](bool) { return format_duration(c.step); }},
+      {"share", "of a step that each GPU idles, in one window; not where `micro_batches` says it",
+       [&](const Place& p) { c.share_per_mille = static_cast<std::int64_t>(w.number(p, 0.001, 0.999) * 1000 + 0.5); },
+       [&](bool) { return yaml_fixed(c.share_per_mille, 3); }},
+      {"stages", "of a pipeline over which the GPUs of a pretraining job are shared out",
+       [&](const Place& p) { c.stages = static_cast<std::int32_t>(w.integer(p, 1, 1024)); },
+       [&](bool) { return std::to_string(c.stages); }},
+      {"micro_batches", "of a 1F1B pipeline with equal stages, whose timeline says the windows; 0 = `share` does",
+       [&](const Place& p) { c.micro_batches = static_cast<std::int32_t>(w.integer(p, 0, 4096)); },
+       [&](bool) { return std::to_string(c.micro_batches); }},
+      {"memory", "of each GPU that is left for others; 0B = as much as they need",
+       [&](const Place& p) { c.free_bytes = w.quantity(p, parse_bytes); },
+       [&](bool) { return format_bytes(c.free_bytes); }},
+      {"unit", "shortest piece of work of a transfer job, a search or an evaluation, which has to fit a window",
+       [&](const Place& p) { c.unit = w.positive(p, parse_duration); },
+       [&](bool) { return format_duration(c.unit); }},
+      {"needs", "of each GPU's memory that such a job takes",
+       [&](const Place& p) { c.need_bytes = w.quantity(p, parse_bytes); },
+       [&](bool) { return format_bytes(c.need_bytes); }},
+      {"switch", "what every window that is used costs the pretraining job",
+       [&](const Place& p) { c.switch_time = w.quantity(p, parse_duration); },
+       [&](bool) { return format_duration(c.switch_time); }},
+      {"interference", "share of its step by which it is slower while all its windows are used, besides",
+       [&](const Place& p) { c.interference_ppm = static_cast<std::int64_t>(w.number(p, 0, 10) * 1e6 + 0.5); },
+       [&](bool) { return yaml_fixed(c.interference_ppm, 6); }},
+      {"report", "how often a pretraining job reports its progress",
+       [&](const Place& p) { c.report = w.positive(p, parse_duration); },
+       [&](bool) { return format_duration(c.report); }},
+  };
+}
+// clang-format on
+
+}  // namespace
+
+void read_bubbles(YamlWalk& w, const Place& at, BubblesConfig& c) {
+  w.section(at, bubbles_keys(w, c));
+}
+
+std::string write_bubbles(BubblesConfig c, bool digest) {
+  YamlWalk none;
+  return yaml_block(bubbles_keys(none, c), digest, 2);
+}
+
+}  // namespace orrery::app

@@ -1,0 +1,128 @@
+#include "sim/observe/metrics/bubble_meter.hpp"
+
+namespace orrery {
+namespace {
+
+// Ends the time in which a job runs.
+bool ends_run(EventKind k) {
+  return k == EventKind::stop || k == EventKind::suspended || k == EventKind::stopped || k == EventKind::failed ||
+         k == EventKind::launch_failed || k == EventKind::finished || k == EventKind::cancel ||
+         k == EventKind::reject;
+}
+
+}  // namespace
+
+void BubbleMeter::enter(JobId job, const Allocation& gpus, const BubbleJob& of, bool anew) {
+  Host& h = hosts_[job];
+  run(h, false, h.since);
+  h.job = &of;
+  h.gpus = gpus;
+  if (anew) h.committed = {};
+  h.idle_milli = 0;
+  for (std::int32_t stage = 0; stage < of.bubbles.stages; ++stage) {
+    const Duration window = stage_use(of.bubbles, stage, {}).idle;
+    const Int128 milli = stage_gpus(of.bubbles, gpus, stage).milli_gpus();
+    h.idle_milli += static_cast<std::int64_t>(milli * window.ns / of.bubbles.step.ns);
+  }
+}
+
+void BubbleMeter::enter(JobId job, JobId host, const Allocation& gpus, const BubbleJob& own, const BubbleJob& of,
+                        std::int32_t fill) {
+  const auto at = hosts_.find(host);
+  const std::int32_t stage = at == hosts_.end() ? -1 : stage_of(of.bubbles, at->second.gpus, gpus);
+  fillers_[job] = {host,
+                   gpus.milli_gpus(),
+                   fill_rate(of.bubbles, stage_use(of.bubbles, stage, own.fills), kWholeFill),
+                   fill,
+                   false,
+                   {}};
+}
+
+Int128 BubbleMeter::idle(const Host& h, Time now) {
+  return h.runs ? static_cast<Int128>((now - h.since).ns) * h.idle_milli : 0;
+}
+
+Int128 BubbleMeter::used(const Filler& f, Time now) {
+  if (!f.runs) return 0;
+  const Rate share{f.whole.per_billion / kWholeFill * f.per_mille};
+  return static_cast<Int128>(work_in(now - f.since, share).ns) * f.gpus_milli;
+}
+
+void BubbleMeter::run(Host& h, bool on, Time now) {
+  totals_.idle += idle(h, now);
+  h.runs = on;
+  h.since = now;
+  h.clean = false;
+}
+
+void BubbleMeter::run(Filler& f, bool on, Time now) {
+  totals_.used += used(f, now);
+  const auto host = hosts_.find(f.host);
+  if (host != hosts_.end()) {
+    host->second.fillers += (on ? 1 : 0) - (f.runs ? 1 : 0);
+    host->second.clean = false;
+  }
+  f.runs = on;
+  f.since = now;
+}
+
+void BubbleMeter::reported(Host& h, Time now, Work done) {
+  if (h.runs && h.clean && now > h.said_at) {
+    Speed& s = h.fillers > 0 ? h.filled : h.alone;
+    s.work += static_cast<double>((done - h.said).ns);
+    s.time += static_cast<double>((now - h.said_at).ns);
+  }
+  h.said = done;
+  h.said_at = now;
+  h.clean = true;
+}
+
+void BubbleMeter::host(const Event& e) {
+  Host& h = hosts_.at(e.job);
+  if (e.kind() == EventKind::started || e.kind() == EventKind::resumed) {
+    run(h, true, e.at);
+    if (e.kind() == EventKind::started) reported(h, e.at, h.committed);
+  } else if (const auto* says = e.get_if<event::Progress>()) {
+    reported(h, e.at, says->done);
+  } else if (const auto* save = e.get_if<event::Checkpointed>()) {  // what it stood still for is nobody's fault
+    h.committed = save->committed;
+    h.clean = false;
+    reported(h, e.at, save->committed);
+  } else if (ends_run(e.kind())) {
+    run(h, false, e.at);
+    if (const auto* left = e.get_if<event::Stopped>()) h.committed = left->committed;
+    if (e.kind() == EventKind::failed || e.kind() == EventKind::launch_failed) h.committed = failure_of(e)->committed;
+  }
+}
+
+void BubbleMeter::filler(const Event& e) {
+  Filler& f = fillers_.at(e.job);
+  if (e.kind() == EventKind::started) return run(f, true, e.at);
+  if (const auto* says = e.get_if<event::Reconfigured>()) {
+    if (f.runs) run(f, true, e.at);
+    f.per_mille = says->fill_per_mille;
+  }
+  if (!ends_run(e.kind())) return;
+  run(f, false, e.at);
+  if (e.kind() != EventKind::stop) fillers_.erase(e.job);
+}
+
+BubbleMeter::Totals BubbleMeter::totals(Time now) const {
+  Totals t = totals_;
+  for (const auto& [job, h] : hosts_) t.idle += idle(h, now);
+  for (const auto& [job, f] : fillers_) t.used += used(f, now);
+  return t;
+}
+
+std::optional<double> BubbleMeter::slowdown() const {
+  double took = 0, alone = 0;
+  for (const auto& [job, h] : hosts_) {
+    if (h.alone.work <= 0 || h.filled.time <= 0) continue;
+    took += h.filled.time;
+    alone += h.filled.work * h.alone.time / h.alone.work;
+  }
+  if (alone <= 0) return std::nullopt;
+  return took / alone - 1;
+}
+
+}  // namespace orrery
