@@ -15,6 +15,7 @@
 #include "orrery_paths.hpp"
 #include "sim/core/json.hpp"
 #include "sim/core/random.hpp"
+#include "tests/backend/support_toy_job.hpp"
 #include "tests/support/kill_rank.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -23,92 +24,7 @@ namespace {
 using namespace orrery;
 using namespace orrery::live;
 using Kind = EngineEvent::Kind;
-
-constexpr std::int64_t kPatience = 120'000'000'000;
-constexpr Work kStep{1'000'000};
-
-// A job of the toy task and its launches.
-class Job {
- public:
-  explicit Job(int steps, const nlohmann::json& changes = nlohmann::json::object()) : steps_(steps) {
-    nlohmann::json config = {
-        {"task", "toy"}, {"steps", steps}, {"global_batch", 12}, {"seed", 5}, {"model", {{"dropout", 0.1}}}};
-    config.merge_patch(changes);
-    REQUIRE(write_file(folder_.file("task.json"), config.dump()));
-  }
-
-  struct End {
-    int verdict = 0;
-    std::string text{};
-    std::vector<FromWorker> said{};
-    [[nodiscard]] std::int64_t last_step() const {
-      std::int64_t step = 0;
-      for (const FromWorker& m : said)
-        if (const auto* s = std::get_if<Step>(&m)) step = s->step;
-      return step;
-    }
-    [[nodiscard]] std::int64_t ready_step() const {
-      for (const FromWorker& m : said)
-        if (const auto* r = std::get_if<Ready>(&m)) return r->step;
-      return -1;
-    }
-  };
-
-  // Launches `ranks` ranks; `see` may act on every event.
-  End run(int ranks, const std::function<void(Engine&, GangHandle, const EngineEvent&)>& see = {}) {
-    LocalEngine engine({.nodes = {4}});
-    GangSpec spec;
-    ++incarnation_;
-    spec.name = fmt::format("toy.{}", incarnation_);
-    spec.argv = {ORRERY_TRAINER};
-    for (int r = 0; r < ranks; ++r) spec.ranks.push_back({NodeId(0), GpuMask::one(r)});
-    Start& s = spec.start;
-    s.job = "toy";
-    s.incarnation = incarnation_;
-    s.run_folder = folder_.file(fmt::format("launch-{}", incarnation_));
-    s.checkpoint_dir = checkpoints();
-    s.restore = true;
-    s.total_work = {steps_ * kStep.ns};
-    s.step_work = kStep;
-    s.save_every_steps = save_every;
-    s.report_every_steps = 1;
-    s.costs.start = seconds(60);
-    s.task = folder_.file("task.json");
-    const GangHandle handle{1};
-    engine.launch(handle, spec);
-    End end;
-    const std::int64_t limit = monotonic_ns() + kPatience;
-    while (monotonic_ns() < limit) {
-      for (const EngineEvent& e : engine.poll(limit)) {
-        if (e.kind == Kind::said) end.said.push_back(e.message);
-        if (e.kind == Kind::gone) return {e.verdict, e.text, end.said};
-        events_.push_back(e);
-      }
-      for (const EngineEvent& e : std::exchange(events_, {}))
-        if (see) see(engine, handle, e);
-    }
-    FAIL("the gang did not end");
-    return end;
-  }
-
-  [[nodiscard]] std::string checkpoints() const { return folder_.file("checkpoints"); }
-  [[nodiscard]] std::string folder() const { return folder_.path(); }
-  // What the newest checkpoint holds, without what depends on the launch.
-  [[nodiscard]] std::vector<CheckpointFile> state() const {
-    const auto found = load_checkpoint(checkpoints());
-    REQUIRE(found.newest);
-    std::vector<CheckpointFile> files = found.newest->checkpoint.files;
-    return files;
-  }
-
-  std::int64_t save_every = 0;
-
- private:
-  test::TempFolder folder_{};
-  int steps_;
-  std::int64_t incarnation_ = 0;
-  std::vector<EngineEvent> events_{};
-};
+using Job = test::ToyJob;
 
 // Says `stop` after step `at`.
 auto stop_after(std::int64_t at) {
@@ -360,7 +276,7 @@ TEST_CASE("The CUDA trainer without a driver fails with a sentence, not a crash"
   spec.start.costs.start = seconds(60);
   spec.start.task = folder.file("task.json");
   engine.launch({1}, spec);
-  const std::int64_t limit = monotonic_ns() + kPatience;
+  const std::int64_t limit = monotonic_ns() + Job::kPatience;
   while (monotonic_ns() < limit)
     for (const EngineEvent& e : engine.poll(limit))
       if (e.kind == Kind::gone) {
