@@ -7,7 +7,7 @@ import math
 import pathlib
 import re
 import statistics
-import sys
+import types
 from importlib.machinery import SourceFileLoader
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -101,6 +101,10 @@ def number(value):
     return "-" if value is None else f"{value:g}"
 
 
+def metric(run, name):
+    return run["summary"]["metrics"][name]["value"]
+
+
 def policies_table(study, live):
     out = head(["policy", "mean JCT, s", "of children", "of parents", "beside", "makespan, s", "lineage makespan, s",
                 "preemptions", "decisions replayed",
@@ -114,8 +118,8 @@ def policies_table(study, live):
         replayed, decisions = (sum(r[key] for r in runs) for key in ("decisions_replayed", "decisions"))
         out.append(line([f"`{policy}`", spread([r["mean_jct_s"] for r in runs]), *of,
                          spread([r["makespan_s"] for r in runs]),
-                         spread([r["summary"]["lineage_makespan_s"] for r in runs]),
-                         spread([r["summary"]["preemptions"] for r in runs], 0), f"{replayed} of {decisions}",
+                         spread([metric(r, "lineage_makespan_s") for r in runs]),
+                         spread([metric(r, "preemptions") for r in runs], 0), f"{replayed} of {decisions}",
                          f"{worst[0]:.2f} %, {worst[1]:.2f} %",
                          f"{max(r['others_cpu_pct'] for r in runs):.1f} %"]))
     return out
@@ -188,3 +192,28 @@ def self_test():
             {"job_id": "c", "model": "n", "gpus": "2", "after": "p@hard:0.5;q@soft"},
             {"job_id": "d", "model": "n", "gpus": "1", "after": "p@hard"}]
     assert children_of(rows) == [Child("c", "n", 2, [("p", 0.5), ("q", 0.0)]), Child("d", "n", 1, [("p", 1.0)])]
+    made_up_tables()
+
+
+def made_up_tables():
+    """Two jobs, one a child, two policies, one run: each cell by hand."""
+    options = types.SimpleNamespace(baseline="a", target=0.5)
+    study = types.SimpleNamespace(children=[Child("c", "m", 1, [("p", 1.0)])], names=["p", "c"], options=options)
+
+    def run(jct, makespan, accuracy):
+        error = {"mean_jct_s": jct, "mean_jct_error_pct": -1.5, "makespan_error_pct": 0.5}
+        return {"mean_jct_s": jct, "makespan_s": makespan, "jct_s": {"p": jct + 1, "c": jct - 1}, "replayed": error,
+                "profiled": error, "decisions": 5, "decisions_replayed": 5, "others_cpu_pct": 2.0,
+                "summary": {"metrics": {"lineage_makespan_s": {"value": makespan}, "preemptions": {"value": 3}}},
+                "curves": {"c": [[10, 0.2], [20, accuracy]]}}
+
+    live = {"a": [run(10.0, 30.0, 0.6)], "b": [run(8.0, 20.0, 0.3)]}
+    alone = {"c": {"1": [[10, 0.4], [20, 0.6]], "2": [[10, 0.3], [20, 0.8]]}}
+    assert policies_table(study, live)[2] == ("| `a` | 10.0 | 9.0 | 11.0 | - | 30.0 | 30.0 | 3 | 5 of 5 | "
+                                              "1.50 %, 0.50 % | 2.0 % |"), policies_table(study, live)[2]
+    assert gains_table(study, live, {"a": 4.0, "b": 3.0})[2:] == ["| `b` | 0.800 | 0.750 | 0.800 | 0.800 |"]
+    targets = targets_of(study, alone)
+    assert targets == {"m": 0.35}, targets  # half of the mean of 0.6 and 0.8
+    table, verdict = children_table(study, live, alone, targets)
+    assert table[2] == ("| c | 0.35 | 0.700 ± 0.141 | 10, 20 | 0.600 | 20 | 0.300 **worse** | - |"), table[2]
+    assert verdict == {"a": {"worse": [], "equal": 1, "of": 1}, "b": {"worse": ["c"], "equal": 0, "of": 1}}, verdict
