@@ -195,6 +195,9 @@ Expected<Prepared> assemble(Scenario scenario, Cluster cluster, Trace& trace) {
   share_features(s, cluster.catalogue.get(), *emulated);
   set_merging(s, cluster.catalogue ? &cluster.catalogue->catalogue : nullptr, *emulated);
   set_bubbles(s, *emulated);
+  // Live jobs have no phases yet: believing in some would be wrong of their speeds (docs/lineage.md).
+  if (s.live)
+    for (JobSpec& spec : emulated->specs) spec.phases.clear();
   auto costs = checkpoint_costs(s, *cluster.topology, cluster.catalogue.get(), *emulated);
   if (!costs) return tl::make_unexpected(std::move(costs.error()));
   auto outages = known_outages(s);
