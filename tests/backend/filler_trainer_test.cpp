@@ -16,7 +16,8 @@ using live::EngineEvent;
 std::vector<double> losses_of(const test::ToyJob& job) {
   std::ifstream metrics(job.folder() + "/launch-1/metrics.jsonl");
   std::vector<double> losses;
-  for (std::string line; std::getline(metrics, line);) losses.push_back(nlohmann::json::parse(line).at("loss"));
+  for (std::string line; std::getline(metrics, line);)
+    losses.push_back(nlohmann::json::parse(line).at("loss").get<double>());
   return losses;
 }
 
