@@ -202,6 +202,7 @@ live::LiveOptions LiveSession::live_options(const Policy& policy) {
   const std::int64_t every = policy.publishes() ? 0 : s.publish.every_per_mille;
   o.publishes = {static_cast<std::int32_t>(every), s.publish.cost};
   o.assess.seed = run_.seed;
+  if (const auto& b = s.bubbles) o.fill_cost = {b->switch_time, b->interference_ppm};
   o.tasks = tasks_;
   if (const auto& f = s.features)
     o.features = {f->folder.empty() ? beside_.path() + "/features" : f->folder, f->limit_bytes, f->bytes_per_s,
