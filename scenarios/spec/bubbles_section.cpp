@@ -16,10 +16,10 @@ YamlWalk::Keys bubbles_keys(YamlWalk& w, BubblesConfig& c) {
        [&](const Place& p) { c.share_per_mille = static_cast<std::int64_t>(w.number(p, 0.001, 0.999) * 1000 + 0.5); },
        [&](bool) { return yaml_fixed(c.share_per_mille, 3); }},
       {"stages", "of a pipeline over which the GPUs of a pretraining job are shared out",
-       [&](const Place& p) { c.stages = static_cast<std::int32_t>(w.integer(p, 1, 1024)); },
+       [&](const Place& p) { c.stages = static_cast<std::int32_t>(w.integer(p, 1, 64)); },
        [&](bool) { return std::to_string(c.stages); }},
       {"micro_batches", "of a 1F1B pipeline with equal stages, whose timeline says the windows; 0 = `share` does",
-       [&](const Place& p) { c.micro_batches = static_cast<std::int32_t>(w.integer(p, 0, 4096)); },
+       [&](const Place& p) { c.micro_batches = static_cast<std::int32_t>(w.integer(p, 0, 256)); },
        [&](bool) { return std::to_string(c.micro_batches); }},
       {"memory", "of each GPU that is left for others; 0B = as much as they need",
        [&](const Place& p) { c.free_bytes = w.quantity(p, parse_bytes); },
@@ -37,7 +37,10 @@ YamlWalk::Keys bubbles_keys(YamlWalk& w, BubblesConfig& c) {
        [&](const Place& p) { c.interference_ppm = static_cast<std::int64_t>(w.number(p, 0, 10) * 1e6 + 0.5); },
        [&](bool) { return yaml_fixed(c.interference_ppm, 6); }},
       {"report", "how often a pretraining job reports its progress",
-       [&](const Place& p) { c.report = w.positive(p, parse_duration); },
+       [&](const Place& p) {
+         c.report = w.positive(p, parse_duration);
+         if (c.report < seconds(1)) w.complain(p, p.path + " is at least 1s", "such as `report: 120s`");
+       },
        [&](bool) { return format_duration(c.report); }},
   };
 }

@@ -6,6 +6,7 @@ namespace orrery {
 namespace {
 
 constexpr std::int64_t kPpm = 1'000'000;
+constexpr std::int64_t kMostLoss = 1'000'000 * kPpm;  // a host stands still, or nearly
 
 // Calls act(number of the GPU, slice, GPU) for all GPUs, in order.
 template <class Act>
@@ -83,7 +84,8 @@ std::int64_t fill_loss_ppm(const Bubbles& bubbles, const StageUse& use, std::int
                            const FillCost& cost) {
   if (!bubbles.any() || use.windows == 0) return 0;
   const Int128 switches = static_cast<Int128>(use.windows) * cost.switch_time.ns * kPpm / bubbles.step.ns;
-  return static_cast<std::int64_t>((switches + cost.interference_ppm) * fill_per_mille / kWholeFill);
+  const Int128 loss = (switches + cost.interference_ppm) * fill_per_mille / kWholeFill;
+  return static_cast<std::int64_t>(std::min<Int128>(loss, kMostLoss));
 }
 
 Rate after_loss(Rate rate, std::int64_t loss_ppm) {

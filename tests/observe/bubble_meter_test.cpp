@@ -52,3 +52,23 @@ TEST_CASE("the meter of bubbles says nothing where there are none", "[metrics][b
   CHECK(meter.totals(Time{} + seconds(10)).idle == 0);
   CHECK_FALSE(meter.slowdown().has_value());
 }
+
+// It says 1 alone and 0.8 beside the filler, whatever its work says; a report without a speed says nothing.
+TEST_CASE("the meter of bubbles takes a host's own measure of its speed", "[metrics][bubbles]") {
+  const std::vector<BubbleJob> jobs{{{seconds(10), 2, {{1, 1, seconds(4), 0}}}, {}}, {{}, {milliseconds(1500), 0}}};
+  const auto of = [&jobs](JobId job) -> const BubbleJob& { return jobs[job.index()]; };
+  BubbleMeter meter;
+  const auto say = [&](std::int64_t at, std::uint32_t job, const event::Payload& what) {
+    meter.note(Event{.at = Time{} + seconds(at), .job = JobId(job), .what = what}, of);
+  };
+  const Allocation host = gpus(0, 4), one = gpus(2, 3);
+  say(0, 0, event::Launch{&host});
+  say(0, 0, event::Started{});
+  say(100, 0, event::Progress{Work{seconds(97).ns}, 0, kUnitRate});
+  say(100, 1, event::Launch{&one, false, JobId(0), 1000});
+  say(100, 1, event::Started{});
+  say(150, 0, event::Progress{Work{seconds(130).ns}});
+  say(200, 0, event::Progress{Work{seconds(170).ns}, 0, Rate{800'000'000}});
+  REQUIRE(meter.slowdown().has_value());
+  CHECK(*meter.slowdown() == Approx(0.25));
+}

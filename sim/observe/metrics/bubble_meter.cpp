@@ -1,5 +1,7 @@
 #include "sim/observe/metrics/bubble_meter.hpp"
 
+#include <algorithm>
+
 namespace orrery {
 namespace {
 
@@ -52,7 +54,7 @@ void BubbleMeter::run(Host& h, bool on, Time now) {
   totals_.idle += idle(h, now);
   h.runs = on;
   h.since = now;
-  h.clean = false;
+  changed(h, now);
 }
 
 void BubbleMeter::run(Filler& f, bool on, Time now) {
@@ -60,17 +62,26 @@ void BubbleMeter::run(Filler& f, bool on, Time now) {
   const auto host = hosts_.find(f.host);
   if (host != hosts_.end()) {
     host->second.fillers += (on ? 1 : 0) - (f.runs ? 1 : 0);
-    host->second.clean = false;
+    changed(host->second, now);
   }
   f.runs = on;
   f.since = now;
 }
 
-void BubbleMeter::reported(Host& h, Time now, Work done) {
-  if (h.runs && h.clean && now > h.said_at) {
+void BubbleMeter::changed(Host& h, Time now) {
+  h.clean = false;
+  h.changed_at = now;
+}
+
+// Who measures its own speed says since when nothing has changed, and in other reports nothing of it.
+void BubbleMeter::reported(Host& h, Time now, Work done, Rate own) {
+  h.measures = h.measures || own.per_billion > 0;
+  const Time since = h.measures ? std::max(h.said_at, h.changed_at) : h.said_at;
+  if (h.runs && now > since && (h.measures ? own.per_billion > 0 : h.clean)) {
     Speed& s = h.fillers > 0 ? h.filled : h.alone;
-    s.work += static_cast<double>((done - h.said).ns);
-    s.time += static_cast<double>((now - h.said_at).ns);
+    const auto ns = static_cast<double>((now - since).ns);
+    s.time += ns;
+    s.work += h.measures ? ns * static_cast<double>(own.per_billion) / 1e9 : static_cast<double>((done - h.said).ns);
   }
   h.said = done;
   h.said_at = now;
@@ -81,13 +92,13 @@ void BubbleMeter::host(const Event& e) {
   Host& h = hosts_.at(e.job);
   if (e.kind() == EventKind::started || e.kind() == EventKind::resumed) {
     run(h, true, e.at);
-    if (e.kind() == EventKind::started) reported(h, e.at, h.committed);
+    if (e.kind() == EventKind::started) reported(h, e.at, h.committed, {});
   } else if (const auto* says = e.get_if<event::Progress>()) {
-    reported(h, e.at, says->done);
+    reported(h, e.at, says->done, says->rate);
   } else if (const auto* save = e.get_if<event::Checkpointed>()) {  // what it stood still for is nobody's fault
     h.committed = save->committed;
     h.clean = false;
-    reported(h, e.at, save->committed);
+    reported(h, e.at, save->committed, {});
   } else if (ends_run(e.kind())) {
     run(h, false, e.at);
     if (const auto* left = e.get_if<event::Stopped>()) h.committed = left->committed;

@@ -1,7 +1,8 @@
 // What was filled of the bubbles that jobs advertise, and what that cost them, as events alone say it. What is idle
 // and used follows from what jobs advertise and need (sim/api/bubbles.hpp); how much slower hosts were is what they
-// reported: their speed between two reports beside the same fillers, over their speed between two reports alone.
-// O(fillers of a host) per event of one of them; nothing is kept of other jobs.
+// reported beside fillers over what they reported alone: their own measure of their speed, or that between two
+// reports between which nothing changed. O(fillers of a host) per event of one of them; nothing is kept of other
+// jobs.
 #pragma once
 
 #include <map>
@@ -52,6 +53,8 @@ class BubbleMeter {
     std::int64_t idle_milli = 0;  // its GPUs times the share of a step that they idle
     int fillers = 0;              // that run
     bool clean = false;           // nothing has changed since `said`
+    Time changed_at{};            // when something last did
+    bool measures = false;        // it reports its own speed
     Time said_at{};
     Work said{};
     Speed alone, filled;
@@ -80,7 +83,8 @@ class BubbleMeter {
   void filler(const Event& e);
   void run(Host& h, bool on, Time now);
   void run(Filler& f, bool on, Time now);
-  static void reported(Host& h, Time now, Work done);
+  static void changed(Host& h, Time now);
+  static void reported(Host& h, Time now, Work done, Rate own);
   [[nodiscard]] static Int128 used(const Filler& f, Time now);
   [[nodiscard]] static Int128 idle(const Host& h, Time now);
 
