@@ -90,7 +90,7 @@ class ReadableLog final : public Observer {
   template <class T>
   [[nodiscard]] std::string text_of(std::string_view name, const T& m) const {
     if constexpr (std::is_same_v<T, JobId>)
-      return fmt::format("  {} {}", name, name_of(m));
+      return !m.valid() && name == "host" ? "" : fmt::format("  {} {}", name, name_of(m));
     else if constexpr (std::is_same_v<T, NodeId>)
       return m.valid() ? fmt::format("  {} {}", name, m.value) : "";
     else if constexpr (std::is_same_v<T, Work> || std::is_same_v<T, Duration>)
@@ -101,10 +101,12 @@ class ReadableLog final : public Observer {
       return m == nullptr ? "" : fmt::format("  {} {}", name, m->to_string());
     else if constexpr (std::is_same_v<T, bool>)
       return m ? fmt::format("  {}", name) : "";
+    else if constexpr (std::is_same_v<T, Rate>)
+      return m == Rate{} ? "" : fmt::format("  {} {}", name, m.per_billion);
     else if constexpr (std::is_enum_v<T>)
       return fmt::format("  {}", to_string(m));
     else
-      return fmt::format("  {} {}", name, m);
+      return m == T{} && (name == "phase" || name == "fill_per_mille") ? "" : fmt::format("  {} {}", name, m);
   }
 
   std::vector<std::string> names_, nodes_{};
