@@ -77,20 +77,22 @@ class EachField {
     with(list, fewer, what);
   }
   void config(RunConfig& c) {
-    auto& [batch, accumulation, execution_plan, start_version, start_parent, anew] = c;
+    auto& [batch, accumulation, execution_plan, start_version, start_parent, anew, host, fill] = c;
     with(batch, batch + 1, "batch");
     with(accumulation, accumulation + 1, "accumulation");
     with(execution_plan, execution_plan + 1, "execution plan");
     with(start_version, start_version + 1, "start version");
     with(start_parent, start_parent.valid() ? JobId{} : JobId(0), "start parent");
     with(anew, !anew, "anew");
+    with(host, host.valid() ? JobId{} : JobId(0), "host");
+    with(fill, fill + 1, "share of its windows");
   }
   void target(Target& t) {
     auto& [act, gpus, how, group, sharing] = t;
     with(act, static_cast<Act>((static_cast<int>(act) + 1) % 5), "act");
     config(how);
     with(group, group.valid() ? kNoGroup : GroupId(3), "group");
-    with(sharing, static_cast<Sharing>((static_cast<int>(sharing) + 1) % 4), "sharing");
+    with(sharing, static_cast<Sharing>((static_cast<int>(sharing) + 1) % 5), "sharing");
     for (std::size_t i = 0; i < gpus.nodes(); ++i) slice(gpus, i);
   }
   void slice(Allocation& gpus, std::size_t i) {

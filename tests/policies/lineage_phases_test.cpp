@@ -47,8 +47,8 @@ void in_phases(JobSpec& spec, const char* cell) {
   spec.phases = *parse_phases(cell);
 }
 
-void descends(Workload& w, std::size_t child, std::uint32_t parent, bool hard, std::int32_t per_mille,
-              std::int32_t gain_per_mille = 0) {
+void hangs_below(Workload& w, std::size_t child, std::uint32_t parent, bool hard, std::int32_t per_mille,
+                 std::int32_t gain_per_mille = 0) {
   w.specs[child].model = "transfer";
   w.specs[child].dataset = "set";
   w.specs[parent].model = "pretrain";
@@ -160,8 +160,8 @@ TEST_CASE("lineage spreads in random worlds what nodes can feed", "[policies][li
 TEST_CASE("lineage orders parents by the time until the version that is waited for", "[policies][lineage][phases]") {
   // One GPU. Half of j1's work takes 20 s, half of j0's 50 s: a child waits for either.
   Workload w = make_workload({{0, 1, 100}, {0, 1, 100}, {0, 1, 10}, {0, 1, 10}});
-  descends(w, 2, 0, true, 500);
-  descends(w, 3, 1, true, 500);
+  hangs_below(w, 2, 0, true, 500);
+  hangs_below(w, 3, 1, true, 500);
   Places places;
   CHECK(run(cluster(1, 1), w, lineage("[index]"), places).jobs[0].start_s == 0);  // alike: the first one
   in_phases(w.specs[1], "projector@0:0.4;full@0.5:1.6");
@@ -188,7 +188,7 @@ TEST_CASE("a lineage that is told what is true refuses a harmful parent at its f
           "[policies][lineage][phases]") {
   // One GPU. Children of j0 lose half: j1 would take 150 s, and nobody has seen that yet.
   Workload w = make_workload({{0, 1, 10}, {0, 1, 100}, {100, 1, 100}});
-  for (const std::size_t child : {1U, 2U}) descends(w, child, 0, true, 1000, -500);
+  for (const std::size_t child : {1U, 2U}) hangs_below(w, child, 0, true, 1000, -500);
   Places learned, told;
   CHECK(run(cluster(1, 1), w, lineage("[index, learn]"), learned).jobs[1].finish_s == 160);
   CHECK(learned.configs[1].start_version == 0);
@@ -207,8 +207,8 @@ TEST_CASE("a lineage that is told what is true takes the better parent and belie
           "[policies][lineage][phases]") {
   // One GPU. j2 likes both; the second one saves 0.8. Then it takes 20 s, less than j3's 50 s, and comes first.
   Workload w = make_workload({{0, 1, 10}, {0, 1, 10}, {5, 1, 100}, {5, 1, 50}});
-  descends(w, 2, 0, true, 1000, 0);
-  descends(w, 2, 1, true, 1000, 800);
+  hangs_below(w, 2, 0, true, 1000, 0);
+  hangs_below(w, 2, 1, true, 1000, 800);
   w.specs[0].model = "another";
   PolicyChoice oracle = lineage("[index, learn]", "oracle");
   oracle.gains = truth_of(w);
@@ -233,8 +233,8 @@ TEST_CASE("lineage tries again what a parent was too busy to publish", "[policie
   std::vector<TinyJob> jobs{{0, 1, 10}, {0, 1, 100}, {40, 1, 5000}};
   for (std::int64_t t = 100; t < 4000; t += 100) jobs.push_back({t, 1, 300});
   Workload w = make_workload(jobs);
-  descends(w, 1, 0, true, 1000, 800);
-  for (std::size_t c = 3; c < jobs.size(); ++c) descends(w, c, 2, false, 1000, 800);
+  hangs_below(w, 1, 0, true, 1000, 800);
+  for (std::size_t c = 3; c < jobs.size(); ++c) hangs_below(w, c, 2, false, 1000, 800);
   SimOptions sim;
   sim.publishes.cost = seconds(5);
   sim.checkpoints = {seconds(30), seconds(20), {}};
