@@ -67,7 +67,7 @@ void read_phases(YamlWalk& w, const Place& at, GenerateSpec& g) {
     g.phases[kind] = w.word(cell);
     if (const std::string why = why_no_phases(g.phases[kind]); !why.empty())
       w.complain(cell, fmt::format("`{}` {}", cell.path, why), std::string(kPhasesForm));
-  });
+  }, "the parts of the work of this kind of job");
 }
 
 std::string phases_text(const GenerateSpec& g) {

@@ -108,7 +108,7 @@ struct Files : test::TempFolder {
              "node_mtbs: 2d }, lemons: { share: 0.2, rate: 4 } }\n"
              "checkpoints: { every: 1h, cost: { by: checkpoint, bandwidth: 2GB/s } }\n"
              "measure: { from: 10% }\npublish: { every: 0.1, cost: 60s }\nfeatures: { limit: 20GB }\n"
-             "merging: { gamma: 0.9 }\ndecoding: { contend: true }\n"
+             "merging: { gamma: 0.9 }\ndecoding: { contend: true }\nbubbles: { share: 0.25, interference: 0.01 }\n"
              "compare: { policies: [fifo, easy, srtf, drf, { name: lineage, rules: [index, hold, "
              "publish, learn, abort, groups, phases] }] }\n"},
         {"history",

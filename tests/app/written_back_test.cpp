@@ -74,7 +74,7 @@ Text random_text(std::uint64_t seed) {
         "workload:\n  generate:\n    jobs: {}\n    model: lineage\n    zipf: {}\n    size: {}\n"
         "    gains: {{ positive: 0.3, negative: 0.2, mean_log_ratio: {}, mean_loss: {}, own_modality: {} }}\n"
         "    grids: {}\n    parents: {}\n    children: {}\n    edges: {}\n    independent: {}\n    elastic: {}\n"
-        "    epochs: {}\n    phases: {{ pairs: 'projector@0:0.5:3;full@0.{}:1' }}\n    tenants: {}\n"
+        "    epochs: {}\n    phases: {{ pairs: \"projector@0:0.5:3;full@0.{}:1\" }}\n    tenants: {}\n"
         "  catalogue: /c.yaml\n  format: auto\n",
         d.number(), d.share(), size, d.share(), d.share(), d.number(), d.share(),
         d.one_of({"natural", "burst", "staggered"}), d.share(), d.one_of({"true", "false"}), d.one_of({"0", "0.25"}),

@@ -109,9 +109,7 @@ class MergedRun {
     }
     std::visit(
         [&](const auto& m) {
-          using Message = std::decay_t<decltype(m)>;
-          if constexpr (!std::is_same_v<Message, live::Hello> && !std::is_same_v<Message, live::FromMember>)
-            lines.emplace_back(first, m);
+          if constexpr (std::is_constructible_v<Line, decltype(m)>) lines.emplace_back(first, m);
         },
         message);
   }

@@ -187,7 +187,7 @@ TEST_CASE("a plan that differs in any one field has another line and another dig
       CHECK(live::digest_of(other) != digest);
     });
   }
-  CHECK(seen.size() == 30);
+  CHECK(seen.size() == 32);
   for (const auto& [what, times] : seen) {
     INFO(what);
     CHECK(times >= 20);
