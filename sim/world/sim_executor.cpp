@@ -252,7 +252,11 @@ void SimExecutor::save(SimGang& g, What what) {
   const Duration cost = saves_.cost(g, what);
   if (!g.saving) {
     speed_.settle(g, table_.now);
-    if (cost.ns > 0) return saves_.begin(table_, g, what);
+    if (cost.ns > 0) {
+      // A phase that begins at this very work begins before the job stands still, since it may report meanwhile.
+      if (const auto begin = phases_.next(g); begin && *begin <= g.done) enter_phase(g);
+      return saves_.begin(table_, g, what);
+    }
   }
   g.committed = g.done;
   table_.say(g, event::Checkpointed{g.committed, cost});

@@ -75,8 +75,10 @@ TEST_CASE("fold: shared GPUs, capacity, unfinished and failed jobs", "[observe]"
   CHECK(fold.samples()[1].gpus_down == 4);
   CHECK(fold.summary().finished == 0);
   for (const MetricDefinition& m : metric_definitions()) {
-    const bool of_store = std::string_view(m.key).starts_with("feature");  // there is none
-    CHECK(metric_value(m, fold.summary()).has_value() != (m.needs_finished || of_store));
+    // There are no stores, and no job has bubbles.
+    const std::string_view key = m.key;
+    const bool absent = key.starts_with("feature") || key.starts_with("bubble") || key == "filled_ratio";
+    CHECK(metric_value(m, fold.summary()).has_value() != (m.needs_finished || absent));
   }
   CHECK(
       summary_json(fold.summary()).find("\"mean_jct_s\": {\n      \"name\": \"mean JCT\",\n      \"value\": null") !=

@@ -75,6 +75,19 @@ TEST_CASE("a job that goes back in its work goes back to the phase of that", "[w
   CHECK(saved.text == "20 j0 phase 1 at 50000\n");
 }
 
+TEST_CASE("a job that publishes where a phase begins is in that phase while it stands still", "[world][phases]") {
+  // At 20 s it is at half of its work: there a phase begins, and what it publishes takes 60 s. 20 + 60 + 50 / 0.625.
+  Workload w = make_workload({{0, 1, 100}, {0, 1, 10}});
+  goes_through(w.specs[0], kQuickThenSlow);
+  w.specs[1].after = {{JobId(0), true, 500}};
+  SimOptions sim;
+  sim.publishes = {0, seconds(60)};
+  sim.progress_every = seconds(25);
+  PhasesSaid said;
+  CHECK(phases_run(cluster(1, 4), w, said, sim).jobs[0].finish_s == 160);
+  CHECK(said.text.starts_with("20 j0 phase 1 at 50000\n25 j0 phase 1 at 50000\n50 j0 phase 1 at 50000\n"));
+}
+
 TEST_CASE("a job that is preempted goes on in its phase, one with a head start has phases of what it has left",
           "[world][phases]") {
   const TempFolder dir;
