@@ -1,6 +1,6 @@
 // What a live run has been told and has decided, on disk before it is acted upon: with it a controller that was
 // killed can be replaced by another, which replays the batches into a fresh policy and goes on. A file begins with
-// one line, "orrery-journal 4"; records follow: 32 bits of length, 32 bits of CRC-32C of the payload, the payload
+// one line, "orrery-journal 5"; records follow: 32 bits of length, 32 bits of CRC-32C of the payload, the payload
 // (all little endian). The first record is the run's identity; then batches of events, each synced before anybody
 // sees it, and the digests of the decisions that followed. What a crash left half written at the end is dropped;
 // damage anywhere else is an error.

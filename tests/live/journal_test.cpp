@@ -132,7 +132,7 @@ TEST_CASE("a journal of another form is refused in words", "[live]") {
   const auto read = parse_journal("j", "orrery-journal 3\nwhatever");
   REQUIRE_FALSE(read);
   CHECK(read.error().items.at(0).message ==
-        "`j` begins with `orrery-journal 3`, where this build writes `orrery-journal 4`");
+        "`j` begins with `orrery-journal 3`, where this build writes `orrery-journal 5`");
   CHECK(read.error().items.at(0).hint == "only the build that began a run can go on with it");
 }
 
