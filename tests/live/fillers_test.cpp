@@ -96,6 +96,15 @@ class HoldsTo : public Policy {
   std::int64_t alone_ = 0;
 };
 
+// Whatever it costs, all windows, at once.
+class FillsAll final : public HoldsTo {
+ public:
+  FillsAll() {
+    limit_ppm = 1'000'000;
+    waits = false;
+  }
+};
+
 struct FilledRun {
   Diary diary{};
   std::vector<JobRecord> records{};
@@ -104,6 +113,12 @@ struct FilledRun {
 
 live::LiveOptions filled_options(const FilledWorld& w) {
   live::LiveOptions o = live_options(w);
+  o.fill_cost = w.cost;
+  return o;
+}
+
+SimOptions filled_world(const FilledWorld& w) {
+  SimOptions o = sim_options(w);
   o.fill_cost = w.cost;
   return o;
 }
@@ -185,9 +200,7 @@ TEST_CASE("live: a host that dies takes nothing of its filler's work; a filler t
     INFO("gang " << doomed);
     FilledWorld w(40, 24);
     w.checkpoints.every = seconds(2);
-    HoldsTo policy;
-    policy.limit_ppm = 1'000'000;
-    policy.waits = false;
+    FillsAll policy;
     int left = 3;
     w.see = [&](WatchedEngine& engine, const EngineEvent& e) {
       // By then the other one makes steps as well.
@@ -216,13 +229,10 @@ TEST_CASE("both worlds: a filler runs in the windows of its host, and goes on by
   FilledWorld w(40, 36);
   const Topology topology(w.groups);
   const IdealModel model;
-  SimOptions sim = sim_options(w);
-  sim.fill_cost = w.cost;
+  const SimOptions sim = filled_world(w);
   std::vector<double> ends[2];
   for (const bool is_live : {false, true}) {
-    HoldsTo policy;
-    policy.limit_ppm = 1'000'000;
-    policy.waits = false;
+    FillsAll policy;
     FilledRun r;
     if (is_live) {
       r = play_live(w, policy);
@@ -243,11 +253,8 @@ TEST_CASE("live: a filler and its host are taken over from a simulated run", "[l
   FilledWorld w(30, 30);
   const Topology topology(w.groups);
   const IdealModel model;
-  SimOptions sim = sim_options(w);
-  sim.fill_cost = w.cost;
-  HoldsTo policy;
-  policy.limit_ppm = 1'000'000;
-  policy.waits = false;
+  const SimOptions sim = filled_world(w);
+  FillsAll policy;
   SimExecutor simulated(topology, w.workload, model, sim);
   JobSource source(w.workload.specs, [](const JobSpec& s) { return s.user_estimate; });
   Controller before(simulated, policy, source, w.workload.specs, w.workload.demands, model, {}, {});

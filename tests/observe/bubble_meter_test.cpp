@@ -13,34 +13,39 @@ Allocation gpus(int from, int to) {
   return a;
 }
 
+// 4 GPUs on two stages; those of the second idle for 4 s of 10 s. A filler of one GPU with units of 1.5 s uses 3 s of
+// them.
+struct MeteredHost {
+  void say(std::int64_t at, std::uint32_t job, const event::Payload& what) {
+    meter.note(Event{.at = Time{} + seconds(at), .job = JobId(job), .what = what},
+               [this](JobId of) -> const BubbleJob& { return jobs[of.index()]; });
+  }
+  std::vector<BubbleJob> jobs{{{seconds(10), 2, {{1, 1, seconds(4), 0}}}, {}}, {{}, {milliseconds(1500), 0}}};
+  BubbleMeter meter;
+};
+
 }  // namespace
 
-// 4 GPUs on two stages; those of the second idle for 4 s of 10 s. A filler of one GPU with units of 1.5 s uses 3 s of
-// them; the host reports every 100 s.
+// The host reports every 100 s.
 TEST_CASE("the meter of bubbles adds up what is idle, used and lost", "[metrics][bubbles]") {
-  const std::vector<BubbleJob> jobs{{{seconds(10), 2, {{1, 1, seconds(4), 0}}}, {}}, {{}, {milliseconds(1500), 0}}};
-  const auto of = [&jobs](JobId job) -> const BubbleJob& { return jobs[job.index()]; };
-  BubbleMeter meter;
-  const auto say = [&](std::int64_t at, std::uint32_t job, const event::Payload& what) {
-    meter.note(Event{.at = Time{} + seconds(at), .job = JobId(job), .what = what}, of);
-  };
+  MeteredHost m;
   const Allocation host = gpus(0, 4), one = gpus(2, 3);
-  say(0, 0, event::Launch{&host});
-  say(0, 0, event::Started{});
-  say(100, 0, event::Progress{Work{seconds(100).ns}});  // alone: 1
-  say(100, 1, event::Launch{&one, false, JobId(0), 1000});
-  say(100, 1, event::Started{});
-  say(200, 0, event::Progress{Work{seconds(190).ns}});  // the first one after a change says nothing
-  say(300, 0, event::Progress{Work{seconds(270).ns}});  // 0.8
-  say(300, 1, event::Reconfigured{0, 0, 500});
-  say(400, 1, event::Finished{});
-  const BubbleMeter::Totals t = meter.totals(Time{} + seconds(400));
+  m.say(0, 0, event::Launch{&host});
+  m.say(0, 0, event::Started{});
+  m.say(100, 0, event::Progress{Work{seconds(100).ns}});  // alone: 1
+  m.say(100, 1, event::Launch{&one, false, JobId(0), 1000});
+  m.say(100, 1, event::Started{});
+  m.say(200, 0, event::Progress{Work{seconds(190).ns}});  // the first one after a change says nothing
+  m.say(300, 0, event::Progress{Work{seconds(270).ns}});  // 0.8
+  m.say(300, 1, event::Reconfigured{0, 0, 500});
+  m.say(400, 1, event::Finished{});
+  const BubbleMeter::Totals t = m.meter.totals(Time{} + seconds(400));
   CHECK(to_gpu_seconds(GpuTime{t.idle}) == Approx(400 * 2 * 0.4));
   CHECK(to_gpu_seconds(GpuTime{t.used}) == Approx(200 * 0.3 + 100 * 0.15));
-  REQUIRE(meter.slowdown().has_value());
-  CHECK(*meter.slowdown() == Approx(0.25));
-  say(500, 0, event::Finished{});
-  CHECK(to_gpu_seconds(GpuTime{meter.totals(Time{} + seconds(900)).idle}) == Approx(500 * 2 * 0.4));
+  REQUIRE(m.meter.slowdown().has_value());
+  CHECK(*m.meter.slowdown() == Approx(0.25));
+  m.say(500, 0, event::Finished{});
+  CHECK(to_gpu_seconds(GpuTime{m.meter.totals(Time{} + seconds(900)).idle}) == Approx(500 * 2 * 0.4));
 }
 
 TEST_CASE("the meter of bubbles says nothing where there are none", "[metrics][bubbles]") {
@@ -55,20 +60,15 @@ TEST_CASE("the meter of bubbles says nothing where there are none", "[metrics][b
 
 // It says 1 alone and 0.8 beside the filler, whatever its work says; a report without a speed says nothing.
 TEST_CASE("the meter of bubbles takes a host's own measure of its speed", "[metrics][bubbles]") {
-  const std::vector<BubbleJob> jobs{{{seconds(10), 2, {{1, 1, seconds(4), 0}}}, {}}, {{}, {milliseconds(1500), 0}}};
-  const auto of = [&jobs](JobId job) -> const BubbleJob& { return jobs[job.index()]; };
-  BubbleMeter meter;
-  const auto say = [&](std::int64_t at, std::uint32_t job, const event::Payload& what) {
-    meter.note(Event{.at = Time{} + seconds(at), .job = JobId(job), .what = what}, of);
-  };
+  MeteredHost m;
   const Allocation host = gpus(0, 4), one = gpus(2, 3);
-  say(0, 0, event::Launch{&host});
-  say(0, 0, event::Started{});
-  say(100, 0, event::Progress{Work{seconds(97).ns}, 0, kUnitRate});
-  say(100, 1, event::Launch{&one, false, JobId(0), 1000});
-  say(100, 1, event::Started{});
-  say(150, 0, event::Progress{Work{seconds(130).ns}});
-  say(200, 0, event::Progress{Work{seconds(170).ns}, 0, Rate{800'000'000}});
-  REQUIRE(meter.slowdown().has_value());
-  CHECK(*meter.slowdown() == Approx(0.25));
+  m.say(0, 0, event::Launch{&host});
+  m.say(0, 0, event::Started{});
+  m.say(100, 0, event::Progress{Work{seconds(97).ns}, 0, kUnitRate});
+  m.say(100, 1, event::Launch{&one, false, JobId(0), 1000});
+  m.say(100, 1, event::Started{});
+  m.say(150, 0, event::Progress{Work{seconds(130).ns}});
+  m.say(200, 0, event::Progress{Work{seconds(170).ns}, 0, Rate{800'000'000}});
+  REQUIRE(m.meter.slowdown().has_value());
+  CHECK(*m.meter.slowdown() == Approx(0.25));
 }

@@ -40,13 +40,10 @@ void descends(Workload& w, std::size_t child, std::uint32_t parent, std::int32_t
   w.truths[child].epochs = epochs;
 }
 
-RunResult lineage_run(int gpus, const Workload& w, const std::string& rules, Plans& plans, SimOptions sim = {}) {
+RunResult lineage_run(int gpus, const Workload& w, const std::string& rules, Plans& plans,
+                      const SimOptions& sim = {}) {
   const auto policy = make_policy({"lineage", "count", {{"min_run", "0s"}, {"rho_max", "0"}, {"rules", rules}}});
-  const IdealModel speed;
-  InvariantChecker checker(watched(w, speed, sim));
-  RunResult r = run_world(cluster(1, gpus), w, *policy, std::move(sim), true, {&checker, &plans});
-  check_clean(checker);
-  return r;
+  return run_checked(cluster(1, gpus), w, *policy, {&plans}, sim);
 }
 
 SimOptions exactly() {

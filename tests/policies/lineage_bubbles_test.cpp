@@ -52,10 +52,7 @@ Filled play_filled(const std::vector<NodeGroup>& groups, const Workload& w, cons
                    const SimOptions& sim) {
   Filled f;
   const auto policy = test::make_policy({"lineage", "count", {{"rules", rules}, {"rho_max", "0"}}});
-  const IdealModel speed;
-  InvariantChecker checker(watched(w, speed, sim));
-  f.run = run_world(groups, w, *policy, sim, true, {&checker, &f.speeds});
-  check_clean(checker);
+  f.run = run_checked(groups, w, *policy, {&f.speeds}, sim);
   return f;
 }
 

@@ -4,8 +4,8 @@
 
 #include "policies/transfer/lineage_phases.hpp"
 #include "sim/core/random.hpp"
+#include "tests/support/phases.hpp"
 #include "tests/support/world.hpp"
-#include "traces/format/phase_cells.hpp"
 
 using namespace orrery;
 using namespace orrery::test;
@@ -29,22 +29,8 @@ PolicyChoice lineage(const std::string& rules, const std::string& gains = "learn
 }
 
 RunResult run(const std::vector<NodeGroup>& groups, const Workload& w, const PolicyChoice& choice, Places& places,
-              SimOptions sim = {}) {
-  const auto policy = make_policy(choice);
-  const IdealModel speed;
-  InvariantChecker checker(watched(w, speed, sim));
-  RunResult r = run_world(groups, w, *policy, std::move(sim), true, {&checker, &places});
-  check_clean(checker);
-  return r;
-}
-
-std::vector<NodeGroup> with_cpus(std::vector<NodeGroup> groups, std::int64_t cpus) {
-  for (NodeGroup& g : groups) g.cpu_milli = cpus * 1000;
-  return groups;
-}
-
-void in_phases(JobSpec& spec, const char* cell) {
-  spec.phases = *parse_phases(cell);
+              const SimOptions& sim = {}) {
+  return run_checked(groups, w, *make_policy(choice), {&places}, sim);
 }
 
 void hangs_below(Workload& w, std::size_t child, std::uint32_t parent, bool hard, std::int32_t per_mille,

@@ -15,14 +15,8 @@ namespace {
 const std::map<std::string, std::string> kIndexAlone = {{"alpha", "1"}, {"min_run", "0s"}, {"rho_max", "0"}};
 
 RunResult run(const std::vector<NodeGroup>& groups, const Workload& w, const PolicyChoice& choice,
-              std::vector<Observer*> observers = {}, SimOptions sim = {}) {
-  const auto policy = make_policy(choice);
-  const IdealModel speed;
-  InvariantChecker checker(watched(w, speed, sim));
-  observers.push_back(&checker);
-  RunResult r = run_world(groups, w, *policy, std::move(sim), true, std::move(observers));
-  check_clean(checker);
-  return r;
+              std::vector<Observer*> observers = {}, const SimOptions& sim = {}) {
+  return run_checked(groups, w, *make_policy(choice), std::move(observers), sim);
 }
 
 // Jobs that wait for others on one GPU, as a tree: segments between thresholds, and the least possible weighted sum

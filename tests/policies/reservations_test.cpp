@@ -57,16 +57,6 @@ Workload workload_of(std::vector<Wanted> asks, bool estimates = true) {
   return w;
 }
 
-RunResult run_checked(const std::vector<NodeGroup>& groups, const Workload& w, Policy& policy,
-                      std::vector<Observer*> observers = {}, const SimOptions& sim = {}) {
-  const IdealModel speed;
-  InvariantChecker checker(watched(w, speed, sim));
-  observers.push_back(&checker);
-  RunResult r = run_world(groups, w, policy, sim, true, std::move(observers));
-  for (const Violation& v : checker.violations()) FAIL_CHECK("invariant " << v.rule << ": " << v.text);
-  return r;
-}
-
 std::vector<double> starts_of(const RunResult& r) {
   std::vector<double> out;
   for (const Outcome& j : r.jobs) out.push_back(j.start_s);

@@ -160,10 +160,7 @@ TEST_CASE("scripted: a save that is asked for takes as long as one by the clock"
     sim.publishes.cost = seconds(c.publish_s);
     const auto policy = make_policy({"scripted", "count", {{"file", dir.file("script")}}});
     Answers answers;
-    const IdealModel speed;
-    InvariantChecker checker(watched(w, speed, sim));
-    const RunResult r = run_world(cluster(1, 1), w, *policy, sim, true, {&answers, &checker});
-    check_clean(checker);
+    const RunResult r = run_checked(cluster(1, 1), w, *policy, {&answers}, sim);
     CHECK(r.jobs[0].finish_s == c.finish_s);
     CHECK(answers.text == c.answers);
   }

@@ -164,6 +164,17 @@ inline RunResult run_world(const std::vector<NodeGroup>& groups, const Workload&
   return r;
 }
 
+// The same under the checker, which watches the world's work, too.
+inline RunResult run_checked(const std::vector<NodeGroup>& groups, const Workload& w, Policy& policy,
+                             std::vector<Observer*> observers = {}, const SimOptions& sim = {}) {
+  const IdealModel speed;
+  InvariantChecker checker(watched(w, speed, sim));
+  observers.push_back(&checker);
+  RunResult r = run_world(groups, w, policy, sim, true, std::move(observers));
+  check_clean(checker);
+  return r;
+}
+
 // Under the invariant checker, which must find nothing.
 inline RunResult run_world(const std::vector<NodeGroup>& groups, const std::vector<TinyJob>& jobs,
                            const PolicyChoice& choice, SimOptions sim = {}, std::vector<Observer*> observers = {}) {

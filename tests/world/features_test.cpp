@@ -54,14 +54,9 @@ class FeaturesSaid final : public Observer {
   const Workload* work_;
 };
 
-RunResult run(const std::vector<NodeGroup>& groups, const Workload& w, SimOptions sim, FeaturesSaid& said,
+RunResult run(const std::vector<NodeGroup>& groups, const Workload& w, const SimOptions& sim, FeaturesSaid& said,
               const PolicyChoice& choice = {"fifo"}) {
-  const auto policy = make_policy(choice);
-  const IdealModel speed;
-  InvariantChecker checker(watched(w, speed, sim));
-  RunResult r = run_world(groups, w, *policy, std::move(sim), true, {&said, &checker});
-  check_clean(checker);
-  return r;
+  return run_checked(groups, w, *make_policy(choice), {&said}, sim);
 }
 
 std::string script(const TempFolder& dir, const std::string& text) {

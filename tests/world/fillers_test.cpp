@@ -65,11 +65,7 @@ class Fills : public Policy {
 };
 
 RunResult play_hosted(const Workload& w, Policy& policy, const SimOptions& sim = {}) {
-  const IdealModel speed;
-  InvariantChecker checker(watched(w, speed, sim));
-  RunResult r = run_world(cluster(2, 4), w, policy, sim, true, {&checker});
-  check_clean(checker);
-  return r;
+  return run_checked(cluster(2, 4), w, policy, {}, sim);
 }
 
 }  // namespace

@@ -47,11 +47,7 @@ Workload lineage(const std::vector<TinyJob>& jobs, std::uint32_t parents, std::i
 }
 
 RunResult play(const Workload& w, Policy& policy, const SimOptions& sim = {}) {
-  const IdealModel speed;
-  InvariantChecker checker(watched(w, speed, sim));
-  const RunResult r = run_world(cluster(1, 8), w, policy, sim, true, {&checker});
-  check_clean(checker);
-  return r;
+  return run_checked(cluster(1, 8), w, policy, {}, sim);
 }
 
 MergedPart part(std::int64_t step_s, std::int32_t shared, std::uint32_t version = 1, std::uint32_t parent = 0) {

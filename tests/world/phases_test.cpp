@@ -3,9 +3,9 @@
 #include <fstream>
 
 #include "sim/core/random.hpp"
+#include "tests/support/phases.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/world.hpp"
-#include "traces/format/phase_cells.hpp"
 
 using namespace orrery;
 using namespace orrery::test;
@@ -25,30 +25,16 @@ class PhasesSaid final : public Observer {
   std::string text;
 };
 
-RunResult phases_run(const std::vector<NodeGroup>& groups, const Workload& w, PhasesSaid& said, SimOptions sim = {},
-                     const PolicyChoice& choice = {"fifo"}) {
-  const auto policy = make_policy(choice);
-  const IdealModel speed;
-  InvariantChecker checker(watched(w, speed, sim));
-  RunResult r = run_world(groups, w, *policy, std::move(sim), true, {&checker, &said});
-  check_clean(checker);
-  return r;
-}
-
-std::vector<NodeGroup> having_cpus(std::vector<NodeGroup> groups, std::int64_t cpus) {
-  for (NodeGroup& g : groups) g.cpu_milli = cpus * 1000;
-  return groups;
-}
-
-void goes_through(JobSpec& spec, const char* cell) {
-  spec.phases = *parse_phases(cell);
+RunResult phases_run(const std::vector<NodeGroup>& groups, const Workload& w, PhasesSaid& said,
+                     const SimOptions& sim = {}, const PolicyChoice& choice = {"fifo"}) {
+  return run_checked(groups, w, *make_policy(choice), {&said}, sim);
 }
 
 }  // namespace
 
 TEST_CASE("a job goes at another speed in each phase and says where one begins", "[world][phases]") {
   Workload w = make_workload({{0, 1, 100}, {0, 1, 10}, {0, 1, 10}});
-  goes_through(w.specs[0], kQuickThenSlow);
+  in_phases(w.specs[0], kQuickThenSlow);
   w.specs[1].after = {{JobId(0), true, 500}};
   w.specs[2].after = {{JobId(0), true, 750}};
   PhasesSaid said;
@@ -62,7 +48,7 @@ TEST_CASE("a job goes at another speed in each phase and says where one begins",
 TEST_CASE("a job that goes back in its work goes back to the phase of that", "[world][phases]") {
   // The node fails at 50 s: nothing was saved. Restarted at 60 s, it is in its first phase again.
   Workload w = make_workload({{0, 1, 100}});
-  goes_through(w.specs[0], kQuickThenSlow);
+  in_phases(w.specs[0], kQuickThenSlow);
   SimOptions sim;
   sim.failures.outages = {{NodeId(0), at_seconds(50), at_seconds(60)}};
   PhasesSaid said;
@@ -78,7 +64,7 @@ TEST_CASE("a job that goes back in its work goes back to the phase of that", "[w
 TEST_CASE("a job that publishes where a phase begins is in that phase while it stands still", "[world][phases]") {
   // At 20 s it is at half of its work: there a phase begins, and what it publishes takes 60 s. 20 + 60 + 50 / 0.625.
   Workload w = make_workload({{0, 1, 100}, {0, 1, 10}});
-  goes_through(w.specs[0], kQuickThenSlow);
+  in_phases(w.specs[0], kQuickThenSlow);
   w.specs[1].after = {{JobId(0), true, 500}};
   SimOptions sim;
   sim.publishes = {0, seconds(60)};
@@ -93,8 +79,8 @@ TEST_CASE("a job that is preempted goes on in its phase, one with a head start h
   const TempFolder dir;
   std::ofstream(dir.file("script")) << "0s j0 run n0:0\n50s j0 preempt\n60s j0 run n0:1\n110s j1 run n0:0\n";
   Workload w = make_workload({{0, 1, 100}, {0, 1, 100}});
-  goes_through(w.specs[0], kQuickThenSlow);
-  goes_through(w.specs[1], kQuickThenSlow);
+  in_phases(w.specs[0], kQuickThenSlow);
+  in_phases(w.specs[1], kQuickThenSlow);
   w.specs[1].after = {{JobId(0), true, 1000}};
   w.truths[1].sources = {{JobId(0), 500}};
   PhasesSaid said;
@@ -139,28 +125,28 @@ TEST_CASE("the time that is left is that of the phases to come", "[world][phases
 TEST_CASE("jobs that decode on one node are slower for it while they are together", "[world][phases]") {
   // 8 CPUs, which either job wants for itself.
   Workload w = make_workload({{0, 1, 100}, {0, 1, 50}, {0, 1, 100}});
-  goes_through(w.specs[0], "full@0:1:8");
-  goes_through(w.specs[1], "full@0:1:8");
+  in_phases(w.specs[0], "full@0:1:8");
+  in_phases(w.specs[1], "full@0:1:8");
   SimOptions sim;
   sim.cpus = true;
   PhasesSaid said;
-  const RunResult r = phases_run(having_cpus(cluster(1, 4), 8), w, said, sim);
+  const RunResult r = phases_run(with_cpus(cluster(1, 4), 8), w, said, sim);
   CHECK(r.jobs[1].finish_s == 100);
   CHECK(r.jobs[0].finish_s == 150);
   CHECK(r.jobs[2].finish_s == 100);  // decodes nothing
   sim.cpus = false;
-  CHECK(phases_run(having_cpus(cluster(1, 4), 8), w, said, sim).jobs[0].finish_s == 100);
+  CHECK(phases_run(with_cpus(cluster(1, 4), 8), w, said, sim).jobs[0].finish_s == 100);
 }
 
 TEST_CASE("a phase that decodes less leaves CPUs to others at once", "[world][phases]") {
   // j0 wants 8 of 8 CPUs until half of its work is done, then none: at half speed until 100 s, then alone.
   Workload w = make_workload({{0, 1, 100}, {0, 1, 200}});
-  goes_through(w.specs[0], "projector@0:1:8;full@0.5:1");
-  goes_through(w.specs[1], "full@0:1:8");
+  in_phases(w.specs[0], "projector@0:1:8;full@0.5:1");
+  in_phases(w.specs[1], "full@0:1:8");
   SimOptions sim;
   sim.cpus = true;
   PhasesSaid said;
-  const RunResult r = phases_run(having_cpus(cluster(1, 4), 8), w, said, sim);
+  const RunResult r = phases_run(with_cpus(cluster(1, 4), 8), w, said, sim);
   CHECK(r.jobs[0].finish_s == 150);
   CHECK(r.jobs[1].finish_s == 250);
   CHECK(said.text == "100 j0 phase 1 at 50000\n");
@@ -177,9 +163,9 @@ TEST_CASE("the checker reckons phases and CPUs as random worlds have them", "[wo
     for (std::size_t i = 0; i < jobs.size(); ++i) {
       if (uniform_below(rng, 3) == 0) continue;
       const std::uint64_t cut = 1 + uniform_below(rng, 998);
-      goes_through(w.specs[i], fmt::format("projector@0:0.{}:{};frozen@0.{:03}:1:{}:0.2", 1 + uniform_below(rng, 9),
-                                           uniform_below(rng, 9), cut, uniform_below(rng, 9))
-                                   .c_str());
+      in_phases(w.specs[i], fmt::format("projector@0:0.{}:{};frozen@0.{:03}:1:{}:0.2", 1 + uniform_below(rng, 9),
+                                        uniform_below(rng, 9), cut, uniform_below(rng, 9))
+                                .c_str());
       if (i > 2 && uniform_below(rng, 3) == 0) {
         w.specs[i].after = {{JobId(static_cast<std::uint32_t>(uniform_below(rng, i))), true, 500}};
         w.truths[i].sources = {{w.specs[i].after.front().parent, 400}};
@@ -192,6 +178,6 @@ TEST_CASE("the checker reckons phases and CPUs as random worlds have them", "[wo
     if (uniform_below(rng, 2) == 0) sim.failures.outages = {{NodeId(0), at_seconds(70), at_seconds(90)}};
     PhasesSaid said;
     INFO("round " << round);
-    (void)phases_run(having_cpus(cluster(2, 4), 8), w, said, sim, {round % 2 == 0 ? "srtf" : "lineage"});
+    (void)phases_run(with_cpus(cluster(2, 4), 8), w, said, sim, {round % 2 == 0 ? "srtf" : "lineage"});
   }
 }
