@@ -7,8 +7,10 @@ import math
 import pathlib
 import re
 import statistics
+import sys
 import types
-from importlib.machinery import SourceFileLoader
+
+from of_script import of_script
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -23,7 +25,7 @@ def ratio_over_runs(x, y):
     middle = statistics.mean(logs)
     if len(logs) < 2:
         return math.exp(middle), None, None
-    t_quantile = SourceFileLoader("lineage_study", str(ROOT / "scripts" / "lineage_study")).load_module().t_quantile
+    t_quantile = of_script("lineage_study").t_quantile
     half = t_quantile(len(logs) - 1) * statistics.stdev(logs) / math.sqrt(len(logs))
     return math.exp(middle), math.exp(middle - half), math.exp(middle + half)
 

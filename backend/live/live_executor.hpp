@@ -146,6 +146,7 @@ class LiveExecutor final : public Executor {
     std::optional<Duration> start_left{};
     bool freezes = false;
     Work at_start{};  // done before this launch
+    Work reported{};  // done as it was ready, or reported steps last; what it saved in between is not in it
     Time began{};     // launched, running or stopping since
     // Of a checkpoint that it is writing: since when it has stood still, or, after a suspension, gone on; how long
     // that was before the suspension, which `suspended` has told; what an end has to tell.

@@ -61,7 +61,7 @@ void LiveExecutor::fillers_changed(JobId host) {
   if (g.phase != Phase::running) return;
   if (beside) launch_of(g).shared = true;
   if (task_of(host) == nullptr && !g.merged)
-    io_.tell([handle = g.handle, loss](Engine& e) { e.say(handle, Slow{loss}); });
+    io_.tell([handle = g.handle, loss](Engine& e) { e.say(handle, Slow{std::min(loss, kMaxSlow)}); });
 }
 
 void LiveExecutor::leave_host(const Gang& filler) {
@@ -77,9 +77,9 @@ Rate LiveExecutor::measure(const Gang& g, const Step& report) {
   const std::int64_t steps = report.step - l.first_step - l.steps;
   if (host == hosts_.end() || g.phase != Phase::running || report.done >= total_of(g.job) || steps <= 0) return {};
   const auto seen = host->second.meter.report(steps, report.spent);
-  launch_of(g).slowdown = host->second.meter.slowdown();
+  if (const auto& last = host->second.meter.slowdown()) launch_of(g).slowdown = last;
   if (!seen) return {};
-  const double work_ns = static_cast<double>((report.done - g.done).ns) / static_cast<double>(steps);
+  const double work_ns = static_cast<double>((report.done - g.reported).ns) / static_cast<double>(steps);
   const double step_ns = seen->mean_ns() * static_cast<double>(options_.time_scale);
   return {std::llround(work_ns / step_ns * static_cast<double>(kUnitRate.per_billion))};
 }

@@ -32,7 +32,8 @@ Start LiveExecutor::start_of(const Gang& g) const {
   const JobSpec& spec = workload_->specs[g.job.index()];
   const Rate rate = model_->speed(spec, g.gpus, g.config, {}).rate;
   const LiveTask* const task = task_of(g.job);
-  const Duration step = step_of(g);
+  const Duration alone = step_of(g);
+  const Duration step = fills(g) && task == nullptr ? step_in_windows(g, alone) : alone;
   const Duration start = g.start_left.value_or(options_.overheads.start_cost(spec, g.incarnation));
   const Duration first = std::min(start, options_.overheads.start_cost(spec, 1));
   const Duration save = options_.checkpoints.cost;
@@ -45,8 +46,7 @@ Start LiveExecutor::start_of(const Gang& g) const {
   s.total_work = total_of(g.job);
   s.step_time = std::max(wall(step), Duration{1});
   if (fills(g)) s.fill = g.config.fill_per_mille;
-  if (fills(g) && task == nullptr) s.step_time = step_in_windows(g, s.step_time);
-  s.step_work = task != nullptr ? task->step_work : std::max(work_in(step, rate), Work{1});
+  s.step_work = task != nullptr ? task->step_work : std::max(work_in(alone, rate), Work{1});
   s.save_every_steps = options_.checkpoints.every.ns > 0 ? in_steps(options_.checkpoints.every, step) : 0;
   s.report_every_steps =
       options_.progress_every.ns > 0 ? in_steps(options_.progress_every, step) : in_steps(kReport, s.step_time);
@@ -95,7 +95,7 @@ void LiveExecutor::command(GangId gang, const Member& member, const Command& com
     then.config.batch = to.batch;
     then.config.accumulation = to.accumulation;
     const Duration step = step_of(then);
-    r.step_time = std::max(wall(step), Duration{1});
+    r.step_time = std::max(wall(fills(*g) ? step_in_windows(*g, step) : step), Duration{1});
     r.step_work = std::max(work_in(step, model_->speed(spec, g->gpus, then.config, {}).rate), Work{1});
   }
   say(*g, r);

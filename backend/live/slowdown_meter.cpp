@@ -40,13 +40,13 @@ void SlowdownMeter::changed(bool beside) {
 }
 
 std::optional<StepTime> SlowdownMeter::report(std::int64_t steps, Duration spent) {
-  if (steps <= 0) return std::nullopt;
+  if (steps <= 0 || spent.ns <= 0) return std::nullopt;
   if (drop_ > 0) {
     --drop_;
     return std::nullopt;
   }
   if (!beside_) {
-    if (alone_.steps() >= kMostSteps) alone_.fade();  // machines change
+    if (alone_.steps() >= kMostSteps && alone_.reports() >= 2 * kLeastReports) alone_.fade();  // machines change
     alone_.add(steps, spent);
   }
   now_.add(steps, spent);

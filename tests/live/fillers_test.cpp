@@ -46,18 +46,23 @@ class HoldsTo : public Policy {
  public:
   std::int64_t limit_ppm = 20'000;
   bool waits = true;                  // for the host's own measure
+  bool stands = false;                // once seen beside its filler, the host is suspended, and goes on alone
+  std::vector<std::int64_t> alone{};  // the host's own measure of its speed, billionths
   std::vector<std::int64_t> seen{};   // of the host beside its filler, millionths
   std::vector<std::int32_t> rates{};  // that it was seen at
   std::vector<Work> done{};           // by the host then
   bool ends = false;                  // both are cancelled once the host is slowed by no more than that
   [[nodiscard]] EventMask wakes_on() const override {
-    return Policy::wakes_on() | kProgress | kStop | mask_of(EventKind::started) | mask_of(EventKind::reconfigured);
+    return Policy::wakes_on() | kProgress | kStop | mask_of(EventKind::started) | mask_of(EventKind::reconfigured) |
+           mask_of(EventKind::suspended);
   }
   void schedule(const ClusterView& view, PlanBuilder& plan) override {
     const bool runs = view.state(kHost) == JobState::running && view.target(kHost) != nullptr;
     for (const JobView job : view.pending()) {
       if (job.id() == kHost) plan.run(kHost, gpus_of(0, 0, 2));
       if (job.id() != kFiller || holds_gpus(job.state)) continue;
+      if (stands && view.state(kHost) == JobState::suspended) plan.run(kHost, gpus_of(0, 0, 2));
+      if (stands && !seen.empty() && !is_final(view.state(kHost))) continue;
       if (runs && (!waits || view.job(kHost).measured != nullptr)) {
         RunConfig config;
         config.host = kHost;
@@ -78,11 +83,11 @@ class HoldsTo : public Policy {
     const Measured* const speed = view.job(kHost).measured;
     if (speed == nullptr) return;
     if (view.state(kFiller) != JobState::running) {
-      alone_ = speed->rate.per_billion;
+      alone.push_back(speed->rate.per_billion);
       return;
     }
     const auto millionths =
-        static_cast<std::int64_t>(static_cast<Int128>(alone_) * 1'000'000 / speed->rate.per_billion);
+        static_cast<std::int64_t>(static_cast<Int128>(alone.back()) * 1'000'000 / speed->rate.per_billion);
     const std::int32_t fill = view.target(kFiller)->config.fill_per_mille;
     seen.push_back(millionths - 1'000'000);
     rates.push_back(fill);
@@ -91,9 +96,8 @@ class HoldsTo : public Policy {
       plan.command({kFiller, Command::Kind::fill, {.fill_per_mille = fill / 2}});
     else if (ends)
       plan.cancel(kHost);
+    if (stands && seen.size() == 1) plan.suspend(kHost);
   }
-
-  std::int64_t alone_ = 0;
 };
 
 // Whatever it costs, all windows, at once.
@@ -160,10 +164,12 @@ FilledRun play_live(const FilledWorld& w, HoldsTo& policy) {
 }  // namespace
 
 // Reports are of four steps; two are dropped once the host has been told that it is slower, then 16 steps are
-// measured.
+// measured. What it saves every five steps, between two reports, changes nothing.
 TEST_CASE("live: an injected slow-down of 10 % is halved within 24 steps of the host, again and again",
           "[live][fillers]") {
+  const auto saves = GENERATE(Duration{}, seconds(2));
   FilledWorld w(4000, 4000);
+  w.checkpoints.every = saves;
   HoldsTo policy;
   policy.ends = true;
   std::int64_t step = 0, slowed = 0;
@@ -193,7 +199,21 @@ TEST_CASE("live: an injected slow-down of 10 % is halved within 24 steps of the 
   CHECK(r.records[1].attained_before == GpuTime{});
 }
 
-// Whoever dies, dies at its third report; the host saves now and then.
+// Its fillers leave when it stands still already.
+TEST_CASE("live: a host that was suspended with a filler goes on as fast as alone", "[live][fillers]") {
+  FilledWorld w(60, 4000);
+  HoldsTo policy;
+  policy.limit_ppm = 1'000'000;
+  policy.stands = policy.ends = true;
+  const FilledRun r = play_live(w, policy);
+  CHECK(r.diary.count(EventKind::resumed, 0) == 1);
+  REQUIRE(policy.seen.size() == 1);
+  CHECK(policy.seen[0] == Approx(kTenPercent).margin(3));
+  REQUIRE(policy.alone.size() >= 2);
+  CHECK(policy.alone.back() == Approx(policy.alone.front()).epsilon(1e-5));
+}
+
+// Whoever dies, dies when the filler has saved for the third time; the host saves now and then, too.
 TEST_CASE("live: a host that dies takes nothing of its filler's work; a filler that dies costs its host nothing",
           "[live][fillers]") {
   for (const std::uint64_t doomed : {1, 2}) {
@@ -220,6 +240,7 @@ TEST_CASE("live: a host that dies takes nothing of its filler's work; a filler t
     for (const auto& l : r.launches)
       if (l.job == kFiller) all.ns += l.done.ns;
     CHECK(to_seconds(Duration{all.ns}) == Approx(24).margin(1));
+    if (doomed == 2) CHECK(to_seconds(Duration{r.launches[0].done.ns}) == Approx(40));
   }
 }
 

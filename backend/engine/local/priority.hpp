@@ -22,7 +22,7 @@ class RaisedPriority {
 [[nodiscard]] bool may_raise_priority();
 
 // From now on the calling process gets only what others leave of the cores: SCHED_IDLE, or, where that is refused,
-// the least nice value. Only system calls, so that it may stand between vfork and exec.
+// nice 19. Only system calls, so that it may stand between vfork and exec.
 void become_idle();
 
 }  // namespace orrery::live
