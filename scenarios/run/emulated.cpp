@@ -35,7 +35,9 @@ std::vector<std::string> emulation_notes(const Scenario& s) {
 
 Expected<Workload> emulated_work(const Scenario& s, const Trace& trace, Workload workload) {
   const Emulation* e = find_emulation(s.emulate);
-  if (e == nullptr || e->work == nullptr) return workload;
+  if (e == nullptr) return workload;
+  for (JobSpec& spec : workload.specs) spec.phases.clear();
+  if (e->work == nullptr) return workload;
   for (std::size_t i = 0; i < trace.jobs.size(); ++i) {
     JobTruth& truth = workload.truths[i];
     truth.work = e->work(trace.jobs[i].iterations, trace.jobs[i].iteration_time);

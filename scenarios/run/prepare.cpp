@@ -156,6 +156,9 @@ std::vector<std::string> trace_notes(const Prepared& p, const Trace& trace) {
     notes.push_back(fmt::format("gpu types: {} for `{}`, but the cluster has {}",
                                 jobs == 1 ? "1 job asks" : fmt::format("{} jobs ask", jobs), type,
                                 joined(p.topology->gpu_types(), ", ")));
+  const auto in_phases = [](const TraceJob& j) { return !j.phases.view().empty(); };
+  if (p.scenario.live && std::any_of(trace.jobs.begin(), trace.jobs.end(), in_phases))
+    notes.push_back("phases: jobs have none in scenarios with `live`, simulated or not");
   if (const LostParents lost = lost_parents(trace); lost.cells > 0)
     notes.push_back(
         fmt::format("trace: {} left out, of parents that are not in it, such as `{}` of `{}`",
@@ -195,7 +198,8 @@ Expected<Prepared> assemble(Scenario scenario, Cluster cluster, Trace& trace) {
   share_features(s, cluster.catalogue.get(), *emulated);
   set_merging(s, cluster.catalogue ? &cluster.catalogue->catalogue : nullptr, *emulated);
   set_bubbles(s, *emulated);
-  // Live jobs have no phases yet: believing in some would be wrong of their speeds (docs/lineage.md).
+  // Live jobs have no phases yet: believing in some would be wrong of their speeds, and a simulation foretells what
+  // is to run live (docs/lineage.md). Whoever has some is told (trace_notes).
   if (s.live)
     for (JobSpec& spec : emulated->specs) spec.phases.clear();
   auto costs = checkpoint_costs(s, *cluster.topology, cluster.catalogue.get(), *emulated);

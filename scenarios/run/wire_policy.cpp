@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "scenarios/run/policy_failed.hpp"
+#include "sim/api/bubbles.hpp"
 #include "sim/control/gangs.hpp"
 #include "sim/core/assert.hpp"
 #include "sim/core/node_widths.hpp"
@@ -191,10 +192,12 @@ void WirePolicy::check_sharing(JobId job, const Target& target) {
         fmt::format("its plan runs job {} in group {}, but is not to share: `sharing` is `interleaved` or `merged`",
                     job.value, target.group.value));
   const bool fills = target.sharing == Sharing::filler;
-  if (fills != target.config.host.valid())
-    refuse(fmt::format("its plan runs job {} with a `host` and `sharing` `filler`, or rather one without the other",
+  if (fills && !target.config.host.valid())
+    refuse(fmt::format("its plan has job {} fill bubbles (`sharing`), but `config` names no `host`", job.value));
+  if (!fills && target.config.host.valid())
+    refuse(fmt::format("its plan names a `host` for job {}, which is not to fill bubbles: `sharing` is `filler`",
                        job.value));
-  if (fills && (target.config.fill_per_mille < 1 || target.config.fill_per_mille > 1000))
+  if (fills && (target.config.fill_per_mille < 1 || target.config.fill_per_mille > kWholeFill))
     refuse(fmt::format("its plan has job {} fill {} thousandths of its host's bubbles", job.value,
                        target.config.fill_per_mille));
   if (target.sharing == Sharing::fraction) return;
@@ -232,6 +235,37 @@ void WirePolicy::check_groups(const ClusterView& view) {
     if (!given_.contains(job)) meet(job, *target_of(view, job));
   for (const auto& [job, target] : given_)
     if (target != nullptr) meet(job, *target);
+}
+
+// When all targets are known: a host runs and goes on where it is, and nobody else fills these windows. As
+// ClusterState::accept() asserts.
+void WirePolicy::check_fillers(const ClusterView& view) {
+  for (const auto& [job, target] : given_) {
+    if (target == nullptr || target->sharing != Sharing::filler) continue;
+    const JobId host = target->config.host;
+    check_known(view, host);
+    const Allocation* const held = view.held(host);
+    const Target* const there = target_of(view, host);
+    if (view.state(host) != JobState::running || there == nullptr || there->act != Act::run ||
+        !(there->gpus == *held) || there->sharing == Sharing::filler)
+      refuse(fmt::format("its plan has job {} fill bubbles of job {}, which does not run, or not where it is to be",
+                         job.value, host.value));
+    const Bubbles& bubbles = view.spec(host).bubbles;
+    if (!bubbles.any())
+      refuse(fmt::format("its plan has job {} fill bubbles of job {}, which has none", job.value, host.value));
+    if (stage_of(bubbles, *held, target->gpus) < 0)
+      refuse(fmt::format("its plan has job {} fill bubbles on `{}`, which are no GPUs of one stage of job {} on `{}`",
+                         job.value, target->gpus.to_string(), host.value, held->to_string()));
+    const auto meet = [&](JobId other, const Target* t) {
+      if (other != job && t != nullptr && t->sharing == Sharing::filler && t->config.host == host &&
+          share_gpus(t->gpus, target->gpus))
+        refuse(fmt::format("its plan has jobs {} and {} fill the same bubbles of job {}", job.value, other.value,
+                           host.value));
+    };
+    for (const JobId other : view.fillers(host))
+      if (!given_.contains(other)) meet(other, view.job(other).target);
+    for (const auto& [other, t] : given_) meet(other, t);
+  }
 }
 
 void WirePolicy::run(const ClusterView& view, JobId job, const Target& target, PlanBuilder& plan) {
@@ -272,6 +306,8 @@ void WirePolicy::apply_target(const ClusterView& view, JobId job, const Target& 
         refuse(fmt::format("its plan suspends job {}, which has no GPUs to stand still on", job.value));
       if (target_of(view, job)->sharing == Sharing::merged)
         refuse(fmt::format("its plan suspends job {}, which is merged with others: it can be preempted", job.value));
+      if (target_of(view, job)->sharing == Sharing::filler)
+        refuse(fmt::format("its plan suspends job {}, which fills bubbles: it can be preempted", job.value));
       given_.try_emplace(job, view.job(job).target);
       plan.suspend(job);
       moving_.insert(job);
@@ -294,6 +330,7 @@ void WirePolicy::apply(const ClusterView& view, const wire::Answer& answer, Plan
   for (const auto& [job, target] : targets) apply_target(view, job, target, plan);
   const auto grouped = [](const auto& t) { return t.second.group.valid(); };
   if (std::any_of(targets.begin(), targets.end(), grouped)) check_groups(view);
+  check_fillers(view);
   for (const JobId job : answer.place) {
     check_known(view, job);
     if (!view.job(job).ready) refuse(fmt::format("its plan starts job {}, whose parents are not ready", job.value));

@@ -44,6 +44,7 @@ class WirePolicy final : public Policy {
   void run(const ClusterView& view, JobId job, const Target& target, PlanBuilder& plan);
   void check_sharing(JobId job, const Target& target);
   void check_groups(const ClusterView& view);
+  void check_fillers(const ClusterView& view);
   [[nodiscard]] const Target* target_of(const ClusterView& view, JobId job) const;
   void check_known(const ClusterView& view, JobId job);
   [[nodiscard]] Expected<void> write_kept();

@@ -1,5 +1,7 @@
 // The section `bubbles` of a scenario: where the GPUs of pretraining jobs idle in each step, what others need to run
 // there meanwhile, and what that costs.
+#include <fmt/format.h>
+
 #include "scenarios/spec/scenario_sections.hpp"
 #include "scenarios/spec/yaml_text.hpp"
 
@@ -36,7 +38,7 @@ YamlWalk::Keys bubbles_keys(YamlWalk& w, BubblesConfig& c) {
       {"interference", "share of its step by which it is slower while all its windows are used, besides",
        [&](const Place& p) { c.interference_ppm = static_cast<std::int64_t>(w.number(p, 0, 10) * 1e6 + 0.5); },
        [&](bool) { return yaml_fixed(c.interference_ppm, 6); }},
-      {"report", "how often a pretraining job reports its progress",
+      {"report", "how often a pretraining job reports its progress in a simulation",
        [&](const Place& p) {
          c.report = w.positive(p, parse_duration);
          if (c.report < seconds(1)) w.complain(p, p.path + " is at least 1s", "such as `report: 120s`");
@@ -50,6 +52,9 @@ YamlWalk::Keys bubbles_keys(YamlWalk& w, BubblesConfig& c) {
 
 void read_bubbles(YamlWalk& w, const Place& at, BubblesConfig& c) {
   w.section(at, bubbles_keys(w, c));
+  if (c.micro_batches > 0 && c.stages == 1)
+    w.complain(at, fmt::format("`{}.micro_batches` is of a pipeline with several stages", at.path),
+               "such as `stages: 4`");
 }
 
 std::string write_bubbles(BubblesConfig c, bool digest) {

@@ -49,7 +49,7 @@ Expected<std::unique_ptr<Policy>> make_policy(const PolicyConfig& config, const 
   }
   PolicySetup setup;
   setup.seed = seed;
-  if (wants_gains(config)) setup.gains = std::move(gains);
+  setup.gains = std::move(gains);
   setup.placement = make_placement(placement_of(config, emulate), seed);
   if (setup.placement == nullptr) {
     errors.push_back(unknown_placement(config));

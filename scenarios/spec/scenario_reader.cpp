@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <set>
@@ -207,14 +208,19 @@ void read_sections(YamlWalk& w, Scenario& s) {
   if (met.workload.node.is_map()) check_generated(w, met.workload, s);
   if (s.features && s.workload.catalogue.empty())
     w.complain_of("features", "`features` needs `workload.catalogue`, which says what probes compute");
-  if (s.features && s.emulate != "none")
-    w.complain_of("features",
-                  fmt::format("`emulate: {}` is of a simulator without features; drop `features`", s.emulate));
+  const auto not_emulated = [&](bool given, const char* key, const char* what) {
+    if (given && s.emulate != "none")
+      w.complain_of(key, fmt::format("`emulate: {}` is of a simulator without {}; drop `{}`", s.emulate, what, key));
+  };
+  not_emulated(s.features.has_value(), "features", "features");
+  not_emulated(s.network.has_value(), "network", "a network");
+  not_emulated(s.bubbles.has_value(), "bubbles", "bubbles");
+  not_emulated(s.decoding.contend, "decoding", "decoding");
+  const auto has_cpus = [](const NodeGroup& g) { return g.cpu_milli > 0; };
+  if (s.decoding.contend && std::none_of(s.cluster.groups.begin(), s.cluster.groups.end(), has_cpus))
+    w.complain_of("decoding.contend", "`decoding.contend` needs groups with `cpus`, for which jobs compete");
   if (s.live && s.checkpoints.save)
     w.complain_of("checkpoints.cost", "`checkpoints.cost` by checkpoint is for simulations; `live` wants a time");
-  if (s.network && s.emulate != "none")
-    w.complain_of("network",
-                  fmt::format("`emulate: {}` is of a simulator without a network; drop `network`", s.emulate));
   if (!met.performance.path.empty()) s.performance = read_performance(w, met.performance, s.cluster.groups);
   if (s.performance && s.network)
     w.complain(met.performance,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "sim/api/bubbles.hpp"
 #include "sim/core/assert.hpp"
 #include "sim/core/node_widths.hpp"
 
@@ -19,7 +20,7 @@ void check_contract(JobId job, const Allocation& gpus, const RunConfig& config, 
   const bool fills = sharing == Sharing::filler;
   ORRERY_ASSERT(fills == config.host.valid(), "job {} {}", job.value,
                 fills ? "is to fill bubbles, but names no host" : "names a host, but is not to fill its bubbles");
-  ORRERY_ASSERT(!fills || (config.fill_per_mille >= 1 && config.fill_per_mille <= 1000),
+  ORRERY_ASSERT(!fills || (config.fill_per_mille >= 1 && config.fill_per_mille <= kWholeFill),
                 "job {} is to fill {} thousandths of its host's bubbles", job.value, config.fill_per_mille);
   const bool grouped = sharing == Sharing::interleaved || sharing == Sharing::merged;
   ORRERY_ASSERT(grouped == group.valid(), "job {} {}", job.value,

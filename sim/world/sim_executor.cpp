@@ -206,9 +206,11 @@ void SimExecutor::happen_to(SimGang& g, const Due& due) {
     case What::report:
       speed_.settle(g, table_.now);
       plan_report(g);
+      if (enter_due_phase(g)) return;  // which says so
       return table_.say(g, event::Progress{g.done, g.in_phase});
     case What::stretch_end:  // it reports as its speed changes
       speed_.end_stretch(table_, g);
+      (void)enter_due_phase(g);
       plan_publication(g);
       plan_assessment(g);
       plan_feature_pass(g);
@@ -253,8 +255,7 @@ void SimExecutor::save(SimGang& g, What what) {
   if (!g.saving) {
     speed_.settle(g, table_.now);
     if (cost.ns > 0) {
-      // A phase that begins at this very work begins before the job stands still, since it may report meanwhile.
-      if (const auto begin = phases_.next(g); begin && *begin <= g.done) enter_phase(g);
+      (void)enter_due_phase(g);  // it may report while it stands still
       return saves_.begin(table_, g, what);
     }
   }
@@ -274,7 +275,8 @@ void SimExecutor::save(SimGang& g, What what) {
   if (!publishes) saves_.plan(table_, g, speed_);
 }
 
-// It goes on at the speed that it has with another batch. One that has been asked to stop meanwhile does not.
+// It goes on at the speed that it has with another batch, or with more or fewer windows. One that has been asked to
+// stop meanwhile does not.
 void SimExecutor::reconfigure(SimGang& g, const Due& due) {
   if (g.phase != Phase::running) return table_.say(g, event::CommandFailed{Refusal::not_running});
   speed_.settle(g, table_.now);

@@ -94,6 +94,7 @@ class SimExecutor : public Executor {
   void plan_report(SimGang& g);
   void plan_phase(SimGang& g);
   void enter_phase(SimGang& g);
+  bool enter_due_phase(SimGang& g);
   void change_rates();
   void change_rate(SimGang& g, Rate healthy, std::int64_t turns);
   void plan_anew(SimGang& g);

@@ -43,4 +43,12 @@ void SimExecutor::enter_phase(SimGang& g) {
   if (const auto told = SimPhases::tell(g)) table_.say(g, *told);
 }
 
+// A phase that begins at this very work begins before anything else is said or done at it.
+bool SimExecutor::enter_due_phase(SimGang& g) {
+  const auto begin = phases_.next(g);
+  if (!begin || *begin > g.done) return false;
+  enter_phase(g);
+  return true;
+}
+
 }  // namespace orrery

@@ -106,7 +106,7 @@ TEST_CASE("lineage studies: what is in children is what they say", "[app][lineag
     if (!scenario) FAIL(render(scenario.error()));
     const GenerateSpec made = *scenario->workload.generate;
     CHECK(scenario->name == entry.path().stem().string());
-    CHECK(scenario->compare_policies.size() >= 9);
+    CHECK(scenario->compare_policies.size() == (made.phases.empty() ? 9U : 10U));
     CHECK(scenario->workload.estimates == EstimateSource::oracle);
     const auto p = prepare(*std::move(scenario));
     if (!p) FAIL(render(p.error()));

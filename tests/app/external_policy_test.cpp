@@ -178,6 +178,17 @@ TEST_CASE("what a program says of groups that cannot be is one error that names 
        "its plan runs job 0 in group 1, but is not to share"},
       {"say({'epoch': e, 'targets': [[jobs[0], 'run', 'n0:0', {'sharing': 'merged'}]]})",
        "its plan runs job 0 with others of a group (`sharing`), but names no `group`"},
+      {"say({'epoch': e, 'targets': [[jobs[0], 'run', 'n0:0', {'sharing': 'filler'}]]})",
+       "its plan has job 0 fill bubbles (`sharing`), but `config` names no `host`"},
+      {"say({'epoch': e, 'targets': [[jobs[0], 'run', 'n0:0', {'config': {'host': 1}}]]})",
+       "its plan names a `host` for job 0, which is not to fill bubbles: `sharing` is `filler`"},
+      {"say({'epoch': e, 'targets': [[jobs[0], 'run', 'n0:0', {'sharing': 'filler', 'config': {'host': 99}}]]})",
+       "99"},
+      {"say({'epoch': e, 'targets': [[jobs[0], 'run', 'n0:0', {'sharing': 'filler', 'config': {'host': 0}}]]})",
+       "its plan has job 0 fill bubbles of job 0, which does not run, or not where it is to be"},
+      {"say({'epoch': e, 'targets': [g(jobs[0], 0)] if n == 1 else [[j, 'run', 'n0:0', {'sharing': 'filler', "
+       "'config': {'host': old[0]}}] for j in jobs if j != old[0]]})",
+       "its plan has job 1 fill bubbles of job 0, which has none"},
       {"say({'epoch': e, 'targets': [[jobs[0], 'run', 'n0:0@500']]})",
        "its plan runs job 0 on `n0:0@500`: less than whole GPUs are held with `sharing` `fraction` only"},
   };

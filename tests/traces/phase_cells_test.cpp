@@ -20,11 +20,16 @@ TEST_CASE("steps of phases become speeds that leave the run time as it is", "[tr
 
 TEST_CASE("cells that are no phases say what is wrong", "[traces][phases]") {
   CHECK(why_no_phases("full@0:1").empty());
-  for (const char* bad : {"full", "full@0", "half@0:1", "full@0:0", "full@0:1:2:3", "full@0:1:1:0.5:1", "full@1:1"}) {
+  for (const char* bad : {"full", "full@0", "half@0:1", "full@0:0", "full@0:1:2:3", "full@0:1:1:0.5:1", "full@1:1",
+                          "full@0:0.0001", "full@0:1001"}) {
     INFO(bad);
     CHECK(why_no_phases(bad) == "has `" + std::string(bad) + "`, which is no phase");
     CHECK_FALSE(parse_phases(bad));
   }
+  const auto farthest = parse_phases("full@0:0.001;full@0.001:1000");  // apart: speeds stay within 64 bits
+  REQUIRE(farthest);
+  CHECK((*farthest)[0].speed.per_billion == 999'000'001'000'000);
+  CHECK((*farthest)[1].speed.per_billion == 999'000'001);
   CHECK(why_no_phases("full@0.5:1") == "has `full@0.5:1` first, which begins later");
   CHECK(why_no_phases("projector@0:1;full@0:1") == "has `full@0:1` behind one that begins no earlier");
   CHECK(why_no_phases("projector@0:1;;full@0.5:1") == "has ``, which is no phase");

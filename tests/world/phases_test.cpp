@@ -74,6 +74,16 @@ TEST_CASE("a job that publishes where a phase begins is in that phase while it s
   CHECK(said.text.starts_with("20 j0 phase 1 at 50000\n25 j0 phase 1 at 50000\n50 j0 phase 1 at 50000\n"));
 }
 
+TEST_CASE("a job that reports at the instant at which a phase begins is in that phase", "[world][phases]") {
+  Workload w = make_workload({{0, 1, 100}});
+  in_phases(w.specs[0], kQuickThenSlow);
+  SimOptions sim;
+  sim.progress_every = seconds(20);
+  PhasesSaid said;
+  CHECK(phases_run(cluster(1, 4), w, said, sim).jobs[0].finish_s == 100);
+  CHECK(said.text.starts_with("20 j0 phase 1 at 50000\n40 j0 phase 1 at 62500\n"));
+}
+
 TEST_CASE("a job that is preempted goes on in its phase, one with a head start has phases of what it has left",
           "[world][phases]") {
   const TempFolder dir;

@@ -2,14 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "sim/core/quantity.hpp"
 #include "traces/format/lineage_cells.hpp"
 
 namespace orrery {
 namespace {
 
-constexpr std::int64_t kMostStep = 1'000'000'000'000;  // a million, in millionths
-constexpr std::int64_t kMostCpus = 1'000'000;          // a thousand, in thousandths
+// A thousandth and a thousand, in millionths: so speeds stay below 10^15 billionths.
+constexpr std::int64_t kLeastStep = 1000, kMostStep = 1'000'000'000;
+constexpr std::int64_t kMostCpus = 1'000'000;  // a thousand, in thousandths
 constexpr std::int64_t kThousand = 1000;
 
 struct PhaseItem {
@@ -39,7 +42,7 @@ std::optional<PhaseItem> parse_item(std::string_view item) {
   const auto cpus = rest.empty() ? std::optional<std::int64_t>(0) : parse_fixed(next_part(rest), 3);
   const auto serial = rest.empty() ? std::optional<std::int64_t>(0) : parse_fixed(next_part(rest), 3);
   if (!kind || !from || !step || !cpus || !serial || !rest.empty()) return std::nullopt;
-  if (*from < 0 || *from >= kThousand || *step < 1 || *step > kMostStep) return std::nullopt;
+  if (*from < 0 || *from >= kThousand || *step < kLeastStep || *step > kMostStep) return std::nullopt;
   if (*cpus < 0 || *cpus > kMostCpus || *serial < 0 || *serial > kThousand) return std::nullopt;
   PhaseItem p;
   p.phase.kind = *kind;

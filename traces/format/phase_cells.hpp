@@ -2,7 +2,7 @@
 // is KIND@FROM:STEP:CPUS:SERIAL, of which the last two may be left out:
 //   KIND     full, projector or frozen (the encoder): what is trained
 //   FROM     share of the job's work at which it begins, to three decimals; of the first 0
-//   STEP     how long a step takes, relative to those of the other phases
+//   STEP     how long a step takes, relative to those of the other phases; 0.001 to 1000
 //   CPUS     per GPU, that decoding keeps busy while nothing else holds the job up
 //   SERIAL   share of a step on the requested GPUs that more GPUs do not shorten
 #pragma once

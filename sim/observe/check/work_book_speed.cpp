@@ -18,7 +18,8 @@ Rate WorkBook::present_rate(const Launch& l) const {
     if (&launches_[slot] == &l) own = parts.size();
     parts.push_back(launches_[slot].part);
   }
-  return slowed(own ? merged_speed(alone, *own, parts) : alone, l.slowdown);  // it may stand
+  // One that stands is not in its gang.
+  return slowed(in_bubbles(l, own ? merged_speed(alone, *own, parts) : alone), l.slowdown);
 }
 
 // In the bubbles of its host, with others in its own.

@@ -17,7 +17,6 @@ bool ends_run(EventKind k) {
 void BubbleMeter::enter(JobId job, const Allocation& gpus, const BubbleJob& of, bool anew) {
   Host& h = hosts_[job];
   run(h, false, h.since);
-  h.job = &of;
   h.gpus = gpus;
   if (anew) h.committed = {};
   h.idle_milli = 0;

@@ -21,7 +21,7 @@ struct BubbleJob {
 
 class BubbleMeter {
  public:
-  // Every event of a job. `of`: what that one, and the host of a launch, advertise and need; must outlive this.
+  // Every event of a job. `of`: what that one, and the host of a launch, advertise and need.
   template <class Of>
   void note(const Event& e, const Of& of) {
     if (e.kind() == EventKind::launch && (e.get<event::Launch>().host.valid() || of(e.job).bubbles.any())) {
@@ -45,7 +45,6 @@ class BubbleMeter {
     double work = 0, time = 0;  // ns
   };
   struct Host {
-    const BubbleJob* job = nullptr;
     Allocation gpus;
     Work committed{};
     bool runs = false;
