@@ -198,8 +198,8 @@ void WirePolicy::check_sharing(JobId job, const Target& target) {
     refuse(fmt::format("its plan names a `host` for job {}, which is not to fill bubbles: `sharing` is `filler`",
                        job.value));
   if (fills && (target.config.fill_per_mille < 1 || target.config.fill_per_mille > kWholeFill))
-    refuse(fmt::format("its plan has job {} fill {} thousandths of its host's bubbles", job.value,
-                       target.config.fill_per_mille));
+    refuse(fmt::format("its plan has job {} fill {} thousandths of its host's bubbles: `fill_per_mille` is 1 to {}",
+                       job.value, target.config.fill_per_mille, kWholeFill));
   if (target.sharing == Sharing::fraction) return;
   for (const NodeSlice& s : target.gpus.slices())
     if (s.gpus.any() && s.milli_per_gpu != kMilliPerGpu)

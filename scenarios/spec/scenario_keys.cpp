@@ -23,7 +23,7 @@ live: {}
 )",
                                   R"(version: 1
 name: name
-cluster: { groups: [ { name: n, count: 1, gpus_per_node: 1, gpu: n, peak_tflops: 1 } ] }
+cluster: { groups: [ { name: n, count: 1, gpus_per_node: 1, gpu: n, peak_tflops: 1, cpus: 1 } ] }
 workload: { catalogue: none.yaml, generate: { model: lineage, jobs: 1 }, load: 1 }
 performance: { profiles: none, hardware: n }
 overheads: { restart: { by: checkpoint, bandwidth: 1GB/s } }

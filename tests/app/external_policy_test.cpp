@@ -180,14 +180,18 @@ TEST_CASE("what a program says of groups that cannot be is one error that names 
        "its plan runs job 0 with others of a group (`sharing`), but names no `group`"},
       {"say({'epoch': e, 'targets': [[jobs[0], 'run', 'n0:0', {'sharing': 'filler'}]]})",
        "its plan has job 0 fill bubbles (`sharing`), but `config` names no `host`"},
+      {"say({'epoch': e, 'targets': [[jobs[0], 'run', 'n0:0', {'sharing': 'filler', 'config': {'host': 1}}]]})",
+       "its plan has job 0 fill 0 thousandths of its host's bubbles: `fill_per_mille` is 1 to 1000"},
       {"say({'epoch': e, 'targets': [[jobs[0], 'run', 'n0:0', {'config': {'host': 1}}]]})",
        "its plan names a `host` for job 0, which is not to fill bubbles: `sharing` is `filler`"},
-      {"say({'epoch': e, 'targets': [[jobs[0], 'run', 'n0:0', {'sharing': 'filler', 'config': {'host': 99}}]]})",
+      {"say({'epoch': e, 'targets': [[jobs[0], 'run', 'n0:0', {'sharing': 'filler', 'config': {'host': 99, "
+       "'fill_per_mille': 1000}}]]})",
        "99"},
-      {"say({'epoch': e, 'targets': [[jobs[0], 'run', 'n0:0', {'sharing': 'filler', 'config': {'host': 0}}]]})",
+      {"say({'epoch': e, 'targets': [[jobs[0], 'run', 'n0:0', {'sharing': 'filler', 'config': {'host': 0, "
+       "'fill_per_mille': 1000}}]]})",
        "its plan has job 0 fill bubbles of job 0, which does not run, or not where it is to be"},
       {"say({'epoch': e, 'targets': [g(jobs[0], 0)] if n == 1 else [[j, 'run', 'n0:0', {'sharing': 'filler', "
-       "'config': {'host': old[0]}}] for j in jobs if j != old[0]]})",
+       "'config': {'host': old[0], 'fill_per_mille': 1000}}] for j in jobs if j != old[0]]})",
        "its plan has job 1 fill bubbles of job 0, which has none"},
       {"say({'epoch': e, 'targets': [[jobs[0], 'run', 'n0:0@500']]})",
        "its plan runs job 0 on `n0:0@500`: less than whole GPUs are held with `sharing` `fraction` only"},
