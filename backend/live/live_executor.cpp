@@ -223,7 +223,7 @@ void LiveExecutor::saved(Gang& g, const Saved& report, Time at) {
 void LiveExecutor::said(Gang& g, const FromWorker& message, Time at) {
   if (const auto* ready = std::get_if<Ready>(&message)) {
     if (!g.joins) processes_.at(g.handle).starting = {};
-    g.done = g.committed = g.at_start = g.reported = ready->done;
+    g.done = g.committed = g.at_start = g.last_step = ready->done;
     launch_of(g).first_step = ready->step;
     if (g.phase == Phase::running) g.joins = false;  // taken over
     // Not where it was told to go on, or to stop: frozen, it would never hear that.
@@ -241,7 +241,7 @@ void LiveExecutor::said(Gang& g, const FromWorker& message, Time at) {
     makes_steps(g);
   } else if (const auto* step = std::get_if<Step>(&message)) {
     const Rate rate = measure(g, *step);
-    g.done = g.reported = step->done;
+    g.done = g.last_step = step->done;
     stepped(launch_of(g), *step);
     tell_cpu(g, false);
     ask_for_versions(g);

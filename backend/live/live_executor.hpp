@@ -145,9 +145,9 @@ class LiveExecutor final : public Executor {
     // Taken over: what its start takes, instead of what the options say; stops again as soon as it has begun.
     std::optional<Duration> start_left{};
     bool freezes = false;
-    Work at_start{};  // done before this launch
-    Work reported{};  // done as it was ready, or reported steps last; what it saved in between is not in it
-    Time began{};     // launched, running or stopping since
+    Work at_start{};   // done before this launch
+    Work last_step{};  // done as it was ready, or reported steps last; what it saved in between is not in it
+    Time began{};      // launched, running or stopping since
     // Of a checkpoint that it is writing: since when it has stood still, or, after a suspension, gone on; how long
     // that was before the suspension, which `suspended` has told; what an end has to tell.
     bool saving = false;

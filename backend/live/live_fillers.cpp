@@ -79,7 +79,7 @@ Rate LiveExecutor::measure(const Gang& g, const Step& report) {
   const auto seen = host->second.meter.report(steps, report.spent);
   if (const auto& last = host->second.meter.slowdown()) launch_of(g).slowdown = last;
   if (!seen) return {};
-  const double work_ns = static_cast<double>((report.done - g.reported).ns) / static_cast<double>(steps);
+  const double work_ns = static_cast<double>((report.done - g.last_step).ns) / static_cast<double>(steps);
   const double step_ns = seen->mean_ns() * static_cast<double>(options_.time_scale);
   return {std::llround(work_ns / step_ns * static_cast<double>(kUnitRate.per_billion))};
 }
