@@ -81,7 +81,7 @@ class HoldsTo : public Policy {
  private:
   void look(const ClusterView& view, PlanBuilder& plan) {
     const Measured* const speed = view.job(kHost).measured;
-    if (speed == nullptr) return;
+    if (speed == nullptr || (!waits && alone.empty())) return;
     if (view.state(kFiller) != JobState::running) {
       alone.push_back(speed->rate.per_billion);
       return;
@@ -94,9 +94,10 @@ class HoldsTo : public Policy {
     done.push_back(view.job(kHost).done);
     if (seen.back() > limit_ppm)
       plan.command({kFiller, Command::Kind::fill, {.fill_per_mille = fill / 2}});
+    else if (stands)
+      plan.suspend(kHost);
     else if (ends)
       plan.cancel(kHost);
-    if (stands && seen.size() == 1) plan.suspend(kHost);
   }
 };
 
