@@ -19,7 +19,6 @@ void LineageAbort::follow(const ClusterView& view, const Event& e, LineageGains&
   if (!on_ || !e.job.valid()) return;
   if (e.kind() == EventKind::assessed) assessed(view, e, gains);
   if (e.kind() == EventKind::started) started(view, e, gains);
-  if (e.kind() == EventKind::stopped && drops(e.job)) gains.stopped_to_drop(view, e.job);
   if (!is_final(view.state(e.job))) return;
   dropping_.erase(e.job);
   told_.erase(e.job);

@@ -54,7 +54,7 @@ std::int32_t next_fill(std::int32_t rate, std::int64_t slow_ppm, std::int64_t ep
   return slow_ppm * more <= epsilon_ppm * rate ? more : rate;
 }
 
-void LineageBubbles::follow(const ClusterView& view, const Event& e, LineageGains& gains) {
+void LineageBubbles::follow(const ClusterView& view, const Event& e) {
   if (!options_.on || !e.job.valid()) return;
   const JobSpec& spec = view.spec(e.job);
   const bool ended = is_final(view.state(e.job));
@@ -63,7 +63,6 @@ void LineageBubbles::follow(const ClusterView& view, const Event& e, LineageGain
     case EventKind::started:
       if (filler != fillers_.end() && view.target(e.job) != nullptr && view.target(e.job)->config.host.valid()) {
         filler->second.runs = true;
-        filler->second.since = e.at;
         align_.insert(filler->second.host);
       }
       if (spec.bubbles.any() && filler == fillers_.end()) hosts_[e.job] = Host{};
@@ -71,7 +70,6 @@ void LineageBubbles::follow(const ClusterView& view, const Event& e, LineageGain
     case EventKind::progress: reported(view, e.job); break;
     case EventKind::reconfigured:
       if (filler == fillers_.end()) break;
-      settle(e.job, filler->second, e.at, gains);
       filler->second.told = e.get<event::Reconfigured>().fill_per_mille;
       align_.insert(filler->second.host);
       break;
@@ -86,7 +84,7 @@ void LineageBubbles::follow(const ClusterView& view, const Event& e, LineageGain
     case EventKind::finished:
     case EventKind::reject:
     case EventKind::cancel:
-      if (filler != fillers_.end() && (ended || view.target(e.job) == nullptr)) forget(e.job, e.at, gains);
+      if (filler != fillers_.end() && (ended || view.target(e.job) == nullptr)) forget(e.job);
       hosts_.erase(e.job);
       changed_ = true;
       if (ended) waiting_.erase(by_flops(spec));
@@ -102,23 +100,14 @@ void LineageBubbles::waits(const JobSpec& spec) {
   changed_ = true;
 }
 
-void LineageBubbles::starts(const JobSpec& spec, Time now, LineageGains& gains) {
+void LineageBubbles::starts(const JobSpec& spec) {
   waiting_.erase(by_flops(spec));
-  forget(spec.id, now, gains);
+  forget(spec.id);
 }
 
-// What it has lost up to now by not being alone.
-void LineageBubbles::settle(JobId job, Filler& f, Time at, LineageGains& gains) {
-  if (!f.runs) return;
-  const Rate rate{f.share.per_billion / kWholeFill * f.told};
-  gains.slowed(job, at - f.since - Duration{work_in(at - f.since, rate).ns});
-  f.since = at;
-}
-
-void LineageBubbles::forget(JobId job, Time at, LineageGains& gains) {
+void LineageBubbles::forget(JobId job) {
   const auto filler = fillers_.find(job);
   if (filler == fillers_.end()) return;
-  settle(job, filler->second, at, gains);
   if (const auto host = hosts_.find(filler->second.host); host != hosts_.end()) host->second.fillers.erase(job);
   fillers_.erase(filler);
   changed_ = true;
@@ -218,7 +207,7 @@ bool LineageBubbles::put(const ClusterView& view, PlanBuilder& plan, JobId job, 
     const std::int64_t share = at.share.per_billion / (kUnitRate.per_billion / 1000);
     plan.reason({job, ReasonCode::fills, share * host.rate / kWholeFill, id, 0});
     host.fillers.insert(job);
-    fillers_[job] = {id, at.gpus, at.share, host.rate, host.rate, false, {}};
+    fillers_[job] = {id, at.gpus, at.share, host.rate, host.rate, false};
     return true;
   }
   return false;

@@ -35,8 +35,8 @@ class LineageBubbles {
   };
   explicit LineageBubbles(const Options& options) : options_(options) {}
 
-  // Every event of the run, in order, before `gains` sees it, who is told how long a filler was slowed down.
-  void follow(const ClusterView& view, const Event& e, LineageGains& gains);
+  // Every event of the run, in order.
+  void follow(const ClusterView& view, const Event& e);
   // What the hosts' reports say: fillers are told to use more or less, or leave.
   void adjust(const ClusterView& view, PlanBuilder& plan);
 
@@ -46,7 +46,7 @@ class LineageBubbles {
   [[nodiscard]] bool moves(JobId job, Duration left, Duration restart) const;
   // The job waits for GPUs; it was planned to hold some of its own, whether it filled bubbles until now or not.
   void waits(const JobSpec& spec);
-  void starts(const JobSpec& spec, Time now, LineageGains& gains);
+  void starts(const JobSpec& spec);
 
   // What the rest of the protocol says.
   struct Opinion {
@@ -70,15 +70,13 @@ class LineageBubbles {
     std::int32_t told = 0;   // how many of the windows it uses, thousandths
     std::int32_t asked = 0;  // to use
     bool runs = false;
-    Time since{};
   };
   struct Place {
     Allocation gpus;
     Rate share{};
   };
 
-  void forget(JobId filler, Time at, LineageGains& gains);
-  void settle(JobId job, Filler& f, Time at, LineageGains& gains);
+  void forget(JobId filler);
   void reported(const ClusterView& view, JobId job);
   [[nodiscard]] bool can_be_filled(const ClusterView& view, const PlanBuilder& plan, JobId host) const;
   [[nodiscard]] Place place(const ClusterView& view, JobId job, JobId host) const;

@@ -15,6 +15,7 @@ constexpr double kFamilyDoubt = 4;      // a family's mean counts as if so many 
 constexpr double kClaimDoubt = 8;       // so does the spread of claims,
 constexpr double kClaimVariance = 0.1;  // at this
 constexpr double kBoldness = 0.5;       // standard deviations that not knowing is worth
+constexpr double kHarm = 0.02;          // of l: less than that refuses nobody
 constexpr std::int32_t kStep = 10;      // per mille, of a derivative
 
 double share_at(std::int32_t per_mille) {
@@ -113,8 +114,9 @@ RunConfig LineageGains::choose(const ClusterView& view, const JobSpec& spec) con
     if (view.versions(spec.after[edge].parent).empty()) continue;
     const LineageGain g = of(spec, edge);
     const bool first = std::exchange(own_choice, false);
-    refused = refused || (g.seen > 0 && g.mean < 0);
-    if (g.seen > 0 && g.mean < 0) continue;
+    const bool harms = g.seen > 0 && g.mean < -kHarm;
+    refused = refused || harms;
+    if (harms) continue;
     const double score = g.mean + kBoldness * std::sqrt(g.variance);
     if (some && score <= most) continue;
     some = true;

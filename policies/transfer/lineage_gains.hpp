@@ -6,8 +6,8 @@
 // likely to harm than not is refused.
 //
 // Claimed run times are noisy and mostly too long. How much they are is learned from jobs that start from nobody.
-// What a failure undid is nobody's run time: a job counts with the work that its last failure left it, and the time
-// since.
+// A job counts with the work that it did: neither what a failure undid nor sharing its GPUs says anything of a
+// parent. Live jobs that train make all their steps from whatever version: of those only first epochs show something.
 #pragma once
 
 #include <array>
@@ -62,10 +62,7 @@ class LineageGains {
     children_[job.index()].drops = true;
     changed_.push_back(job);
   }
-  void stopped_to_drop(const ClusterView& view, JobId job);
   void began_anew(const ClusterView& view, JobId job);
-  // The job took so much longer than alone, because it shared its GPUs.
-  void slowed(JobId job, Duration by) { slowed_[job] += by; }
   // The job was told to start so.
   void starts(const ClusterView& view, JobId job, const RunConfig& config);
 
@@ -110,12 +107,6 @@ class LineageGains {
     Start next{};           // that
   };
 
-  // Of a job, when it last failed.
-  struct Failed {
-    Work kept{};
-    Duration ran{};  // on as many GPUs as it asks for
-  };
-
   static constexpr double kLeastVariance = 0.0004;  // of what one child shows
 
   // The edge to a parent; their number where there is none.
@@ -138,11 +129,9 @@ class LineageGains {
   std::map<std::pair<std::string, std::string>, std::uint32_t> family_ids_;  // the first two
   std::vector<Pair> pairs_;
   std::vector<Sum> families_;
-  std::vector<Child> children_;  // [job]
-  std::map<JobId, Failed> failed_;
+  std::vector<Child> children_;                       // [job]
   std::map<JobId, Duration> spared_;                  // by features that a job found
   std::map<std::uint32_t, std::vector<JobId>> need_;  // [set] jobs that need such features
-  std::map<JobId, Duration> slowed_;
   Sum claim_;
   double claim_squares_ = 0;
   std::vector<JobId> changed_;

@@ -28,18 +28,14 @@ RunConfig LineageGroups::start_of(const ClusterView& view, const JobView& job, c
   return config;
 }
 
-void LineageGroups::follow(const ClusterView& view, const Event& e, LineageGains& gains) {
+void LineageGroups::follow(const ClusterView& view, const Event& e) {
   if (!options_.on || !e.job.valid()) return;
   if (enters_queue(e.kind()) && view.target(e.job) != nullptr) adopt(view, e.job);
   const auto at = members_.find(e.job);
   switch (e.kind()) {
     case EventKind::started:
       if (at == members_.end()) return;
-      settle(gangs_.at(at->second.group), e.at);
-      at->second.steps = true;
-      at->second.since = e.at;
-      retime(view, gangs_.at(at->second.group), e.at);
-      changed_.push_back(at->second.group);
+      changed_.push_back(at->second);
       return;
     case EventKind::failed:
     case EventKind::launch_failed:
@@ -47,13 +43,10 @@ void LineageGroups::follow(const ClusterView& view, const Event& e, LineageGains
     case EventKind::cancel:
     case EventKind::reject:
     case EventKind::finished:
-      if (at != members_.end() && view.target(e.job) == nullptr) leave(view, e.job, e.at);
+      if (at != members_.end() && view.target(e.job) == nullptr) leave(e.job);
       break;
     default: return;
   }
-  const auto lost = lost_.find(e.job);
-  if (lost != lost_.end() && e.kind() == EventKind::finished) gains.slowed(e.job, lost->second);
-  if (lost != lost_.end()) lost_.erase(lost);  // of one that failed: what it has left is in a checkpoint
   if (is_final(view.state(e.job))) began_.erase(e.job);
 }
 
@@ -63,57 +56,22 @@ void LineageGroups::adopt(const ClusterView& view, JobId job) {
   if (t.sharing != Sharing::merged || members_.count(job) > 0) return;
   groups_ = std::max(groups_, t.group.value + 1);
   gangs_.try_emplace(t.group, Gang{{}, t.gpus, t.config});
-  join(view, t.group, job);
+  join(t.group, job);
   began_[job] = t.config;
 }
 
-void LineageGroups::join(const ClusterView& view, GroupId group, JobId job) {
+void LineageGroups::join(GroupId group, JobId job) {
   gangs_.at(group).members.push_back(job);
-  Member& m = members_[job];
-  m = Member{};
-  m.group = group;
-  m.steps = view.state(job) == JobState::running && view.held(job) != nullptr && view.target(job) != nullptr &&
-            view.target(job)->group == group;
-  m.since = view.now;
+  members_[job] = group;
 }
 
-void LineageGroups::forget(JobId member) {
-  if (const Duration lost = members_.at(member).lost; lost.ns > 0) lost_[member] += lost;
+void LineageGroups::leave(JobId job) {
+  const auto member = members_.find(job);
+  const auto gang = gangs_.find(member->second);
   members_.erase(member);
-}
-void LineageGroups::leave(const ClusterView& view, JobId job, Time at) {
-  const GroupId group = members_.at(job).group;
-  Gang& gang = gangs_.at(group);
-  settle(gang, at);
-  forget(job);
-  std::erase(gang.members, job);
-  if (gang.members.empty()) return void(gangs_.erase(group));
-  retime(view, gang, at);
-  changed_.push_back(group);
-}
-
-// What its members have lost by not being alone, up to now.
-void LineageGroups::settle(Gang& gang, Time at) {
-  for (const JobId job : gang.members) {
-    Member& m = members_.at(job);
-    if (!m.steps) continue;
-    m.lost += at - m.since - Duration{work_in(at - m.since, m.rate).ns};
-    m.since = at;
-  }
-}
-void LineageGroups::retime(const ClusterView& view, const Gang& gang, Time at) {
-  std::vector<JobId> there;
-  std::vector<MergedPart> parts;
-  for (const JobId job : gang.members) {
-    if (!members_.at(job).steps) continue;
-    there.push_back(job);
-    parts.push_back(view.predict->merged_part(view.spec(job), gang.gpus, gang.config));
-  }
-  for (std::size_t i = 0; i < there.size(); ++i) {
-    Member& m = members_.at(there[i]);
-    m.rate = merged_speed(kUnitRate, i, parts);
-    m.since = at;
-  }
+  std::erase(gang->second.members, job);
+  changed_.push_back(gang->first);  // one without members has no leader
+  if (gang->second.members.empty()) gangs_.erase(gang);
 }
 
 std::vector<JobId> LineageGroups::take_changed() {
@@ -129,13 +87,13 @@ std::vector<JobId> LineageGroups::take_changed() {
 std::span<const JobId> LineageGroups::companions(JobId leader) const {
   const auto at = members_.find(leader);
   if (at == members_.end()) return {};
-  const std::vector<JobId>& members = gangs_.at(at->second.group).members;
+  const std::vector<JobId>& members = gangs_.at(at->second).members;
   return members.front() == leader ? std::span(members).subspan(1) : std::span<const JobId>();
 }
 
 bool LineageGroups::follows(JobId job) const {
   const auto at = members_.find(job);
-  return at != members_.end() && gangs_.at(at->second.group).members.front() != job;
+  return at != members_.end() && gangs_.at(at->second).members.front() != job;
 }
 
 GroupId LineageGroups::begins(const ClusterView& view, const PlanBuilder& plan, JobId job, RunConfig& config) {
@@ -155,26 +113,24 @@ GroupId LineageGroups::begins(const ClusterView& view, const PlanBuilder& plan, 
   began_[job] = config;
   const GroupId group(groups_++);
   gangs_[group] = {{}, *plan.planned(job), config};
-  join(view, group, job);
+  join(group, job);
   return group;
 }
 
-std::vector<JobId> LineageGroups::preempted(JobId leader, Time now) {
+std::vector<JobId> LineageGroups::preempted(JobId leader) {
   const auto at = members_.find(leader);
   if (at == members_.end()) return {};
-  const auto gang = gangs_.find(at->second.group);
-  settle(gang->second, now);
+  const auto gang = gangs_.find(at->second);
   const std::vector<JobId> members = gang->second.members;
-  for (const JobId job : members) forget(job);
+  for (const JobId job : members) members_.erase(job);
   gangs_.erase(gang);
   return {members.begin() + 1, members.end()};
 }
 
-bool LineageGroups::drops(const ClusterView& view, PlanBuilder& plan, JobId job) {
+bool LineageGroups::drops(PlanBuilder& plan, JobId job) {
   if (members_.count(job) == 0) return false;
   const Target t = *plan.target(job);
-  leave(view, job, view.now);
-  lost_.erase(job);
+  leave(job);
   began_.erase(job);
   if (plan.run(job, t.gpus, t.config)) return false;
   plan.preempt(job);

@@ -34,8 +34,8 @@ class LineageGroups {
   };
   explicit LineageGroups(const Options& options) : options_(options) {}
 
-  // Every event of the run, in order, before `gains` sees it, who is told how long a job that ends was slowed down.
-  void follow(const ClusterView& view, const Event& e, LineageGains& gains);
+  // Every event of the run, in order.
+  void follow(const ClusterView& view, const Event& e);
   // Leaders of gangs whose members have come or gone since the last call.
   [[nodiscard]] std::vector<JobId> take_changed();
   // The others in the gang of its leader; nobody of a job that leads none.
@@ -47,11 +47,11 @@ class LineageGroups {
   // version, and a group is returned in which it is to be merged; else neither.
   [[nodiscard]] GroupId begins(const ClusterView& view, const PlanBuilder& plan, JobId job, RunConfig& config);
   // The leader was preempted, and so are its companions, which are returned.
-  [[nodiscard]] std::vector<JobId> preempted(JobId leader, Time now);
+  [[nodiscard]] std::vector<JobId> preempted(JobId leader);
 
   // A job that runs is told to begin anew, from something else: it leaves its gang, and is planned to go on where it
   // is, outside of it. True: others go on there, so it is planned to be preempted.
-  [[nodiscard]] bool drops(const ClusterView& view, PlanBuilder& plan, JobId job);
+  [[nodiscard]] bool drops(PlanBuilder& plan, JobId job);
 
   // What the rest of the protocol says.
   struct Opinion {
@@ -78,13 +78,6 @@ class LineageGroups {
     Allocation gpus;
     RunConfig config;
   };
-  struct Member {
-    GroupId group = kNoGroup;
-    bool steps = false;
-    Time since{};
-    Rate rate = kUnitRate;  // in the gang, of its speed alone
-    Duration lost{};        // so much longer it has run than it would have alone
-  };
   // Who may be in one gang: parent, version, model, demand.
   using Bucket = std::tuple<JobId, std::uint32_t, std::string_view, DemandClass>;
   struct Candidates {
@@ -95,25 +88,20 @@ class LineageGroups {
   [[nodiscard]] bool mergeable(const JobSpec& spec) const;
   [[nodiscard]] RunConfig start_of(const ClusterView& view, const JobView& job, const LineageGains& gains) const;
   void adopt(const ClusterView& view, JobId job);
-  void join(const ClusterView& view, GroupId group, JobId job);
-  void leave(const ClusterView& view, JobId job, Time at);
-  void forget(JobId member);
-  void settle(Gang& gang, Time at);
-  void retime(const ClusterView& view, const Gang& gang, Time at);
+  void join(GroupId group, JobId job);
+  void leave(JobId job);
   [[nodiscard]] std::map<Bucket, Candidates> collect(const ClusterView& view, const PlanBuilder& plan,
                                                      const Opinion& of);
   void decide(const ClusterView& view, PlanBuilder& plan, const Opinion& of, const Candidates& c,
               std::vector<Merged>& merged);
   [[nodiscard]] static MergeMember member_of(const ClusterView& view, JobId job, const Gang& gang, const Opinion& of);
-  bool put(const ClusterView& view, PlanBuilder& plan, JobId job, GroupId into, bool waited,
-           std::vector<Merged>& merged);
+  bool put(PlanBuilder& plan, JobId job, GroupId into, bool waited, std::vector<Merged>& merged);
 
   Options options_;
   std::uint32_t groups_ = 0;  // so many were made
   std::map<GroupId, Gang> gangs_;
-  std::map<JobId, Member> members_;
+  std::map<JobId, GroupId> members_;
   std::map<JobId, RunConfig> began_;  // what jobs that could be merged started from
-  std::map<JobId, Duration> lost_;    // of jobs that left a gang and are not done
   std::vector<GroupId> changed_;
   std::optional<Bucket> after_;  // which the next decision begins, where the last one left some for it
   Time last_{-1};

@@ -29,12 +29,6 @@ std::pair<double, double> at_the_end(double l, std::int32_t per_mille) {
   return {std::max(-portable_log(1 - whole), -kMostLog), left / share / (1 - whole)};
 }
 
-// Time that it ran on as many GPUs as it asks for.
-Duration ran_as_asked(const JobView& job) {
-  if (job.spec->min_gpus == job.spec->max_gpus || job.gpus() == 0) return job.ran;
-  return {static_cast<std::int64_t>(job.attained.milli_gpu_ns / (std::int64_t{job.gpus()} * kMilliPerGpu))};
-}
-
 }  // namespace
 
 void LineageGains::follow(const ClusterView& view, const Event& e) {
@@ -49,13 +43,7 @@ void LineageGains::follow(const ClusterView& view, const Event& e) {
     assessed(view, e);
   } else if (e.kind() == EventKind::finished) {
     finished(view, e.job);
-    failed_.erase(e.job);
     spared_.erase(e.job);
-    slowed_.erase(e.job);
-  } else if (e.kind() == EventKind::failed) {  // it waits now: what it has is in a checkpoint
-    const JobView v = view.job(e.job);
-    failed_[e.job] = {v.done, ran_as_asked(v)};
-    slowed_.erase(e.job);
   }
 }
 
@@ -75,34 +63,23 @@ void LineageGains::note_features(const ClusterView& view, const Event& e) {
   changed_.insert(changed_.end(), at->second.begin(), at->second.end());
 }
 
-// What it did before counts as what a failure undid.
-void LineageGains::stopped_to_drop(const ClusterView& view, JobId job) {
-  failed_[job] = {Work{}, ran_as_asked(view.job(job))};
-}
-
 void LineageGains::began_anew(const ClusterView& view, JobId job) {
   Child& c = children_[job.index()];
   c.drops = false;
   begins(view.spec(job), c);
-  failed_[job].kept = {};
   changed_.push_back(job);
 }
 
-// The run time of a job that has finished, had it been alone, done nothing twice and found no features.
+// The work that a job which has finished did, had it found no features: its run time, had it been alone on the GPUs
+// that it asks for and done nothing twice.
 Duration LineageGains::took(const JobView& job) const {
-  const auto of = [&job](const std::map<JobId, Duration>& times) {
-    const auto at = times.find(job.id());
-    return at == times.end() ? Duration{} : at->second;
-  };
-  const Duration ran = ran_as_asked(job) - of(slowed_) + of(spared_);
-  const auto at = failed_.find(job.id());
-  if (at == failed_.end()) return ran;
-  return Duration{at->second.kept.ns} + ran - at->second.ran;
+  const auto at = spared_.find(job.id());
+  return Duration{job.done.ns} + (at == spared_.end() ? Duration{} : at->second);
 }
 
 void LineageGains::finished(const ClusterView& view, JobId job) {
   const JobView v = view.job(job);
-  if (!v.estimate || v.estimate->total == kForever || v.ran.ns <= 0) return;
+  if (!v.estimate || v.estimate->total == kForever || v.done.ns <= 0) return;
   const double shown = std::clamp(ratio_log(v.estimate->total, took(v)), -kMostClaimed, kMostClaimed);
   const Child& c = child(job);
   if (!c.parent.valid()) {

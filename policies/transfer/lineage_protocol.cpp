@@ -30,8 +30,8 @@ Lineage::Lineage(std::unique_ptr<Placement> placement, const LineageOptions& opt
 
 void Lineage::schedule(const ClusterView& view, PlanBuilder& plan) {
   for (const Event& e : view.since_last) {
-    groups_.follow(view, e, gains_);
-    bubbles_.follow(view, e, gains_);
+    groups_.follow(view, e);
+    bubbles_.follow(view, e);
     gains_.follow(view, e);
     abort_.follow(view, e, gains_);
     if (options_.index) index_.follow(view, e, gains_);
@@ -97,7 +97,7 @@ void Lineage::fill(const ClusterView& view, PlanBuilder& plan, const StrictPrior
   }
   for (const JobId job : result.preempted) {
     begins_to_wait(view, job);
-    for (const JobId other : groups_.preempted(job, view.now)) {
+    for (const JobId other : groups_.preempted(job)) {
       phases_.leaves(other);
       waits(view, other);
       jobs_.add_waiting(view.job(other), rank(view, other, remaining(view, other)));
@@ -148,7 +148,7 @@ void Lineage::waits(const ClusterView& view, JobId job) {
 }
 
 void Lineage::starts(const ClusterView& view, JobId job, PlanBuilder& plan) {
-  bubbles_.starts(view.spec(job), view.now, gains_);
+  bubbles_.starts(view.spec(job));
   demand_.remove(view.spec(job));
   promotion_.runs(job);
   holder_.starts(job);
@@ -190,7 +190,7 @@ bool Lineage::merge(const ClusterView& view, PlanBuilder& plan, const StrictPrio
   for (const LineageGroups::Merged& m : groups_.regroup(view, plan, of)) {
     jobs_.remove(m.job);
     if (m.waited) {
-      bubbles_.starts(view.spec(m.job), view.now, gains_);
+      bubbles_.starts(view.spec(m.job));
       demand_.remove(view.spec(m.job));
       promotion_.runs(m.job);
       holder_.starts(m.job);
@@ -208,7 +208,7 @@ bool Lineage::merge(const ClusterView& view, PlanBuilder& plan, const StrictPrio
 
 void Lineage::leave_gang(const ClusterView& view, PlanBuilder& plan, JobId job) {
   if (bubbles_.fills(job)) return;
-  if (groups_.drops(view, plan, job)) {
+  if (groups_.drops(plan, job)) {
     jobs_.remove(job);
     waits(view, job);
     jobs_.add_waiting(view.job(job), rank(view, job, remaining(view, job)));

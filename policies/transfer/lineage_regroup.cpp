@@ -125,19 +125,17 @@ void LineageGroups::decide(const ClusterView& view, PlanBuilder& plan, const Opi
     if (into[i] == i) continue;
     const auto saved = static_cast<std::int64_t>(saved_s[into[i]] * bounds.gpus);
     for (const MergeMember& m : vertices[i].members)
-      if (put(view, plan, m.job, group_of[into[i]], !vertices[i].runs, merged))
+      if (put(plan, m.job, group_of[into[i]], !vertices[i].runs, merged))
         plan.reason({m.job, ReasonCode::merged, saved, merged.back().leader, 0});
   }
 }
 
 // One whose CPUs or memory the nodes do not have stays where it is.
-bool LineageGroups::put(const ClusterView& view, PlanBuilder& plan, JobId job, GroupId into, bool waited,
-                        std::vector<Merged>& merged) {
+bool LineageGroups::put(PlanBuilder& plan, JobId job, GroupId into, bool waited, std::vector<Merged>& merged) {
   const Gang& gang = gangs_.at(into);
   if (!plan.run(job, gang.gpus, gang.config, Sharing::merged, into)) return false;
-  if (!waited) leave(view, job, view.now);
-  join(view, into, job);
-  members_.at(job).steps = false;  // until it starts there
+  if (!waited) leave(job);
+  join(into, job);
   began_[job] = gang.config;
   changed_.push_back(into);
   merged.push_back({job, gang.members.front(), gang.config, waited});

@@ -154,6 +154,7 @@ bool ClusterState::apply(const Event& event) {
     }
     case EventKind::published: publish(event.job, event.get<event::Published>().per_mille, now); return true;
     case EventKind::finished:
+      settle(r, now);
       publish(event.job, 1000, now);
       end(r, JobState::finished, now);
       return true;

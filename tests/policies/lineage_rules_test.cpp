@@ -180,6 +180,21 @@ TEST_CASE("lineage does not blame a parent for work that a failure undid", "[pol
   CHECK(r.jobs[2].finish_s == 270);
 }
 
+// Found by the live study: a child that took longer beside others was taken for one that its parent harmed.
+TEST_CASE("lineage does not blame a parent for slow steps of a child that reports them", "[policies][lineage]") {
+  // One node, where steps take twice as long from t = 10 to 300. j1 reports every 10 s and gains 0.3: 70 s of
+  // work in 140 s, more than from its base. j2 starts from j0 all the same.
+  Workload w = make_workload({{0, 1, 10}, {0, 1, 100}, {300, 1, 100}});
+  for (const std::size_t child : {1U, 2U}) descends(w, child, 0, true, 300);
+  SimOptions sim;
+  sim.failures.stragglers.spells = {{NodeId(0), at_seconds(10), at_seconds(300), 2'000'000}};
+  sim.progress_every = seconds(10);
+  AllPlans plans;
+  const RunResult r = lineage_run(cluster(1, 1), w, "[index, learn]", plans, sim);
+  CHECK(r.jobs[1].finish_s == 150);
+  CHECK(r.jobs[2].finish_s == 370);
+}
+
 TEST_CASE("lineage reorders who waits by what it learns, without the index, too", "[policies][lineage]") {
   // One GPU. j1 takes 8 s in place of 40, until t = 18. So j2 is believed to take 28 s in place of 100, less than j3.
   Workload w = make_workload({{0, 1, 10}, {0, 1, 40}, {12, 1, 100}, {12, 1, 50}});
