@@ -1,7 +1,9 @@
 #include "policies/transfer/lineage_bubbles.hpp"
 
 #include <algorithm>
+#include <utility>
 
+#include "sim/api/job_phases.hpp"
 #include "sim/core/node_widths.hpp"
 
 namespace orrery {
@@ -44,6 +46,14 @@ Allocation without(const Allocation& gpus, const Allocation& taken) {
     if (s.gpus.any()) left.add(s);
   }
   return left;
+}
+
+// The speed that a job has in one phase, as it is in another one, which its `phases` say.
+Rate in_phase(const JobSpec& spec, Rate alone, std::int32_t before, std::int32_t now, std::int32_t gpus) {
+  const Rate was = phase_speed(spec, before, gpus);
+  if (was.per_billion <= 0) return {};
+  const Int128 is = static_cast<Int128>(alone.per_billion) * phase_speed(spec, now, gpus).per_billion;
+  return {static_cast<std::int64_t>(is / was.per_billion)};
 }
 
 }  // namespace
@@ -120,6 +130,8 @@ void LineageBubbles::reported(const ClusterView& view, JobId job) {
   const JobView v = view.job(job);
   if (v.measured == nullptr || v.measured->at != view.now || v.measured->rate.per_billion <= 0) return;
   Host& host = at->second;
+  if (const std::int32_t before = std::exchange(host.phase, v.phase); before != v.phase)
+    host.alone = in_phase(*v.spec, host.alone, before, v.phase, v.held->gpu_count());
   if (view.fillers(job).empty()) {
     changed_ = changed_ || host.alone.per_billion == 0 || host.rests_until.ns > 0;
     if (host.rests_until <= view.now) host.rests_until = {};

@@ -58,7 +58,8 @@ class LineageBubbles {
 
  private:
   struct Host {
-    Rate alone{};  // as it reported it last; none: not yet
+    Rate alone{};  // as it reported it last, in that phase; none: not yet
+    std::int32_t phase = 0;
     std::int32_t rate = kWholeFill;
     Time rests_until{};
     std::set<JobId> fillers;

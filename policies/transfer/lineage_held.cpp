@@ -63,6 +63,7 @@ void Lineage::come_back(const ClusterView& view, JobId job) {
   if (jobs_.is_waiting(job)) return;
   jobs_.add_waiting(view.job(job), rank(view, job, remaining(view, job)));
   jobs_.rank_changed();
+  bubbles_.waits(view.spec(job));
 }
 
 }  // namespace orrery

@@ -81,9 +81,9 @@ void Lineage::serve_in_order(const ClusterView& view, PlanBuilder& plan, const s
   bubbles_.adjust(view, plan);
   fill(view, plan, admits);
   if (merge(view, plan, admits)) fill(view, plan, admits);
+  for (const JobId job : std::exchange(held_, {})) jobs_.remove(job);  // aside, until it is to be asked again
   fill_bubbles(view, plan);
   withdraw_others(plan);
-  for (const JobId job : std::exchange(held_, {})) jobs_.remove(job);  // aside, until it is to be asked again
 }
 
 void Lineage::fill(const ClusterView& view, PlanBuilder& plan, const StrictPriority::Admits& admits) {

@@ -16,7 +16,7 @@ YamlWalk::Keys bubbles_keys(YamlWalk& w, BubblesConfig& c) {
        [&](bool) { return format_duration(c.step); }},
       {"share", "of a step that each GPU idles, in one window; not where `micro_batches` says it",
        [&](const Place& p) { c.share_per_mille = static_cast<std::int64_t>(w.number(p, 0.001, 0.999) * 1000 + 0.5); },
-       [&](bool) { return yaml_fixed(c.share_per_mille, 3); }},
+       [&](bool) { return c.micro_batches > 0 ? std::string() : yaml_fixed(c.share_per_mille, 3); }},
       {"stages", "of a pipeline over which the GPUs of a pretraining job are shared out",
        [&](const Place& p) { c.stages = static_cast<std::int32_t>(w.integer(p, 1, 64)); },
        [&](bool) { return std::to_string(c.stages); }},
@@ -55,6 +55,9 @@ void read_bubbles(YamlWalk& w, const Place& at, BubblesConfig& c) {
   if (c.micro_batches > 0 && c.stages == 1)
     w.complain(at, fmt::format("`{}.micro_batches` is of a pipeline with several stages", at.path),
                "such as `stages: 4`");
+  if (c.micro_batches > 0 && at.node.is_map() && at.node.at("share").given())
+    w.complain(at, fmt::format("`{0}` has both `share` and `micro_batches`; one says where GPUs idle", at.path),
+               "drop `share`");
 }
 
 std::string write_bubbles(BubblesConfig c, bool digest) {

@@ -122,11 +122,12 @@ Text random_text(std::uint64_t seed) {
     t.checkpoints += fmt::format("features:\n  limit: {}GiB\n  bandwidth: {}GB/s\n  readers: {}\n  folder: /f\n",
                                  d.number(), d.number(), d.number());
   t.checkpoints += fmt::format("merging:\n  gamma: {}\ndecoding:\n  contend: true\n", d.share());
+  const std::string idle =
+      d.below(2) == 0 ? fmt::format("share: {}", d.share()) : fmt::format("micro_batches: {}", d.below(200) + 1);
   t.checkpoints += fmt::format(
-      "bubbles:\n  step: {}\n  share: {}\n  stages: {}\n  micro_batches: {}\n  memory: {}GiB\n  unit: {}\n"
+      "bubbles:\n  step: {}\n  {}\n  stages: {}\n  memory: {}GiB\n  unit: {}\n"
       "  needs: {}GiB\n  switch: {}\n  interference: {}\n  report: {}\n",
-      d.seconds(), d.share(), d.below(60) + 2, d.below(200), d.number(), d.seconds(), d.number(), d.seconds(),
-      d.share(), d.seconds());
+      d.seconds(), idle, d.below(60) + 2, d.number(), d.seconds(), d.number(), d.seconds(), d.share(), d.seconds());
   if (live)
     t.live = fmt::format(
         "live:\n  engine: local\n  time_scale: {}\n  step: {}\n  lease: {}\n  watchdog: {}\n  gpus: {}\n{}  models:\n"

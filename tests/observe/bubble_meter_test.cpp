@@ -48,6 +48,38 @@ TEST_CASE("the meter of bubbles adds up what is idle, used and lost", "[metrics]
   CHECK(to_gpu_seconds(GpuTime{m.meter.totals(Time{} + seconds(900)).idle}) == Approx(500 * 2 * 0.4));
 }
 
+// A 257th of two GPUs idles, which is no whole number of thousandths of a GPU.
+TEST_CASE("the meter of bubbles loses no part of a GPU", "[metrics][bubbles]") {
+  MeteredHost m;
+  m.jobs[0].bubbles = {Duration{257'000}, 2, {{0, 1, Duration{1'000}, 0}, {1, 1, Duration{1'000}, 0}}};
+  const Allocation host = gpus(0, 2), one = gpus(1, 2);
+  m.jobs[1].fills = {Duration{1}, 0};
+  m.say(0, 0, event::Launch{&host});
+  m.say(0, 0, event::Started{});
+  m.say(0, 1, event::Launch{&one, false, JobId(0), 1000});
+  m.say(0, 1, event::Started{});
+  const BubbleMeter::Totals t = m.meter.totals(Time{} + seconds(10'000));
+  CHECK(to_gpu_seconds(GpuTime{t.idle}) == Approx(2 * 10'000 / 257.0).epsilon(1e-6));
+  CHECK(to_gpu_seconds(GpuTime{t.used}) == Approx(10'000 / 257.0).epsilon(1e-6));
+}
+
+// Twice as fast in the second phase, and 20 % slower there beside the filler.
+TEST_CASE("the meter of bubbles compares steps of one phase", "[metrics][bubbles]") {
+  MeteredHost m;
+  m.jobs[0].phased = true;
+  const Allocation host = gpus(0, 4), one = gpus(2, 3);
+  m.say(0, 0, event::Launch{&host});
+  m.say(0, 0, event::Started{});
+  m.say(100, 0, event::Progress{Work{seconds(100).ns}, 1});  // the second one begins
+  m.say(200, 0, event::Progress{Work{seconds(300).ns}, 1});
+  m.say(200, 1, event::Launch{&one, false, JobId(0), 1000});
+  m.say(200, 1, event::Started{});
+  m.say(200, 0, event::Progress{Work{seconds(300).ns}, 1});
+  m.say(300, 0, event::Progress{Work{seconds(460).ns}, 1});
+  REQUIRE(m.meter.slowdown().has_value());
+  CHECK(*m.meter.slowdown() == Approx(0.25));
+}
+
 TEST_CASE("the meter of bubbles says nothing where there are none", "[metrics][bubbles]") {
   const std::vector<BubbleJob> jobs(1);
   BubbleMeter meter;

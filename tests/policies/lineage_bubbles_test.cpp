@@ -7,6 +7,7 @@
 
 #include "policies/transfer/lineage_bubbles.hpp"
 #include "sim/core/random.hpp"
+#include "tests/support/phases.hpp"
 #include "tests/support/world.hpp"
 
 namespace {
@@ -120,6 +121,27 @@ TEST_CASE("lineage halves an injected slow-down of 10 % until it is below epsilo
   for (const double slow : f.speeds.slow) above += slow > 0.02 ? 1 : 0;
   CHECK(above == 3);  // reports: 10, 5 and 2.5 %
   CHECK(f.speeds.slow.back() == Approx(0.0125).margin(1e-6));
+}
+
+// It is faster from a fifth on. Its speed alone in the first phase, as it would be in the second, is what reports are
+// held against, so 10 % are found in the second one, too.
+TEST_CASE("lineage holds hosts' slow-down when their steps change", "[lineage][bubbles]") {
+  Workload w = one_host(20'000, {20'000, 20'000, 20'000, 20'000});
+  SimOptions sim;
+  SECTION("steps are shorter, and fillers cost 10 %") {
+    in_phases(w.specs[0], "projector@0:1.2;full@0.2:1");
+    sim.fill_cost.interference_ppm = 100'000;
+    const Filled f = play_filled(cluster(1, 4), w, kWithBubbles, sim);
+    REQUIRE_FALSE(f.speeds.rates.empty());
+    CHECK(f.speeds.rates.back() == 125);
+    CHECK(*std::max_element(f.speeds.rates.begin(), f.speeds.rates.end()) == 500);
+  }
+  SECTION("steps are longer, and fillers cost nothing") {
+    in_phases(w.specs[0], "projector@0:1;full@0.2:1.1");
+    const Filled f = play_filled(cluster(1, 4), w, kWithBubbles, sim);
+    CHECK(f.speeds.launches >= 4);
+    CHECK(f.speeds.rates.empty());
+  }
 }
 
 // 2 % at a sixteenth: nothing helps but leaving. The host rests for 1800 s.

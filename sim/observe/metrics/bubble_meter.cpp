@@ -5,6 +5,9 @@
 namespace orrery {
 namespace {
 
+constexpr std::int64_t kBillion = 1'000'000'000;
+constexpr std::int32_t kUnknown = -1;  // in which phase a launch goes on, until it reports one
+
 // Ends the time in which a job runs.
 bool ends_run(EventKind k) {
   return k == EventKind::stop || k == EventKind::suspended || k == EventKind::stopped || k == EventKind::failed ||
@@ -19,11 +22,12 @@ void BubbleMeter::enter(JobId job, const Allocation& gpus, const BubbleJob& of, 
   run(h, false, h.since);
   h.gpus = gpus;
   if (anew) h.committed = {};
-  h.idle_milli = 0;
+  h.phase = of.phased ? kUnknown : 0;
+  h.idle = 0;
   for (std::int32_t stage = 0; stage < of.bubbles.stages; ++stage) {
     const Duration window = stage_use(of.bubbles, stage, {}).idle;
-    const Int128 milli = stage_gpus(of.bubbles, gpus, stage).milli_gpus();
-    h.idle_milli += static_cast<std::int64_t>(milli * window.ns / of.bubbles.step.ns);
+    const Int128 whole = static_cast<Int128>(stage_gpus(of.bubbles, gpus, stage).milli_gpus()) * kBillion;
+    h.idle += static_cast<std::int64_t>(whole * window.ns / of.bubbles.step.ns);
   }
 }
 
@@ -40,7 +44,7 @@ void BubbleMeter::enter(JobId job, JobId host, const Allocation& gpus, const Bub
 }
 
 Int128 BubbleMeter::idle(const Host& h, Time now) {
-  return h.runs ? static_cast<Int128>((now - h.since).ns) * h.idle_milli : 0;
+  return h.runs ? static_cast<Int128>((now - h.since).ns) * h.idle / kBillion : 0;
 }
 
 Int128 BubbleMeter::used(const Filler& f, Time now) {
@@ -72,16 +76,20 @@ void BubbleMeter::changed(Host& h, Time now) {
   h.changed_at = now;
 }
 
-// Who measures its own speed says since when nothing has changed, and in other reports nothing of it.
-void BubbleMeter::reported(Host& h, Time now, Work done, Rate own) {
+// Who measures its own speed says since when nothing has changed, and in other reports nothing of it. The time until
+// a report is of the phase before, where another one begins there.
+void BubbleMeter::reported(Host& h, Time now, Work done, std::int32_t phase, Rate own) {
+  const std::int32_t of = h.phase == kUnknown && phase == 0 ? 0 : h.phase;  // in the first one from the beginning
   h.measures = h.measures || own.per_billion > 0;
   const Time since = h.measures ? std::max(h.said_at, h.changed_at) : h.said_at;
-  if (h.runs && now > since && (h.measures ? own.per_billion > 0 : h.clean)) {
-    Speed& s = h.fillers > 0 ? h.filled : h.alone;
+  if (of != kUnknown && h.runs && now > since && (h.measures ? own.per_billion > 0 : h.clean)) {
+    Speeds& in = h.phases[of];
+    Speed& s = h.fillers > 0 ? in.filled : in.alone;
     const auto ns = static_cast<double>((now - since).ns);
     s.time += ns;
     s.work += h.measures ? ns * static_cast<double>(own.per_billion) / 1e9 : static_cast<double>((done - h.said).ns);
   }
+  h.phase = phase;
   h.said = done;
   h.said_at = now;
   h.clean = true;
@@ -91,13 +99,13 @@ void BubbleMeter::host(const Event& e) {
   Host& h = hosts_.at(e.job);
   if (e.kind() == EventKind::started || e.kind() == EventKind::resumed) {
     run(h, true, e.at);
-    if (e.kind() == EventKind::started) reported(h, e.at, h.committed, {});
+    if (e.kind() == EventKind::started) reported(h, e.at, h.committed, h.phase, {});
   } else if (const auto* says = e.get_if<event::Progress>()) {
-    reported(h, e.at, says->done, says->rate);
+    reported(h, e.at, says->done, says->phase, says->rate);
   } else if (const auto* save = e.get_if<event::Checkpointed>()) {  // what it stood still for is nobody's fault
     h.committed = save->committed;
     h.clean = false;
-    reported(h, e.at, save->committed, {});
+    reported(h, e.at, save->committed, h.phase, {});
   } else if (ends_run(e.kind())) {
     run(h, false, e.at);
     if (const auto* left = e.get_if<event::Stopped>()) h.committed = left->committed;
@@ -127,9 +135,11 @@ BubbleMeter::Totals BubbleMeter::totals(Time now) const {
 std::optional<double> BubbleMeter::slowdown() const {
   double took = 0, alone = 0;
   for (const auto& [job, h] : hosts_) {
-    if (h.alone.work <= 0 || h.filled.time <= 0) continue;
-    took += h.filled.time;
-    alone += h.filled.work * h.alone.time / h.alone.work;
+    for (const auto& [phase, in] : h.phases) {
+      if (in.alone.work <= 0 || in.filled.time <= 0) continue;
+      took += in.filled.time;
+      alone += in.filled.work * in.alone.time / in.alone.work;
+    }
   }
   if (alone <= 0) return std::nullopt;
   return took / alone - 1;

@@ -17,6 +17,7 @@ namespace orrery {
 struct BubbleJob {
   Bubbles bubbles{};
   FillWork fills{};
+  bool phased = false;  // its steps are not all alike
 };
 
 class BubbleMeter {
@@ -44,19 +45,23 @@ class BubbleMeter {
   struct Speed {
     double work = 0, time = 0;  // ns
   };
+  struct Speeds {
+    Speed alone, filled;
+  };
   struct Host {
     Allocation gpus;
     Work committed{};
     bool runs = false;
     Time since{};
-    std::int64_t idle_milli = 0;  // its GPUs times the share of a step that they idle
-    int fillers = 0;              // that run
-    bool clean = false;           // nothing has changed since `said`
-    Time changed_at{};            // when something last did
-    bool measures = false;        // it reports its own speed
+    std::int64_t idle = 0;  // its GPUs times the share of a step that they idle, thousandths of a billionth
+    int fillers = 0;        // that run
+    bool clean = false;     // nothing has changed since `said`
+    Time changed_at{};      // when something last did
+    bool measures = false;  // it reports its own speed
     Time said_at{};
     Work said{};
-    Speed alone, filled;
+    std::int32_t phase = 0;
+    std::map<std::int32_t, Speeds> phases;
   };
   struct Filler {
     JobId host{};
@@ -83,7 +88,7 @@ class BubbleMeter {
   void run(Host& h, bool on, Time now);
   void run(Filler& f, bool on, Time now);
   static void changed(Host& h, Time now);
-  static void reported(Host& h, Time now, Work done, Rate own);
+  static void reported(Host& h, Time now, Work done, std::int32_t phase, Rate own);
   [[nodiscard]] static Int128 used(const Filler& f, Time now);
   [[nodiscard]] static Int128 idle(const Host& h, Time now);
 

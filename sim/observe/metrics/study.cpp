@@ -58,7 +58,7 @@ StudyInputs make_study_inputs(const std::vector<JobSpec>& specs, const Topology&
     j.deadline = s.deadline;
     j.tflop = s.tflop;
     for (const Dependency& d : s.after) j.parents.push_back(d.parent);
-    j.filling = {s.bubbles, s.fills};
+    j.filling = {s.bubbles, s.fills, !s.phases.empty()};
     in.jobs.push_back(std::move(j));
   }
   in.shapes = typical_shapes(specs);

@@ -237,7 +237,7 @@ const std::vector<MetricDefinition>& metric_definitions() {
        study_of<&StudySummary::filled_ratio>, false, false},
       {"bubble_slowdown_ratio", "slowed by fillers", "1",
        "How much longer jobs took beside fillers for what they did then, over what it takes at the speed that they "
-       "reported alone; of jobs whose steps are alike all their life.",
+       "reported alone in the same phase.",
        study_of<&StudySummary::bubble_slowdown_ratio>, false, true},
       {"lineage_makespan_s", "lineage makespan", "s",
        "Mean over jobs without parents that others depend on of the time from their submit to the last "

@@ -1,0 +1,57 @@
+// Generated lineages whose children are held while others fill bubbles.
+#include <catch2/catch.hpp>
+
+#include <fmt/format.h>
+
+#include <string>
+
+#include "orrery_paths.hpp"
+#include "scenarios/run/simulate.hpp"
+#include "scenarios/spec/scenario_reader.hpp"
+
+namespace {
+
+using namespace orrery;
+using namespace orrery::app;
+
+Prepared filled_lineages(std::uint64_t seed) {
+  const std::string text = fmt::format(R"(version: 1
+name: filled
+cluster:
+  groups: [ {{ name: h, count: 8, gpus_per_node: 8, gpu: h200, gpu_memory: 141GB, peak_tflops: 989 }} ]
+workload:
+  catalogue: {}/scenarios/jobs/catalogue.yaml
+  generate: {{ model: lineage, jobs: 100, epochs: 10, children: 0.4, grids: 0.5 }}
+  load: 1.2
+  estimates: oracle
+bubbles: {{ step: 4s, stages: 4, micro_batches: 8, unit: 100ms, switch: 10ms, interference: 0.05 }}
+policy: fifo
+overheads: {{ launch: 10s, restart: 30s, stop: 20s }}
+publish: {{ every: 0.1, cost: 60s }}
+features: {{ limit: 100GB, bandwidth: 1GB/s }}
+)",
+                                       ORRERY_SOURCE_DIR);
+  auto scenario = read_scenario_text("filled.yaml", text, {});
+  if (!scenario) FAIL(render(scenario.error()));
+  auto p = prepare(*std::move(scenario), seed);
+  if (!p) FAIL(render(p.error()));
+  return std::move(*p);
+}
+
+}  // namespace
+
+// Found by a review: a child that was held in a decision filled bubbles in it, and was forgotten when it left them.
+TEST_CASE("lineage forgets nobody who was held and could fill bubbles", "[app][lineage][bubbles]") {
+  for (std::uint64_t seed = 5; seed <= 8; ++seed) {
+    const Prepared p = filled_lineages(seed);
+    for (const char* rules : {"[index, hold, bubbles]", "[index, hold, publish, learn, abort, groups, bubbles]"}) {
+      INFO(rules << ", seed " << seed);
+      RunRequest request;
+      request.policy = {"lineage", "consolidated", {{"rules", rules}, {"epsilon", "0"}}};
+      request.seed = seed;
+      const auto report = simulate(p, request);
+      REQUIRE(report);
+      CHECK(report->failure == "");
+    }
+  }
+}
