@@ -35,6 +35,9 @@ std::unique_ptr<Policy> make_lineage(PolicySetup setup, OptionReader& options) {
   }
   o.alpha = options.decimal("alpha");
   o.beside = options.decimal("beside");
+  if (o.beside != 1000 && !o.index)
+    options.refuse("beside", "`beside` is set, but `index`, which tells who is beside lineages, is off",
+                   "add `index`");
   o.min_run = options.time("min_run");
   o.rho_max = options.decimal("rho_max");
   o.sizes.seconds = options.choice("marginal") == "seconds";

@@ -1,6 +1,7 @@
 #include "policies/transfer/lineage_bubbles.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "sim/api/job_phases.hpp"
@@ -46,6 +47,13 @@ Allocation without(const Allocation& gpus, const Allocation& taken) {
     if (s.gpus.any()) left.add(s);
   }
   return left;
+}
+
+// Where it is, under the plan.
+bool goes_on(const ClusterView& view, const PlanBuilder& plan, JobId host) {
+  const Allocation* const planned = plan.planned(host);
+  return view.state(host) == JobState::running && planned != nullptr && *planned == *view.held(host) &&
+         plan.target(host)->act == Act::run;
 }
 
 // The speed that a job has in one phase, as it is in another one, which its `phases` say.
@@ -94,7 +102,10 @@ void LineageBubbles::follow(const ClusterView& view, const Event& e) {
     case EventKind::finished:
     case EventKind::reject:
     case EventKind::cancel:
-      if (filler != fillers_.end() && (ended || view.target(e.job) == nullptr)) forget(e.job);
+      if (filler != fillers_.end() && (ended || view.target(e.job) == nullptr)) {
+        forget(e.job);
+        waits(spec);
+      }
       hosts_.erase(e.job);
       changed_ = true;
       if (ended) waiting_.erase(by_flops(spec));
@@ -113,6 +124,10 @@ void LineageBubbles::waits(const JobSpec& spec) {
 void LineageBubbles::starts(const JobSpec& spec) {
   waiting_.erase(by_flops(spec));
   forget(spec.id);
+}
+
+void LineageBubbles::held(const JobSpec& spec) {
+  waiting_.erase(by_flops(spec));
 }
 
 void LineageBubbles::forget(JobId job) {
@@ -176,11 +191,14 @@ bool LineageBubbles::moves(JobId job, Duration left, Duration restart) const {
   return left != kForever && there > left + restart;
 }
 
+bool LineageBubbles::stays(const ClusterView& view, const PlanBuilder& plan, JobId job) const {
+  const auto filler = fillers_.find(job);
+  return filler != fillers_.end() && goes_on(view, plan, filler->second.host);
+}
+
 bool LineageBubbles::can_be_filled(const ClusterView& view, const PlanBuilder& plan, JobId host) const {
   const Host& h = hosts_.at(host);
-  const Allocation* const planned = plan.planned(host);
-  return h.alone.per_billion > 0 && h.rests_until <= view.now && view.state(host) == JobState::running &&
-         planned != nullptr && *planned == *view.held(host) && plan.target(host)->act == Act::run;
+  return h.alone.per_billion > 0 && h.rests_until <= view.now && goes_on(view, plan, host);
 }
 
 // The stage in which the job is fastest, of those that have enough GPUs that nobody fills.
@@ -199,11 +217,10 @@ LineageBubbles::Place LineageBubbles::place(const ClusterView& view, JobId job, 
   return best;
 }
 
-bool LineageBubbles::put(const ClusterView& view, PlanBuilder& plan, JobId job, const Opinion& of) {
-  std::size_t looked = 0;
-  for (auto& [id, host] : hosts_) {
-    if (id == job || !can_be_filled(view, plan, id)) continue;
-    if (++looked > kMostLooked) return false;
+bool LineageBubbles::put(const ClusterView& view, PlanBuilder& plan, JobId job, const std::vector<JobId>& hosts,
+                         const Opinion& of) {
+  for (const JobId id : hosts) {
+    Host& host = hosts_.at(id);
     const Place at = place(view, job, id);
     if (at.gpus.empty()) continue;
     RunConfig config;
@@ -228,13 +245,15 @@ bool LineageBubbles::put(const ClusterView& view, PlanBuilder& plan, JobId job, 
 void LineageBubbles::fill(const ClusterView& view, PlanBuilder& plan, const Opinion& of) {
   if (!options_.on || !changed_ || hosts_.empty()) return;
   changed_ = false;
+  std::vector<JobId> hosts;
+  for (const auto& [id, host] : hosts_)
+    if (hosts.size() < kMostLooked && can_be_filled(view, plan, id)) hosts.push_back(id);
+  if (hosts.empty()) return;
   std::size_t looked = 0;
-  for (auto at = waiting_.begin(); at != waiting_.end() && looked < kMostLooked; ++at) {
+  for (auto at = waiting_.begin(); at != waiting_.end() && looked < kMostLooked; ++looked) {
     const JobId job = at->second;
     const bool idle = view.state(job) == JobState::pending && plan.planned(job) == nullptr;
-    if (!idle || fills(job) || !of.waits(job)) continue;
-    ++looked;
-    (void)put(view, plan, job, of);
+    at = idle && of.waits(job) && put(view, plan, job, hosts, of) ? waiting_.erase(at) : std::next(at);
   }
 }
 

@@ -42,11 +42,15 @@ class LineageBubbles {
 
   // The job fills bubbles under the plan.
   [[nodiscard]] bool fills(JobId job) const { return fillers_.count(job) > 0; }
+  // A filler: its host goes on where it is under the plan.
+  [[nodiscard]] bool stays(const ClusterView& view, const PlanBuilder& plan, JobId job) const;
   // A filler, whose turn it is: whether `left` takes longer in the bubbles than on its own GPUs after a restart.
   [[nodiscard]] bool moves(JobId job, Duration left, Duration restart) const;
   // The job waits for GPUs; it was planned to hold some of its own, whether it filled bubbles until now or not.
   void waits(const JobSpec& spec);
   void starts(const JobSpec& spec);
+  // It is aside, until it waits again.
+  void held(const JobSpec& spec);
 
   // What the rest of the protocol says.
   struct Opinion {
@@ -81,12 +85,12 @@ class LineageBubbles {
   void reported(const ClusterView& view, JobId job);
   [[nodiscard]] bool can_be_filled(const ClusterView& view, const PlanBuilder& plan, JobId host) const;
   [[nodiscard]] Place place(const ClusterView& view, JobId job, JobId host) const;
-  bool put(const ClusterView& view, PlanBuilder& plan, JobId job, const Opinion& of);
+  bool put(const ClusterView& view, PlanBuilder& plan, JobId job, const std::vector<JobId>& hosts, const Opinion& of);
 
   Options options_;
   std::map<JobId, Host> hosts_;  // that run
   std::map<JobId, Filler> fillers_;
-  std::set<std::pair<std::int64_t, JobId>> waiting_;  // that could fill: those with the most FLOPs first
+  std::set<std::pair<std::int64_t, JobId>> waiting_;  // that could fill and do not: those with the most FLOPs first
   std::map<JobId, std::int64_t> slow_;                // [host] measured since the last adjust(), millionths
   std::set<JobId> align_;                             // hosts whose fillers are to be told
   bool changed_ = false;                              // since the last fill(): who waits, or where there is room

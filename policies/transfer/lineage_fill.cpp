@@ -16,14 +16,14 @@ bool Lineage::leaves_bubbles(const ClusterView& view, PlanBuilder& plan, JobId j
 }
 
 // Those that were not placed after all.
-void Lineage::stay_in_bubbles(PlanBuilder& plan) {
+void Lineage::stay_in_bubbles(const ClusterView& view, PlanBuilder& plan) {
   for (const auto& [job, there] : std::exchange(moving_, {}))
-    if (plan.planned(job) == nullptr && bubbles_.fills(job))
+    if (plan.planned(job) == nullptr && bubbles_.fills(job) && bubbles_.stays(view, plan, job))
       plan.run(job, there.gpus, there.config, there.sharing, there.group);
 }
 
 void Lineage::fill_bubbles(const ClusterView& view, PlanBuilder& plan) {
-  stay_in_bubbles(plan);
+  stay_in_bubbles(view, plan);
   LineageBubbles::Opinion of;
   of.waits = [this](JobId job) { return jobs_.is_waiting(job) && !abort_.drops(job); };
   of.start = [&](JobId job) {

@@ -50,7 +50,8 @@ void Lineage::schedule(const ClusterView& view, PlanBuilder& plan) {
     for (const JobId job : believed) index_.believed_anew(job);
   const std::vector<JobId>& changed = options_.index ? index_.update(view, gains_) : believed;
   publisher_.update(view, gains_, prices(view, plan), plan);
-  for (const JobId job : abort_.apply(view, plan, gains_)) {
+  const std::vector<JobId>& anew = abort_.apply(view, plan, gains_);
+  for (const JobId job : anew) {
     young_.begins(job, view.now);
     leave_gang(view, plan, job);
   }
@@ -59,6 +60,8 @@ void Lineage::schedule(const ClusterView& view, PlanBuilder& plan) {
     serve_sized(view, plan);
   else
     serve_in_order(view, plan, changed);
+  for (const JobId job : anew)  // in bubbles, whose host leaves: when it starts again
+    if (bubbles_.fills(job) && !bubbles_.stays(view, plan, job)) plan.preempt(job);
   ask(view, plan);
 }
 
@@ -81,7 +84,10 @@ void Lineage::serve_in_order(const ClusterView& view, PlanBuilder& plan, const s
   bubbles_.adjust(view, plan);
   fill(view, plan, admits);
   if (merge(view, plan, admits)) fill(view, plan, admits);
-  for (const JobId job : std::exchange(held_, {})) jobs_.remove(job);  // aside, until it is to be asked again
+  for (const JobId job : std::exchange(held_, {})) {  // aside, until it is to be asked again
+    jobs_.remove(job);
+    bubbles_.held(view.spec(job));
+  }
   fill_bubbles(view, plan);
   withdraw_others(plan);
 }

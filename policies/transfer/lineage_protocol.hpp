@@ -85,7 +85,7 @@ class Lineage final : public Policy {
   // whether it moves to GPUs of its own.
   void fill_bubbles(const ClusterView& view, PlanBuilder& plan);
   [[nodiscard]] bool leaves_bubbles(const ClusterView& view, PlanBuilder& plan, JobId job);
-  void stay_in_bubbles(PlanBuilder& plan);
+  void stay_in_bubbles(const ClusterView& view, PlanBuilder& plan);
   // Of one that begins anew: where it is, or later.
   void leave_gang(const ClusterView& view, PlanBuilder& plan, JobId job);
   void follow_gangs(const ClusterView& view);

@@ -29,6 +29,7 @@ MeasuredTimes measured_times(const Prepared& prepared, const std::vector<live::L
     OverheadModel::Recorded& r = recorded[l.incarnation - 1];
     if (l.start.ns > 0) (l.incarnation == 1 ? first : later).add(*(r.start = l.start));
     if (l.stop.ns > 0) stop.add(*(r.stop = l.stop));
+    if (l.host.valid()) continue;  // how fast it fills bubbles follows from how fast it is alone
     work[l.job.index()] += l.done.ns;
     ran[l.job.index()] += l.ran.ns;
   }

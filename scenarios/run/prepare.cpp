@@ -157,8 +157,11 @@ std::vector<std::string> trace_notes(const Prepared& p, const Trace& trace) {
                                 jobs == 1 ? "1 job asks" : fmt::format("{} jobs ask", jobs), type,
                                 joined(p.topology->gpu_types(), ", ")));
   const auto in_phases = [](const TraceJob& j) { return !j.phases.view().empty(); };
-  if (p.scenario.live && std::any_of(trace.jobs.begin(), trace.jobs.end(), in_phases))
-    notes.push_back("phases: jobs have none in scenarios with `live`, simulated or not");
+  const bool phased = std::any_of(trace.jobs.begin(), trace.jobs.end(), in_phases);
+  if (phased && p.scenario.live) notes.push_back("phases: jobs have none in scenarios with `live`, simulated or not");
+  if (phased && p.emulation != nullptr) notes.push_back("phases: jobs have none under `emulate`");
+  if (p.scenario.bubbles)
+    if (const auto why = nothing_fills(p.workload)) notes.push_back("bubbles: " + *why);
   if (const LostParents lost = lost_parents(trace); lost.cells > 0)
     notes.push_back(
         fmt::format("trace: {} left out, of parents that are not in it, such as `{}` of `{}`",

@@ -219,6 +219,9 @@ void read_sections(YamlWalk& w, Scenario& s) {
   const auto has_cpus = [](const NodeGroup& g) { return g.cpu_milli > 0; };
   if (s.decoding.contend && std::none_of(s.cluster.groups.begin(), s.cluster.groups.end(), has_cpus))
     w.complain_of("decoding.contend", "`decoding.contend` needs groups with `cpus`, for which jobs compete");
+  if (s.live && s.decoding.contend)
+    w.complain_of("decoding.contend",
+                  "`decoding.contend` is for simulations; live jobs have the cores of their slots");
   if (s.live && s.checkpoints.save)
     w.complain_of("checkpoints.cost", "`checkpoints.cost` by checkpoint is for simulations; `live` wants a time");
   if (!met.performance.path.empty()) s.performance = read_performance(w, met.performance, s.cluster.groups);

@@ -204,8 +204,9 @@ void SimExecutor::happen_to(SimGang& g, const Due& due) {
       leave(g);
       return table_.say(g, event::Stopped{due.work, due.stood_still});
     case What::report:
-      speed_.settle(g, table_.now);
       plan_report(g);
+      if (g.saving) return;  // it stands still, which is not its speed
+      speed_.settle(g, table_.now);
       if (enter_due_phase(g)) return;  // which says so
       return table_.say(g, event::Progress{g.done, g.in_phase});
     case What::stretch_end:  // it reports as its speed changes

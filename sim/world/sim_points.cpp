@@ -43,7 +43,8 @@ void SimExecutor::enter_phase(SimGang& g) {
   if (const auto told = SimPhases::tell(g)) table_.say(g, *told);
 }
 
-// A phase that begins at this very work begins before anything else is said or done at it.
+// A phase that begins at this very work begins before it reports it, or stands still at it. What is saved there at no
+// cost is of the phase before.
 bool SimExecutor::enter_due_phase(SimGang& g) {
   const auto begin = phases_.next(g);
   if (!begin || *begin > g.done) return false;

@@ -3,11 +3,15 @@
 
 #include <fmt/format.h>
 
+#include <fstream>
+#include <map>
 #include <string>
+#include <utility>
 
 #include "orrery_paths.hpp"
 #include "scenarios/run/simulate.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
+#include "tests/support/temp_dir.hpp"
 
 namespace {
 
@@ -38,6 +42,14 @@ features: {{ limit: 100GB, bandwidth: 1GB/s }}
   return std::move(*p);
 }
 
+PolicyConfig lineage_with(std::map<std::string, std::string> options) {
+  PolicyConfig c;
+  c.name = "lineage";
+  c.placement = "consolidated";
+  c.options = std::move(options);
+  return c;
+}
+
 }  // namespace
 
 // Found by a review: a child that was held in a decision filled bubbles in it, and was forgotten when it left them.
@@ -47,11 +59,47 @@ TEST_CASE("lineage forgets nobody who was held and could fill bubbles", "[app][l
     for (const char* rules : {"[index, hold, bubbles]", "[index, hold, publish, learn, abort, groups, bubbles]"}) {
       INFO(rules << ", seed " << seed);
       RunRequest request;
-      request.policy = {"lineage", "consolidated", {{"rules", rules}, {"epsilon", "0"}}};
+      request.policy = lineage_with({{"rules", rules}, {"epsilon", "0"}});
       request.seed = seed;
       const auto report = simulate(p, request);
       REQUIRE(report);
       CHECK(report->failure == "");
     }
+  }
+}
+
+// Found by a review: a child in bubbles was told to begin anew in them while their host was preempted for another
+// job.
+TEST_CASE("lineage begins nobody anew in bubbles of a host that leaves", "[app][lineage][bubbles]") {
+  const test::TempFolder dir;
+  for (int z = 1160; z <= 1170; z += 5) {
+    INFO(z);
+    std::ofstream(dir.file("t.csv"))
+        << "job_id,submit_s,duration_s,gpus,kind,model,dataset,after,gain,epochs,weight\n"
+           "q0,0,10,1,pretrain,b,,,,,1\n"
+           "h0,20,10000,1,pretrain,b,,,,,1\n"
+           "c1,1000,800,1,transfer,x,d,q0@hard:1,q0:-3,10,1\n"
+           "z,"
+        << z << ",100,1,eval,y,,,,,50\n";
+    const std::string text = fmt::format(R"(version: 1
+cluster: {{ groups: [ {{ name: h, count: 1, gpus_per_node: 1, gpu: h200 }} ] }}
+workload: {{ trace: {}, estimates: oracle }}
+bubbles: {{ step: 4s, share: 0.5, unit: 100ms, switch: 2ms }}
+policy: fifo
+overheads: {{ launch: 5s, restart: 30s }}
+)",
+                                         dir.file("t.csv"));
+    auto scenario = read_scenario_text("t.yaml", text, {});
+    if (!scenario) FAIL(render(scenario.error()));
+    const auto p = prepare(*std::move(scenario));
+    if (!p) FAIL(render(p.error()));
+    RunRequest request;
+    request.policy = lineage_with({{"rules", "[learn, abort, bubbles]"},
+                                   {"alpha", "0"},
+                                   {"rho_max", "0"},
+                                   {"min_run", fmt::format("{}s", z - 25)}});
+    const auto report = simulate(*p, request);
+    REQUIRE(report);
+    CHECK(report->failure == "");
   }
 }

@@ -121,7 +121,8 @@ Text random_text(std::uint64_t seed) {
   if (kind == 3)  // it has a catalogue
     t.checkpoints += fmt::format("features:\n  limit: {}GiB\n  bandwidth: {}GB/s\n  readers: {}\n  folder: /f\n",
                                  d.number(), d.number(), d.number());
-  t.checkpoints += fmt::format("merging:\n  gamma: {}\ndecoding:\n  contend: true\n", d.share());
+  t.checkpoints += fmt::format("merging:\n  gamma: {}\n", d.share());
+  if (!live) t.checkpoints += "decoding:\n  contend: true\n";
   const std::string idle =
       d.below(2) == 0 ? fmt::format("share: {}", d.share()) : fmt::format("micro_batches: {}", d.below(200) + 1);
   t.checkpoints += fmt::format(

@@ -144,6 +144,17 @@ TEST_CASE("lineage holds hosts' slow-down when their steps change", "[lineage][b
   }
 }
 
+// Reports every 120 s, of which some fall into saves of 30 s, or end with one.
+TEST_CASE("lineage does not take a host's saves for slowness", "[lineage][bubbles]") {
+  const Workload w = one_host(8000, {8000, 8000});
+  SimOptions sim;
+  sim.checkpoints = {seconds(570), seconds(30)};
+  const Filled f = play_filled(cluster(1, 4), w, kWithBubbles, sim);
+  CHECK(f.speeds.launches >= 2);
+  CHECK(f.speeds.rates.empty());
+  for (const double slow : f.speeds.slow) CHECK(slow < 1e-6);
+}
+
 // 2 % at a sixteenth: nothing helps but leaving. The host rests for 1800 s.
 TEST_CASE("lineage's fillers leave a host that is slowed down whatever they do", "[lineage][bubbles]") {
   const Workload w = one_host(6000, {10'000});

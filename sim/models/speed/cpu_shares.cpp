@@ -8,14 +8,15 @@ namespace {
 
 constexpr std::int64_t kBillion = 1'000'000'000;
 constexpr std::int64_t kThousand = 1000;
-constexpr std::int64_t kByHalf = 500;  // per mille: of a job that decoding binds
+constexpr Rate kLeastSpeed{kBillion / kThousand};  // so that every job ends
+constexpr std::int64_t kByHalf = 500;              // per mille: of a job that decoding binds
 
 }  // namespace
 
 Rate cpu_speed(const JobSpec& spec, std::int64_t share_per_billion) {
   const std::int64_t share = std::clamp<std::int64_t>(share_per_billion, 0, kBillion);
   const std::int64_t loses = spec.cpu_sensitivity_per_mille == 0 ? kByHalf : spec.cpu_sensitivity_per_mille;
-  if (2 * share < kBillion) return Rate{2 * share / kThousand * (kThousand - loses)};
+  if (2 * share < kBillion) return std::max(Rate{2 * share / kThousand * (kThousand - loses)}, kLeastSpeed);
   return Rate{kBillion - 2 * (kBillion - share) / kThousand * loses};
 }
 
