@@ -10,6 +10,7 @@
 #include "policies/registry.hpp"
 #include "scenarios/run/live_tasks.hpp"
 #include "sim/core/random.hpp"
+#include "tests/support/effort.hpp"
 #include "tests/support/prepared.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/text.hpp"
@@ -61,14 +62,16 @@ TEST_CASE("jobs of CPUs alone end under every policy, with links, saves and node
       "network: { step: { compute: 100ms, gradients: 1GB } }\ncheckpoints: { every: 50s, cost: 2s }",
       "failures: { node_mtbf: 1h, repair: 1m }\ncheckpoints: { every: 50s, cost: 2s }",
   };
-  for (std::uint64_t seed = 1; seed <= 6; ++seed) {
-    const std::string trace = random_trace(folder, seed);
-    for (const PolicyInfo& info : policy_table()) {
-      for (const char* section : sections) {
-        INFO("seed " << seed << ", " << info.name << ", " << section);
-        const Summary s = run(scenario(trace, info.name, section));
-        CHECK(s.finished == s.jobs);
-      }
+  std::vector<std::string> traces;
+  for (std::uint64_t seed = 1; seed <= 6; ++seed) traces.push_back(random_trace(folder, seed));
+  std::size_t turn = 0;
+  for (const PolicyInfo& info : policy_table()) {
+    for (const std::size_t draw : test::some_of(traces.size() * std::size(sections), turn++)) {
+      const std::string& trace = traces[draw / std::size(sections)];
+      const char* section = sections[draw % std::size(sections)];
+      INFO(trace << ", " << info.name << ", " << section);
+      const Summary s = run(scenario(trace, info.name, section));
+      CHECK(s.finished == s.jobs);
     }
   }
 }

@@ -9,6 +9,7 @@
 #include "sim/core/random.hpp"
 #include "sim/observe/metrics/fold.hpp"
 #include "sim/observe/metrics/tables.hpp"
+#include "tests/support/effort.hpp"
 #include "tests/support/fingerprint.hpp"
 #include "tests/support/world.hpp"
 
@@ -120,8 +121,22 @@ struct ForkedRun {
   int forks = 0, differing = 0;
 };
 
+// At which events a run is forked: every tenth of them, or on each turn others of these.
+class Forks {
+ public:
+  explicit Forks(std::size_t turn) : next_(10 * (1 + turn % 5)) {}
+  bool due(std::uint64_t events) {
+    if (events < next_) return false;
+    next_ = events + std::max<std::uint64_t>(10, 10'000 / effort());
+    return true;
+  }
+
+ private:
+  std::uint64_t next_;
+};
+
 // Runs the policy to the end, and from every tenth event on a copy of everything.
-ForkedRun run_with_forks(const ForkWorld& w, const PolicyChoice& choice, bool history) {
+ForkedRun run_with_forks(const ForkWorld& w, const PolicyChoice& choice, bool history, std::size_t turn) {
   const Topology topology(w.groups);
   const IdealModel ideal;
   std::optional<NetworkModel> network;
@@ -169,12 +184,9 @@ ForkedRun run_with_forks(const ForkWorld& w, const PolicyChoice& choice, bool hi
   };
   controller.begin();
   fork();  // before anything has happened
-  std::uint64_t next = 10;
-  while (controller.step()) {
-    if (controller.events() < next) continue;
-    next = controller.events() + 10;
-    fork();
-  }
+  Forks due(turn);
+  while (controller.step())
+    if (due.due(controller.events())) fork();
   REQUIRE(controller.end().status == RunStatus::completed);
   const std::string told_text = told.text(), state = final_state(controller.state());
   ForkedRun r;
@@ -188,26 +200,30 @@ ForkedRun run_with_forks(const ForkWorld& w, const PolicyChoice& choice, bool hi
 }  // namespace
 
 TEST_CASE("a run forked at every tenth event goes on as it would have: every policy", "[conformance][fork]") {
+  std::size_t turn = 0;
   for (const PolicyInfo& info : policy_table()) {
     INFO("policy " << info.name);
-    const ForkedRun rich = run_with_forks(rich_world(), {std::string(info.name), "random"}, false);
-    CHECK(rich.forks > 20);
+    const ForkedRun rich = run_with_forks(rich_world(), {std::string(info.name), "random"}, false, turn);
+    CHECK(rich.forks >= share_of(21));
     CHECK(rich.differing == 0);
-    const ForkedRun plain = run_with_forks(plain_world(), {std::string(info.name), "count"}, true);
-    CHECK(plain.forks > 5);
+    const ForkedRun plain = run_with_forks(plain_world(), {std::string(info.name), "count"}, true, turn);
+    CHECK(plain.forks >= share_of(6, 2));
     CHECK(plain.differing == 0);
+    ++turn;
   }
 }
 
 TEST_CASE("a run forked at every tenth event goes on as it would have: simulators' versions", "[conformance][fork]") {
+  std::size_t turn = 0;
   for (const Emulation& e : emulations())
     for (const EmulatedPolicy& p : e.policies) {
       INFO("policy " << p.name << ", emulate " << e.name);
       const std::string placement(e.placement(p.name));
       ForkWorld world = plain_world();
       if (e.progress != nullptr) world.sim.rule = e.progress(p.name);
-      const ForkedRun run = run_with_forks(world, {std::string(p.name), placement, {}, std::string(e.name)}, false);
-      CHECK(run.forks > 5);
+      const PolicyChoice choice{std::string(p.name), placement, {}, std::string(e.name)};
+      const ForkedRun run = run_with_forks(world, choice, false, turn++);
+      CHECK(run.forks >= share_of(6, 2));
       CHECK(run.differing == 0);
     }
 }
@@ -239,7 +255,7 @@ namespace {
 
 // Runs the policy to the end, and from every tenth event on a world made of what the control plane knows: how many of
 // those there were, and in how many a job ended at another time.
-ForkedRun run_with_forecasts(const ForkWorld& w, const PolicyChoice& choice) {
+ForkedRun run_with_forecasts(const ForkWorld& w, const PolicyChoice& choice, std::size_t turn) {
   const Topology topology(w.groups);
   const IdealModel ideal;
   SimExecutor executor(topology, w.work, ideal, w.sim);
@@ -255,10 +271,9 @@ ForkedRun run_with_forecasts(const ForkWorld& w, const PolicyChoice& choice) {
     return out;
   };
   controller.begin();
-  std::uint64_t next = 10;
+  Forks due(turn);
   while (controller.step()) {
-    if (controller.events() < next) continue;
-    next = controller.events() + 10;
+    if (!due.due(controller.events())) continue;
     WorldState state = controller.world();
     SimExecutor ahead(topology, w.work, ideal, w.sim, state.cluster, state.now);
     const auto decides = policy->clone();
@@ -295,10 +310,11 @@ constexpr const char* kForecastPolicies[] = {"fifo", "easy", "conservative", "sr
 // The control plane knows where jobs run and what they have done; with true estimates and saves that take no time, a
 // world made of that alone has the same future.
 TEST_CASE("a simulated world made of what the control plane knows ends as the run does", "[conformance][fork]") {
+  std::size_t turn = 0;
   for (const char* name : kForecastPolicies) {
     INFO("policy " << name);
-    const ForkedRun run = run_with_forecasts(known_world(), {name});
-    CHECK(run.forks > 5);
+    const ForkedRun run = run_with_forecasts(known_world(), {name}, turn++);
+    CHECK(run.forks >= share_of(6));
     CHECK(run.differing == 0);
   }
 }
@@ -306,22 +322,27 @@ TEST_CASE("a simulated world made of what the control plane knows ends as the ru
 // Nodes that fail and come back by chance do so when they would have: those that are up, and those that are away.
 TEST_CASE("a simulated world made of what the control plane knows has the same failures by chance",
           "[conformance][fork]") {
-  for (const char* name : kForecastPolicies)
-    for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+  std::size_t turn = 0;
+  for (const char* name : kForecastPolicies) {
+    ++turn;
+    for (const std::size_t draw : some_of(3, turn)) {
+      const std::uint64_t seed = 1 + draw;
       INFO("policy " << name << ", seed " << seed);
       ForkWorld w = known_world();
       w.sim.failures.node_mtbf = seconds(1500);
       w.sim.failures.repair = seconds(300);
       w.sim.failures.seed = seed;
-      const ForkedRun run = run_with_forecasts(w, {name});
-      CHECK(run.forks > 5);
+      const ForkedRun run = run_with_forecasts(w, {name}, turn);
+      CHECK(run.forks >= share_of(6));
       CHECK(run.differing == 0);
     }
+  }
 }
 
 // Children that have started go on from the version that they started from, though there are newer ones by now.
 TEST_CASE("a simulated world made of what the control plane knows leaves children the work that they have",
           "[conformance][fork]") {
+  std::size_t turn = 0;
   for (const char* name : kForecastPolicies) {
     INFO("policy " << name);
     ForkWorld w = known_world();
@@ -330,8 +351,8 @@ TEST_CASE("a simulated world made of what the control plane knows leaves childre
       w.work.truths[child].sources = {{JobId(child - 4), 600}, {JobId(child - 5), 300}};
     }
     w.sim.publishes.every_per_mille = 100;
-    const ForkedRun run = run_with_forecasts(w, {name});
-    CHECK(run.forks > 5);
+    const ForkedRun run = run_with_forecasts(w, {name}, turn++);
+    CHECK(run.forks >= share_of(6));
     CHECK(run.differing == 0);
   }
 }

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "sim/core/random.hpp"
+#include "tests/support/effort.hpp"
 #include "tests/support/naive_simulator.hpp"
 #include "tests/support/world.hpp"
 
@@ -11,7 +12,7 @@ using namespace orrery::test;
 TEST_CASE("300 random worlds agree with a naive simulator under six policies", "[conformance]") {
   RandomStream rng = stream(20, "tests/naive");
   const auto upto = [&rng](std::uint64_t n) { return static_cast<std::int64_t>(uniform_below(rng, n)); };
-  for (int world = 0; world < 300; ++world) {
+  for (int world = 0; world < share_of(300); ++world) {
     const std::int64_t gpus = 1 + upto(8);
     std::vector<TinyJob> jobs;
     std::int64_t submit = 0;

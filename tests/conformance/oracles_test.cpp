@@ -5,6 +5,7 @@
 #include <map>
 
 #include "sim/core/random.hpp"
+#include "tests/support/effort.hpp"
 #include "tests/support/world.hpp"
 
 namespace {
@@ -91,7 +92,7 @@ std::vector<double> finishes(const RunResult& r) {
 // SRPT minimises the mean JCT on one machine (Schrage 1968).
 TEST_CASE("srtf on one GPU is as good as brute force", "[oracle]") {
   RandomStream rng = stream(1, "tests/oracles/srtf");
-  for (int round = 0; round < 150; ++round) {
+  for (int round = 0; round < share_of(150); ++round) {
     const auto jobs = random_jobs(rng, 2 + uniform_below(rng, 6), 1, 6, 4);
     std::int64_t sum = 0;
     for (const double f : finishes(run_world(cluster(1, 1), jobs, {"srtf"}))) sum += static_cast<std::int64_t>(f);
@@ -103,7 +104,7 @@ TEST_CASE("srtf on one GPU is as good as brute force", "[oracle]") {
 TEST_CASE("backfilling never delays a reservation", "[oracle]") {
   RandomStream rng = stream(1, "tests/oracles/backfill");
   int made = 0;
-  for (int round = 0; round < 150; ++round) {
+  for (int round = 0; round < share_of(150); ++round) {
     auto jobs = random_jobs(rng, 5 + uniform_below(rng, 40), 8, 2000, 900);
     for (TinyJob& j : jobs)
       j.estimate_s = j.duration_s * static_cast<std::int64_t>(100 + uniform_below(rng, 200)) / 100;
@@ -115,12 +116,12 @@ TEST_CASE("backfilling never delays a reservation", "[oracle]") {
       made += promises.made;
     }
   }
-  CHECK(made > 1000);
+  CHECK(made > share_of(1000));
 }
 
 TEST_CASE("scaling all times scales the schedule", "[oracle]") {
   RandomStream rng = stream(1, "tests/oracles/scale");
-  for (int round = 0; round < 15; ++round) {
+  for (int round = 0; round < share_of(15); ++round) {
     const auto jobs = random_jobs(rng, 30, 8, 3000, 900);
     auto slow = jobs;
     for (TinyJob& j : slow) {
@@ -148,7 +149,7 @@ TEST_CASE("scaling all times scales the schedule", "[oracle]") {
 
 TEST_CASE("names of jobs, tenants and nodes decide nothing", "[oracle]") {
   RandomStream rng = stream(1, "tests/oracles/names");
-  for (int round = 0; round < 20; ++round) {
+  for (int round = 0; round < share_of(20); ++round) {
     Workload plain = make_workload(random_jobs(rng, 30, 8, 3000, 900));
     for (JobSpec& s : plain.specs) s.tenant = fmt::format("t{}", s.id.value % 3);
     Workload renamed = plain;
@@ -172,7 +173,7 @@ TEST_CASE("names of jobs, tenants and nodes decide nothing", "[oracle]") {
 // Two clusters that share nothing, each with its own copy of the work: each schedule is that of one cluster alone.
 TEST_CASE("two copies of a cluster with two copies of the work do not meet", "[oracle]") {
   RandomStream rng = stream(1, "tests/oracles/disjoint");
-  for (int round = 0; round < 30; ++round) {
+  for (int round = 0; round < share_of(30); ++round) {
     const auto jobs = random_jobs(rng, 25, 8, 3000, 900);
     const Workload one = make_workload(jobs);
     Workload both;
@@ -221,7 +222,7 @@ TEST_CASE("drf always serves the smallest dominant share that can be served", "[
   };
   constexpr std::int64_t kGpus = 32, kCpuMilli = 128'000;
   RandomStream rng = stream(1, "tests/oracles/drf");
-  for (int round = 0; round < 300; ++round) {
+  for (int round = 0; round < share_of(300); ++round) {
     auto groups = cluster(1, kGpus);
     groups[0].cpu_milli = kCpuMilli;
     groups.push_back(groups[0]);
@@ -286,6 +287,7 @@ TEST_CASE("a node may go down at and between any two events", "[oracle]") {
   sim.overheads.stop = seconds(2);
   sim.checkpoints = {seconds(20), seconds(1)};
   int runs = 0;
+  std::size_t turn = 0;
   for (const PolicyInfo& info : policy_table()) {
     Times times;
     run_world(cluster(2, 4), jobs, {std::string(info.name)}, sim, {&times});
@@ -294,7 +296,8 @@ TEST_CASE("a node may go down at and between any two events", "[oracle]") {
     const std::vector<Time> events = at;
     for (std::size_t i = 1; i < events.size(); ++i)
       at.push_back(events[i - 1] + Duration{(events[i] - events[i - 1]).ns / 2});
-    for (const Time t : at) {
+    for (const std::size_t which : some_of(at.size(), turn++)) {
+      const Time t = at[which];
       for (std::uint32_t node = 0; node < 2; ++node) {
         INFO("policy " << info.name << ", node " << node << " down at " << to_seconds(t) << " s");
         SimOptions broken = sim;

@@ -1,14 +1,14 @@
-// Fuzzing as a plain test: seeds and kept findings, each mutated by a deterministic mutator. ORRERY_FUZZ_RUNS sets
-// the number of mutations per target; scripts/fuzz goes deeper.
+// Fuzzing as a plain test: seeds and kept findings, each mutated by a deterministic mutator, 4,000 times per target
+// (or another share: tests/support/effort.hpp); scripts/fuzz goes deeper.
 #include <catch2/catch.hpp>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
 #include "orrery_paths.hpp"
 #include "sim/core/random.hpp"
 #include "tests/fuzz/targets.hpp"
+#include "tests/support/effort.hpp"
 
 namespace {
 
@@ -106,8 +106,7 @@ std::string mutate(RandomStream& rng, const std::vector<std::string>& from) {
 }  // namespace
 
 TEST_CASE("no input breaks a parser", "[fuzz]") {
-  const char* set = std::getenv("ORRERY_FUZZ_RUNS");
-  const std::uint64_t runs = set != nullptr ? std::strtoull(set, nullptr, 10) : 4000;
+  const auto runs = share_of<std::uint64_t>(4000);
   std::uint64_t executions = 0;
   for (const FuzzTarget& target : fuzz_targets()) {
     const auto inputs = corpus(target.name);

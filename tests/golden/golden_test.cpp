@@ -11,6 +11,7 @@
 
 #include "scenarios/run/simulate.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
+#include "tests/support/effort.hpp"
 #include "tests/support/text.hpp"
 #include "tests/support/traces.hpp"
 
@@ -179,11 +180,14 @@ TEST_CASE("golden: Muri traces on 64 GPUs", "[golden]") {
        {{"srtf", {}, "muri", {"2303543.816", "", "", "", -1}, {"2265534.503", "24034947", "", "", -1}},
         {"srsf", {}, "muri", {"1801859.995", "", "", "", -1}, {"1767622.539", "23995554", "", "", -1}},
         {"tiresias", {}, "muri", {"6921682.793", "", "", "", -1}, {"6443095.912", "21636780.625", "", "", -1}}}}};
+  std::size_t turn = 0;
   for (const Case& c : cases) {
-    const auto trace = golden_trace("muri/trace-data/" + c.trace, static_cast<int>(c.rows.size()));
+    std::vector<Row> rows;
+    for (const std::size_t row : test::some_of(c.rows.size(), turn++)) rows.push_back(c.rows[row]);
+    const auto trace = golden_trace("muri/trace-data/" + c.trace, static_cast<int>(rows.size()));
     if (!trace) continue;
     INFO(c.trace);
-    check_rows(scenario_for(*trace, 8, 8), c.rows);
+    check_rows(scenario_for(*trace, 8, 8), rows);
   }
 }
 

@@ -7,6 +7,7 @@
 #include "sim/core/random.hpp"
 #include "sim/models/network/fabric.hpp"
 #include "sim/models/network/max_min.hpp"
+#include "tests/support/effort.hpp"
 
 using namespace orrery;
 
@@ -90,7 +91,7 @@ TEST_CASE("a change solves only what it can reach", "[models][network]") {
 TEST_CASE("random changes: the definition holds, and incremental equals from nothing", "[models][network]") {
   RandomStream rng = stream(3, "tests/max-min");
   const auto below = [&rng](std::uint64_t n) { return static_cast<std::int64_t>(uniform_below(rng, n)); };
-  for (int world = 0; world < 20; ++world) {
+  for (int world = 0; world < share_of(20); ++world) {
     const std::size_t n = 2 + static_cast<std::size_t>(below(30));
     std::vector<std::int64_t> capacities;
     for (std::size_t i = 0; i < n; ++i) capacities.push_back(below(20) == 0 ? kUnlimited : below(1'000'000));

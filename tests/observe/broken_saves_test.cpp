@@ -8,6 +8,7 @@
 #include "sim/observe/log/event_log.hpp"
 #include "sim/observe/log/event_log_reader.hpp"
 #include "sim/observe/metrics/study.hpp"
+#include "tests/support/effort.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/world.hpp"
 
@@ -241,7 +242,7 @@ TEST_CASE("a save that was asked for is checkpoint time, too", "[study][work]") 
 
 TEST_CASE("checkpoints, lost and productive time of random worlds", "[study][work]") {
   int broken = 0;
-  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+  for (std::uint64_t seed = 1; seed <= share_of(60U); ++seed) {
     INFO("seed " << seed);
     RandomStream rng = stream(seed, "tests/broken_saves");
     std::vector<TinyJob> jobs;
@@ -258,5 +259,5 @@ TEST_CASE("checkpoints, lost and productive time of random worlds", "[study][wor
     const auto policy = make_policy(PolicyChoice{kPolicies[seed % 4]});
     broken += compare(make_workload(jobs), 2, *policy, sim);
   }
-  CHECK(broken > 100);
+  CHECK(broken > share_of(100));
 }

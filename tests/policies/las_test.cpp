@@ -7,6 +7,7 @@
 #include <map>
 
 #include "sim/core/random.hpp"
+#include "tests/support/effort.hpp"
 #include "tests/support/world.hpp"
 
 namespace {
@@ -108,7 +109,7 @@ TEST_CASE("las decides as one that looks at every quantum, in a fraction of the 
   const auto upto = [&rng](std::uint64_t n) { return static_cast<std::int64_t>(uniform_below(rng, n)); };
   std::int64_t las_decisions = 0, naive_decisions = 0;
   std::size_t changes = 0;
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < share_of(60); ++round) {
     const std::int64_t quantum_s = 1 + upto(40), hold_s = upto(3) == 0 ? 0 : upto(30);
     std::vector<TinyJob> jobs;
     std::int64_t submit = 0;
@@ -132,7 +133,7 @@ TEST_CASE("las decides as one that looks at every quantum, in a fraction of the 
     naive_decisions += expected.count;
     changes += real.all.size();
   }
-  CHECK(changes > 5000);
+  CHECK(changes > share_of(5000U));
   CHECK(4 * las_decisions < 3 * naive_decisions);
 }
 

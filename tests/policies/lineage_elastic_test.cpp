@@ -2,6 +2,7 @@
 #include <map>
 
 #include "sim/core/random.hpp"
+#include "tests/support/effort.hpp"
 #include "tests/support/world.hpp"
 
 using namespace orrery;
@@ -35,7 +36,7 @@ PolicyChoice lineage_with(const std::string& rules, const std::string& marginal 
 
 TEST_CASE("lineage without edges gives GPUs as Optimus does, where seconds count", "[policies][lineage][elastic]") {
   RandomStream rng = stream(14, "tests/lineage/elastic");
-  for (int round = 0; round < 100; ++round) {
+  for (int round = 0; round < share_of(100); ++round) {
     std::vector<TinyJob> jobs;
     const std::uint64_t n = 2 + uniform_below(rng, 8);
     for (std::uint64_t i = 0; i < n; ++i) {

@@ -6,6 +6,7 @@
 #include "sim/control/replay_executor.hpp"
 #include "sim/world/chaos_executor.hpp"
 #include "tests/support/chaos_world.hpp"
+#include "tests/support/effort.hpp"
 #include "tests/support/world.hpp"
 
 using namespace orrery;
@@ -79,7 +80,7 @@ TEST_CASE("lineage merges children of one version where others wait", "[policies
 }
 
 TEST_CASE("lineage merges nobody while GPUs are idle", "[policies][lineage][groups]") {
-  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+  for (std::uint64_t seed = 1; seed <= share_of(40U); ++seed) {
     INFO("seed " << seed);
     RandomStream rng = stream(seed, "tests/idle");
     std::vector<TinyJob> jobs{{0, 1, 10}, {0, 1, 15}};
@@ -178,7 +179,7 @@ GroupWorld group_world(std::uint64_t seed) {
 
 TEST_CASE("lineage groups: random worlds keep every promise, and gangs their bound", "[policies][lineage][groups]") {
   std::size_t merged = 0, moved = 0;
-  for (std::uint64_t seed = 1; seed <= 120; ++seed) {
+  for (std::uint64_t seed = 1; seed <= share_of(120U); ++seed) {
     INFO("seed " << seed);
     const GroupWorld g = group_world(seed);
     SimOptions sim = chaos_sim_options();
@@ -194,12 +195,12 @@ TEST_CASE("lineage groups: random worlds keep every promise, and gangs their bou
     merged += seen.merged;
     moved += seen.widest > 2 ? 1 : 0;
   }
-  CHECK(merged > 200);
-  CHECK(moved > 20);
+  CHECK(merged > share_of(200U));
+  CHECK(moved > share_of(20U));
 }
 
 TEST_CASE("lineage groups: bad luck and replays", "[policies][lineage][groups]") {
-  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+  for (std::uint64_t seed = 1; seed <= share_of(40U); ++seed) {
     INFO("seed " << seed);
     const GroupWorld g = group_world(seed);
     const auto make = [&] { return make_policy({"lineage", g.world.placement, {{"rules", kRules}}}); };

@@ -5,6 +5,7 @@
 #include "sim/core/random.hpp"
 #include "sim/models/lifecycle/checkpoint_cost.hpp"
 #include "sim/models/lifecycle/transfer.hpp"
+#include "tests/support/effort.hpp"
 #include "tests/support/world.hpp"
 
 namespace {
@@ -145,7 +146,7 @@ std::vector<Wanted> random_asks(RandomStream& rng, const Topology& topology, Pla
 template <class F>
 void in_random_worlds(const char* name, int rounds, bool estimates, const std::vector<PolicyChoice>& choices, F f) {
   RandomStream rng = stream(1, name);
-  for (int round = 0; round < rounds; ++round) {
+  for (int round = 0; round < share_of(rounds); ++round) {
     for (const PlacementInfo& placement : placement_table()) {
       const auto groups = random_cluster(rng);
       const Topology topology(groups);
@@ -216,7 +217,7 @@ TEST_CASE("no job starts after its first promise", "[policies][reservations][pro
                      REQUIRE(promises.broken == 0);
                      made += promises.made;
                    });
-  CHECK(made > 2000);
+  CHECK(made > share_of(2000));
 }
 
 // A job's true run time holds what it stands still for to save and to publish, as those who run the cluster know it;
@@ -248,7 +249,7 @@ TEST_CASE("no job starts after its first promise where jobs save", "[policies][r
                      REQUIRE(promises.broken == 0);
                      made += promises.made;
                    });
-  CHECK(made > 1000);
+  CHECK(made > share_of(1000));
 }
 
 // h1 and h2 share the GPU, the second before the whole one is promised to w.

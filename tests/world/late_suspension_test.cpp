@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "sim/core/random.hpp"
+#include "tests/support/effort.hpp"
 #include "tests/support/world.hpp"
 
 namespace {
@@ -51,7 +52,7 @@ class LateSuspension final : public Executor {
 TEST_CASE("gandiva: members of a slot may end while they are being suspended", "[exec]") {
   const IdealModel model;
   int ended_late = 0;
-  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+  for (std::uint64_t seed = 1; seed <= share_of(300U); ++seed) {
     INFO("seed " << seed);
     RandomStream rng = stream(seed, "tests/late-suspension");
     std::vector<TinyJob> jobs;

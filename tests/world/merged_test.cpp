@@ -9,6 +9,7 @@
 #include "sim/observe/log/event_log_reader.hpp"
 #include "sim/observe/metrics/tables.hpp"
 #include "tests/support/chaos_world.hpp"
+#include "tests/support/effort.hpp"
 #include "tests/support/stepping.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -234,7 +235,7 @@ TEST_CASE("merged: the checker's book knows the gangs that make steps, and no ot
 
 TEST_CASE("merged: random worlds keep every promise, and gangs do no more than their GPUs can", "[exec][merged]") {
   std::size_t widest = 0;
-  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+  for (std::uint64_t seed = 1; seed <= share_of(100U); ++seed) {
     INFO("seed " << seed);
     const MergedWorld m = merged_world(seed);
     const MergedScript script(m.text);
@@ -257,7 +258,7 @@ TEST_CASE("merged: random worlds keep every promise, and gangs do no more than t
 }
 
 TEST_CASE("merged: bad luck and replays", "[exec][merged]") {
-  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+  for (std::uint64_t seed = 1; seed <= share_of(60U); ++seed) {
     INFO("seed " << seed);
     const MergedWorld m = merged_world(seed);
     const MergedScript script(m.text);

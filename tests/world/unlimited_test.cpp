@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "sim/core/random.hpp"
+#include "tests/support/effort.hpp"
 #include "tests/support/world.hpp"
 
 using namespace orrery;
@@ -66,7 +67,7 @@ TEST_CASE("unlimited: launch, checkpoints, publications and what is inherited, b
 }
 
 TEST_CASE("unlimited: what a cluster with GPUs for all gives, to the nanosecond", "[unlimited][lineage]") {
-  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+  for (std::uint64_t seed = 1; seed <= share_of(60U); ++seed) {
     INFO("seed " << seed);
     const Workload w = drawn_lineages(seed);
     SimOptions sim;

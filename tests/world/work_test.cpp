@@ -5,6 +5,7 @@
 #include "sim/core/random.hpp"
 #include "sim/models/speed/profiled_model.hpp"
 #include "sim/models/speed/throughputs.hpp"
+#include "tests/support/effort.hpp"
 #include "tests/support/world.hpp"
 
 namespace {
@@ -204,7 +205,7 @@ std::vector<Violation> run(WorkKind kind, std::uint64_t seed, std::int64_t per_m
 
 TEST_CASE("work is conserved under every kind of speed", "[exec][work]") {
   for (int kind = 0; kind < kKinds; ++kind)
-    for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    for (std::uint64_t seed = 1; seed <= share_of(60U); ++seed) {
       std::string what;
       const auto found = run(static_cast<WorkKind>(kind), seed, 1000, &what);
       INFO(what);
