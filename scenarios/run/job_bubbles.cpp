@@ -9,6 +9,8 @@ namespace orrery::app {
 namespace {
 
 Bubbles advertised(const BubblesConfig& c) {
+  if (!c.towers.empty())
+    return tower_bubbles({c.towers, c.ranks, c.gradient_bytes, c.link_bytes_per_s}, c.free_bytes);
   if (c.micro_batches > 0) return pipeline_bubbles(c.stages, c.micro_batches, c.step, c.free_bytes);
   Bubbles b{c.step, c.stages, {}};
   const Duration length{c.step.ns / 1000 * c.share_per_mille};

@@ -8,21 +8,60 @@
 namespace orrery::app {
 namespace {
 
+std::string towers_of(const BubblesConfig& c) {
+  std::string all;
+  for (const Duration d : c.towers) all += (all.empty() ? "" : ", ") + format_duration(d);
+  return all.empty() ? all : "[" + all + "]";
+}
+
+// What says where GPUs idle is said in one way.
+void check_ways(YamlWalk& w, const Place& at, const BubblesConfig& c) {
+  const auto given = [&](const char* key) { return at.node.is_map() && at.node.at(key).given(); };
+  const auto complain = [&](const char* key, std::string what, std::string hint) {
+    w.complain(at, fmt::format("`{}.{}` {}", at.path, key, what), std::move(hint));
+  };
+  for (const char* key : {"step", "share", "stages", "micro_batches"})
+    if (given(key) && !c.towers.empty()) complain(key, "is of a job without `towers`", fmt::format("drop `{}`", key));
+  for (const char* key : {"ranks", "gradients", "link"})
+    if (given(key) && c.towers.empty()) complain(key, "is of a job with `towers`", "such as `towers: [4s, 1s]`");
+  if (given("share") && c.micro_batches > 0)
+    complain("share", "says what `micro_batches` says, too: where GPUs idle", "drop `share`");
+  if (c.micro_batches > 0 && c.stages == 1)
+    complain("micro_batches", "is of a pipeline with several stages", "such as `stages: 4`");
+  if (c.ranks > 1 && (c.gradient_bytes == 0 || c.link_bytes_per_s == 0))
+    complain("ranks", "send gradients to each other", "add `gradients` and `link`");
+}
+
 // clang-format off
 YamlWalk::Keys bubbles_keys(YamlWalk& w, BubblesConfig& c) {
   return {
       {"step", "how long a step of a pretraining job takes",
        [&](const Place& p) { c.step = w.positive(p, parse_duration); },
-       [&](bool) { return format_duration(c.step); }},
+       [&](bool) { return c.towers.empty() ? format_duration(c.step) : std::string(); }},
       {"share", "of a step that each GPU idles, in one window; not where `micro_batches` says it",
        [&](const Place& p) { c.share_per_mille = static_cast<std::int64_t>(w.number(p, 0.001, 0.999) * 1000 + 0.5); },
-       [&](bool) { return c.micro_batches > 0 ? std::string() : yaml_fixed(c.share_per_mille, 3); }},
+       [&](bool) { return c.micro_batches > 0 || !c.towers.empty() ? std::string() : yaml_fixed(c.share_per_mille, 3); }},
       {"stages", "of a pipeline over which the GPUs of a pretraining job are shared out",
        [&](const Place& p) { c.stages = static_cast<std::int32_t>(w.integer(p, 1, 64)); },
-       [&](bool) { return std::to_string(c.stages); }},
+       [&](bool) { return c.towers.empty() ? std::to_string(c.stages) : std::string(); }},
       {"micro_batches", "of a 1F1B pipeline with equal stages, whose timeline says the windows; 0 = `share` does",
        [&](const Place& p) { c.micro_batches = static_cast<std::int32_t>(w.integer(p, 0, 256)); },
-       [&](bool) { return std::to_string(c.micro_batches); }},
+       [&](bool) { return c.towers.empty() ? std::to_string(c.micro_batches) : std::string(); }},
+      {"towers", "else: how long each tower of a pretraining job computes in a step; each has GPUs of its own",
+       [&](const Place& p) {
+         w.each(p, [&](const Place& item) { c.towers.push_back(w.positive(item, parse_duration)); });
+         if (c.towers.size() > 64) w.complain(p, p.path + " are 64 at most");
+       },
+       [&](bool) { return towers_of(c); }},
+      {"ranks", "of copies that wait for an all-reduce of their gradients; with `towers`",
+       [&](const Place& p) { c.ranks = static_cast<std::int32_t>(w.integer(p, 1, 4096)); },
+       [&](bool) { return c.towers.empty() ? std::string() : std::to_string(c.ranks); }},
+      {"gradients", "of each tower, sent over `link` in a ring of `ranks`",
+       [&](const Place& p) { c.gradient_bytes = w.quantity(p, parse_bytes); },
+       [&](bool) { return c.towers.empty() ? std::string() : format_bytes(c.gradient_bytes); }},
+      {"link", "of each rank, in each direction",
+       [&](const Place& p) { c.link_bytes_per_s = w.positive(p, parse_bandwidth); },
+       [&](bool) { return c.link_bytes_per_s == 0 ? std::string() : format_bandwidth(c.link_bytes_per_s); }},
       {"memory", "of each GPU that is left for others; 0B = as much as they need",
        [&](const Place& p) { c.free_bytes = w.quantity(p, parse_bytes); },
        [&](bool) { return format_bytes(c.free_bytes); }},
@@ -52,12 +91,7 @@ YamlWalk::Keys bubbles_keys(YamlWalk& w, BubblesConfig& c) {
 
 void read_bubbles(YamlWalk& w, const Place& at, BubblesConfig& c) {
   w.section(at, bubbles_keys(w, c));
-  if (c.micro_batches > 0 && c.stages == 1)
-    w.complain(at, fmt::format("`{}.micro_batches` is of a pipeline with several stages", at.path),
-               "such as `stages: 4`");
-  if (c.micro_batches > 0 && at.node.is_map() && at.node.at("share").given())
-    w.complain(at, fmt::format("`{0}` has both `share` and `micro_batches`; one says where GPUs idle", at.path),
-               "drop `share`");
+  check_ways(w, at, c);
 }
 
 std::string write_bubbles(BubblesConfig c, bool digest) {

@@ -149,6 +149,10 @@ struct BubblesConfig {
   std::int64_t share_per_mille = 250;
   std::int32_t stages = 1;
   std::int32_t micro_batches = 0;
+  std::vector<Duration> towers{};  // else, of a job with a stage for each tower
+  std::int32_t ranks = 1;
+  std::int64_t gradient_bytes = 0;
+  std::int64_t link_bytes_per_s = 0;
   std::int64_t free_bytes = 0;
   Duration unit = milliseconds(50);
   std::int64_t need_bytes = 0;

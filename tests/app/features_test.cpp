@@ -99,8 +99,11 @@ TEST_CASE("features: what cannot be is an error at its key", "[app][features]") 
   CHECK(errors_of("{}", "emulate: tiresias\n").find("drop `features`") != std::string::npos);
   CHECK(errors_of("{}", "emulate: tiresias\nbubbles: {}\n").find("drop `bubbles`") != std::string::npos);
   CHECK(errors_of("{}", "bubbles: { micro_batches: 8 }\n").find("several stages") != std::string::npos);
-  CHECK(errors_of("{}", "bubbles: { stages: 4, micro_batches: 8, share: 0.3 }\n").find("has both") !=
+  CHECK(errors_of("{}", "bubbles: { stages: 4, micro_batches: 8, share: 0.3 }\n").find("drop `share`") !=
         std::string::npos);
+  CHECK(errors_of("{}", "bubbles: { towers: [4s, 1s], step: 3s }\n").find("drop `step`") != std::string::npos);
+  CHECK(errors_of("{}", "bubbles: { ranks: 8 }\n").find("`towers`") != std::string::npos);
+  CHECK(errors_of("{}", "bubbles: { towers: [4s, 1s], ranks: 8 }\n").find("add `gradients`") != std::string::npos);
   CHECK(errors_of("{}", "decoding: { contend: true }\n").find("needs groups with `cpus`") != std::string::npos);
   const auto none = read_scenario_text("s.yaml",
                                        "version: 1\n"

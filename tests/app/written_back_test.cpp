@@ -123,12 +123,16 @@ Text random_text(std::uint64_t seed) {
                                  d.number(), d.number(), d.number());
   t.checkpoints += fmt::format("merging:\n  gamma: {}\n", d.share());
   if (!live) t.checkpoints += "decoding:\n  contend: true\n";
-  const std::string idle =
-      d.below(2) == 0 ? fmt::format("share: {}", d.share()) : fmt::format("micro_batches: {}", d.below(200) + 1);
+  const std::string step = fmt::format("step: {}\n", d.seconds()),
+                    stages = fmt::format("stages: {}\n", d.below(60) + 2);
+  const std::string idle = d.one_of({step + fmt::format("  share: {}\n  ", d.share()) + stages + "  micro_batches: 0",
+                                     step + "  " + stages + fmt::format("  micro_batches: {}", d.below(200) + 1),
+                                     fmt::format("towers: [{}, {}]\n  ranks: {}\n  gradients: {}GB\n  link: {}GB/s",
+                                                 d.seconds(), d.seconds(), d.number(), d.number(), d.number())});
   t.checkpoints += fmt::format(
-      "bubbles:\n  step: {}\n  {}\n  stages: {}\n  memory: {}GiB\n  unit: {}\n"
-      "  needs: {}GiB\n  switch: {}\n  interference: {}\n  report: {}\n",
-      d.seconds(), idle, d.below(60) + 2, d.number(), d.seconds(), d.number(), d.seconds(), d.share(), d.seconds());
+      "bubbles:\n  {}\n  memory: {}GiB\n  unit: {}\n  needs: {}GiB\n  switch: {}\n  interference: {}\n"
+      "  report: {}\n",
+      idle, d.number(), d.seconds(), d.number(), d.seconds(), d.share(), d.seconds());
   if (live)
     t.live = fmt::format(
         "live:\n  engine: local\n  time_scale: {}\n  step: {}\n  lease: {}\n  watchdog: {}\n  gpus: {}\n{}  models:\n"

@@ -54,3 +54,19 @@ TEST_CASE("bubble windows of unequal towers that wait for an all-reduce", "[bubb
   CHECK(bubbles.windows == std::vector<BubbleWindow>{{0, 1, seconds(1), 0}, {1, 1, seconds(3), 0}});
   CHECK(bubbles_of(g, devices, seconds(2)).windows == std::vector<BubbleWindow>{{1, 1, seconds(3), 0}});
 }
+
+// Towers of 3 s and 1.2 s, a third of it forward. The quick one waits for 0.6 s before the backward passes, which end
+// at 3 s and 1.8 s; then all wait for two all-reduces of 1 GB over four ranks, of 1.5 s each.
+TEST_CASE("bubble windows of towers of several ranks", "[bubbles][pipeline]") {
+  const TowerSpec spec{{seconds(3), milliseconds(1200)}, 4, 1'000'000'000, 1'000'000'000};
+  const Bubbles b = tower_bubbles(spec, 7);
+  CHECK(b.step == seconds(6));
+  CHECK(b.stages == 2);
+  CHECK(b.windows == std::vector<BubbleWindow>{
+                         {0, 1, seconds(3), 7}, {1, 1, milliseconds(4200), 7}, {1, 1, milliseconds(600), 7}});
+  // One tower alone idles while its ranks send.
+  const Bubbles one = tower_bubbles({{seconds(3)}, 2, 1'000'000'000, 1'000'000'000}, 0);
+  CHECK(one.step == seconds(4));
+  CHECK(one.windows == std::vector<BubbleWindow>{{0, 1, seconds(1), 0}});
+  CHECK(tower_bubbles({{seconds(3)}, 1, 0, 0}, 0).windows.empty());
+}

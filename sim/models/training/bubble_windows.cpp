@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "sim/models/training/training_step.hpp"
+
 namespace orrery {
 namespace {
 
@@ -55,6 +57,27 @@ Bubbles pipeline_bubbles(int stages, int micro_batches, Duration step, std::int6
   Bubbles bubbles = bubbles_of(pipeline_step(spec), devices, Duration{1}, bytes);
   bubbles.step = step;
   return bubbles;
+}
+
+Bubbles tower_bubbles(const TowerSpec& spec, std::int64_t free_bytes) {
+  TrainingStepSpec step;
+  const auto slowest = std::max_element(spec.towers.begin(), spec.towers.end());
+  step.fusion.device = static_cast<std::uint32_t>(slowest - spec.towers.begin());
+  std::vector<std::uint32_t> devices;
+  for (const Duration takes : spec.towers) {
+    PartCost tower;
+    tower.forward = {takes.ns / 3};
+    tower.backward = takes - tower.forward;
+    if (spec.gradient_bytes > 0) tower.bucket_bytes = {spec.gradient_bytes};
+    tower.device = static_cast<std::uint32_t>(devices.size());
+    devices.push_back(tower.device);
+    step.towers.push_back(std::move(tower));
+  }
+  step.ranks = spec.ranks;
+  if (spec.link_bytes_per_s > 0) step.link_bytes_per_s = spec.link_bytes_per_s;
+  step.overlap = false;
+  const std::vector<std::int64_t> bytes(devices.size(), free_bytes);
+  return bubbles_of(training_step(step), devices, Duration{1}, bytes);
 }
 
 }  // namespace orrery
