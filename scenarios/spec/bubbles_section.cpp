@@ -2,6 +2,8 @@
 // there meanwhile, and what that costs.
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "scenarios/spec/scenario_sections.hpp"
 #include "scenarios/spec/yaml_text.hpp"
 
@@ -12,6 +14,10 @@ std::string towers_of(const BubblesConfig& c) {
   std::string all;
   for (const Duration d : c.towers) all += (all.empty() ? "" : ", ") + format_duration(d);
   return all.empty() ? all : "[" + all + "]";
+}
+
+std::string no_towers(const BubblesConfig& c, std::string value) {
+  return c.towers.empty() ? std::move(value) : std::string();
 }
 
 // What says where GPUs idle is said in one way.
@@ -37,16 +43,16 @@ YamlWalk::Keys bubbles_keys(YamlWalk& w, BubblesConfig& c) {
   return {
       {"step", "how long a step of a pretraining job takes",
        [&](const Place& p) { c.step = w.positive(p, parse_duration); },
-       [&](bool) { return c.towers.empty() ? format_duration(c.step) : std::string(); }},
+       [&](bool) { return no_towers(c, format_duration(c.step)); }},
       {"share", "of a step that each GPU idles, in one window; not where `micro_batches` says it",
        [&](const Place& p) { c.share_per_mille = static_cast<std::int64_t>(w.number(p, 0.001, 0.999) * 1000 + 0.5); },
-       [&](bool) { return c.micro_batches > 0 || !c.towers.empty() ? std::string() : yaml_fixed(c.share_per_mille, 3); }},
+       [&](bool) { return c.micro_batches > 0 ? std::string() : no_towers(c, yaml_fixed(c.share_per_mille, 3)); }},
       {"stages", "of a pipeline over which the GPUs of a pretraining job are shared out",
        [&](const Place& p) { c.stages = static_cast<std::int32_t>(w.integer(p, 1, 64)); },
-       [&](bool) { return c.towers.empty() ? std::to_string(c.stages) : std::string(); }},
+       [&](bool) { return no_towers(c, std::to_string(c.stages)); }},
       {"micro_batches", "of a 1F1B pipeline with equal stages, whose timeline says the windows; 0 = `share` does",
        [&](const Place& p) { c.micro_batches = static_cast<std::int32_t>(w.integer(p, 0, 256)); },
-       [&](bool) { return c.towers.empty() ? std::to_string(c.micro_batches) : std::string(); }},
+       [&](bool) { return no_towers(c, std::to_string(c.micro_batches)); }},
       {"towers", "else: how long each tower of a pretraining job computes in a step; each has GPUs of its own",
        [&](const Place& p) {
          w.each(p, [&](const Place& item) { c.towers.push_back(w.positive(item, parse_duration)); });

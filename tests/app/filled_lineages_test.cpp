@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "orrery_paths.hpp"
+#include "scenarios/run/live_times.hpp"
 #include "scenarios/run/simulate.hpp"
 #include "scenarios/spec/scenario_reader.hpp"
 #include "tests/support/temp_dir.hpp"
@@ -102,4 +103,21 @@ overheads: {{ launch: 5s, restart: 30s }}
     REQUIRE(report);
     CHECK(report->failure == "");
   }
+}
+
+// Found by a review: what a job did in bubbles counted as its speed alone, and bubbles slowed it down once more.
+TEST_CASE("measured times of a live run are of jobs on GPUs of their own", "[app][bubbles]") {
+  const Prepared p = filled_lineages(1);
+  live::LiveExecutor::Launch filled, alone;
+  for (auto* l : {&filled, &alone}) {
+    l->job = JobId(3);
+    l->done = Work{seconds(30).ns};
+  }
+  filled.incarnation = 1;
+  filled.host = JobId(0);
+  filled.ran = seconds(120);
+  alone.incarnation = 2;
+  alone.ran = seconds(33);
+  CHECK(measured_times(p, {filled, alone}).rates[3].per_billion == 909'090'909);
+  CHECK(measured_times(p, {filled}).rates[3] == kUnitRate);
 }

@@ -32,7 +32,7 @@ std::map<std::uint32_t, double> speeds(CpuShares& shares) {
 
 }  // namespace
 
-TEST_CASE("half of the CPUs cost a job its sensitivity, and none all of it", "[models][phases]") {
+TEST_CASE("half of the CPUs cost a job its sensitivity, and none nearly all of it", "[models][phases]") {
   const auto speed = [](std::int32_t sensitivity, std::int64_t share) {
     return static_cast<double>(cpu_speed(job(0, sensitivity), share).per_billion) / 1e9;
   };
@@ -40,8 +40,9 @@ TEST_CASE("half of the CPUs cost a job its sensitivity, and none all of it", "[m
   CHECK(speed(250, 750'000'000) == Approx(0.875));
   CHECK(speed(250, 500'000'000) == Approx(0.75));
   CHECK(speed(250, 250'000'000) == Approx(0.375));
-  CHECK(speed(250, 0) == 0);
-  CHECK(speed(0, 500'000'000) == Approx(0.5));  // bound by decoding
+  CHECK(speed(250, 0) == Approx(0.001));
+  CHECK(speed(1000, 500'000'000) == Approx(0.001));  // else it would never end
+  CHECK(speed(0, 500'000'000) == Approx(0.5));       // bound by decoding
   CHECK(speed(0, 300'000'000) == Approx(0.3));
   CHECK(speed(1000, 500'000'000) == 0);
   CHECK(speed(800, 900'000'000) == Approx(0.84));

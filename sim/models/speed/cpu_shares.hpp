@@ -19,8 +19,8 @@
 namespace orrery {
 
 // The speed of a job that gets a share (billionths) of the CPUs that it wants: linear through what it keeps with half
-// of them, 1 - cpu_sensitivity; 0 without any. A job without a sensitivity is bound by decoding: half as fast with
-// half.
+// of them, 1 - cpu_sensitivity; a thousandth at least. A job without a sensitivity is bound by decoding: half as fast
+// with half.
 [[nodiscard]] Rate cpu_speed(const JobSpec& spec, std::int64_t share_per_billion);
 
 class CpuShares {
