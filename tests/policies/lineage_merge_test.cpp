@@ -130,7 +130,7 @@ TEST_CASE("lineage groups: when those who wait would start", "[policies][lineage
 
 TEST_CASE("lineage groups: pairs are the best of all, 400 buckets of up to ten", "[policies][lineage][groups]") {
   std::size_t some = 0;
-  for (std::uint64_t seed = 1; seed <= share_of(400U); ++seed) {
+  for (std::uint64_t seed = 1; seed <= test::share_of(400U); ++seed) {
     INFO("seed " << seed);
     RandomBucket b = random_bucket(seed, 10);
     b.bounds.k_max = 2;  // one round; two members more than one
@@ -143,7 +143,7 @@ TEST_CASE("lineage groups: pairs are the best of all, 400 buckets of up to ten",
     REQUIRE(worth == Approx(best_pairs(b.vertices, b.bounds)).margin(0.01 * static_cast<double>(b.vertices.size())));
     some += worth > 0 ? 1 : 0;
   }
-  CHECK(some > share_of(200U));
+  CHECK(some > test::share_of(200U));
 }
 
 TEST_CASE("lineage groups: nobody's step is longer than sigma_max of its own", "[policies][lineage][groups]") {
