@@ -71,7 +71,7 @@ TEST_CASE("a job that publishes where a phase begins is in that phase while it s
   sim.progress_every = seconds(25);
   PhasesSaid said;
   CHECK(phases_run(cluster(1, 4), w, said, sim).jobs[0].finish_s == 160);
-  CHECK(said.text.starts_with("20 j0 phase 1 at 50000\n25 j0 phase 1 at 50000\n50 j0 phase 1 at 50000\n"));
+  CHECK(said.text.starts_with("20 j0 phase 1 at 50000\n100 j0 phase 1 at 62500\n"));
 }
 
 TEST_CASE("a job that reports at the instant at which a phase begins is in that phase", "[world][phases]") {

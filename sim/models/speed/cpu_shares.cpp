@@ -16,8 +16,10 @@ constexpr std::int64_t kByHalf = 500;              // per mille: of a job that d
 Rate cpu_speed(const JobSpec& spec, std::int64_t share_per_billion) {
   const std::int64_t share = std::clamp<std::int64_t>(share_per_billion, 0, kBillion);
   const std::int64_t loses = spec.cpu_sensitivity_per_mille == 0 ? kByHalf : spec.cpu_sensitivity_per_mille;
-  if (2 * share < kBillion) return std::max(Rate{2 * share / kThousand * (kThousand - loses)}, kLeastSpeed);
-  return Rate{kBillion - 2 * (kBillion - share) / kThousand * loses};
+  const bool few = 2 * share < kBillion;
+  const Rate speed{few ? 2 * share / kThousand * (kThousand - loses)
+                       : kBillion - 2 * (kBillion - share) / kThousand * loses};
+  return std::max(speed, kLeastSpeed);
 }
 
 CpuShares::CpuShares(const Topology& topology) : nodes_(topology.node_count()) {

@@ -49,7 +49,7 @@ Int128 BubbleMeter::idle(const Host& h, Time now) {
 
 Int128 BubbleMeter::used(const Filler& f, Time now) {
   if (!f.runs) return 0;
-  const Rate share{f.whole.per_billion / kWholeFill * f.per_mille};
+  const Rate share{f.whole.per_billion * f.per_mille / kWholeFill};
   return static_cast<Int128>(work_in(now - f.since, share).ns) * f.gpus_milli;
 }
 
