@@ -18,6 +18,10 @@ PublishModel publish_model(const Prepared& p, bool commanded = false) {
 
 SimOptions options_of(const Prepared& p, const RunRequest& request, bool commanded) {
   SimOptions o;
+  if (const auto& b = p.scenario.bubbles) {  // with measured times, too: what it costs is what policies throttle by
+    o.fill_cost = {b->switch_time, b->interference_ppm};
+    o.bubble_report = b->report;
+  }
   if (request.measured != nullptr) {
     o.overheads = request.measured->overheads;
     return o;
@@ -30,10 +34,6 @@ SimOptions options_of(const Prepared& p, const RunRequest& request, bool command
   o.cpus = p.scenario.decoding.contend;
   o.features = feature_store(p.scenario);
   o.overheads = overhead_model(p);
-  if (const auto& b = p.scenario.bubbles) {
-    o.fill_cost = {b->switch_time, b->interference_ppm};
-    o.bubble_report = b->report;
-  }
   if (p.emulation != nullptr && p.emulation->progress != nullptr) o.rule = p.emulation->progress(request.policy.name);
   return o;
 }
